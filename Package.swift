@@ -1,0 +1,91 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Debug C is -O0 and some thirty times slower, which would make the tests of whole training runs
+// useless; flags of this kind would stop everyone who depends on the package by URL, so they are
+// set in this checkout only.
+let isDependency = Context.packageDirectory.contains("/checkouts/")
+let optimiseInDebug: [CSetting] =
+  isDependency ? [] : [.unsafeFlags(["-O2"], .when(configuration: .debug))]
+
+let strictC: [CSetting] = [
+  .treatAllWarnings(as: .error), .enableWarning("all"), .enableWarning("extra"),
+  .headerSearchPath("."),
+]
+let strictSwift: [SwiftSetting] = [.treatAllWarnings(as: .error), .strictMemorySafety()]
+
+// On Debian the linker finds BLIS and zlib by itself; Homebrew keeps them apart and says where by
+// pkg-config.
+#if os(macOS)
+  let blisPackage: String? = "blis"
+  let blisProvider: [SystemPackageProvider] = [.brew(["blis"])]
+#else
+  let blisPackage: String? = nil
+  let blisProvider: [SystemPackageProvider] = [.apt(["libblis-dev"])]
+#endif
+
+let package = Package(
+  name: "swift-rigl",
+  platforms: [.macOS(.v15)],
+  products: [
+    .library(name: "RigLCore", targets: ["RigLCore"]),
+    .executable(name: "rigl", targets: ["rigl-cli"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
+  ],
+  targets: [
+    .systemLibrary(name: "CBLIS", pkgConfig: blisPackage, providers: blisProvider),
+    .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
+    .target(
+      name: "CSparseKernels",
+      dependencies: ["CBLIS"],
+      cSettings: strictC + optimiseInDebug,
+      linkerSettings: [.linkedLibrary("blis"), .linkedLibrary("m", .when(platforms: [.linux]))]
+    ),
+    .target(
+      name: "RigLCore",
+      dependencies: ["CSparseKernels", "CZlib", .product(name: "Yams", package: "Yams")],
+      swiftSettings: strictSwift,
+      linkerSettings: [.linkedLibrary("z")]
+    ),
+    .target(
+      name: "RigLBench",
+      dependencies: ["RigLCore", "CSparseKernels"],
+      swiftSettings: strictSwift
+    ),
+    .executableTarget(
+      name: "rigl-cli",
+      dependencies: [
+        "RigLCore", "RigLBench",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: strictSwift
+    ),
+    .target(
+      name: "CSparseKernelsSuite",
+      dependencies: ["CSparseKernels"],
+      path: "Tests/CSparseKernelsSuite",
+      exclude: ["main.c"],
+      cSettings: strictC + optimiseInDebug
+    ),
+    .testTarget(
+      name: "CSparseKernelsTests",
+      dependencies: ["CSparseKernelsSuite"],
+      swiftSettings: [.treatAllWarnings(as: .error)]
+    ),
+    .testTarget(
+      name: "RigLCoreTests",
+      dependencies: ["RigLCore"],
+      swiftSettings: [.treatAllWarnings(as: .error)]
+    ),
+    .testTarget(
+      name: "RigLCLITests",
+      dependencies: ["RigLCore"],
+      swiftSettings: [.treatAllWarnings(as: .error)]
+    ),
+  ],
+  swiftLanguageModes: [.v6],
+  cLanguageStandard: .c17
+)

@@ -1,0 +1,73 @@
+// csk_internal.h: the kernel table. It starts as the scalar reference and each instruction set
+// overrides what it has: a missing kernel is slow, never wrong.
+#ifndef CSK_INTERNAL_H
+#define CSK_INTERNAL_H
+
+#include "include/CSparseKernels.h"
+
+#if defined(__x86_64__)
+#define CSK_ARCH_X86_64 1
+// SwiftPM compiles every file for the baseline CPU and forbids unsafeFlags in dependencies, so
+// each AVX2 function (and each static inline helper) names its own target.
+#define CSK_TARGET_AVX2 __attribute__((target("avx2,fma")))
+#elif defined(__aarch64__)
+#define CSK_ARCH_AARCH64 1
+#endif
+
+typedef struct csk_kernels {
+  // csk_sparse.h
+  void (*sparse_forward)(const csk_list *list, int32_t slab_begin, int32_t slab_end, const float *x,
+                         float *y, const csk_tiles *tiles);
+  void (*sparse_backward)(const csk_list *list, int32_t slab_begin, int32_t slab_end,
+                          const float *dy, const float *x, float *dx, float *dw, bool accumulate,
+                          const csk_tiles *tiles);
+  // csk_select.h: appends the values that pass the selection's cut; false at a NaN. There is room
+  // for `count` more candidates.
+  bool (*select_filter)(csk_selection *selection, const float *values, int64_t count,
+                        int64_t first_position, int64_t position_stride);
+  // csk_update.h
+  void (*sgd_step)(const csk_sgd *rule, float *values, const float *gradient, float *velocity,
+                   int64_t count);
+  void (*adam_step)(const csk_adam *rule, float *values, const float *gradient, float *first_moment,
+                    float *second_moment, int64_t count);
+  void (*gather)(const float *source, const int32_t *indices, float *target, int64_t count);
+  double (*sum_of_squares)(const float *values, int64_t count);
+  void (*add)(const float *source, float *target, int64_t count);
+  // csk_pack.h
+  void (*unpack_forward)(float *y, int32_t channel_begin, int32_t channel_end, int32_t lanes,
+                         int64_t first_sample, const float *bias, const csk_epilogue *epilogue);
+  void (*unpack_backward)(float *gradient, const float *y, int32_t channel_begin,
+                          int32_t channel_end, int32_t lanes, int32_t live, int64_t first_sample,
+                          const csk_epilogue *epilogue, float *bias_gradient);
+  void (*pack_samples)(const float *samples, ptrdiff_t sample_stride, int32_t live,
+                       int32_t channel_begin, int32_t channel_end, int32_t lanes, float *target);
+  void (*pack_bytes)(const uint8_t *bytes, ptrdiff_t sample_stride, const int64_t *rows,
+                     int32_t live, float scale, float shift, int32_t channel_begin,
+                     int32_t channel_end, int32_t lanes, float *target);
+  void (*softmax_cross_entropy)(const float *logits, int32_t classes, int32_t lanes, int32_t live,
+                                const int32_t *labels, float label_smoothing, float gradient_scale,
+                                float *gradient, double *loss, int32_t *predictions,
+                                int32_t *ranks);
+} csk_kernels;
+
+/// The table of an instruction set, or null if this CPU does not run it.
+const csk_kernels *csk_kernels_for(csk_isa isa);
+
+// Each family fills in its part of the table: scalar sets every field, the others override.
+void csk_sparse_scalar(csk_kernels *kernels);
+void csk_select_scalar(csk_kernels *kernels);
+void csk_update_scalar(csk_kernels *kernels);
+void csk_pack_scalar(csk_kernels *kernels);
+#if CSK_ARCH_X86_64
+void csk_sparse_avx2(csk_kernels *kernels);
+void csk_select_avx2(csk_kernels *kernels);
+void csk_update_avx2(csk_kernels *kernels);
+void csk_pack_avx2(csk_kernels *kernels);
+#elif CSK_ARCH_AARCH64
+void csk_sparse_neon(csk_kernels *kernels);
+void csk_select_neon(csk_kernels *kernels);
+void csk_update_neon(csk_kernels *kernels);
+void csk_pack_neon(csk_kernels *kernels);
+#endif
+
+#endif

@@ -1,0 +1,83 @@
+// dispatch/csk_isa.c: asks the CPU once, honours CSK_ISA, and builds one kernel table per
+// instruction set.
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "csk_internal.h"
+
+static csk_isa current = csk_isa_scalar;
+static csk_kernels tables[3];
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+bool csk_isa_is_supported(csk_isa isa) {
+  switch (isa) {
+    case csk_isa_scalar:
+      return true;
+    case csk_isa_avx2:
+#if CSK_ARCH_X86_64
+      return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+#else
+      return false;
+#endif
+    case csk_isa_neon:
+#if CSK_ARCH_AARCH64
+      return true;
+#else
+      return false;
+#endif
+  }
+  return false;
+}
+
+static void set_up(void) {
+  csk_kernels *scalar = &tables[csk_isa_scalar];
+  csk_sparse_scalar(scalar);
+  csk_select_scalar(scalar);
+  csk_update_scalar(scalar);
+  csk_pack_scalar(scalar);
+  csk_isa best = csk_isa_scalar;
+#if CSK_ARCH_X86_64
+  if (csk_isa_is_supported(csk_isa_avx2)) {
+    csk_kernels *avx2 = &tables[csk_isa_avx2];
+    *avx2 = *scalar;
+    csk_sparse_avx2(avx2);
+    csk_select_avx2(avx2);
+    csk_update_avx2(avx2);
+    csk_pack_avx2(avx2);
+    best = csk_isa_avx2;
+  }
+#elif CSK_ARCH_AARCH64
+  csk_kernels *neon = &tables[csk_isa_neon];
+  *neon = *scalar;
+  csk_sparse_neon(neon);
+  csk_select_neon(neon);
+  csk_update_neon(neon);
+  csk_pack_neon(neon);
+  best = csk_isa_neon;
+#endif
+  const char *asked = getenv("CSK_ISA");
+  current = asked && strcmp(asked, "scalar") == 0 ? csk_isa_scalar : best;
+}
+
+csk_isa csk_isa_current(void) {
+  pthread_once(&once, set_up);
+  return current;
+}
+
+const csk_kernels *csk_kernels_for(csk_isa isa) {
+  pthread_once(&once, set_up);
+  return csk_isa_is_supported(isa) ? &tables[isa] : NULL;
+}
+
+const char *csk_isa_name(csk_isa isa) {
+  switch (isa) {
+    case csk_isa_scalar:
+      return "scalar";
+    case csk_isa_avx2:
+      return "avx2";
+    case csk_isa_neon:
+      return "neon";
+  }
+  return "unknown";
+}

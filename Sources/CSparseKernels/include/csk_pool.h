@@ -1,0 +1,36 @@
+// include/csk_pool.h: the one place that owns threads.
+#ifndef CSK_POOL_H
+#define CSK_POOL_H
+
+#include "csk_common.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/// A fixed set of threads that share out the chunks of one job at a time.
+typedef struct csk_pool csk_pool;
+
+/// One chunk of work. `worker` is in [0, threads): the chunk's thread, for thread-private scratch.
+typedef void (*csk_chunk_function)(void *context, int32_t chunk, int32_t worker);
+
+/// Creates a pool of `threads` >= 1, the caller's own included: threads - 1 are started. This is
+/// the target's only allocation. csk_status_out_of_memory if memory or threads run out.
+csk_status csk_pool_create(int32_t threads, csk_pool **pool);
+
+/// Stops and joins the threads; null is allowed.
+void csk_pool_destroy(csk_pool *pool);
+
+int32_t csk_pool_threads(const csk_pool *pool);
+
+/// Runs function(context, chunk, worker) for every chunk in [0, chunks) and returns when all are
+/// done. Chunks are claimed one by one from an atomic counter, the caller takes part; which worker
+/// runs which chunk is not fixed, so results must depend on the chunk alone. Workers spin some 50
+/// microseconds after a job and then sleep. Not reentrant: neither a chunk nor a second thread may
+/// run another job of the same pool meanwhile. A null pool runs all chunks on the caller.
+csk_status csk_pool_run(csk_pool *pool, int32_t chunks, csk_chunk_function function, void *context);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,83 @@
+// include/csk_update.h: optimizer steps over arrays of parameters, and moving state between slots.
+//
+// All work on any contiguous range, so a caller may cut an array where it likes: every element is
+// independent and the result does not depend on the cut. Results of scalar, AVX2 and NEON versions
+// agree to rounding (FMA), and each is deterministic.
+#ifndef CSK_UPDATE_H
+#define CSK_UPDATE_H
+
+#include "csk_common.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/// Plain, momentum and Nesterov SGD, PyTorch's rule:
+///
+///   g = scale * gradient + weight_decay * w
+///   v = momentum * v + g                  (only if velocity is not null)
+///   w = w - learning_rate * (nesterov ? g + momentum * v : v)      (g itself without velocity)
+typedef struct csk_sgd {
+  float learning_rate;
+  float momentum;
+  float weight_decay;     // L2, added to the gradient
+  float decoupled_decay;  // w *= 1 - learning_rate * decoupled_decay, before the rest; 0: none
+  float scale;            // of the gradient: clipping and 1/accumulation; 1: none
+  bool nesterov;
+} csk_sgd;
+
+/// values, gradient (count); velocity (count) or null.
+csk_status csk_sgd_step(const csk_sgd *rule, float *values, const float *gradient, float *velocity,
+                        int64_t count);
+csk_status csk_sgd_step_on(csk_isa isa, const csk_sgd *rule, float *values, const float *gradient,
+                           float *velocity, int64_t count);
+
+/// Adam, and AdamW with decoupled decay, PyTorch's rule:
+///
+///   w = w - learning_rate * decoupled_decay * w        (AdamW)
+///   g = scale * gradient + weight_decay * w            (Adam's L2)
+///   m = beta1 m + (1 - beta1) g;  s = beta2 s + (1 - beta2) g^2
+///   w = w - step_size * m / (sqrt(s) * inverse_sqrt_correction2 + epsilon)
+///
+/// with step_size = learning_rate / (1 - beta1^t), inverse_sqrt_correction2 =
+/// 1 / sqrt(1 - beta2^t), t from 1; the caller computes both in double.
+typedef struct csk_adam {
+  float learning_rate;
+  float beta1, beta2;
+  float epsilon;
+  float weight_decay;
+  float decoupled_decay;
+  float scale;
+  float step_size;
+  float inverse_sqrt_correction2;
+} csk_adam;
+
+/// values, gradient, first_moment, second_moment (count).
+csk_status csk_adam_step(const csk_adam *rule, float *values, const float *gradient,
+                         float *first_moment, float *second_moment, int64_t count);
+csk_status csk_adam_step_on(csk_isa isa, const csk_adam *rule, float *values, const float *gradient,
+                            float *first_moment, float *second_moment, int64_t count);
+
+/// target[i] = origins[i] < 0 ? 0 : source[origins[i]], i < count. Moves a slot array with its
+/// connections; new ones start at zero. target and source must not overlap.
+csk_status csk_remap(const float *source, int64_t source_count, const int32_t *origins,
+                     float *target, int64_t count);
+
+/// target[i] = source[indices[i]], i < count; indices are trusted to lie in [0, source_count).
+csk_status csk_gather(const float *source, int64_t source_count, const int32_t *indices,
+                      float *target, int64_t count);
+csk_status csk_gather_on(csk_isa isa, const float *source, int64_t source_count,
+                         const int32_t *indices, float *target, int64_t count);
+
+/// *sum = sum of values[i]^2 in double, by a fixed tree over the array.
+csk_status csk_sum_of_squares(const float *values, int64_t count, double *sum);
+csk_status csk_sum_of_squares_on(csk_isa isa, const float *values, int64_t count, double *sum);
+
+/// target[i] += source[i].
+csk_status csk_add(const float *source, float *target, int64_t count);
+csk_status csk_add_on(csk_isa isa, const float *source, float *target, int64_t count);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
