@@ -1,0 +1,39 @@
+/// What went wrong in the world outside the program: a file, a setting, a number.
+///
+/// Mistakes in a program that uses the library trap instead.
+public struct RigLError: Error, Hashable, Sendable {
+  /// The kind of an error; its raw value is the exit status a command line returns for it.
+  public enum Kind: Int32, Sendable {
+    /// A configuration or an argument that cannot be used (`EX_USAGE`).
+    case configuration = 64
+    /// A file whose contents are damaged or not what they should be (`EX_DATAERR`).
+    case data = 65
+    /// A file or folder that is not there or cannot be read (`EX_NOINPUT`).
+    case missingFile = 66
+    /// A loss, gradient or weight that is not a number (`EX_SOFTWARE`).
+    case numerical = 70
+    /// A write that failed: no space, no permission (`EX_IOERR`).
+    case write = 74
+  }
+
+  /// Which kind of error it is.
+  public let kind: Kind
+  /// What is wrong, and where: a path and position, a key, a layer and step.
+  public let what: String
+  /// What to do about it, if anything sensible can be said.
+  public let hint: String?
+
+  /// Creates an error.
+  public init(_ kind: Kind, _ what: String, hint: String? = nil) {
+    self.kind = kind
+    self.what = what
+    self.hint = hint
+  }
+}
+
+extension RigLError: CustomStringConvertible {
+  /// What, where, and on a second line what to do.
+  public var description: String {
+    hint.map { "\(what)\n  \($0)" } ?? what
+  }
+}

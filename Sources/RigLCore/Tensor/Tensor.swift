@@ -1,0 +1,74 @@
+/// Activations of a batch, or their gradient: `[group][channel][lane]`, the batch innermost.
+///
+/// Sample s is lane `s % lanes` of group `s / lanes`, so that a connection is one broadcast and
+/// contiguous multiply-adds. The last group's lanes beyond the samples are dead: any finite value
+/// in activations, exactly zero in gradients.
+public final class Tensor {
+  /// The shape of one sample.
+  public let shape: SampleShape
+  /// Samples in a group (L): a multiple of 8.
+  public let lanes: Int
+  /// The most samples the tensor holds.
+  public let capacity: Int
+  /// The samples it holds now; the last batch of an epoch may be smaller.
+  public var samples: Int {
+    didSet {
+      precondition(samples >= 0 && samples <= capacity, "\(samples) of \(capacity) samples")
+    }
+  }
+  /// The memory, shared by the gradients of different layers.
+  let storage: Storage
+
+  /// Memory that several tensors may use one after the other.
+  public final class Storage {
+    var buffer: AlignedBuffer<Float>
+    init(count: Int) { buffer = AlignedBuffer(count: count) }
+  }
+
+  /// Creates a tensor of zeros, in its own memory or in shared memory that is large enough.
+  public init(shape: SampleShape, capacity: Int, lanes: Int, storage: Storage? = nil) {
+    precondition(lanes > 0 && lanes % 8 == 0, "Tensor: \(lanes) lanes, expected a multiple of 8")
+    self.shape = shape
+    self.lanes = lanes
+    self.capacity = capacity
+    samples = capacity
+    let count = Tensor.elements(shape: shape, capacity: capacity, lanes: lanes)
+    precondition(
+      storage.map { $0.buffer.count >= count } ?? true, "Tensor: storage smaller than \(count)")
+    self.storage = storage ?? Storage(count: count)
+  }
+
+  /// Floats that a tensor needs.
+  public static func elements(shape: SampleShape, capacity: Int, lanes: Int) -> Int {
+    (capacity + lanes - 1) / lanes * lanes * shape.count
+  }
+
+  /// Groups in use: ceil(samples / lanes).
+  public var groups: Int { (samples + lanes - 1) / lanes }
+
+  /// Elements from one group to the next.
+  public var groupStride: Int { shape.count * lanes }
+
+  /// Samples of a group: `lanes`, or fewer in the last one.
+  public func liveLanes(group: Int) -> Int { min(lanes, samples - group * lanes) }
+
+  /// The first element, for the kernels' wrappers.
+  var base: UnsafeMutablePointer<Float> { unsafe storage.buffer.base }
+
+  /// A value by sample and index within the sample.
+  public subscript(sample: Int, index: Int) -> Float {
+    get { storage.buffer[offset(sample, index)] }
+    set { storage.buffer[offset(sample, index)] = newValue }
+  }
+
+  private func offset(_ sample: Int, _ index: Int) -> Int {
+    precondition(sample >= 0 && sample < samples, "sample \(sample) of \(samples)")
+    precondition(index >= 0 && index < shape.count, "value \(index) of \(shape.count)")
+    return (sample / lanes * shape.count + index) * lanes + sample % lanes
+  }
+
+  /// Lanes for batches of `samples`: 32 for vectors, fewer where more than half would be dead.
+  public static func lanes(forBatch samples: Int) -> Int {
+    samples > 16 ? 32 : samples > 8 ? 16 : 8
+  }
+}
