@@ -20,22 +20,31 @@ public final class Tensor {
   let storage: Storage
 
   /// Memory that several tensors may use one after the other.
-  public final class Storage {
+  final class Storage {
     var buffer: AlignedBuffer<Float>
     init(count: Int) { buffer = AlignedBuffer(count: count) }
+
+    /// Makes room for `count` elements; only before the first pass.
+    func reserve(_ count: Int) {
+      if buffer.count < count { buffer = AlignedBuffer(count: count) }
+    }
   }
 
-  /// Creates a tensor of zeros, in its own memory or in shared memory that is large enough.
-  public init(shape: SampleShape, capacity: Int, lanes: Int, storage: Storage? = nil) {
+  /// Creates a tensor, of zeros in its own memory, or in shared memory that is made large enough.
+  init(shape: SampleShape, capacity: Int, lanes: Int, storage: Storage?) {
     precondition(lanes > 0 && lanes % 8 == 0, "Tensor: \(lanes) lanes, expected a multiple of 8")
     self.shape = shape
     self.lanes = lanes
     self.capacity = capacity
     samples = capacity
     let count = Tensor.elements(shape: shape, capacity: capacity, lanes: lanes)
-    precondition(
-      storage.map { $0.buffer.count >= count } ?? true, "Tensor: storage smaller than \(count)")
     self.storage = storage ?? Storage(count: count)
+    self.storage.reserve(count)
+  }
+
+  /// Creates a tensor of zeros.
+  public convenience init(shape: SampleShape, capacity: Int, lanes: Int) {
+    self.init(shape: shape, capacity: capacity, lanes: lanes, storage: nil)
   }
 
   /// Floats that a tensor needs.
@@ -70,5 +79,21 @@ public final class Tensor {
   /// Lanes for batches of `samples`: 32 for vectors, fewer where more than half would be dead.
   public static func lanes(forBatch samples: Int) -> Int {
     samples > 16 ? 32 : samples > 8 ? 16 : 8
+  }
+}
+
+extension Tensor {
+  /// Copies a group of another tensor of the same shape.
+  func copyGroup(_ group: Int, from other: Tensor) {
+    precondition(other.shape == shape && other.lanes == lanes, "copyGroup: another shape")
+    unsafe (base + group * groupStride).update(
+      from: other.base + group * groupStride, count: groupStride)
+  }
+}
+
+extension Tensor {
+  /// Sets every element of the groups in use to zero.
+  public func zero() {
+    unsafe base.update(repeating: 0, count: groups * groupStride)
   }
 }

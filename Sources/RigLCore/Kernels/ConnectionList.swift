@@ -1,0 +1,143 @@
+internal import CSparseKernels
+
+/// The connections of a layer in the order in which a kernel walks them, in one direction.
+///
+/// A pure function of the topology: rebuilt in place when connections move, never saved. All arrays
+/// have the size of the worst topology with the same number of connections, so a rebuild allocates
+/// nothing.
+@safe
+final class ConnectionList {
+  /// Which product the list serves.
+  enum Direction {
+    /// Rows are outputs: y = W x.
+    case forward
+    /// Rows are inputs: dx = Wᵀ dy and dw together.
+    case backward
+
+    var kernelDirection: csk_direction {
+      self == .forward ? csk_direction_forward : csk_direction_backward
+    }
+  }
+
+  private var shape: csk_list_shape
+  private let sizes: csk_list_sizes
+  private var entryStarts: AlignedBuffer<Int64>
+  private var runStarts: AlignedBuffer<Int64>
+  private var rowStarts: AlignedBuffer<Int64>
+  private var runs: AlignedBuffer<csk_run>
+  private var rowOffsets: AlignedBuffer<Int32>
+  private var offsets: AlignedBuffer<Int32>
+  /// List rows: outputs forward, inputs backward.
+  let rows: Int
+
+  /// Slabs of rows; each has one owner at a time.
+  var slabs: Int { Int(sizes.slabs) }
+  /// Rows of a slab.
+  var slabRows: Int { unsafe Int(shape.slab_rows) }
+  /// Int64 elements that ``build`` needs as workspace.
+  var workspaceCount: Int { Int(sizes.workspace) }
+
+  /// Measures and allocates a list for `connections` connections between `inputs` and `outputs`,
+  /// whose operands and results are `lanes` apart.
+  init(direction: Direction, outputs: Int, inputs: Int, connections: Int, lanes: Int) throws(
+    RigLError
+  ) {
+    let (outputs, inputs) = (Int32(outputs), Int32(inputs))
+    var shape = unsafe csk_list_shape()
+    unsafe shape.direction = direction.kernelDirection
+    unsafe csk_list_choose(
+      direction.kernelDirection, outputs, inputs, 1, Int64(connections), &shape)
+    unsafe shape.row_stride = Int32(lanes)
+    unsafe shape.column_stride = Int32(lanes)
+    var sizes = csk_list_sizes()
+    let status = unsafe csk_list_measure(&shape, outputs, inputs, 1, Int64(connections), &sizes)
+    guard status != csk_status_overflow else {
+      throw RigLError(
+        .configuration,
+        "a layer of \(inputs) inputs and \(outputs) outputs is too wide for groups of \(lanes) "
+          + "samples: offsets do not fit 32 bits", hint: "use a smaller batch")
+    }
+    expectOK(status, "csk_list_measure")
+    unsafe self.shape = shape
+    self.sizes = sizes
+    rows = Int(direction == .forward ? outputs : inputs)
+    let segments = Int(sizes.segments) + 1
+    entryStarts = AlignedBuffer(count: segments)
+    runStarts = AlignedBuffer(count: segments)
+    rowStarts = AlignedBuffer(count: segments)
+    runs = AlignedBuffer(count: Int(sizes.runs))
+    rowOffsets = AlignedBuffer(count: Int(sizes.rows))
+    offsets = AlignedBuffer(count: connections)
+  }
+
+  /// Rebuilds the list for a topology; `csrIndices` receives each entry's index in the CSR.
+  func build(
+    _ csr: borrowing CSR, csrIndices: UnsafeMutablePointer<Int32>,
+    workspace: UnsafeMutablePointer<Int64>
+  ) {
+    var storage = unsafe csk_list_storage(
+      entry_starts: entryStarts.base, run_starts: runStarts.base, row_starts: rowStarts.base,
+      runs: runs.base, row_offsets: rowOffsets.base, offsets: offsets.base,
+      csr_indices: csrIndices)
+    var view = unsafe csk_csr(
+      rows: Int32(csr.rows), channels: Int32(csr.columnCount), taps: 1,
+      row_offsets: csr.rowOffsets.base, columns: csr.columns.base)
+    expectOK(unsafe csk_list_build(&view, &shape, &storage, workspace), "csk_list_build")
+  }
+
+  /// y = W x for the rows of `slab`, over the groups `groups` of both tensors.
+  func forward(
+    slab: Int, groups: Range<Int>, weights: UnsafePointer<Float>, input: Tensor, output: Tensor
+  ) {
+    let width = input.lanes % 64 == 0 ? 64 : min(input.lanes, 32)
+    var tiles = ConnectionList.tiles(
+      width: width, lanes: input.lanes, groups: groups.count, operand: input.groupStride,
+      result: output.groupStride)
+    var list = unsafe view(weights: weights)
+    let x = unsafe input.base + groups.lowerBound * input.groupStride
+    let y = unsafe output.base + groups.lowerBound * output.groupStride
+    let status = unsafe csk_sparse_forward(&list, Int32(slab), Int32(slab + 1), x, y, &tiles)
+    expectOK(status, "csk_sparse_forward")
+  }
+
+  /// dx = Wᵀ dy and dw (+)= x dyᵀ for the input rows of `slab`, over `groups`.
+  func backward(
+    slab: Int, groups: Range<Int>, weights: UnsafePointer<Float>, outputGradient: Tensor,
+    input: Tensor, inputGradient: Tensor?, weightGradient: UnsafeMutablePointer<Float>,
+    accumulate: Bool
+  ) {
+    var tiles = ConnectionList.tiles(
+      width: min(input.lanes, 32), lanes: input.lanes, groups: groups.count,
+      operand: outputGradient.groupStride, result: input.groupStride)
+    var list = unsafe view(weights: weights)
+    let dy = unsafe outputGradient.base + groups.lowerBound * outputGradient.groupStride
+    let place = groups.lowerBound * input.groupStride
+    let dx = unsafe inputGradient.map { unsafe $0.base + place }
+    let status = unsafe csk_sparse_backward(
+      &list, Int32(slab), Int32(slab + 1), dy, input.base + place, dx, weightGradient, accumulate,
+      &tiles)
+    expectOK(status, "csk_sparse_backward")
+  }
+
+  private func view(weights: UnsafePointer<Float>) -> csk_list {
+    unsafe csk_list(
+      slabs: sizes.slabs, blocks: sizes.blocks, entry_starts: entryStarts.base,
+      run_starts: runStarts.base, row_starts: rowStarts.base, runs: runs.base,
+      row_offsets: rowOffsets.base, offsets: offsets.base, weights: weights)
+  }
+
+  /// A group's lanes in tiles of `width`, group by group.
+  private static func tiles(width: Int, lanes: Int, groups: Int, operand: Int, result: Int)
+    -> csk_tiles
+  {
+    csk_tiles(
+      vectors: Int32(width / 8), rows: 1, outer: Int32(groups), inner: Int32(lanes / width),
+      x_outer: operand, x_inner: width, x_row: 0, y_outer: result, y_inner: width, y_row: 0)
+  }
+
+  /// Bytes that the list holds.
+  var bytes: Int {
+    (entryStarts.count + runStarts.count + rowStarts.count) * 8
+      + runs.count * MemoryLayout<csk_run>.stride + (rowOffsets.count + offsets.count) * 4
+  }
+}

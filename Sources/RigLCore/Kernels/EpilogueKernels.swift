@@ -1,0 +1,47 @@
+internal import CSparseKernels
+
+/// What is applied to a layer's output after its product: bias, then ReLU, then dropout.
+struct Epilogue {
+  var relu = false
+  /// The probability of dropping a value in training; 0: no dropout.
+  var dropout: Float = 0
+  /// The layer number that keys the dropout mask.
+  var dropoutLayer = 0
+
+  /// Whether anything but the bias is applied in a pass.
+  func isIdentity(_ pass: Pass) -> Bool { !relu && !(pass.isTraining && dropout > 0) }
+
+  func view(_ pass: Pass) -> csk_epilogue {
+    let key = CounterRandom(seed: pass.seed, purpose: .dropout, layer: dropoutLayer).key
+    return csk_epilogue(
+      relu: relu, keep: pass.isTraining ? 1 - dropout : 1, dropout_key: (key.0, key.1),
+      dropout_stream: pass.batchesConsumed)
+  }
+}
+
+extension Tensor {
+  /// self = dropout(relu(self + bias)) for some channels of one group.
+  func applyEpilogue(
+    group: Int, channels: Range<Int>, bias: Parameter?, epilogue: Epilogue, pass: Pass
+  ) {
+    var view = epilogue.view(pass)
+    let status = unsafe csk_unpack_forward(
+      base + group * groupStride, Int32(channels.lowerBound), Int32(channels.upperBound),
+      Int32(lanes), Int64(group * lanes), bias.map { unsafe UnsafePointer($0.values.base) }, &view)
+    expectOK(status, "csk_unpack_forward")
+  }
+
+  /// Turns the gradient of an epilogue's result into that of its input for some channels of one
+  /// group: zeroes dead lanes, and adds to the bias gradient.
+  func applyEpilogueBackward(
+    group: Int, channels: Range<Int>, output: Tensor, bias: Parameter?, epilogue: Epilogue,
+    pass: Pass
+  ) {
+    var view = epilogue.view(pass)
+    let status = unsafe csk_unpack_backward(
+      base + group * groupStride, output.base + group * groupStride, Int32(channels.lowerBound),
+      Int32(channels.upperBound), Int32(lanes), Int32(liveLanes(group: group)),
+      Int64(group * lanes), &view, bias.map { unsafe $0.gradient.base })
+    expectOK(status, "csk_unpack_backward")
+  }
+}

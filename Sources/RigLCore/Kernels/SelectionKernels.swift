@@ -1,0 +1,86 @@
+internal import CSparseKernels
+
+/// Selects the k scores of largest (or smallest) magnitude from a stream, in bounded memory.
+///
+/// The order is total, by magnitude and then by lower position, so that the result does not depend
+/// on how the stream is cut, in which order it comes, or how many selections share it before they
+/// are merged.
+@safe
+final class TopSelection {
+  /// Which end of the order is selected.
+  enum Order {
+    case largest
+    case smallest
+  }
+
+  private var selection = unsafe csk_selection()
+  private var keys: AlignedBuffer<UInt32>
+  private var positionBuffer: AlignedBuffer<Int64>
+
+  /// Room for selecting up to `count` scores.
+  init(atMost count: Int) {
+    let capacity = Int(csk_selection_capacity(Int64(count)))
+    keys = AlignedBuffer(count: capacity)
+    positionBuffer = AlignedBuffer(count: capacity)
+  }
+
+  /// Starts over.
+  func begin(_ order: Order, count: Int) {
+    let status = unsafe csk_selection_begin(
+      &selection, order == .largest ? csk_select_largest : csk_select_smallest, Int64(count),
+      keys.base, positionBuffer.base, Int64(keys.count))
+    expectOK(status, "csk_selection_begin")
+  }
+
+  /// Offers `scores[i]` at `firstPosition + i`; `excluded` are ascending indices that must not be
+  /// selected, and whose scores are overwritten. False if one of the scores is not a number.
+  func offer(
+    _ scores: UnsafeMutableBufferPointer<Float>, firstPosition: Int,
+    excluding excluded: UnsafeBufferPointer<Int32>
+  ) -> Bool {
+    let status = unsafe csk_selection_offer(
+      &selection, scores.baseAddress, Int64(scores.count), Int64(firstPosition), 1,
+      excluded.baseAddress, Int64(excluded.count))
+    guard status != csk_status_nan else { return false }
+    expectOK(status, "csk_selection_offer")
+    return true
+  }
+
+  /// Offers what another selection holds.
+  func merge(_ other: TopSelection) {
+    expectOK(
+      unsafe csk_selection_merge(&selection, &other.selection), "csk_selection_merge")
+  }
+
+  /// Ends the selection; the selected positions, ascending, stay valid until the next `begin`.
+  func finish() -> UnsafeBufferPointer<Int64> {
+    expectOK(unsafe csk_selection_finish(&selection), "csk_selection_finish")
+    return unsafe UnsafeBufferPointer(start: positionBuffer.base, count: Int(selection.count))
+  }
+
+  /// Bytes that the selection holds.
+  var bytes: Int { keys.count * 12 }
+}
+
+/// The cut that keeps the `keep` largest magnitudes: everything above `magnitude`, and of those
+/// equal to it the first `ties` in position order.
+struct MagnitudeCut {
+  let magnitude: Float
+  let ties: Int
+
+  /// Finds the cut; nil if a value is not a number.
+  init?(keeping keep: Int, of values: borrowing AlignedBuffer<Float>, histogram: Histogram) {
+    var cut = csk_magnitude_cut()
+    let status = unsafe csk_find_magnitude_cut(
+      values.base, Int64(values.count), Int64(keep), histogram.buffer.base, &cut)
+    guard status != csk_status_nan else { return nil }
+    expectOK(status, "csk_find_magnitude_cut")
+    magnitude = cut.magnitude
+    ties = Int(cut.ties)
+  }
+
+  /// The memory that finding a cut works in.
+  final class Histogram {
+    var buffer = AlignedBuffer<UInt32>(count: Int(csk_cut_histogram_size))
+  }
+}

@@ -1,0 +1,82 @@
+internal import CSparseKernels
+
+/// Stochastic gradient descent's rule for one step and one group of parameters; see `csk_sgd`.
+struct SGDRule {
+  var learningRate: Float
+  var momentum: Float
+  var weightDecay: Float
+  var decoupledDecay: Float
+  var gradientScale: Float
+  var nesterov: Bool
+
+  func apply(to parameter: Parameter, velocity: Slot?, range: Range<Int>) {
+    var rule = csk_sgd(
+      learning_rate: learningRate, momentum: momentum, weight_decay: weightDecay,
+      decoupled_decay: decoupledDecay, scale: gradientScale, nesterov: nesterov)
+    let start = range.lowerBound
+    let status = unsafe csk_sgd_step(
+      &rule, parameter.values.base + start, parameter.gradient.base + start,
+      velocity.map { unsafe $0.buffer.base + start }, Int64(range.count))
+    expectOK(status, "csk_sgd_step")
+  }
+}
+
+/// Adam's rule for one step and one group of parameters; see `csk_adam`.
+struct AdamRule {
+  var learningRate: Float
+  var beta1: Float
+  var beta2: Float
+  var epsilon: Float
+  var weightDecay: Float
+  var decoupledDecay: Float
+  var gradientScale: Float
+  var stepSize: Float
+  var inverseSqrtCorrection2: Float
+
+  func apply(to parameter: Parameter, first: Slot, second: Slot, range: Range<Int>) {
+    var rule = csk_adam(
+      learning_rate: learningRate, beta1: beta1, beta2: beta2, epsilon: epsilon,
+      weight_decay: weightDecay, decoupled_decay: decoupledDecay, scale: gradientScale,
+      step_size: stepSize, inverse_sqrt_correction2: inverseSqrtCorrection2)
+    let start = range.lowerBound
+    let status = unsafe csk_adam_step(
+      &rule, parameter.values.base + start, parameter.gradient.base + start,
+      first.buffer.base + start, second.buffer.base + start, Int64(range.count))
+    expectOK(status, "csk_adam_step")
+  }
+}
+
+extension AlignedBuffer where Element == Float {
+  /// self[i] = source[indices[i]] for a range of i.
+  mutating func gather(
+    from source: borrowing AlignedBuffer<Float>, indices: borrowing AlignedBuffer<Int32>,
+    range: Range<Int>
+  ) {
+    precondition(range.upperBound <= count && range.upperBound <= indices.count, "gather: \(range)")
+    let start = range.lowerBound
+    let status = unsafe csk_gather(
+      source.base, Int64(source.count), indices.base + start, base + start, Int64(range.count))
+    expectOK(status, "csk_gather")
+  }
+
+  /// Moves the elements: self[i] = old self[origins[i]], or 0 where the origin is -1. `scratch`
+  /// holds the old elements meanwhile.
+  mutating func remap(
+    origins: borrowing AlignedBuffer<Int32>, scratch: inout AlignedBuffer<Float>
+  ) {
+    precondition(scratch.count >= count && origins.count >= count, "remap: scratch too small")
+    unsafe scratch.base.update(from: base, count: count)
+    let status = unsafe csk_remap(
+      scratch.base, Int64(count), origins.base, base, Int64(count))
+    expectOK(status, "csk_remap")
+  }
+
+  /// The sum of squares of a range, in double.
+  func sumOfSquares(_ range: Range<Int>) -> Double {
+    var sum = 0.0
+    let status = unsafe csk_sum_of_squares(
+      base + range.lowerBound, Int64(range.count), &sum)
+    expectOK(status, "csk_sum_of_squares")
+    return sum
+  }
+}

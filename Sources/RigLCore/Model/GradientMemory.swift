@@ -1,0 +1,15 @@
+/// The memory that gradients of activations take turns in: two buffers as large as the largest
+/// gradient, since a layer reads one and writes the other.
+final class GradientMemory {
+  private let storages = [Tensor.Storage(count: 0), Tensor.Storage(count: 0)]
+  private var turn = 0
+
+  /// The buffer that the previous call did not give out.
+  func next() -> Tensor.Storage {
+    turn = 1 - turn
+    return storages[turn]
+  }
+
+  /// Bytes held.
+  var bytes: Int { storages.reduce(0) { $0 + $1.buffer.count * MemoryLayout<Float>.stride } }
+}

@@ -1,0 +1,77 @@
+/// How weights start.
+///
+/// Weights are drawn by position, so that neither the order of the connections in memory nor the
+/// number of threads matters. Biases start at zero.
+public struct Initializer: Hashable, Sendable {
+  /// The distribution of a weight, with fan-in n_in and fan-out n_out.
+  public enum Distribution: String, Codable, CaseIterable, Sendable {
+    /// U(±√(6 / (n_in + n_out))). Glorot and Bengio, AISTATS 2010.
+    case glorotUniform = "glorot_uniform"
+    /// N(0, 2 / (n_in + n_out)).
+    case glorotNormal = "glorot_normal"
+    /// U(±√(6 / n_in)). He et al., ICCV 2015.
+    case heUniform = "he_uniform"
+    /// N(0, 2 / n_in).
+    case heNormal = "he_normal"
+  }
+
+  /// The distribution.
+  public var distribution: Distribution
+  /// Whether a neuron's fan-in is the number of its actual connections (and a layer's fan-out its
+  /// mean number of connections an input), not the dense one. Evci et al., *Gradient flow in
+  /// sparse neural networks and how lottery tickets win*, AAAI 2022.
+  public var countsConnections: Bool
+
+  /// Creates an initializer.
+  public init(_ distribution: Distribution, countsConnections: Bool = false) {
+    self.distribution = distribution
+    self.countsConnections = countsConnections
+  }
+
+  /// The weight at a position, for a neuron of the given fan-in and fan-out.
+  func weight(_ random: CounterRandom, position: Int, fanIn: Double, fanOut: Double) -> Float {
+    let index = UInt64(position)
+    let fan: Double =
+      switch distribution {
+      case .glorotUniform, .glorotNormal: (fanIn + fanOut) / 2
+      case .heUniform, .heNormal: fanIn
+      }
+    switch distribution {
+    case .glorotUniform:
+      let limit = Float((3 / max(fan, 1)).squareRoot())
+      return random.uniform(index, in: -limit..<limit)
+    case .heUniform:
+      let limit = Float((6 / max(fan, 1)).squareRoot())
+      return random.uniform(index, in: -limit..<limit)
+    case .glorotNormal:
+      return random.normal(index) * Float((1 / max(fan, 1)).squareRoot())
+    case .heNormal:
+      return random.normal(index) * Float((2 / max(fan, 1)).squareRoot())
+    }
+  }
+
+  /// Draws all weights of a layer.
+  func initialize(_ layer: any WeightLayer, random: CounterRandom) {
+    guard let connections = layer.connections else {
+      let (fanIn, fanOut) = (Double(layer.inputs), Double(layer.outputs))
+      for position in 0..<layer.weight.count {
+        layer.weight.values[position] = weight(
+          random, position: position, fanIn: fanIn, fanOut: fanOut)
+      }
+      return
+    }
+    var ordered = AlignedBuffer<Float>(count: connections.count)
+    let fanOut =
+      countsConnections
+      ? Double(connections.count) / Double(layer.inputs) : Double(layer.outputs)
+    for row in 0..<layer.outputs {
+      let indices = connections.csr.row(row)
+      let fanIn = Double(countsConnections ? indices.count : layer.inputs)
+      for index in indices {
+        let position = row * layer.inputs + Int(connections.csr.columns[index])
+        ordered[index] = weight(random, position: position, fanIn: fanIn, fanOut: fanOut)
+      }
+    }
+    connections.setWeights(ordered)
+  }
+}

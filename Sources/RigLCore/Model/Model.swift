@@ -1,0 +1,113 @@
+/// A network of the layers that a type describes.
+///
+/// An own network is one method:
+///
+///     struct Wide: Network {
+///       func layers(input: SampleShape, classes: Int) -> Sequential {
+///         Sequential(
+///           SparseLinear("hidden", inputs: input.count, outputs: 512), ReLU(),
+///           SparseLinear("output", inputs: 512, outputs: classes))
+///       }
+///     }
+public protocol Network: Sendable {
+  /// New layers for samples of a shape and a number of classes; the last one's outputs are the
+  /// logits.
+  func layers(input: SampleShape, classes: Int) -> Sequential
+}
+
+/// Layers that are ready to work: connections drawn, weights initialised, activations allocated.
+public final class Model {
+  /// The layers.
+  public let layers: Sequential
+  /// The shape of an input sample.
+  public let inputShape: SampleShape
+  /// The number of logits.
+  public let outputs: Int
+  /// The most samples in a batch.
+  public let capacity: Int
+  /// Samples in a group of the activations (L).
+  public let lanes: Int
+  /// The layers with weights, in order.
+  public let weightLayers: [any WeightLayer]
+  /// The connections of the layers that do not have all of them, in order.
+  public let sparseLayers: [SparseWeights]
+  /// What an optimizer changes, in order.
+  public let parameters: [Parameter]
+
+  /// Makes room for a model; its topology and weights are drawn or read afterwards.
+  ///
+  /// - Parameters:
+  ///   - layers: new layers, used by no other model.
+  ///   - connections: how many each weight layer has, by name; a layer not named has all.
+  ///   - isTraining: whether there will be training passes.
+  /// - Throws: `RigLError` if shapes do not fit together or two layers have the same name.
+  init(
+    _ layers: Sequential, input: SampleShape, capacity: Int, connections: [String: Int],
+    isTraining: Bool
+  ) throws(RigLError) {
+    precondition(capacity > 0, "Model: batches of \(capacity) samples")
+    self.layers = layers
+    // Networks of vectors take an image as one vector.
+    inputShape = SampleShape(channels: input.count)
+    self.capacity = capacity
+    lanes = Tensor.lanes(forBatch: capacity)
+    weightLayers = layers.weightLayers
+    var names = Set<String>()
+    for layer in weightLayers {
+      guard names.insert(layer.name).inserted else {
+        throw RigLError(.configuration, "two layers are called \(layer.name)")
+      }
+      try layer.makeConnections(
+        connections[layer.name] ?? layer.inputs * layer.outputs, lanes: lanes)
+    }
+    sparseLayers = weightLayers.compactMap(\.connections)
+    let output = try layers.prepare(
+      LayerContext(
+        input: inputShape, capacity: capacity, lanes: lanes, needsInputGradient: false,
+        isTraining: isTraining, index: 0, gradients: GradientMemory()))
+    outputs = output.count
+    parameters = layers.parameters
+  }
+
+  /// Draws every layer's connections uniformly without replacement, never building a dense mask,
+  /// and then the weights.
+  func draw(seed: UInt64, initializer: Initializer) {
+    let scratch = TopologyScratch(layers: sparseLayers)
+    for (index, layer) in weightLayers.enumerated() {
+      if let connections = layer.connections {
+        let random = CounterRandom(seed: seed, purpose: .topology, layer: index)
+        let positions = AlignedBuffer<Int64>(count: connections.count)
+        let elements = unsafe UnsafeMutableBufferPointer(
+          start: positions.base, count: positions.count)
+        var chosen = unsafe MutableSpan(_unsafeElements: elements)
+        random.sampleWithoutReplacement(of: Int64(connections.positions), into: &chosen)
+        unsafe connections.assign(ascending: UnsafeBufferPointer(elements), scratch: scratch)
+      }
+      initializer.initialize(
+        layer, random: CounterRandom(seed: seed, purpose: .weights, layer: index))
+    }
+  }
+
+  /// The logits of a batch.
+  public func forward(_ input: Tensor, _ pass: Pass) throws(RigLError) -> Tensor {
+    try layers.forward(input, pass)
+  }
+
+  /// The parameters' gradients, from that of the logits.
+  public func backward(_ outputGradient: Tensor, _ pass: Pass) throws(RigLError) {
+    _ = try layers.backward(outputGradient, pass)
+  }
+
+  /// Says that an optimizer has changed the weights.
+  func weightsDidChange() {
+    for layer in sparseLayers { layer.weightsDidChange() }
+  }
+
+  /// Connections of all weight layers.
+  public var connections: Int { weightLayers.reduce(0) { $0 + $1.weight.count } }
+
+  /// A tensor for a batch of inputs.
+  public func makeInput() -> Tensor {
+    Tensor(shape: inputShape, capacity: capacity, lanes: lanes)
+  }
+}

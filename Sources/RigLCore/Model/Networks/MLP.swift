@@ -1,0 +1,29 @@
+/// A multilayer perceptron: linear layers `fc1`, `fc2`, … with ReLU and dropout between.
+///
+/// LeNet-300-100 is `MLP(hidden: [300, 100])`.
+public struct MLP: Network, Hashable {
+  /// Widths of the hidden layers.
+  public var hidden: [Int]
+  /// Probability of dropping a hidden activation.
+  public var dropout: Float
+
+  /// Creates a network.
+  public init(hidden: [Int], dropout: Float = 0) {
+    self.hidden = hidden
+    self.dropout = dropout
+  }
+
+  /// One linear layer more than there are hidden widths.
+  public func layers(input: SampleShape, classes: Int) -> Sequential {
+    var layers: [any Layer] = []
+    var width = input.count
+    for (index, next) in hidden.enumerated() {
+      layers.append(SparseLinear("fc\(index + 1)", inputs: width, outputs: next))
+      layers.append(ReLU())
+      if dropout > 0 { layers.append(Dropout(dropout)) }
+      width = next
+    }
+    layers.append(SparseLinear("fc\(hidden.count + 1)", inputs: width, outputs: classes))
+    return Sequential(layers)
+  }
+}

@@ -1,0 +1,39 @@
+/// Numbers that training changes, and their gradient.
+public final class Parameter {
+  /// The layer's name, then what it is: `fc1.weight`, `fc1.bias`.
+  public let name: String
+  /// The dense shape: (out, in) of a weight, (out) of a bias. A sparse weight stores fewer values.
+  public let shape: [Int]
+  /// Whether weight decay applies: to weights, not to biases.
+  public let decays: Bool
+  /// The values. A sparse layer's are in the order of its connections in memory, which moves with
+  /// the topology; ``SparseWeights`` relates it to positions.
+  public internal(set) var values: AlignedBuffer<Float>
+  /// The loss's gradient with respect to the values, in the same order.
+  public internal(set) var gradient: AlignedBuffer<Float>
+
+  /// Creates a parameter of `count` zeros.
+  public init(name: String, shape: [Int], count: Int, decays: Bool) {
+    self.name = name
+    self.shape = shape
+    self.decays = decays
+    values = AlignedBuffer(count: count)
+    gradient = AlignedBuffer(count: count)
+  }
+
+  /// Values stored.
+  public var count: Int { values.count }
+}
+
+/// A named array of optimizer state beside a parameter's values.
+public final class Slot {
+  /// What it holds: `velocity`, `first_moment`, `second_moment`.
+  public let name: String
+  /// One number for each value of the parameter, in the same order.
+  public internal(set) var buffer: AlignedBuffer<Float>
+
+  init(name: String, count: Int) {
+    self.name = name
+    buffer = AlignedBuffer(count: count)
+  }
+}

@@ -1,0 +1,128 @@
+/// y = W x + b with only the connections that exist stored and multiplied.
+///
+/// Where the sparsity distribution leaves the layer all of its connections (always in a dense
+/// network), it stores and multiplies them as a ``DenseLinear`` does, so that dense layers are not
+/// handicapped.
+public final class SparseLinear: WeightLayer, EpilogueLayer {
+  /// The name in files, reports and per-layer settings.
+  public let name: String
+  /// Features of the input.
+  public let inputs: Int
+  /// Features of the output.
+  public let outputs: Int
+  /// Whether there is a bias.
+  public let hasBias: Bool
+  /// A sparsity distribution may leave out positions.
+  public var canBeSparse: Bool { true }
+  /// The connections, if the layer does not have all of them; exist once a ``Model`` is made.
+  public private(set) var connections: SparseWeights?
+  /// The layer that does the work if all connections exist.
+  private var full: DenseLinear?
+  private let ownBias: Parameter?
+
+  var epilogue = Epilogue()
+  private var input: Tensor?
+  private var output: Tensor?
+  private var inputGradient: Tensor?
+
+  /// Creates a layer; its connections are drawn when a ``Model`` is made of it.
+  public init(_ name: String, inputs: Int, outputs: Int, bias: Bool = true) {
+    precondition(inputs > 0 && outputs > 0, "\(name): \(inputs) inputs, \(outputs) outputs")
+    self.name = name
+    self.inputs = inputs
+    self.outputs = outputs
+    hasBias = bias
+    ownBias =
+      bias
+      ? Parameter(name: "\(name).bias", shape: [outputs], count: outputs, decays: false) : nil
+  }
+
+  /// Makes room for the layer's connections; which they are is drawn, or read, afterwards.
+  public func makeConnections(_ count: Int, lanes: Int) throws(RigLError) {
+    if count == inputs * outputs {
+      full = DenseLinear(name, inputs: inputs, outputs: outputs, bias: hasBias)
+    } else {
+      connections = try SparseWeights(
+        name: name, outputs: outputs, inputs: inputs, connections: count, lanes: lanes)
+    }
+  }
+
+  /// The weights of the connections.
+  public var weight: Parameter { full?.weight ?? weights.parameter }
+  /// The bias, (outputs).
+  public var bias: Parameter? { full?.bias ?? ownBias }
+
+  private var weights: SparseWeights {
+    guard let connections else {
+      preconditionFailure("\(name): has no connections yet; make a Model of the layers first")
+    }
+    return connections
+  }
+
+  /// The weight, then the bias.
+  public var parameters: [Parameter] { [weight] + (bias.map { [$0] } ?? []) }
+  /// Itself.
+  public var weightLayers: [any WeightLayer] { [self] }
+
+  /// Allocates output and input gradient.
+  public func prepare(_ context: LayerContext) throws(RigLError) -> SampleShape {
+    try checkInput(context.input)
+    if let full {
+      full.epilogue = epilogue
+      return try full.prepare(context)
+    }
+    let shape = SampleShape(channels: outputs)
+    output = context.makeOutput(shape)
+    inputGradient = context.makeInputGradient()
+    return shape
+  }
+
+  /// y = epilogue(W x + b), slab by slab of outputs, a band of groups at a time.
+  public func forward(_ input: Tensor, _ pass: Pass) -> Tensor {
+    if let full { return full.forward(input, pass) }
+    guard let output else { preconditionFailure("\(name): forward before prepare") }
+    self.input = input
+    output.samples = input.samples
+    let list = weights.forward
+    let values = unsafe weights.currentForwardWeights(pass.pool)
+    let bands = GroupBands(of: input, channels: inputs + outputs)
+    let bias = ownBias
+    let appliesEpilogue = bias != nil || !epilogue.isIdentity(pass)
+    pass.pool.run(chunks: bands.count * list.slabs) { chunk, _ in
+      let groups = bands[chunk / list.slabs]
+      let slab = chunk % list.slabs
+      unsafe list.forward(
+        slab: slab, groups: groups, weights: values, input: input, output: output)
+      guard appliesEpilogue else { return }
+      let rows = slab * list.slabRows..<min((slab + 1) * list.slabRows, outputs)
+      for group in groups {
+        output.applyEpilogue(
+          group: group, channels: rows, bias: bias, epilogue: epilogue, pass: pass)
+      }
+    }
+    return output
+  }
+
+  /// dX and dW in one walk over the connections; dW at connections only.
+  public func backward(_ outputGradient: Tensor, _ pass: Pass) throws(RigLError) -> Tensor? {
+    if let full { return full.backward(outputGradient, pass) }
+    guard let input, let output else { preconditionFailure("\(name): backward before forward") }
+    applyEpilogueBackward(
+      outputGradient, output: output, bias: ownBias, epilogue: epilogue, pass: pass)
+    inputGradient?.samples = input.samples
+    let list = weights.backward
+    let bands = GroupBands(of: input, channels: inputs + outputs)
+    let (values, gradient) = unsafe (weight.values.base, weight.gradient.base)
+    // Bands in order, so that each slab's owner sums dW in a fixed order.
+    for band in 0..<bands.count {
+      pass.pool.run(chunks: list.slabs) { slab, _ in
+        unsafe list.backward(
+          slab: slab, groups: bands[band], weights: values, outputGradient: outputGradient,
+          input: input, inputGradient: inputGradient, weightGradient: gradient,
+          accumulate: pass.accumulatesGradients || band > 0)
+      }
+    }
+    try pass.connectionMover?.move(weights, input: input, outputGradient: outputGradient)
+    return inputGradient
+  }
+}

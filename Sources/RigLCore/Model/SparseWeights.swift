@@ -1,0 +1,202 @@
+/// The connections of a layer: which exist, their weights, and the lists that the kernels walk.
+///
+/// Only connections that exist are stored. The topology is a CSR over output rows. The weights,
+/// their gradient and the optimizer's state are arrays in *storage order*, the order of the
+/// backward kernel's list, so that the backward kernel reads the weights and writes their gradient
+/// without a permutation; the forward list alone holds a copy of the weights, gathered once a step.
+/// Storage order is a pure function of the topology, and files hold CSR order.
+public final class SparseWeights {
+  /// The layer's name.
+  public let name: String
+  /// Outputs: rows of the weight.
+  public let outputs: Int
+  /// Inputs: columns of the weight.
+  public let inputs: Int
+  /// The weights of the connections, in storage order.
+  public let parameter: Parameter
+  /// Connections (n_l); the number never changes.
+  public var count: Int { parameter.count }
+  /// Positions a connection could have (N_l).
+  public var positions: Int { outputs * inputs }
+  /// Connections a position: n_l / N_l.
+  public var density: Double { positions == 0 ? 0 : Double(count) / Double(positions) }
+
+  /// The topology.
+  private(set) var csr: CSR
+  /// CSR index of each connection in storage order.
+  private(set) var csrIndices: AlignedBuffer<Int32>
+  /// Storage index of each entry of the forward list.
+  private var forwardSources: AlignedBuffer<Int32>
+  /// The copy of the weights in the order of the forward list.
+  private var forwardWeights: AlignedBuffer<Float>
+  private var forwardIsStale = true
+  let forward: ConnectionList
+  let backward: ConnectionList
+
+  /// Allocates a layer's connections; they do not exist until ``assign(ascending:scratch:)``.
+  init(name: String, outputs: Int, inputs: Int, connections: Int, lanes: Int) throws(RigLError) {
+    self.name = name
+    self.outputs = outputs
+    self.inputs = inputs
+    guard connections <= Int(Int32.max) else {
+      throw RigLError(
+        .configuration, "layer \(name): \(connections) connections; at most \(Int32.max) fit",
+        hint: "raise its sparsity")
+    }
+    parameter = Parameter(
+      name: "\(name).weight", shape: [outputs, inputs], count: connections, decays: true)
+    csr = CSR(rows: outputs, columnCount: inputs, connections: connections)
+    csrIndices = AlignedBuffer(count: connections)
+    forwardSources = AlignedBuffer(count: connections)
+    forwardWeights = AlignedBuffer(count: connections)
+    forward = try ConnectionList(
+      direction: .forward, outputs: outputs, inputs: inputs, connections: connections, lanes: lanes)
+    backward = try ConnectionList(
+      direction: .backward, outputs: outputs, inputs: inputs, connections: connections,
+      lanes: lanes)
+  }
+
+  /// Int64 elements of workspace that a rebuild needs.
+  var workspaceCount: Int { max(forward.workspaceCount, backward.workspaceCount) }
+
+  /// Sets the topology to ascending dense positions and rebuilds the lists. The weights keep their
+  /// places in memory, so the caller sets or moves them.
+  func assign(ascending positions: UnsafeBufferPointer<Int64>, scratch: TopologyScratch) {
+    unsafe csr.assign(ascending: positions)
+    rebuild(scratch)
+  }
+
+  /// Copies the topology into the scratch, before an update writes the next one in its place.
+  func saveTopology(in scratch: TopologyScratch) {
+    unsafe scratch.oldColumns.base.update(from: csr.columns.base, count: count)
+    unsafe scratch.oldRowOffsets.base.update(from: csr.rowOffsets.base, count: outputs + 1)
+  }
+
+  /// Where an update writes the next topology: columns and row offsets.
+  var topologyBases: (UnsafeMutablePointer<Int32>, UnsafeMutablePointer<Int64>) {
+    unsafe (csr.columns.base, csr.rowOffsets.base)
+  }
+
+  /// Rebuilds the lists after the topology was written.
+  func topologyDidChange(scratch: TopologyScratch) {
+    rebuild(scratch)
+  }
+
+  private func rebuild(_ scratch: TopologyScratch) {
+    unsafe backward.build(csr, csrIndices: csrIndices.base, workspace: scratch.words.base)
+    scratch.invert(csrIndices)
+    unsafe forward.build(csr, csrIndices: forwardSources.base, workspace: scratch.words.base)
+    for entry in 0..<count {
+      unsafe forwardSources.base[entry] =
+        scratch.storageIndices.base[Int(forwardSources.base[entry])]
+    }
+    forwardIsStale = true
+  }
+
+  /// Says that the weights have changed.
+  func weightsDidChange() {
+    forwardIsStale = true
+  }
+
+  /// The weights in the order of the forward list, brought up to date.
+  func currentForwardWeights(_ pool: ThreadPool) -> UnsafePointer<Float> {
+    if forwardIsStale {
+      let chunk = 1 << 16
+      pool.run(chunks: (count + chunk - 1) / chunk) { index, _ in
+        let range = index * chunk..<min((index + 1) * chunk, count)
+        forwardWeights.gather(from: parameter.values, indices: forwardSources, range: range)
+      }
+      forwardIsStale = false
+    }
+    return unsafe UnsafePointer(forwardWeights.base)
+  }
+
+  /// Bytes held for the connections and their lists, without optimizer state.
+  public var bytes: Int {
+    count * 5 * 4 + (outputs + 1) * 8 + count * 4 + forward.bytes + backward.bytes
+  }
+}
+
+// MARK: - In the order of positions
+
+extension SparseWeights {
+  /// Calls `body` for each connection in the order of positions: its index in that order, its
+  /// position (output · inputs + input), and its index in the parameter's arrays.
+  public func forEachConnection(_ body: (_ index: Int, _ position: Int, _ storage: Int) -> Void) {
+    var storageIndices = AlignedBuffer<Int32>(count: count)
+    storageIndices.invert(csrIndices)
+    for row in 0..<outputs {
+      for index in csr.row(row) {
+        let column = unsafe Int(csr.columns.base[index])
+        body(index, row * inputs + column, Int(storageIndices[index]))
+      }
+    }
+  }
+
+  /// The positions (output · inputs + input) of the connections, ascending.
+  public func connectedPositions() -> [Int] {
+    var positions: [Int] = []
+    positions.reserveCapacity(count)
+    forEachConnection { _, position, _ in positions.append(position) }
+    return positions
+  }
+
+  /// The elements of an array in storage order (weights, gradient, a slot), in the order of
+  /// positions.
+  public func inPositionOrder(_ stored: borrowing AlignedBuffer<Float>) -> AlignedBuffer<Float> {
+    precondition(stored.count == count, "\(stored.count) elements for \(count) connections")
+    let ordered = AlignedBuffer<Float>(count: count)
+    for storage in 0..<count {
+      unsafe ordered.base[Int(csrIndices.base[storage])] = stored.base[storage]
+    }
+    return ordered
+  }
+
+  /// The reverse: elements in the order of positions, in storage order.
+  func inStorageOrder(
+    _ ordered: borrowing AlignedBuffer<Float>, into stored: inout AlignedBuffer<Float>
+  ) {
+    precondition(ordered.count == count && stored.count == count, "inStorageOrder: \(count)")
+    for storage in 0..<count {
+      unsafe stored.base[storage] = ordered.base[Int(csrIndices.base[storage])]
+    }
+  }
+
+  /// Sets the weights from values in the order of positions.
+  public func setWeights(_ ordered: borrowing AlignedBuffer<Float>) {
+    inStorageOrder(ordered, into: &parameter.values)
+    weightsDidChange()
+  }
+
+  /// The weight as a dense (outputs · inputs) array, zero where there is no connection.
+  public func dense(_ stored: borrowing AlignedBuffer<Float>) -> [Float] {
+    var dense = [Float](repeating: 0, count: positions)
+    let ordered = inPositionOrder(stored)
+    for row in 0..<outputs {
+      for index in csr.row(row) {
+        dense[row * inputs + Int(csr.columns[index])] = ordered[index]
+      }
+    }
+    return dense
+  }
+
+  /// Connections of each output.
+  public func outputDegrees() -> [Int] { (0..<outputs).map { csr.row($0).count } }
+
+  /// Connections of each input.
+  public func inputDegrees() -> [Int] {
+    var degrees = [Int](repeating: 0, count: inputs)
+    for index in 0..<count { degrees[Int(csr.columns[index])] += 1 }
+    return degrees
+  }
+}
+
+extension AlignedBuffer where Element == Int32 {
+  /// self[permutation[i]] = i.
+  mutating func invert(_ permutation: borrowing AlignedBuffer<Int32>) {
+    precondition(permutation.count <= count, "invert: \(permutation.count) into \(count)")
+    for index in 0..<permutation.count {
+      unsafe base[Int(permutation.base[index])] = Int32(index)
+    }
+  }
+}

@@ -1,0 +1,114 @@
+import Foundation
+
+/// What changes parameters from their gradients.
+///
+/// State lies in slots, arrays beside a parameter's values that move with the connections when a
+/// topology changes. An own optimizer names its slots and applies its rule to a range.
+public protocol Optimizer: Sendable {
+  /// The names of the arrays of state kept for each parameter.
+  var slotNames: [String] { get }
+
+  /// Changes the values of a parameter in a range; called for all ranges of all parameters once a
+  /// step, on several threads.
+  ///
+  /// - Parameters:
+  ///   - slots: the parameter's slots, in the order of ``slotNames``.
+  ///   - settings: what this step uses.
+  func update(_ parameter: Parameter, slots: [Slot], range: Range<Int>, settings: StepSettings)
+}
+
+/// What an optimizer's step depends on besides the gradients.
+public struct StepSettings: Sendable {
+  /// The learning rate of this step.
+  public var learningRate: Double
+  /// What gradients are multiplied with: clipping and gradient accumulation; 1 without.
+  public var gradientScale: Float
+  /// The step's number from 1, which Adam's corrections use.
+  public var number: Int
+}
+
+/// Stochastic gradient descent: plain, with momentum, or Nesterov's.
+///
+///     g = gradient + λ w;   v = μ v + g;   w = w − η (g + μ v if Nesterov, else v)
+public struct SGD: Optimizer, Hashable {
+  /// Momentum (μ); 0: plain.
+  public var momentum: Float
+  /// Whether the step looks ahead along the velocity.
+  public var nesterov: Bool
+  /// L2 weight decay (λ), added to the gradients of weights, not of biases.
+  public var weightDecay: Float
+  /// Decoupled decay: weights shrink by this times the learning rate each step.
+  public var decoupledWeightDecay: Float
+
+  /// Creates the optimizer.
+  public init(
+    momentum: Float = 0, nesterov: Bool = false, weightDecay: Float = 0,
+    decoupledWeightDecay: Float = 0
+  ) {
+    self.momentum = momentum
+    self.nesterov = nesterov
+    self.weightDecay = weightDecay
+    self.decoupledWeightDecay = decoupledWeightDecay
+  }
+
+  /// `velocity`, if there is momentum.
+  public var slotNames: [String] { momentum == 0 ? [] : ["velocity"] }
+
+  /// Applies the rule.
+  public func update(
+    _ parameter: Parameter, slots: [Slot], range: Range<Int>, settings: StepSettings
+  ) {
+    SGDRule(
+      learningRate: Float(settings.learningRate), momentum: momentum,
+      weightDecay: parameter.decays ? weightDecay : 0,
+      decoupledDecay: parameter.decays ? decoupledWeightDecay : 0,
+      gradientScale: settings.gradientScale, nesterov: nesterov
+    ).apply(to: parameter, velocity: slots.first, range: range)
+  }
+}
+
+/// Adam, and AdamW with decoupled decay.
+///
+/// Kingma and Ba, ICLR 2015; Loshchilov and Hutter, ICLR 2019.
+public struct Adam: Optimizer, Hashable {
+  /// Decay of the mean gradient (β₁).
+  public var beta1: Double
+  /// Decay of the mean squared gradient (β₂).
+  public var beta2: Double
+  /// Added to the denominator (ε).
+  public var epsilon: Float
+  /// L2 weight decay, added to the gradients of weights before the moments.
+  public var weightDecay: Float
+  /// Decoupled decay (AdamW): weights shrink by this times the learning rate each step.
+  public var decoupledWeightDecay: Float
+
+  /// Creates the optimizer.
+  public init(
+    beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Float = 1e-8, weightDecay: Float = 0,
+    decoupledWeightDecay: Float = 0
+  ) {
+    self.beta1 = beta1
+    self.beta2 = beta2
+    self.epsilon = epsilon
+    self.weightDecay = weightDecay
+    self.decoupledWeightDecay = decoupledWeightDecay
+  }
+
+  /// Two moments.
+  public var slotNames: [String] { ["first_moment", "second_moment"] }
+
+  /// Applies the rule.
+  public func update(
+    _ parameter: Parameter, slots: [Slot], range: Range<Int>, settings: StepSettings
+  ) {
+    let step = Double(settings.number)
+    AdamRule(
+      learningRate: Float(settings.learningRate), beta1: Float(beta1), beta2: Float(beta2), epsilon: epsilon,
+      weightDecay: parameter.decays ? weightDecay : 0,
+      decoupledDecay: parameter.decays ? decoupledWeightDecay : 0,
+      gradientScale: settings.gradientScale,
+      stepSize: Float(settings.learningRate / (1 - pow(beta1, step))),
+      inverseSqrtCorrection2: Float(1 / (1 - pow(beta2, step)).squareRoot())
+    ).apply(to: parameter, first: slots[0], second: slots[1], range: range)
+  }
+}

@@ -1,0 +1,76 @@
+/// An optimizer at work: the parameters it changes and their slots.
+public final class OptimizerState {
+  /// The rule.
+  public let optimizer: any Optimizer
+  /// What it changes, in a fixed order.
+  public let parameters: [Parameter]
+  /// The slots of each parameter.
+  public let slots: [[Slot]]
+  /// Weight steps taken.
+  public internal(set) var steps = 0
+
+  /// The pieces that are updated in parallel.
+  private let pieces: [(parameter: Int, range: Range<Int>)]
+  private var pieceSums: AlignedBuffer<Double>
+
+  /// Makes zeroed slots for the parameters.
+  public init(_ optimizer: any Optimizer, parameters: [Parameter]) {
+    self.optimizer = optimizer
+    self.parameters = parameters
+    slots = parameters.map { parameter in
+      optimizer.slotNames.map { Slot(name: $0, count: parameter.count) }
+    }
+    let length = 1 << 15
+    pieces = parameters.enumerated().flatMap { index, parameter in
+      (0..<parameter.count.dividedUp(by: length)).map {
+        (index, $0 * length..<min(($0 + 1) * length, parameter.count))
+      }
+    }
+    pieceSums = AlignedBuffer(count: pieces.count)
+  }
+
+  /// Changes all parameters once.
+  ///
+  /// - Parameters:
+  ///   - learningRate: this step's.
+  ///   - gradientScale: what gradients are multiplied with.
+  public func step(learningRate: Double, gradientScale: Float, pool: ThreadPool) {
+    steps += 1
+    let settings = StepSettings(
+      learningRate: learningRate, gradientScale: gradientScale, number: steps)
+    pool.run(chunks: pieces.count) { index, _ in
+      let piece = pieces[index]
+      optimizer.update(
+        parameters[piece.parameter], slots: slots[piece.parameter], range: piece.range,
+        settings: settings)
+    }
+  }
+
+  /// The Euclidean norm of all gradients together, summed in double piece by piece.
+  public func gradientNorm(pool: ThreadPool) -> Double {
+    let sums = unsafe pieceSums.base
+    pool.run(chunks: pieces.count) { index, _ in
+      let piece = pieces[index]
+      unsafe sums[index] = parameters[piece.parameter].gradient.sumOfSquares(piece.range)
+    }
+    var sum = 0.0
+    for index in pieces.indices { unsafe sum += sums[index] }
+    return sum.squareRoot()
+  }
+
+  /// Moves the slots of a sparse layer's weight with its connections; new ones start at zero.
+  func follow(_ change: TopologyChange, of parameter: Parameter, scratch: TopologyScratch) {
+    guard let index = parameters.firstIndex(where: { $0 === parameter }) else { return }
+    for slot in slots[index] {
+      slot.buffer.remap(origins: change.origins, scratch: &scratch.floats)
+    }
+  }
+}
+
+/// Scales gradients so that their norm is at most a given one.
+public enum GradientClipping {
+  /// min(1, maximum / (norm + 1e-6)), as PyTorch clips.
+  public static func scale(norm: Double, maximum: Double) -> Float {
+    Float(min(1, maximum / (norm + 1e-6)))
+  }
+}

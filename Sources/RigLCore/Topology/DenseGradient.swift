@@ -1,0 +1,175 @@
+/// A layer's dense gradient dL/dW at every position, which exists only panel by panel.
+///
+/// dL/dW = dY Xᵀ, of the data loss alone: no weight decay in it. A panel of output rows and input
+/// columns is multiplied out, scored, and forgotten, so that a layer whose dense form does not fit
+/// in memory can still be grown.
+@safe
+final class DenseGradient {
+  /// Output rows and input columns of a panel: long enough for the dense product to be quick, and
+  /// small enough to be scored from the cache.
+  static let panelRows = 128
+  static let panelColumns = 2048
+
+  private let pool: ThreadPool
+  /// The gathered input, (inputs, samples); only if a batch has several groups.
+  private var gatheredInput: AlignedBuffer<Float>
+  private let workers: [Worker]
+  private var inputs = 0
+  private var outputs = 0
+  private var samples = 0
+  private var inputView: MatrixView?
+  private var outputGradient: Tensor?
+
+  /// One thread's part of the work.
+  final class Worker {
+    var rows: AlignedBuffer<Float>
+    var panel: AlignedBuffer<Float>
+    var excluded: AlignedBuffer<Int32>
+    let selection: TopSelection
+    var sawNaN = false
+
+    init(samples: Int, atMost selected: Int) {
+      rows = AlignedBuffer(count: DenseGradient.panelRows * samples)
+      panel = AlignedBuffer(count: DenseGradient.panelRows * DenseGradient.panelColumns)
+      excluded = AlignedBuffer(count: DenseGradient.panelColumns)
+      selection = TopSelection(atMost: selected)
+    }
+  }
+
+  /// Memory for layers of at most `inputs` inputs, batches of at most `samples` (dead lanes
+  /// included) in `groups` groups, and selections of at most `selected` positions.
+  init(pool: ThreadPool, inputs: Int, samples: Int, groups: Int, selected: Int) {
+    self.pool = pool
+    gatheredInput = AlignedBuffer(count: groups > 1 ? inputs * samples : 0)
+    workers = (0..<pool.threads).map { _ in Worker(samples: samples, atMost: selected) }
+  }
+
+  /// Takes a layer's input and the gradient of its output; both must stay as they are.
+  func begin(input: Tensor, outputGradient: Tensor) {
+    inputs = input.shape.count
+    outputs = outputGradient.shape.count
+    samples = input.groups * input.lanes
+    self.outputGradient = outputGradient
+    guard input.groups > 1 else {
+      unsafe inputView = unsafe MatrixView(base: input.base, stride: input.lanes)
+      return
+    }
+    let view = unsafe MatrixView(base: gatheredInput.base, stride: samples)
+    let chunk = 256
+    pool.run(chunks: (inputs + chunk - 1) / chunk) { index, _ in
+      unsafe input.gather(channels: index * chunk..<min((index + 1) * chunk, inputs), into: view)
+    }
+    unsafe inputView = unsafe view
+  }
+
+  /// Selects the `count` positions with the largest (or smallest) gradient magnitude among those
+  /// that are not kept.
+  ///
+  /// - Returns: ascending positions, valid until the next selection; nil if a gradient is not a
+  ///   number.
+  func select(
+    _ order: TopSelection.Order, count: Int, csr: borrowing CSR,
+    isKept: borrowing AlignedBuffer<Bool>
+  ) -> UnsafeBufferPointer<Int64>? {
+    for worker in workers {
+      worker.selection.begin(order, count: count)
+      worker.sawNaN = false
+    }
+    let (rowPanels, columnPanels) = (
+      outputs.dividedUp(by: DenseGradient.panelRows), inputs.dividedUp(by: DenseGradient.panelColumns)
+    )
+    // The closure must not capture noncopyable arguments: it borrows their memory.
+    let kept = unsafe KeptRows(
+      offsets: csr.rowOffsets.base, columns: csr.columns.base, isKept: isKept.base)
+    pool.run(chunks: rowPanels * columnPanels) { index, worker in
+      unsafe score(
+        rowPanel: index / columnPanels, columnPanel: index % columnPanels, kept: kept,
+        worker: workers[worker])
+    }
+    for worker in workers where worker.sawNaN { return nil }
+    let selection = workers[0].selection
+    for worker in workers.dropFirst() { selection.merge(worker.selection) }
+    return unsafe selection.finish()
+  }
+
+  /// The kept connections, row by row.
+  @unsafe
+  private struct KeptRows {
+    let offsets: UnsafeMutablePointer<Int64>
+    let columns: UnsafeMutablePointer<Int32>
+    let isKept: UnsafeMutablePointer<Bool>
+
+    /// Writes the kept columns of a row within `range`, counted from its start; returns how many.
+    func write(row: Int, range: Range<Int>, into excluded: UnsafeMutablePointer<Int32>) -> Int {
+      var index = unsafe Int(offsets[row])
+      let end = unsafe Int(offsets[row + 1])
+      if range.lowerBound > 0 {
+        // The first connection at or after the panel's start.
+        var high = end
+        while index < high {
+          let middle = (index + high) / 2
+          if unsafe Int(columns[middle]) < range.lowerBound { index = middle + 1 } else { high = middle }
+        }
+      }
+      var count = 0
+      while index < end, unsafe Int(columns[index]) < range.upperBound {
+        if unsafe isKept[index] {
+          unsafe excluded[count] = columns[index] - Int32(range.lowerBound)
+          count += 1
+        }
+        index += 1
+      }
+      return count
+    }
+  }
+
+  private func score(rowPanel: Int, columnPanel: Int, kept: KeptRows, worker: Worker) {
+    guard let outputGradient, let inputView = unsafe inputView else {
+      preconditionFailure("DenseGradient: begin has not been called")
+    }
+    let rows = rowPanel * DenseGradient.panelRows..<min(
+      (rowPanel + 1) * DenseGradient.panelRows, outputs)
+    let columns = columnPanel * DenseGradient.panelColumns..<min(
+      (columnPanel + 1) * DenseGradient.panelColumns, inputs)
+    let gradientRows: MatrixView
+    if outputGradient.groups > 1 {
+      // Channel 0's row would lie before the panel's memory; only the rows asked for are touched.
+      let view = unsafe MatrixView(
+        base: worker.rows.base - rows.lowerBound * samples, stride: samples)
+      unsafe outputGradient.gather(channels: rows, into: view)
+      unsafe gradientRows = MatrixView(base: worker.rows.base, stride: samples)
+    } else {
+      unsafe gradientRows = MatrixView(
+        base: outputGradient.base + rows.lowerBound * outputGradient.lanes,
+        stride: outputGradient.lanes)
+    }
+    let panel = unsafe MatrixView(base: worker.panel.base, stride: columns.count)
+    let inputColumns = unsafe MatrixView(
+      base: inputView.base + columns.lowerBound * inputView.stride, stride: inputView.stride)
+    unsafe denseProduct(
+      gradientRows, transposeB: true, inputColumns, into: panel, m: rows.count, n: columns.count,
+      k: samples)
+    for row in rows {
+      let excluded = unsafe kept.write(row: row, range: columns, into: worker.excluded.base)
+      let scores = unsafe UnsafeMutableBufferPointer(
+        start: panel.base + (row - rows.lowerBound) * columns.count, count: columns.count)
+      let isOrdered = unsafe worker.selection.offer(
+        scores, firstPosition: row * inputs + columns.lowerBound,
+        excluding: UnsafeBufferPointer(start: worker.excluded.base, count: excluded))
+      if !isOrdered { worker.sawNaN = true }
+    }
+  }
+
+  /// Bytes held.
+  var bytes: Int {
+    gatheredInput.count * 4
+      + workers.reduce(0) {
+        $0 + ($1.rows.count + $1.panel.count + $1.excluded.count) * 4 + $1.selection.bytes
+      }
+  }
+}
+
+extension Int {
+  /// ceil(self / divisor).
+  func dividedUp(by divisor: Int) -> Int { (self + divisor - 1) / divisor }
+}

@@ -1,0 +1,206 @@
+/// One layer's topology update in progress: what a ``TopologyMethod`` works on.
+///
+/// First connections are dropped, then as many are grown among all positions not kept; the layer
+/// itself changes when the method returns.
+@safe
+public final class LayerUpdate {
+  /// The layer whose connections move.
+  public private(set) var weights: SparseWeights
+  /// The weight step (t) before or after which the update happens.
+  public private(set) var step = 0
+  /// The key of this update's random numbers: batches consumed so far.
+  private var batchesConsumed: UInt64 = 0
+  private var layerIndex = 0
+  private let seed: UInt64
+  private let scratch: TopologyScratch
+  private let gradient: DenseGradient
+  private var hasGradient = false
+  private var kept = 0
+  private var grown = unsafe UnsafeBufferPointer<Int64>(start: nil, count: 0)
+  private var randomPositions: AlignedBuffer<Int64>
+
+  init(
+    layers: [SparseWeights], seed: UInt64, scratch: TopologyScratch, gradient: DenseGradient,
+    atMost moved: Int
+  ) {
+    precondition(!layers.isEmpty, "LayerUpdate: no sparse layer")
+    weights = layers[0]
+    self.seed = seed
+    self.scratch = scratch
+    self.gradient = gradient
+    randomPositions = AlignedBuffer(count: moved)
+  }
+
+  /// Connections of the layer (n_l).
+  public var count: Int { weights.count }
+
+  func begin(
+    _ weights: SparseWeights, layerIndex: Int, step: Int, batchesConsumed: UInt64,
+    gradient operands: (input: Tensor, outputGradient: Tensor)?
+  ) {
+    self.weights = weights
+    self.layerIndex = layerIndex
+    self.step = step
+    self.batchesConsumed = batchesConsumed
+    hasGradient = operands != nil
+    if let operands {
+      gradient.begin(input: operands.input, outputGradient: operands.outputGradient)
+    }
+    kept = weights.count
+    unsafe grown = UnsafeBufferPointer(start: nil, count: 0)
+    for index in 0..<kept { unsafe scratch.isKept.base[index] = true }
+    scratch.storageIndices.invert(weights.csrIndices)
+  }
+
+  /// Keeps the connections of largest |w| but for `count`; ties keep the lower position.
+  public func dropSmallestMagnitudes(_ count: Int) throws(RigLError) {
+    precondition(count >= 0 && count <= weights.count, "drop \(count) of \(weights.count)")
+    let cut = MagnitudeCut(
+      keeping: weights.count - count, of: weights.parameter.values, histogram: scratch.histogram)
+    guard let cut else { throw notANumber("a weight") }
+    var ties = cut.ties
+    let values = unsafe weights.parameter.values.base
+    for index in 0..<weights.count {
+      let magnitude = unsafe values[Int(scratch.storageIndices.base[index])].magnitude
+      var keep = magnitude > cut.magnitude
+      if magnitude == cut.magnitude && ties > 0 {
+        keep = true
+        ties -= 1
+      }
+      unsafe scratch.isKept.base[index] = keep
+    }
+    kept = weights.count - count
+  }
+
+  /// Grows the `count` positions of largest |dL/dW| on this batch; ties take the lower position.
+  public func growLargestGradients(_ count: Int) throws(RigLError) {
+    try growByGradient(.largest, count)
+  }
+
+  /// Grows the `count` positions of smallest |dL/dW| on this batch, an ablation; ties take the
+  /// lower position.
+  public func growSmallestGradients(_ count: Int) throws(RigLError) {
+    try growByGradient(.smallest, count)
+  }
+
+  private func growByGradient(_ order: TopSelection.Order, _ count: Int) throws(RigLError) {
+    precondition(
+      hasGradient, "growing by gradient needs a method whose timing is insteadOfWeightStep")
+    let positions = unsafe gradient.select(
+      order, count: count, csr: weights.csr, isKept: scratch.isKept)
+    guard let positions = unsafe positions else { throw notANumber("a gradient") }
+    unsafe grown = positions
+  }
+
+  private func notANumber(_ what: String) -> RigLError {
+    RigLError(
+      .numerical, "layer \(weights.name), step \(step): \(what) is not a number",
+      hint: "lower the learning rate, or clip the gradient (clip_norm)")
+  }
+}
+
+// MARK: - Random growth
+
+extension LayerUpdate {
+  /// Grows `count` positions drawn uniformly at random, without replacement.
+  public func growAtRandom(_ count: Int) throws(RigLError) {
+    let candidates = weights.positions - kept
+    precondition(count <= candidates, "grow \(count) of \(candidates) candidates")
+    let random = CounterRandom(
+      seed: seed, purpose: .growth, layer: layerIndex, stream: batchesConsumed)
+    // Ranks among the candidates, ascending; then each rank's position, by walking the kept
+    // connections beside them.
+    let ranks = unsafe UnsafeMutableBufferPointer(start: randomPositions.base, count: count)
+    var chosen = unsafe MutableSpan(_unsafeElements: ranks)
+    random.sampleWithoutReplacement(of: Int64(candidates), into: &chosen)
+    var keptIndex = nextKept(after: -1)
+    var keptBefore = 0
+    var row = 0
+    for index in 0..<count {
+      var position = unsafe Int(ranks[index]) + keptBefore
+      while keptIndex < weights.count {
+        while weights.csr.row(row).upperBound <= keptIndex { row += 1 }
+        let keptPosition = unsafe row * weights.inputs + Int(weights.csr.columns.base[keptIndex])
+        guard keptPosition <= position else { break }
+        position += 1
+        keptBefore += 1
+        keptIndex = nextKept(after: keptIndex)
+      }
+      unsafe ranks[index] = Int64(position)
+    }
+    unsafe grown = UnsafeBufferPointer(ranks)
+  }
+
+  private func nextKept(after index: Int) -> Int {
+    var next = index + 1
+    while next < weights.count, unsafe !scratch.isKept.base[next] { next += 1 }
+    return next
+  }
+}
+
+// MARK: - The change itself
+
+extension LayerUpdate {
+  /// Replaces the layer's topology by the kept and the grown connections, moves the weights, and
+  /// rebuilds the kernels' lists.
+  ///
+  /// - Returns: where each connection came from, for the optimizer's state to follow.
+  func commit() -> TopologyChange {
+    unsafe precondition(
+      kept + grown.count == weights.count,
+      unsafe "layer \(weights.name): \(kept) kept and \(grown.count) grown of \(weights.count)")
+    let change = scratch.change
+    change.count = weights.count
+    change.newConnections = mergeKeptAndGrown()
+    weights.topologyDidChange(scratch: scratch)
+    // From the order of positions to the order of the arrays.
+    let csrIndices = unsafe weights.csrIndices.base
+    for storage in 0..<weights.count {
+      unsafe change.origins.base[storage] = scratch.origins.base[Int(csrIndices[storage])]
+    }
+    weights.parameter.values.remap(origins: change.origins, scratch: &scratch.floats)
+    return change
+  }
+
+  /// Writes the next topology over the old one and each connection's old storage index, or -1,
+  /// into `scratch.origins`. Returns the number of new connections.
+  private func mergeKeptAndGrown() -> Int {
+    weights.saveTopology(in: scratch)
+    let (old, oldRows) = unsafe (scratch.oldColumns.base, scratch.oldRowOffsets.base)
+    let (columns, rowOffsets) = unsafe weights.topologyBases
+    var (next, grownIndex, new) = (0, 0, 0)
+    func emit(_ column: Int32, origin: Int32) {
+      unsafe columns[next] = column
+      unsafe scratch.origins.base[next] = origin
+      next += 1
+    }
+    for row in 0..<weights.outputs {
+      unsafe rowOffsets[row] = Int64(next)
+      var index = unsafe Int(oldRows[row])
+      let end = unsafe Int(oldRows[row + 1])
+      let rowStart = Int64(row) * Int64(weights.inputs)
+      let rowEnd = rowStart + Int64(weights.inputs)
+      while true {
+        let hasGrown = unsafe grownIndex < grown.count && grown[grownIndex] < rowEnd
+        guard index < end || hasGrown else { break }
+        let oldColumn = unsafe index < end ? old[index] : Int32.max
+        let grownColumn = unsafe hasGrown ? Int32(grown[grownIndex] - rowStart) : Int32.max
+        if grownColumn < oldColumn {
+          emit(grownColumn, origin: -1)
+          new += 1
+          grownIndex += 1
+          continue
+        }
+        let isRegrown = grownColumn == oldColumn
+        if isRegrown { grownIndex += 1 }
+        if unsafe isRegrown || scratch.isKept.base[index] {
+          emit(oldColumn, origin: unsafe scratch.storageIndices.base[index])
+        }
+        index += 1
+      }
+    }
+    unsafe rowOffsets[weights.outputs] = Int64(next)
+    precondition(next == weights.count, "layer \(weights.name): \(next) of \(weights.count)")
+    return new
+  }
+}

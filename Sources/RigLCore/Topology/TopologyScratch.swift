@@ -1,0 +1,56 @@
+/// The memory that drawing and moving connections works in, shared by the layers of a network and
+/// sized for the largest, so that a topology update allocates nothing.
+final class TopologyScratch {
+  /// Storage index of each connection in CSR order.
+  var storageIndices: AlignedBuffer<Int32>
+  /// Workspace of the list builder.
+  var words: AlignedBuffer<Int64>
+  /// The topology before an update.
+  var oldColumns: AlignedBuffer<Int32>
+  /// Where each row starts in `oldColumns`.
+  var oldRowOffsets: AlignedBuffer<Int64>
+  /// For each connection before an update, in CSR order, whether it is kept.
+  var isKept: AlignedBuffer<Bool>
+  /// Old storage index of each connection of the next topology in CSR order, -1 where it is new.
+  var origins: AlignedBuffer<Int32>
+  /// Values while an array is moved.
+  var floats: AlignedBuffer<Float>
+  /// Counts of magnitudes, for the cut.
+  let histogram = MagnitudeCut.Histogram()
+  /// What the last update did, for the optimizer to follow.
+  let change: TopologyChange
+
+  /// Sets `storageIndices` to the inverse of a layer's CSR indices.
+  func invert(_ csrIndices: borrowing AlignedBuffer<Int32>) {
+    storageIndices.invert(csrIndices)
+  }
+
+  /// Scratch for the given layers.
+  init(layers: [SparseWeights]) {
+    let connections = layers.map(\.count).max() ?? 0
+    let rows = layers.map(\.outputs).max() ?? 0
+    storageIndices = AlignedBuffer(count: connections)
+    words = AlignedBuffer(count: layers.map(\.workspaceCount).max() ?? 0)
+    oldColumns = AlignedBuffer(count: connections)
+    oldRowOffsets = AlignedBuffer(count: rows + 1)
+    isKept = AlignedBuffer(count: connections)
+    origins = AlignedBuffer(count: connections)
+    floats = AlignedBuffer(count: connections)
+    change = TopologyChange(atMost: connections)
+  }
+}
+
+/// Where a layer's connections were before a topology update.
+public final class TopologyChange {
+  /// For each connection, in the order of the parameter's arrays, its index before the update; -1
+  /// where it is new.
+  public internal(set) var origins: AlignedBuffer<Int32>
+  /// Connections of the layer.
+  public internal(set) var count = 0
+  /// Connections that are new: the grown ones less those that had just been dropped.
+  public internal(set) var newConnections = 0
+
+  init(atMost connections: Int) {
+    origins = AlignedBuffer(count: connections)
+  }
+}

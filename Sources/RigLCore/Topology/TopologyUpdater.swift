@@ -1,0 +1,113 @@
+/// Brings when, how many and which together: asks the schedule, lets the method move each sparse
+/// layer's connections, and lets the optimizer's state follow.
+final class TopologyUpdater: ConnectionMover {
+  let method: any TopologyMethod
+  let schedule: UpdateSchedule
+  /// The step (t) of the last update; -ΔT before the first.
+  var last: Int
+  /// New connections of all layers in the last update.
+  private(set) var newConnections = 0
+
+  private let layers: [SparseWeights]
+  private let optimizer: OptimizerState
+  private let scratch: TopologyScratch
+  private let update: LayerUpdate
+  private let newWeight: NewConnectionWeight
+  private let seed: UInt64
+  // Of the update in progress.
+  private var step = 0
+  private var batchesConsumed: UInt64 = 0
+  private var fraction = 0.0
+
+  /// An updater for a model; nil if there is nothing that could move.
+  init?(
+    method: any TopologyMethod, schedule: UpdateSchedule, newWeight: NewConnectionWeight,
+    model: Model, optimizer: OptimizerState, pool: ThreadPool, seed: UInt64
+  ) {
+    guard method.timing != .never, !model.sparseLayers.isEmpty else { return nil }
+    self.method = method
+    self.schedule = schedule
+    self.newWeight = newWeight
+    self.optimizer = optimizer
+    self.seed = seed
+    layers = model.sparseLayers
+    last = schedule.initialLast
+    scratch = TopologyScratch(layers: layers)
+    let mostMoved =
+      layers.map { UpdateSchedule.moved(of: $0.count, fraction: schedule.initialFraction) }.max()
+      ?? 0
+    let usesGradient = method.timing == .insteadOfWeightStep
+    let samples = model.capacity.dividedUp(by: model.lanes) * model.lanes
+    let gradient = DenseGradient(
+      pool: pool, inputs: usesGradient ? layers.map(\.inputs).max() ?? 0 : 0, samples: samples,
+      groups: samples / model.lanes, selected: usesGradient ? mostMoved : 0)
+    update = LayerUpdate(
+      layers: layers, seed: seed, scratch: scratch, gradient: gradient, atMost: mostMoved)
+  }
+
+  /// Whether an update happens at step t.
+  func isDue(at step: Int) -> Bool { schedule.isDue(step: step, last: last) }
+
+  /// Starts an update at step t; returns the fraction of connections it moves.
+  func begin(step: Int, batchesConsumed: UInt64, learningRate: Double, peak: Double) -> Double {
+    self.step = step
+    self.batchesConsumed = batchesConsumed
+    fraction = schedule.fraction(at: step, learningRate: learningRate, peak: peak)
+    last = step
+    newConnections = 0
+    return fraction
+  }
+
+  /// Moves all layers, for a method that does not look at gradients.
+  func moveAll() throws(RigLError) {
+    for layer in layers { try move(layer, operands: nil) }
+  }
+
+  /// Moves one layer while its operands are at hand.
+  func move(_ weights: SparseWeights, input: Tensor, outputGradient: Tensor) throws(RigLError) {
+    try move(weights, operands: (input, outputGradient))
+  }
+
+  private func move(
+    _ weights: SparseWeights, operands: (input: Tensor, outputGradient: Tensor)?
+  ) throws(RigLError) {
+    let count = UpdateSchedule.moved(of: weights.count, fraction: fraction)
+    guard count > 0, let index = layers.firstIndex(where: { $0 === weights }) else { return }
+    update.begin(
+      weights, layerIndex: index, step: step, batchesConsumed: batchesConsumed, gradient: operands)
+    try method.move(count, in: update)
+    let change = update.commit()
+    newConnections += change.newConnections
+    newWeight.apply(
+      to: weights, change: change,
+      random: CounterRandom(
+        seed: seed, purpose: .weights, layer: index, stream: batchesConsumed))
+    optimizer.follow(change, of: weights.parameter, scratch: scratch)
+  }
+}
+
+/// The weight that a connection starts with when it is grown.
+public enum NewConnectionWeight: Hashable, Sendable {
+  /// Zero: the paper's choice.
+  case zero
+  /// Drawn anew from the layer's initializer.
+  case fresh(Initializer)
+
+  /// Sets the weights of a change's new connections, which are zero so far.
+  func apply(to weights: SparseWeights, change: TopologyChange, random: CounterRandom) {
+    guard case .fresh(let initializer) = self else { return }
+    let fanOut =
+      initializer.countsConnections
+      ? Double(weights.count) / Double(weights.inputs) : Double(weights.outputs)
+    // Weights are drawn by position, so the order in which connections are visited is no matter.
+    for storage in 0..<weights.count where change.origins[storage] < 0 {
+      let index = Int(weights.csrIndices[storage])
+      let row = weights.csr.rowContaining(index)
+      let fanIn =
+        initializer.countsConnections ? Double(weights.csr.row(row).count) : Double(weights.inputs)
+      weights.parameter.values[storage] = initializer.weight(
+        random, position: row * weights.inputs + Int(weights.csr.columns[index]), fanIn: fanIn,
+        fanOut: fanOut)
+    }
+  }
+}

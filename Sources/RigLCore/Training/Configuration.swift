@@ -1,0 +1,216 @@
+/// Everything that determines a run's result: one value, saved with the run, which reproduces it.
+///
+/// What may differ between two runs with the same result (threads, folders, how often something is
+/// written) is ``RunOptions``. The keys of files and of `--set` are the ones in ``Key``.
+public struct Configuration: Codable, Hashable, Sendable {
+  // MARK: Data
+
+  /// Where samples come from: `fashion-mnist`, `mnist`, `idx` (any folder of IDX files) or
+  /// `synthetic`.
+  public var data = "fashion-mnist"
+  /// Take only the first samples of the training set; nil: all.
+  public var trainSamples: Int?
+  /// Take only the first samples of the test set; nil: all.
+  public var testSamples: Int?
+  /// Training samples held out for validation; 0: none.
+  public var validation = 5000
+  /// Let the test samples be the validation split. The result on them is then not a result on
+  /// unseen data.
+  public var validateOnTest = false
+
+  // MARK: Network
+
+  /// The kind of network; `mlp`: linear layers with ReLU between.
+  public var network = "mlp"
+  /// Widths of the hidden layers.
+  public var hidden = [300, 100]
+  /// Probability of dropping a hidden activation.
+  public var dropout: Float = 0
+  /// How weights start.
+  public var initializer = Initializer.Distribution.glorotUniform
+  /// Whether the initializer counts a neuron's actual connections.
+  public var initializerCountsConnections = false
+
+  // MARK: Sparsity
+
+  /// Which connections move.
+  public var method = Method.rigl
+  /// The share of positions without a connection (S), over the layers that take part.
+  public var sparsity = 0.9
+  /// How sparsity is shared among layers.
+  public var distribution = SparsityDistribution.Kind.erdosRenyiKernel
+  /// Sparsity of single layers by name (`fc1`, …); they leave the budget.
+  public var layerSparsities: [String: Double] = [:]
+  /// Whether `uniform` makes the first layer sparse too.
+  public var firstLayerSparse = false
+  /// Whether the last layer stays dense.
+  public var lastLayerDense = false
+
+  // MARK: Topology updates
+
+  /// Weight steps between updates (ΔT).
+  public var updateInterval = 100
+  /// The first step with an update.
+  public var updateBegin = 0
+  /// The last step with an update (T_end); nil: three quarters of training.
+  public var updateEnd: Int?
+  /// Whether updates never end; not with cosine annealing.
+  public var updateForever = false
+  /// The fraction of connections that the first update moves (α).
+  public var dropFraction = 0.3
+  /// How the fraction shrinks.
+  public var annealing = UpdateSchedule.Annealing.cosine
+  /// The power of `inverse_power` annealing.
+  public var annealingPower = 3.0
+  /// What weight a grown connection starts with.
+  public var newWeights = NewWeights.zero
+
+  // MARK: Training
+
+  /// Passes over the training samples, counted in weight steps.
+  public var epochs = 20
+  /// Samples in a batch (B).
+  public var batchSize = 128
+  /// Training multiplier (M): scales steps, milestones, and the topology schedule's begin and end.
+  public var multiplier = 1.0
+  /// The seed of all random numbers.
+  public var seed: UInt64 = 0
+  /// The share of the target spread over all classes.
+  public var labelSmoothing: Float = 0
+  /// What changes the weights.
+  public var optimizer = OptimizerKind.sgd
+  /// The peak learning rate.
+  public var learningRate = 0.1
+  /// Momentum of SGD (μ).
+  public var momentum: Float = 0.9
+  /// Whether SGD looks ahead along the velocity.
+  public var nesterov = true
+  /// L2 weight decay on weights (λ), added to the gradient.
+  public var weightDecay: Float = 1e-4
+  /// Decoupled weight decay on weights.
+  public var decoupledWeightDecay: Float = 0
+  /// Adam's β₁.
+  public var beta1 = 0.9
+  /// Adam's β₂.
+  public var beta2 = 0.999
+  /// Adam's ε.
+  public var epsilon: Float = 1e-8
+  /// The largest norm of all gradients together; nil: no clipping.
+  public var clipNorm: Double?
+  /// Batches whose mean gradient makes one weight step.
+  public var accumulation = 1
+
+  // MARK: Learning rate
+
+  /// How the learning rate changes.
+  public var schedule = ScheduleKind.cosine
+  /// Epochs at which `step` multiplies the rate by the factor.
+  public var milestones: [Double] = []
+  /// The factor of `step`.
+  public var factor = 0.1
+  /// The lowest rate of the cosines.
+  public var minLearningRate = 0.0
+  /// Epochs of the first cycle of `warm_restarts`.
+  public var firstCycle = 10.0
+  /// By how much each cycle is longer than the one before.
+  public var cycleMultiplier = 2.0
+  /// Epochs of linear warm-up before the schedule.
+  public var warmupEpochs = 0.0
+
+  /// The defaults.
+  public init() {}
+
+  /// Which connections move, by name.
+  public enum Method: String, Codable, CaseIterable, Sendable {
+    /// ``RigL``.
+    case rigl
+    /// ``SET``.
+    case set
+    /// ``StaticTopology``, sparse.
+    case `static`
+    /// Every position is connected.
+    case dense
+  }
+
+  /// What weight a grown connection starts with, by name.
+  public enum NewWeights: String, Codable, CaseIterable, Sendable {
+    /// Zero.
+    case zero
+    /// Drawn anew from the initializer.
+    case fresh
+  }
+
+  /// What changes the weights, by name.
+  public enum OptimizerKind: String, Codable, CaseIterable, Sendable {
+    /// ``SGD``.
+    case sgd
+    /// ``Adam``; decay is L2.
+    case adam
+    /// ``Adam`` with decoupled decay.
+    case adamw
+  }
+
+  /// How the learning rate changes, by name.
+  public enum ScheduleKind: String, Codable, CaseIterable, Sendable {
+    /// It does not.
+    case constant
+    /// By a factor at milestones.
+    case step
+    /// To the lowest rate along half a cosine.
+    case cosine
+    /// Cosine cycles.
+    case warmRestarts = "warm_restarts"
+  }
+
+  /// The keys, as files and `--set` spell them.
+  public enum Key: String, CodingKey, CaseIterable, Sendable {
+    case data, validation, network, hidden, dropout, initializer, method, sparsity, distribution
+    case annealing, epochs, multiplier, seed, optimizer, momentum, nesterov, beta1, beta2, epsilon
+    case accumulation, schedule, milestones, factor
+    case trainSamples = "train_samples"
+    case testSamples = "test_samples"
+    case validateOnTest = "validate_on_test"
+    case initializerCountsConnections = "initializer_counts_connections"
+    case layerSparsities = "layer_sparsities"
+    case firstLayerSparse = "first_layer_sparse"
+    case lastLayerDense = "last_layer_dense"
+    case updateInterval = "update_interval"
+    case updateBegin = "update_begin"
+    case updateEnd = "update_end"
+    case updateForever = "update_forever"
+    case dropFraction = "drop_fraction"
+    case annealingPower = "annealing_power"
+    case newWeights = "new_weights"
+    case batchSize = "batch_size"
+    case labelSmoothing = "label_smoothing"
+    case learningRate = "learning_rate"
+    case weightDecay = "weight_decay"
+    case decoupledWeightDecay = "decoupled_weight_decay"
+    case clipNorm = "clip_norm"
+    case minLearningRate = "min_learning_rate"
+    case firstCycle = "first_cycle"
+    case cycleMultiplier = "cycle_multiplier"
+    case warmupEpochs = "warmup_epochs"
+  }
+
+  private typealias CodingKeys = Key
+}
+
+/// How a run is carried out; none of it reaches the result.
+public struct RunOptions: Hashable, Sendable {
+  /// Threads that share the work.
+  public var threads = ThreadPool.processors
+  /// The folder of the data files; nil: where the data's package puts them.
+  public var dataFolder: String?
+  /// The run folder; nil: a new one below `runs`.
+  public var output: String?
+  /// Weight steps between checkpoints; nil: one at each epoch's end.
+  public var checkpointEvery: Int?
+  /// Checkpoints kept.
+  public var keep = 2
+  /// Weight steps between lines of metrics.
+  public var logEvery = 100
+
+  /// The defaults.
+  public init() {}
+}

@@ -1,0 +1,192 @@
+/// One batch of training, from the samples to moved weights or moved connections.
+///
+///     batch → layers → loss → gradients → weights | connections
+///
+/// A step allocates nothing.
+public final class TrainingStep {
+  /// The network.
+  public let model: Model
+  /// What is made small.
+  public let loss: any Loss
+  /// What changes the weights, with its state.
+  public let optimizer: OptimizerState
+  /// The learning rate at each weight step.
+  public let learningRate: LearningRateSchedule
+  /// What else a step needs to know.
+  public let settings: Settings
+  /// Each sample's prediction and rank in the last batch.
+  public let outcome: Outcome
+
+  /// Weight steps taken (t).
+  public internal(set) var step = 0
+  /// Batches drawn, those that topology updates consumed included.
+  public internal(set) var batchesConsumed: UInt64 = 0
+
+  let topology: TopologyUpdater?
+  let pass: Pass
+  private let logitsGradient: Tensor
+  /// Batches whose gradients are summed up so far for the next weight step.
+  var accumulated = 0
+
+  /// How steps are taken.
+  public struct Settings: Sendable {
+    /// Which connections move, and when in a step.
+    public var method: any TopologyMethod = StaticTopology()
+    /// When connections move, and how many.
+    public var schedule = UpdateSchedule(end: nil, annealing: .constant)
+    /// What weight a grown connection starts with.
+    public var newWeight = NewConnectionWeight.zero
+    /// The largest norm of all gradients together; nil: no clipping.
+    public var clipNorm: Double?
+    /// Batches whose mean gradient makes one weight step.
+    public var accumulation = 1
+
+    /// The defaults: a static topology, no clipping, one batch a step.
+    public init() {}
+  }
+
+  /// What a step did.
+  public struct Report: Sendable {
+    /// The mean loss of the batch, before anything moved.
+    public let loss: Double
+    /// Samples in the batch.
+    public let samples: Int
+    /// Samples whose largest logit is their label's.
+    public let correct: Int
+    /// The learning rate of this weight step.
+    public let learningRate: Double
+    /// The fraction of connections that moved; nil if none did.
+    public let dropFraction: Double?
+    /// The norm of the gradients before clipping; nil without clipping, or if connections moved.
+    public let gradientNorm: Double?
+    /// Whether the weights moved: not in an update that replaces a weight step, nor while gradients
+    /// accumulate.
+    public let movedWeights: Bool
+  }
+
+  /// Puts a step together for a model that is made for training.
+  public init(
+    model: Model, loss: any Loss, optimizer: any Optimizer, learningRate: LearningRateSchedule,
+    settings: Settings, pool: ThreadPool, seed: UInt64
+  ) {
+    precondition(settings.accumulation >= 1, "accumulation over \(settings.accumulation) batches")
+    self.model = model
+    self.loss = loss
+    self.learningRate = learningRate
+    self.settings = settings
+    self.optimizer = OptimizerState(optimizer, parameters: model.parameters)
+    pass = Pass(pool: pool, seed: seed)
+    topology = TopologyUpdater(
+      method: settings.method, schedule: settings.schedule, newWeight: settings.newWeight,
+      model: model, optimizer: self.optimizer, pool: pool, seed: seed)
+    outcome = Outcome(capacity: model.capacity, classes: model.outputs, lanes: model.lanes)
+    logitsGradient = Tensor(
+      shape: SampleShape(channels: model.outputs), capacity: model.capacity, lanes: model.lanes)
+  }
+
+  /// Trains on one batch.
+  ///
+  /// - Throws: `RigLError` of kind `numerical` if the loss, a gradient that is scored, or a weight
+  ///   is not a number; weights and connections are then as before the batch, but for layers whose
+  ///   connections had already moved.
+  public func train(on batch: Batch) throws(RigLError) -> Report {
+    batchesConsumed += 1
+    let rate = learningRate.rate(at: step)
+    pass.isTraining = true
+    pass.batchesConsumed = batchesConsumed
+    pass.accumulatesGradients = accumulated > 0
+
+    // batch → layers → loss
+    let logits = try model.forward(batch.inputs, pass)
+    let loss = try loss.evaluate(
+      logits, labels: batch.labels, gradient: logitsGradient, outcome: outcome, pass: pass)
+    guard loss.isFinite else { throw notFinite("loss is \(loss)") }
+
+    // loss → gradients → connections
+    if let topology, settings.method.timing == .insteadOfWeightStep, accumulated == 0,
+      topology.isDue(at: step)
+    {
+      let fraction = topology.begin(
+        step: step, batchesConsumed: batchesConsumed, learningRate: rate,
+        peak: learningRate.peak)
+      pass.connectionMover = topology
+      defer { pass.connectionMover = nil }
+      try model.backward(logitsGradient, pass)
+      return report(loss, batch, rate, dropFraction: fraction)
+    }
+
+    // loss → gradients
+    try model.backward(logitsGradient, pass)
+    accumulated += 1
+    guard accumulated == settings.accumulation else { return report(loss, batch, rate) }
+    accumulated = 0
+
+    // gradients → weights
+    let (norm, scale) = try gradientScale()
+    optimizer.step(learningRate: rate, gradientScale: scale, pool: pass.pool)
+    model.weightsDidChange()
+    step += 1
+
+    // weights → connections
+    var moved: Double?
+    if let topology, settings.method.timing == .afterWeightStep, topology.isDue(at: step) {
+      moved = topology.begin(
+        step: step, batchesConsumed: batchesConsumed, learningRate: rate, peak: learningRate.peak)
+      try topology.moveAll()
+    }
+    return report(loss, batch, rate, dropFraction: moved, norm: norm, movedWeights: true)
+  }
+
+  /// The mean over accumulated batches, and clipping to the largest norm.
+  private func gradientScale() throws(RigLError) -> (norm: Double?, scale: Float) {
+    let mean = 1 / Float(settings.accumulation)
+    guard let clipNorm = settings.clipNorm else { return (nil, mean) }
+    let norm = optimizer.gradientNorm(pool: pass.pool) * Double(mean)
+    guard norm.isFinite else { throw notFinite("the gradients' norm is \(norm)") }
+    return (norm, mean * GradientClipping.scale(norm: norm, maximum: clipNorm))
+  }
+
+  private func report(
+    _ loss: Double, _ batch: Batch, _ rate: Double, dropFraction: Double? = nil,
+    norm: Double? = nil, movedWeights: Bool = false
+  ) -> Report {
+    Report(
+      loss: loss, samples: batch.inputs.samples,
+      correct: outcome.hits(of: batch.inputs.samples, within: 1), learningRate: rate,
+      dropFraction: dropFraction, gradientNorm: norm, movedWeights: movedWeights)
+  }
+
+  /// The error for a number that is not finite: names the first layer whose weights are not.
+  private func notFinite(_ what: String) -> RigLError {
+    let broken = model.parameters.first { parameter in
+      (0..<parameter.count).contains { !parameter.values[$0].isFinite }
+    }
+    let place = broken.map { "in \($0.name) weights are not finite" } ?? "all weights are finite"
+    return RigLError(
+      .numerical, "step \(step): \(what); \(place)",
+      hint: "lower the learning rate, add warm-up steps, or clip the gradient (clip_norm)")
+  }
+}
+
+/// A batch of samples as the model takes them.
+public final class Batch {
+  /// The inputs; `inputs.samples` says how many samples there are.
+  public let inputs: Tensor
+  /// Their labels.
+  public let labels: Labels
+
+  /// Room for a model's batches.
+  public init(for model: Model) {
+    inputs = model.makeInput()
+    labels = Labels(capacity: model.capacity)
+  }
+}
+
+extension Outcome {
+  /// Samples whose label is among the `within` classes of largest logit.
+  public func hits(of samples: Int, within top: Int) -> Int {
+    var hits = 0
+    for sample in 0..<samples where ranks[sample] < Int32(top) { hits += 1 }
+    return hits
+  }
+}
