@@ -1,0 +1,175 @@
+/// What the accounting has to know about a layer with weights.
+///
+/// Kernels are square, with the same stride and padding in both directions; a linear layer is a
+/// 1×1 kernel on a 1×1 input.
+public struct AccountedLayer: Hashable, Sendable {
+  /// The kinds of layers that are counted differently.
+  public enum Kind: String, Hashable, Sendable, Codable, CaseIterable {
+    /// (out, in) weights.
+    case linear
+    /// (out, in, k, k) weights.
+    case conv
+    /// (channels · multiplier, 1, k, k) weights, one input channel for each output channel.
+    case depthwise
+  }
+
+  /// The layer's name.
+  public let name: String
+  /// Its kind.
+  public let kind: Kind
+  /// Input features or channels.
+  public let inputs: Int
+  /// Output features or channels; for a depthwise layer a multiple of `inputs`.
+  public let outputs: Int
+  /// Height and width of the kernel (k).
+  public let kernel: Int
+  /// Stride.
+  public let stride: Int
+  /// Zeros around the input, on every side.
+  public let padding: Int
+  /// Rows of the input, without padding.
+  public let inputHeight: Int
+  /// Columns of the input, without padding.
+  public let inputWidth: Int
+  /// The input size that ``Accounting/paper`` counts with (i); the published figures pad it before
+  /// some of the strided layers: 230 instead of 224 for ResNet-50's stem.
+  public let paperInputSize: Int
+  /// Whether the layer has a bias for each output; ``Accounting/paper`` counts one in any case.
+  public let hasBias: Bool
+
+  /// The layer's sparsity (s_l), in [0, 1).
+  public private(set) var sparsity: Double = 0
+  /// Its active connections.
+  public private(set) var connections: Int
+  /// Whether it is stored as compressed rows rather than as a dense array.
+  public private(set) var isStoredSparse = false
+
+  private init(
+    _ kind: Kind, name: String, inputs: Int, outputs: Int, kernel: Int, stride: Int, padding: Int,
+    input: (height: Int, width: Int), paperInputSize: Int?, hasBias: Bool
+  ) {
+    precondition(
+      inputs > 0 && outputs > 0 && kernel > 0 && stride > 0 && padding >= 0 && input.height > 0
+        && input.width > 0,
+      "layer '\(name)': \(inputs) to \(outputs) channels, kernel \(kernel), stride \(stride), "
+        + "padding \(padding), input \(input)")
+    precondition(
+      kind != .depthwise || outputs % inputs == 0,
+      "layer '\(name)': \(outputs) outputs of a depthwise layer with \(inputs) inputs")
+    self.kind = kind
+    self.name = name
+    self.inputs = inputs
+    self.outputs = outputs
+    self.kernel = kernel
+    self.stride = stride
+    self.padding = padding
+    (inputHeight, inputWidth) = input
+    self.paperInputSize = paperInputSize ?? input.height
+    self.hasBias = hasBias
+    connections = 0
+    connections = positions
+  }
+
+  /// A dense linear layer with (outputs, inputs) weights.
+  public static func linear(
+    _ name: String, inputs: Int, outputs: Int, hasBias: Bool = true
+  ) -> AccountedLayer {
+    AccountedLayer(
+      .linear, name: name, inputs: inputs, outputs: outputs, kernel: 1, stride: 1, padding: 0,
+      input: (1, 1), paperInputSize: nil, hasBias: hasBias)
+  }
+
+  /// A dense convolution with (outputs, inputs, kernel, kernel) weights.
+  ///
+  /// - Parameter paperInputSize: see ``paperInputSize``; by default the input's height.
+  public static func conv(
+    _ name: String, inputs: Int, outputs: Int, kernel: Int, stride: Int = 1, padding: Int,
+    inputHeight: Int, inputWidth: Int, paperInputSize: Int? = nil, hasBias: Bool = false
+  ) -> AccountedLayer {
+    AccountedLayer(
+      .conv, name: name, inputs: inputs, outputs: outputs, kernel: kernel, stride: stride,
+      padding: padding, input: (inputHeight, inputWidth), paperInputSize: paperInputSize,
+      hasBias: hasBias)
+  }
+
+  /// A depthwise convolution with (channels · multiplier, 1, kernel, kernel) weights.
+  ///
+  /// - Parameter paperInputSize: see ``paperInputSize``; by default the input's height.
+  public static func depthwise(
+    _ name: String, channels: Int, multiplier: Int = 1, kernel: Int, stride: Int = 1, padding: Int,
+    inputHeight: Int, inputWidth: Int, paperInputSize: Int? = nil, hasBias: Bool = false
+  ) -> AccountedLayer {
+    AccountedLayer(
+      .depthwise, name: name, inputs: channels, outputs: channels * multiplier, kernel: kernel,
+      stride: stride, padding: padding, input: (inputHeight, inputWidth),
+      paperInputSize: paperInputSize, hasBias: hasBias)
+  }
+
+  /// The same layer with other connections, as a ``SparsityAllocation`` gives them.
+  ///
+  /// - Parameter isStoredSparse: by default every layer of sparsity above 0 is.
+  public func sparsified(
+    _ layer: LayerSparsity, isStoredSparse: Bool? = nil
+  ) -> AccountedLayer {
+    precondition(
+      layer.positions == positions,
+      "layer '\(name)' has \(positions) positions, '\(layer.name)' has \(layer.positions)")
+    return with(
+      sparsity: layer.sparsity, connections: layer.connections, isStoredSparse: isStoredSparse)
+  }
+
+  /// The same layer with the connections it has now: its sparsity is what they come to.
+  ///
+  /// - Parameter isStoredSparse: by default every layer with an inactive position is.
+  public func withConnections(_ count: Int, isStoredSparse: Bool? = nil) -> AccountedLayer {
+    precondition(
+      count >= 0 && count <= positions,
+      "layer '\(name)': \(count) connections at \(positions) positions")
+    return with(
+      sparsity: Double(positions - count) / Double(positions), connections: count,
+      isStoredSparse: isStoredSparse)
+  }
+
+  /// The same layer with every position active, stored as a dense array.
+  public var dense: AccountedLayer {
+    with(sparsity: 0, connections: positions, isStoredSparse: false)
+  }
+
+  private func with(
+    sparsity: Double, connections: Int, isStoredSparse: Bool?
+  ) -> AccountedLayer {
+    var layer = self
+    layer.sparsity = sparsity
+    layer.connections = connections
+    layer.isStoredSparse = isStoredSparse ?? (sparsity > 0)
+    return layer
+  }
+}
+
+extension AccountedLayer {
+  /// The weights' dense shape: OIHW, or (out, in) for a linear layer.
+  public var shape: [Int] {
+    switch kind {
+    case .linear: [outputs, inputs]
+    case .conv: [outputs, inputs, kernel, kernel]
+    case .depthwise: [outputs, 1, kernel, kernel]
+    }
+  }
+
+  /// Positions in the dense shape (N_l).
+  public var positions: Int { shape.reduce(1, *) }
+
+  /// Rows of the output: floor((rows + 2 padding − k) / stride) + 1.
+  public var outputHeight: Int { outputSize(inputHeight) }
+
+  /// Columns of the output.
+  public var outputWidth: Int { outputSize(inputWidth) }
+
+  private func outputSize(_ input: Int) -> Int {
+    let places = input + 2 * padding - kernel
+    precondition(
+      places >= 0,
+      "layer '\(name)': a kernel of \(kernel) on an input of \(input) padded by \(padding)")
+    return places / stride + 1
+  }
+}

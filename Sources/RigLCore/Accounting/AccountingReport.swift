@@ -1,0 +1,101 @@
+/// What a network costs, ready to print: as JSON its keys are snake_case.
+public struct AccountingReport: Hashable, Sendable, Codable {
+  /// The figures of one layer.
+  public struct Layer: Hashable, Sendable, Codable {
+    /// The layer's name.
+    public let name: String
+    /// The weights' dense shape: OIHW, or (out, in) for a linear layer.
+    public let shape: [Int]
+    /// Its sparsity (s_l).
+    public let sparsity: Double
+    /// Its active connections.
+    public let connections: Int
+    /// FLOPs of its forward pass on one sample.
+    public let flops: Double
+    /// Its bytes in storage.
+    public let bytes: Double
+  }
+
+  /// Training FLOPs relative to the dense network's, by method.
+  public struct TrainMultiplier: Hashable, Sendable, Codable {
+    /// 1, or the training multiplier M.
+    public let dense: Double
+    /// A random topology that stays.
+    public let `static`: Double
+    /// A topology chosen before the first step.
+    public let snip: Double
+    /// Random growth.
+    public let set: Double
+    /// Growth by dense momentum.
+    public let snfs: Double
+    /// Growth by the dense gradient every ΔT steps.
+    public let rigl: Double
+    /// Gradual pruning.
+    public let pruning: Double
+  }
+
+  /// How it was counted.
+  public let accounting: Accounting
+  /// The overall sparsity: inactive positions over positions, of all layers.
+  public let sparsity: Double
+  /// FLOPs of the forward pass on one sample (f_S).
+  public let flops: Double
+  /// Bytes in storage.
+  public let sizeBytes: Double
+  /// FLOPs of the dense network's forward pass on one sample (f_D).
+  public let denseFlops: Double
+  /// Bytes of the dense network.
+  public let denseSizeBytes: Double
+  /// Training FLOPs by method.
+  public let trainMultiplier: TrainMultiplier
+  /// One entry for each layer, in the network's order.
+  public let layers: [Layer]
+
+  private enum CodingKeys: String, CodingKey {
+    case accounting, sparsity, flops, layers
+    case sizeBytes = "size_bytes"
+    case denseFlops = "dense_flops"
+    case denseSizeBytes = "dense_size_bytes"
+    case trainMultiplier = "train_multiplier"
+  }
+}
+
+extension Accounting {
+  /// Counts a network.
+  ///
+  /// - Parameters:
+  ///   - layers: all layers with weights, at least one, in the network's order.
+  ///   - interval: steps between RigL's topology updates (ΔT).
+  ///   - pruning: when the pruning method prunes, in which training.
+  ///   - trainingMultiplier: how many times longer than normal the training is (M); it scales every
+  ///     multiplier of the report.
+  public func report(
+    _ layers: [AccountedLayer], interval: Int, pruning: TrainingMethodCost.Pruning,
+    trainingMultiplier: Double = 1
+  ) -> AccountingReport {
+    precondition(!layers.isEmpty, "report: a network without layers")
+    let sparse = cost(of: layers)
+    let dense = cost(of: layers.map(\.dense))
+    func multiplier(_ method: TrainingMethodCost) -> Double {
+      method.multiplier(
+        sparse: sparse.flops, dense: dense.flops, trainingMultiplier: trainingMultiplier)
+    }
+    let positions = layers.reduce(0) { $0 + $1.positions }
+    let connections = layers.reduce(0) { $0 + $1.connections }
+    return AccountingReport(
+      accounting: self,
+      sparsity: Double(positions - connections) / Double(positions),
+      flops: sparse.flops, sizeBytes: sparse.bytes,
+      denseFlops: dense.flops, denseSizeBytes: dense.bytes,
+      trainMultiplier: AccountingReport.TrainMultiplier(
+        dense: multiplier(.dense), static: multiplier(.static), snip: multiplier(.snip),
+        set: multiplier(.set), snfs: multiplier(.snfs),
+        rigl: multiplier(.rigl(interval: interval)), pruning: multiplier(.pruning(pruning))),
+      layers: layers.map { layer in
+        let cost = cost(of: layer)
+        return AccountingReport.Layer(
+          name: layer.name, shape: layer.shape, sparsity: layer.sparsity,
+          connections: layer.connections, flops: cost.flops, bytes: cost.bytes)
+      })
+  }
+}

@@ -1,0 +1,108 @@
+/// What a training method costs, in forward passes of the sparse and of the dense network.
+///
+/// A backward pass counts as two forward passes. With f_S and f_D the FLOPs of a sample's forward
+/// pass through the sparse and the dense network, a sample costs, on average over the training:
+///
+/// | method | FLOPs |
+/// |---|---|
+/// | dense | 3 f_D |
+/// | static, SNIP, SET | 3 f_S |
+/// | SNFS | 2 f_S + f_D |
+/// | RigL | (3 f_S ΔT + 2 f_S + f_D) / (ΔT + 1) |
+/// | pruning | the mean over t of 3 f(s_t) |
+///
+/// Reference: Evci et al., *Rigging the Lottery: Making All Tickets Winners*, ICML 2020,
+/// appendix H. <https://arxiv.org/abs/1911.11134>
+public enum TrainingMethodCost: Hashable, Sendable {
+  /// Every position active.
+  case dense
+  /// A random topology that stays.
+  case `static`
+  /// A topology chosen by |g·w| before the first step.
+  case snip
+  /// Drops by magnitude, grows at random.
+  case set
+  /// Grows by a dense momentum that every step updates.
+  case snfs
+  /// Grows by the dense gradient, once every `interval` steps (ΔT).
+  case rigl(interval: Int)
+  /// From dense to sparse between two steps; see ``Pruning``.
+  case pruning(Pruning)
+
+  /// When gradual pruning begins and ends, and the length of the training, in weight updates.
+  ///
+  /// A layer's sparsity is s_t = s_f r(t), with r(t) = 1 − (1 − clip((t − t0)/(t1 − t0), 0, 1))³.
+  ///
+  /// Reference: Zhu & Gupta, *To prune, or not to prune*, 2017. <https://arxiv.org/abs/1710.01878>
+  public struct Pruning: Hashable, Sendable {
+    /// The step at which pruning begins; until then every position is active (t0).
+    public var begin: Int
+    /// The step from which on the sparsity is the final one (t1).
+    public var end: Int
+    /// Weight updates of the training.
+    public var steps: Int
+
+    /// Creates the times of a pruning; by default from 20 % to 75 % of the training.
+    public init(steps: Int, begin: Int? = nil, end: Int? = nil) {
+      self.steps = steps
+      self.begin = begin ?? steps / 5
+      self.end = end ?? UpdateSchedule.defaultEnd(steps: steps)
+      precondition(
+        steps > 0 && self.begin >= 0 && self.begin <= self.end,
+        "Pruning: from step \(self.begin) to \(self.end) of \(steps)")
+    }
+
+    /// The share of the final sparsity that is reached at a step (r); where begin and end are the
+    /// same step, all of it at once.
+    public func progress(at step: Int) -> Double {
+      if step >= end { return 1 }
+      if step <= begin { return 0 }
+      let remaining = 1 - Double(step - begin) / Double(end - begin)
+      return 1 - remaining * remaining * remaining
+    }
+
+    /// The share of the final sparsity that is reached, as a mean over all steps (mean of r).
+    public var meanProgress: Double {
+      var sum = 0.0
+      for step in 0..<steps {
+        sum += progress(at: step)
+      }
+      return sum / Double(steps)
+    }
+  }
+
+  /// Training FLOPs of a sample.
+  ///
+  /// For pruning, f(s_t) = f_D − r(t) (f_D − f_S): FLOPs are linear in the layers' sparsities, and
+  /// these in r. (Rounding to whole connections would move it by less than one in each layer.)
+  ///
+  /// - Parameters:
+  ///   - sparse: FLOPs of a sample's forward pass through the sparse network (f_S).
+  ///   - dense: FLOPs of a sample's forward pass through the dense network (f_D).
+  public func flops(sparse: Double, dense: Double) -> Double {
+    switch self {
+    case .dense: return 3 * dense
+    case .static, .snip, .set: return 3 * sparse
+    case .snfs: return 2 * sparse + dense
+    case .rigl(let interval):
+      precondition(interval > 0, "rigl: an interval of \(interval) steps")
+      let steps = Double(interval)
+      return (3 * sparse * steps + 2 * sparse + dense) / (steps + 1)
+    case .pruning(let pruning):
+      return 3 * (dense - pruning.meanProgress * (dense - sparse))
+    }
+  }
+
+  /// Training FLOPs relative to the dense network's training of normal length.
+  ///
+  /// - Parameters:
+  ///   - sparse: FLOPs of a sample's forward pass through the sparse network (f_S).
+  ///   - dense: FLOPs of a sample's forward pass through the dense network (f_D).
+  ///   - trainingMultiplier: how many times longer this training is (M).
+  public func multiplier(
+    sparse: Double, dense: Double, trainingMultiplier: Double = 1
+  ) -> Double {
+    precondition(dense > 0, "multiplier: the dense network has \(dense) FLOPs")
+    return trainingMultiplier * flops(sparse: sparse, dense: dense) / (3 * dense)
+  }
+}

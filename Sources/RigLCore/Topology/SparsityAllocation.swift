@@ -1,0 +1,58 @@
+/// Positions without a connection: floor(s_l N_l), less than N_l for every sparsity below 1.
+func inactivePositions(of positions: Int, sparsity: Double) -> Int {
+  Int((sparsity * Double(positions)).rounded(.down))
+}
+
+/// The sparsity of one layer and what it comes to.
+public struct LayerSparsity: Hashable, Sendable, Codable {
+  /// The layer's name.
+  public let name: String
+  /// Positions in its dense shape (N_l).
+  public let positions: Int
+  /// Its sparsity (s_l), in [0, 1); 0 is a dense layer.
+  public let sparsity: Double
+  /// Its active connections: N_l − floor(s_l N_l).
+  public let connections: Int
+
+  /// Creates the figures of a layer from its sparsity, in [0, 1).
+  public init(name: String, positions: Int, sparsity: Double) {
+    precondition(
+      sparsity >= 0 && sparsity < 1, "layer '\(name)': sparsity \(sparsity) is outside [0, 1)")
+    self.name = name
+    self.positions = positions
+    self.sparsity = sparsity
+    connections = positions - inactivePositions(of: positions, sparsity: sparsity)
+  }
+}
+
+/// The sparsity of every layer of a network, as a ``SparsityDistribution`` shares it out.
+public struct SparsityAllocation: Hashable, Sendable, Codable {
+  /// One entry for each layer, in the network's order.
+  public let layers: [LayerSparsity]
+  /// The factor of the Erdős–Rényi distributions (ε); nil under `uniform`, and where there was
+  /// nothing to share out.
+  public let epsilon: Double?
+  /// Names of the layers that the Erdős–Rényi iteration made dense (D), in the network's order;
+  /// layers that are dense by a flag or a map are not among them.
+  public let denseSet: [String]
+
+  private enum CodingKeys: String, CodingKey {
+    case layers, epsilon
+    case denseSet = "dense_set"
+  }
+
+  /// Positions in all layers.
+  public var positions: Int { layers.reduce(0) { $0 + $1.positions } }
+
+  /// Active connections in all layers.
+  public var connections: Int { layers.reduce(0) { $0 + $1.connections } }
+
+  /// The overall sparsity reached: inactive positions over positions, of all layers, dense ones
+  /// included. Usually less than what was asked of the layers that take part.
+  public var sparsity: Double {
+    positions == 0 ? 0 : Double(positions - connections) / Double(positions)
+  }
+
+  /// The entry of a layer, or nil where no layer has that name.
+  public subscript(name: String) -> LayerSparsity? { layers.first { $0.name == name } }
+}
