@@ -1,0 +1,127 @@
+/// A checkpoint's file in a run's `checkpoints/`.
+public struct Checkpoint: Hashable, Sendable {
+  /// The path of the file.
+  public let path: String
+  /// The step in its name.
+  public let step: Int
+}
+
+/// The checkpoints of a run: `step-000001234.safetensors`, the last few of them.
+///
+/// A checkpoint is written beside the older ones, and they are removed only when the disk has all of
+/// it; at every moment one complete checkpoint exists.
+public struct CheckpointStore: Hashable, Sendable {
+  /// The path of the folder.
+  public let folder: String
+  /// Checkpoints that stay after one is written, itself included.
+  public let keep: Int
+
+  /// The checkpoints in a folder; two are kept, so that a damaged one is no loss of the run.
+  public init(folder: String, keep: Int = 2) {
+    precondition(keep >= 1, "CheckpointStore: \(keep) checkpoints to keep, expected 1 or more")
+    self.folder = folder
+    self.keep = keep
+  }
+
+  /// The path of the checkpoint of a step.
+  public func path(step: Int) -> String {
+    precondition(step >= 0, "CheckpointStore: step \(step)")
+    let digits = String(step)
+    let zeros = String(repeating: "0", count: max(0, 9 - digits.count))
+    return "\(folder)/step-\(zeros)\(digits).safetensors"
+  }
+
+  /// The checkpoints that are there, oldest step first, complete or not.
+  ///
+  /// - Throws: `RigLError(.missingFile)` if the folder cannot be read.
+  public func list() throws(RigLError) -> [Checkpoint] {
+    let names = try naming(.missingFile, "\(folder): cannot be read") { () throws(SystemError) in
+      try FileSystem.names(in: folder)
+    }
+    return names.compactMap { name in
+      let (prefix, suffix) = ("step-", ".safetensors")
+      guard name.hasPrefix(prefix), name.hasSuffix(suffix) else { return nil }
+      let digits = name.dropFirst(prefix.count).dropLast(suffix.count)
+      // Only the name that a step has, so that no two files are of one step.
+      guard let step = Int(digits), step >= 0, path(step: step) == "\(folder)/\(name)" else {
+        return nil
+      }
+      return Checkpoint(path: path(step: step), step: step)
+    }.sorted { $0.step < $1.step }
+  }
+
+  /// Writes the checkpoint of a step, then removes those before it beyond ``keep``, and those of
+  /// later steps: they are damaged, or of a future that this run did not take.
+  ///
+  /// - Parameters:
+  ///   - tensors: what `body` writes, every element of it.
+  ///   - metadata: strings that come back as ``SafetensorsFile/metadata``.
+  /// - Throws: `RigLError(.write)`; unless it says that an old checkpoint cannot be removed, the
+  ///   older ones are all still there. What `body` throws.
+  @discardableResult
+  public func write(
+    step: Int, tensors: [SafetensorsTensor], metadata: [String: String] = [:],
+    _ body: (inout SafetensorsWriter) throws(RigLError) -> Void
+  ) throws(RigLError) -> Checkpoint {
+    let checkpoint = Checkpoint(path: path(step: step), step: step)
+    var writer = try SafetensorsWriter(
+      path: checkpoint.path, tensors: tensors, metadata: metadata, checksummed: true)
+    try body(&writer)
+    try writer.finish()
+    let others = try list().filter { $0.step != step }
+    let earlier = others.filter { $0.step < step }
+    let removed = earlier.dropLast(keep - 1) + others.filter { $0.step > step }
+    for old in removed {
+      try naming(.write, "\(old.path): cannot be removed") { () throws(SystemError) in
+        try FileSystem.remove(file: old.path)
+      }
+    }
+    return checkpoint
+  }
+
+  /// A checkpoint to go on from.
+  public struct Latest: Sendable {
+    /// Which one it is.
+    public let checkpoint: Checkpoint
+    /// The checkpoint's file, open and checked.
+    public let file: SafetensorsFile
+    /// What was wrong with newer ones, newest first; to be shown to the user.
+    public let warnings: [String]
+  }
+
+  /// The newest checkpoint that is complete, or nil where there is none at all.
+  ///
+  /// Every byte is compared with the file's checksum. A damaged checkpoint is passed over, with a
+  /// warning, for the one before it.
+  ///
+  /// - Parameter check: further conditions; a `RigLError(.data)` passes a checkpoint over, other
+  ///   errors are thrown.
+  /// - Throws: `RigLError(.data)` if there are checkpoints and all are damaged,
+  ///   `RigLError(.missingFile)` if the folder or a checkpoint cannot be read.
+  public func latest(
+    checking check: (SafetensorsFile) throws(RigLError) -> Void = { _ in }
+  ) throws(RigLError) -> Latest? {
+    let checkpoints = try list()
+    if checkpoints.isEmpty { return nil }
+    var problems: [RigLError] = []
+    for checkpoint in checkpoints.reversed() {
+      do throws(RigLError) {
+        let file = try SafetensorsFile(path: checkpoint.path)
+        guard try file.verifyChecksum() else {
+          throw RigLError(.data, "\(checkpoint.path): not a checkpoint: it has no checksum")
+        }
+        try check(file)
+        let warnings = problems.map {
+          "\($0.what); going on from step \(checkpoint.step) instead"
+        }
+        return Latest(checkpoint: checkpoint, file: file, warnings: warnings)
+      } catch {
+        guard error.kind == .data else { throw error }
+        problems.append(error)
+      }
+    }
+    throw RigLError(
+      .data, "\(folder): no checkpoint is whole: \(problems.map(\.what).joined(separator: "; "))",
+      hint: "Start the run again, with another --output.")
+  }
+}

@@ -1,0 +1,180 @@
+/// One line of a run's `metrics.csv`; what does not apply is nil, an empty cell.
+public struct MetricsRow: Hashable, Sendable, Codable {
+  /// Which samples a row is about.
+  public enum Split: String, Hashable, Sendable, Codable, CaseIterable {
+    /// Those that the weights are fitted to.
+    case train
+    /// Those held back to choose by.
+    case validation
+    /// Those that nothing was chosen by.
+    case test
+  }
+
+  /// Weight updates so far (t).
+  public var step: Int
+  /// Batches so far, those of topology updates included.
+  public var batchesConsumed: Int
+  /// Passes over the data that are complete.
+  public var epoch: Int
+  /// Which samples loss and accuracy are about.
+  public var split: Split
+  /// The mean loss.
+  public var loss: Double?
+  /// The share of samples classified correctly, in 0...1.
+  public var accuracy: Double?
+  /// The learning rate of the step.
+  public var learningRate: Double?
+  /// The share of connections that a topology update moved (f(t)).
+  public var dropFraction: Double?
+  /// Active connections of the network.
+  public var connections: Int?
+  /// Samples per second since the row before.
+  public var samplesPerSecond: Double?
+  /// Seconds since training began, earlier sittings of a resumed run included.
+  public var elapsedSeconds: Double?
+  /// The most memory the process had, bytes.
+  public var peakMemoryBytes: Int?
+
+  /// Creates a row.
+  public init(
+    step: Int, batchesConsumed: Int, epoch: Int, split: Split, loss: Double? = nil,
+    accuracy: Double? = nil, learningRate: Double? = nil, dropFraction: Double? = nil,
+    connections: Int? = nil, samplesPerSecond: Double? = nil, elapsedSeconds: Double? = nil,
+    peakMemoryBytes: Int? = nil
+  ) {
+    self.step = step
+    self.batchesConsumed = batchesConsumed
+    self.epoch = epoch
+    self.split = split
+    self.loss = loss
+    self.accuracy = accuracy
+    self.learningRate = learningRate
+    self.dropFraction = dropFraction
+    self.connections = connections
+    self.samplesPerSecond = samplesPerSecond
+    self.elapsedSeconds = elapsedSeconds
+    self.peakMemoryBytes = peakMemoryBytes
+  }
+
+  /// The names of the columns, in their order.
+  public enum CodingKeys: String, CodingKey, CaseIterable {
+    /// ``MetricsRow/step``
+    case step
+    /// ``MetricsRow/batchesConsumed``
+    case batchesConsumed = "batches_consumed"
+    /// ``MetricsRow/epoch``
+    case epoch
+    /// ``MetricsRow/split``
+    case split
+    /// ``MetricsRow/loss``
+    case loss
+    /// ``MetricsRow/accuracy``
+    case accuracy
+    /// ``MetricsRow/learningRate``
+    case learningRate = "learning_rate"
+    /// ``MetricsRow/dropFraction``
+    case dropFraction = "drop_fraction"
+    /// ``MetricsRow/connections``
+    case connections
+    /// ``MetricsRow/samplesPerSecond``
+    case samplesPerSecond = "samples_per_second"
+    /// ``MetricsRow/elapsedSeconds``
+    case elapsedSeconds = "elapsed_seconds"
+    /// ``MetricsRow/peakMemoryBytes``
+    case peakMemoryBytes = "peak_memory_bytes"
+  }
+}
+
+extension MetricsRow {
+  /// The first line of the file.
+  static let header = CodingKeys.allCases.map(\.rawValue).joined(separator: ",")
+
+  /// The row as a line, without its end.
+  var line: String {
+    CodingKeys.allCases.map { key in
+      switch key {
+      case .step: String(step)
+      case .batchesConsumed: String(batchesConsumed)
+      case .epoch: String(epoch)
+      case .split: split.rawValue
+      case .loss: loss.map(plainDecimal) ?? ""
+      case .accuracy: accuracy.map(plainDecimal) ?? ""
+      case .learningRate: learningRate.map(plainDecimal) ?? ""
+      case .dropFraction: dropFraction.map(plainDecimal) ?? ""
+      case .connections: connections.map { String($0) } ?? ""
+      case .samplesPerSecond: samplesPerSecond.map(plainDecimal) ?? ""
+      case .elapsedSeconds: elapsedSeconds.map(plainDecimal) ?? ""
+      case .peakMemoryBytes: peakMemoryBytes.map { String($0) } ?? ""
+      }
+    }.joined(separator: ",")
+  }
+
+  /// Reads a line.
+  init(line: String) throws(MetricsProblem) {
+    let cells = line.split(separator: ",", omittingEmptySubsequences: false).map { String($0) }
+    let keys = CodingKeys.allCases
+    guard cells.count == keys.count else {
+      throw MetricsProblem(what: "\(cells.count) cells, expected \(keys.count)")
+    }
+    let values = Dictionary(uniqueKeysWithValues: zip(keys, cells))
+
+    func cell<Value>(
+      _ key: CodingKeys, _ parse: (String) -> Value?
+    ) throws(MetricsProblem) -> Value? {
+      guard let text = values[key], !text.isEmpty else { return nil }
+      guard let value = parse(text) else {
+        throw MetricsProblem(what: "\(key.rawValue) is '\(text)'")
+      }
+      return value
+    }
+    func required<Value>(
+      _ key: CodingKeys, _ parse: (String) -> Value?
+    ) throws(MetricsProblem) -> Value {
+      guard let value = try cell(key, parse) else {
+        throw MetricsProblem(what: "\(key.rawValue) is empty")
+      }
+      return value
+    }
+    func integer(_ text: String) -> Int? { Int(text) }
+    func number(_ text: String) -> Double? { Double(text) }
+
+    self.init(
+      step: try required(.step, integer),
+      batchesConsumed: try required(.batchesConsumed, integer),
+      epoch: try required(.epoch, integer),
+      split: try required(.split, Split.init(rawValue:)),
+      loss: try cell(.loss, number),
+      accuracy: try cell(.accuracy, number),
+      learningRate: try cell(.learningRate, number),
+      dropFraction: try cell(.dropFraction, number),
+      connections: try cell(.connections, integer),
+      samplesPerSecond: try cell(.samplesPerSecond, number),
+      elapsedSeconds: try cell(.elapsedSeconds, number),
+      peakMemoryBytes: try cell(.peakMemoryBytes, integer))
+  }
+}
+
+/// What is wrong with a line; the log adds the path and the line's number.
+struct MetricsProblem: Error {
+  let what: String
+}
+
+/// A number in decimal digits, as few as give the same number back, never with an exponent:
+/// 0.00001, not 1e-05. Numbers that are none are `nan`, `inf` and `-inf`.
+func plainDecimal(_ value: Double) -> String {
+  let text = value.description
+  guard let mark = text.firstIndex(of: "e"), let exponent = Int(text[text.index(after: mark)...])
+  else { return text }
+  var digits = text[..<mark].filter { $0 != "." && $0 != "-" }
+  let fraction = text[..<mark].split(separator: ".").dropFirst().first?.count ?? 0
+  // value = digits · 10^scale
+  let scale = exponent - fraction
+  if scale >= 0 {
+    digits += String(repeating: "0", count: scale) + ".0"
+  } else {
+    let zeros = max(0, 1 - scale - digits.count)
+    digits = String(repeating: "0", count: zeros) + digits
+    digits.insert(".", at: digits.index(digits.endIndex, offsetBy: scale))
+  }
+  return (value < 0 ? "-" : "") + digits
+}

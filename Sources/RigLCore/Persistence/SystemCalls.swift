@@ -1,0 +1,281 @@
+// The system calls that files need: the only file of this folder with pointers and errno.
+
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Musl)
+  internal import Musl
+#else
+  internal import Darwin
+#endif
+
+/// A system call that failed: its errno.
+struct SystemError: Error {
+  let code: Int32
+
+  /// The errno of the call that has just failed.
+  static var last: SystemError { SystemError(code: errno) }
+
+  /// Whether a file could not be created because there is one.
+  var meansExists: Bool { code == EEXIST }
+
+  /// What the system calls the error: "No space left on device".
+  var text: String { unsafe String(cString: strerror(code)) }
+}
+
+/// Runs system calls and names the file in what they throw.
+func naming<Result: ~Copyable>(
+  _ kind: RigLError.Kind, _ what: @autoclosure () -> String, hint: String? = nil,
+  _ body: () throws(SystemError) -> Result
+) throws(RigLError) -> Result {
+  do throws(SystemError) {
+    return try body()
+  } catch {
+    throw RigLError(kind, "\(what()): \(error.text)", hint: hint)
+  }
+}
+
+/// An open file, closed when the last reference to it goes.
+final class OpenFile: Sendable {
+  enum Mode {
+    /// An existing regular file, to read; never waits for the writer of a pipe.
+    case read
+    /// A file that does not exist yet, to write.
+    case create
+    /// An existing regular file; what is written goes to its end.
+    case append
+    /// An existing file that is not a link, to take its lock.
+    case lock
+  }
+
+  private let descriptor: Int32
+
+  init(_ path: String, _ mode: Mode) throws(SystemError) {
+    let flags =
+      switch mode {
+      case .read: O_RDONLY | O_NONBLOCK
+      case .create: O_WRONLY | O_CREAT | O_EXCL
+      case .append: O_WRONLY | O_APPEND | O_NONBLOCK
+      case .lock: O_RDWR | O_NOFOLLOW | O_NONBLOCK
+      }
+    descriptor = try retrying { unsafe open(path, flags | O_CLOEXEC, 0o666) }
+  }
+
+  deinit { close(descriptor) }
+
+  /// Bytes in the file, or nil where it is not a regular file.
+  func size() throws(SystemError) -> Int? {
+    var status = stat()
+    _ = try retrying { unsafe fstat(descriptor, &status) }
+    return status.st_mode & S_IFMT == S_IFREG ? Int(status.st_size) : nil
+  }
+
+  /// Fills `bytes` from `offset` on; returns how many there were, fewer only at the file's end.
+  func read(into bytes: inout MutableRawSpan, at offset: Int) throws(SystemError) -> Int {
+    try unsafe bytes.withUnsafeMutableBytes { (buffer) throws(SystemError) in
+      var done = 0
+      while done < buffer.count {
+        let (start, count) = (done, min(buffer.count - done, largestTransfer))
+        let read = try retrying {
+          unsafe pread(descriptor, buffer.baseAddress! + start, count, off_t(offset + start))
+        }
+        if read == 0 { break }
+        done += read
+      }
+      return done
+    }
+  }
+
+  /// Writes all of `bytes` at `offset`.
+  func write(_ bytes: RawSpan, at offset: Int) throws(SystemError) {
+    try unsafe bytes.withUnsafeBytes { (buffer) throws(SystemError) in
+      var done = 0
+      while done < buffer.count {
+        let (start, count) = (done, min(buffer.count - done, largestTransfer))
+        let written = try retrying {
+          unsafe pwrite(descriptor, buffer.baseAddress! + start, count, off_t(offset + start))
+        }
+        // A device that takes nothing and reports nothing would keep this loop for ever.
+        if written == 0 { throw SystemError(code: EIO) }
+        done += written
+      }
+    }
+  }
+
+  /// Writes all of `bytes` at the end of a file that was opened to append.
+  func append(_ bytes: RawSpan) throws(SystemError) {
+    try unsafe bytes.withUnsafeBytes { (buffer) throws(SystemError) in
+      var done = 0
+      while done < buffer.count {
+        let (start, count) = (done, buffer.count - done)
+        #if canImport(Glibc)
+          let written = try retrying {
+            unsafe Glibc.write(descriptor, buffer.baseAddress! + start, count)
+          }
+        #elseif canImport(Musl)
+          let written = try retrying {
+            unsafe Musl.write(descriptor, buffer.baseAddress! + start, count)
+          }
+        #else
+          let written = try retrying {
+            unsafe Darwin.write(descriptor, buffer.baseAddress! + start, count)
+          }
+        #endif
+        if written == 0 { throw SystemError(code: EIO) }
+        done += written
+      }
+    }
+  }
+
+  /// Cuts the file to `size` bytes.
+  func truncate(to size: Int) throws(SystemError) {
+    _ = try retrying { ftruncate(descriptor, off_t(size)) }
+  }
+
+  /// Waits until the disk has what was written.
+  func synchronize() throws(SystemError) {
+    #if canImport(Darwin)
+      // fsync on macOS leaves the data in the drive's cache.
+      if fcntl(descriptor, F_FULLFSYNC) == 0 { return }
+    #endif
+    do throws(SystemError) {
+      _ = try retrying { fsync(descriptor) }
+    } catch {
+      // Some file systems cannot do this for a folder; there is nothing better to ask of them.
+      guard error.code == EINVAL || error.code == ENOTSUP else { throw error }
+    }
+  }
+
+  /// What ``tryLock()`` found.
+  enum Lock {
+    case taken, heldByAnother, unsupported
+  }
+
+  /// Takes the file's lock without waiting; the system releases it when the process ends.
+  func tryLock() -> Lock {
+    if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return .taken }
+    return errno == EWOULDBLOCK ? .heldByAnother : .unsupported
+  }
+
+  /// Whether the file still has a name in a folder.
+  func hasName() throws(SystemError) -> Bool {
+    var status = stat()
+    _ = try retrying { unsafe fstat(descriptor, &status) }
+    return status.st_nlink > 0
+  }
+}
+
+/// macOS refuses transfers of 2 GiB and more; Linux cuts them short by itself.
+private let largestTransfer = 1 << 30
+
+/// Calls again after signals; throws errno where the call returns -1.
+private func retrying<Value: SignedInteger>(_ call: () -> Value) throws(SystemError) -> Value {
+  while true {
+    let value = call()
+    if value >= 0 { return value }
+    guard errno == EINTR else { throw .last }
+  }
+}
+
+/// Names in a file system.
+enum FileSystem {
+  /// What a path leads to, links followed.
+  enum Item { case nothing, file, folder, other }
+
+  static func item(_ path: String) -> Item {
+    var status = stat()
+    guard unsafe stat(path, &status) == 0 else { return .nothing }
+    switch status.st_mode & S_IFMT {
+    case S_IFREG: return .file
+    case S_IFDIR: return .folder
+    default: return .other
+    }
+  }
+
+  static func rename(_ old: String, to new: String) throws(SystemError) {
+    #if canImport(Glibc)
+      let result = unsafe Glibc.rename(old, new)
+    #elseif canImport(Musl)
+      let result = unsafe Musl.rename(old, new)
+    #else
+      let result = unsafe Darwin.rename(old, new)
+    #endif
+    if result != 0 { throw .last }
+  }
+
+  /// Removes a file; one that is not there is no error.
+  static func remove(file path: String) throws(SystemError) {
+    if unsafe unlink(path) != 0 && errno != ENOENT { throw .last }
+  }
+
+  /// Removes an empty folder.
+  static func remove(emptyFolder path: String) throws(SystemError) {
+    if unsafe rmdir(path) != 0 { throw .last }
+  }
+
+  /// Makes a folder; returns false where something of that name exists already.
+  static func makeFolder(_ path: String) throws(SystemError) -> Bool {
+    if unsafe mkdir(path, 0o777) == 0 { return true }
+    // Some systems report a read-only or forbidden parent before the name that exists.
+    let error = SystemError.last
+    if error.code == EEXIST || item(path) != .nothing { return false }
+    throw error
+  }
+
+  /// The names in a folder, sorted by their bytes, without `.` and `..`.
+  static func names(in folder: String) throws(SystemError) -> [String] {
+    guard let stream = unsafe opendir(folder) else { throw .last }
+    defer { unsafe closedir(stream) }
+    var names: [String] = []
+    while true {
+      errno = 0
+      guard let entry = unsafe readdir(stream) else {
+        if errno != 0 { throw .last }
+        break
+      }
+      let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { field in
+        unsafe field.withMemoryRebound(to: CChar.self, capacity: 256) {
+          unsafe String(validatingCString: $0)
+        }
+      }
+      // A name that is not UTF-8 is none of this library's.
+      if let name, name != ".", name != ".." { names.append(name) }
+    }
+    return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+  }
+
+  /// Waits until the disk has the names of a folder.
+  static func synchronize(folder: String) throws(SystemError) {
+    try OpenFile(folder, .read).synchronize()
+  }
+
+  /// Whether a process of this number runs.
+  static func isRunning(process: Int32) -> Bool {
+    kill(process, 0) == 0 || errno != ESRCH
+  }
+
+  /// The number of this process.
+  static var process: Int32 { getpid() }
+
+  /// The folder part and the last part of a path.
+  static func split(_ path: String) -> (folder: String, name: String) {
+    guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return (".", path) }
+    let name = String(path[path.utf8.index(after: slash)...])
+    let folder = String(path[..<slash])
+    return (folder.isEmpty ? "/" : folder, name)
+  }
+
+  /// A whole file, at most `limit` bytes of it; files whose size the system does not know included.
+  static func contents(of path: String, limit: Int) throws(SystemError) -> [UInt8] {
+    let file = try OpenFile(path, .read)
+    var contents: [UInt8] = []
+    var block = [UInt8](repeating: 0, count: 1 << 16)
+    while contents.count < limit {
+      var span = block.mutableSpan
+      var bytes = unsafe span.mutableBytes
+      let read = try file.read(into: &bytes, at: contents.count)
+      contents.append(contentsOf: block[..<min(read, limit - contents.count)])
+      if read < block.count { break }
+    }
+    return contents
+  }
+}
