@@ -1,0 +1,57 @@
+// entry/csk_unpack.c: checks the arguments of the epilogue and its gradient once, then dispatches.
+#include "csk_internal.h"
+
+/// first_sample must begin a group, and its Philox counter, first_sample / 4, must fit 32 bits.
+static bool block_is_valid(int32_t channel_begin, int32_t channel_end, int32_t lanes,
+                           int64_t first_sample, const csk_epilogue *epilogue) {
+  return channel_begin >= 0 && channel_end >= channel_begin && lanes > 0 && lanes % 8 == 0 &&
+         first_sample >= 0 && first_sample % lanes == 0 &&
+         first_sample <= ((int64_t)1 << 34) - lanes && epilogue && epilogue->keep > 0 &&
+         epilogue->keep <= 1;
+}
+
+csk_status csk_unpack_forward_on(csk_isa isa, float *y, int32_t channel_begin, int32_t channel_end,
+                                 int32_t lanes, int64_t first_sample, const float *bias,
+                                 const csk_epilogue *epilogue) {
+  if (!block_is_valid(channel_begin, channel_end, lanes, first_sample, epilogue))
+    return csk_status_invalid_argument;
+  if (!y && channel_end > channel_begin) return csk_status_invalid_argument;
+  const csk_kernels *kernels = csk_kernels_for(isa);
+  if (!kernels) return csk_status_unsupported_isa;
+  if (!bias && !epilogue->relu && epilogue->keep == 1) return csk_status_ok;
+  kernels->unpack_forward(y, channel_begin, channel_end, lanes, first_sample, bias, epilogue);
+  return csk_status_ok;
+}
+
+csk_status csk_unpack_forward(float *y, int32_t channel_begin, int32_t channel_end, int32_t lanes,
+                              int64_t first_sample, const float *bias,
+                              const csk_epilogue *epilogue) {
+  return csk_unpack_forward_on(csk_isa_current(), y, channel_begin, channel_end, lanes,
+                               first_sample, bias, epilogue);
+}
+
+csk_status csk_unpack_backward_on(csk_isa isa, float *gradient, const float *y,
+                                  int32_t channel_begin, int32_t channel_end, int32_t lanes,
+                                  int32_t live, int64_t first_sample, const csk_epilogue *epilogue,
+                                  float *bias_gradient) {
+  if (!block_is_valid(channel_begin, channel_end, lanes, first_sample, epilogue))
+    return csk_status_invalid_argument;
+  if (live < 0 || live > lanes) return csk_status_invalid_argument;
+  if ((!gradient || (epilogue->relu && !y)) && channel_end > channel_begin)
+    return csk_status_invalid_argument;
+  const csk_kernels *kernels = csk_kernels_for(isa);
+  if (!kernels) return csk_status_unsupported_isa;
+  if (!bias_gradient && !epilogue->relu && epilogue->keep == 1 && live == lanes)
+    return csk_status_ok;
+  kernels->unpack_backward(gradient, y, channel_begin, channel_end, lanes, live, first_sample,
+                           epilogue, bias_gradient);
+  return csk_status_ok;
+}
+
+csk_status csk_unpack_backward(float *gradient, const float *y, int32_t channel_begin,
+                               int32_t channel_end, int32_t lanes, int32_t live,
+                               int64_t first_sample, const csk_epilogue *epilogue,
+                               float *bias_gradient) {
+  return csk_unpack_backward_on(csk_isa_current(), gradient, y, channel_begin, channel_end, lanes,
+                                live, first_sample, epilogue, bias_gradient);
+}

@@ -1,0 +1,72 @@
+// scalar/csk_unpack_scalar.c: bias, ReLU and dropout after a product, and their gradients.
+#include "csk_pack_internal.h"
+
+// One rounding per operation, on every CPU: no contraction into FMAs.
+#pragma STDC FP_CONTRACT OFF
+
+/// The words of samples [sample, sample + 4) of channel c; sample is a multiple of 4.
+static void dropout_words(int32_t c, int64_t sample, const csk_epilogue *epilogue,
+                          uint32_t words[4]) {
+  const uint32_t counter[4] = {(uint32_t)c, (uint32_t)(sample / 4),
+                               (uint32_t)epilogue->dropout_stream,
+                               (uint32_t)(epilogue->dropout_stream >> 32)};
+  csk_philox4x32(counter, epilogue->dropout_key, words);
+}
+
+// y[c, lane] = dropout(relu(y[c, lane] + bias[c]))
+static void unpack_forward(float *y, int32_t channel_begin, int32_t channel_end, int32_t lanes,
+                           int64_t first_sample, const float *bias, const csk_epilogue *epilogue) {
+  const float keep = epilogue->keep;
+  const uint32_t threshold = keep < 1 ? csk_keep_threshold(keep) : 0;
+  for (int32_t c = channel_begin; c < channel_end; c++) {
+    for (int32_t quad = 0; quad < lanes; quad += 4) {
+      float *yc = y + (ptrdiff_t)c * lanes + quad;
+      uint32_t words[4];
+      if (keep < 1) dropout_words(c, first_sample + quad, epilogue, words);
+      for (int32_t i = 0; i < 4; i++) {
+        float v = yc[i];
+        if (bias) v += bias[c];
+        if (epilogue->relu) v = 0 > v ? 0 : v;  // NaN stays
+        if (keep < 1) v = words[i] < threshold ? v / keep : 0;
+        yc[i] = v;
+      }
+    }
+  }
+}
+
+/// Eight partial sums, one for each lane % 8, then halves onto halves: the tree that every
+/// instruction set keeps to, so that all have the same bits.
+static float sum_lanes(const float *values, int32_t lanes) {
+  float partial[8] = {0};
+  for (int32_t lane = 0; lane < lanes; lane++) partial[lane % 8] += values[lane];
+  for (int32_t half = 4; half > 0; half /= 2)
+    for (int32_t i = 0; i < half; i++) partial[i] += partial[i + half];
+  return partial[0];
+}
+
+// gradient[c, lane] *= d dropout(relu(v)) / d v;  bias_gradient[c] += sum_lane gradient[c, lane]
+static void unpack_backward(float *gradient, const float *y, int32_t channel_begin,
+                            int32_t channel_end, int32_t lanes, int32_t live, int64_t first_sample,
+                            const csk_epilogue *epilogue, float *bias_gradient) {
+  const float keep = epilogue->keep;
+  const uint32_t threshold = keep < 1 ? csk_keep_threshold(keep) : 0;
+  for (int32_t c = channel_begin; c < channel_end; c++) {
+    float *row = gradient + (ptrdiff_t)c * lanes;
+    for (int32_t quad = 0; quad < lanes; quad += 4) {
+      uint32_t words[4];
+      if (keep < 1) dropout_words(c, first_sample + quad, epilogue, words);
+      for (int32_t lane = quad; lane < quad + 4; lane++) {
+        float g = row[lane];
+        if (keep < 1) g = words[lane - quad] < threshold ? g / keep : 0;
+        if (epilogue->relu && y[(ptrdiff_t)c * lanes + lane] <= 0) g = 0;  // not where y is NaN
+        row[lane] = lane < live ? g : 0;
+      }
+    }
+    if (bias_gradient) bias_gradient[c] += sum_lanes(row, lanes);
+  }
+}
+
+void csk_unpack_scalar(csk_kernels *kernels) {
+  kernels->unpack_forward = unpack_forward;
+  kernels->unpack_backward = unpack_backward;
+}
