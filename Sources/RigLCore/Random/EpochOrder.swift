@@ -1,0 +1,43 @@
+/// The order in which an epoch takes the samples: a permutation keyed by seed and epoch.
+///
+/// Memory is taken once; another epoch's order overwrites it.
+public struct EpochOrder: ~Copyable {
+  /// The seed of the run.
+  public let seed: UInt64
+  /// The epoch whose order this is; nil before the first ``shuffle(epoch:)``.
+  public private(set) var epoch: Int?
+  private var order: AlignedBuffer<Int64>
+
+  /// Makes room for the order of `count` samples.
+  public init(count: Int, seed: UInt64) {
+    self.seed = seed
+    order = AlignedBuffer(count: count)
+  }
+
+  /// The number of samples.
+  public var count: Int { order.count }
+
+  /// The sample at a place of the epoch.
+  public subscript(place: Int) -> Int64 { order[place] }
+
+  /// Draws an epoch's order, unless it is the one held already.
+  public mutating func shuffle(epoch: Int) {
+    precondition(epoch >= 0, "EpochOrder: epoch \(epoch)")
+    if epoch == self.epoch { return }
+    self.epoch = epoch
+    var draws = CounterRandom(seed: seed, purpose: .dataOrder, stream: UInt64(epoch)).sequence()
+    order.withMutableSpan { order in
+      for place in order.indices { order[place] = Int64(place) }
+      for place in stride(from: order.count - 1, to: 0, by: -1) {  // Fisher and Yates
+        order.swapAt(place, Int(draws.integer(below: UInt64(place) + 1)))
+      }
+    }
+  }
+
+  /// Calls `body` with the samples at consecutive places.
+  public borrowing func withSamples<Result, Failure>(
+    _ places: Range<Int>, _ body: (Span<Int64>) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    try order.withSpan { (order) throws(Failure) in try body(order.extracting(places)) }
+  }
+}
