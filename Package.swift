@@ -87,5 +87,5 @@ let package = Package(
     ),
   ],
   swiftLanguageModes: [.v6],
-  cLanguageStandard: .c17
+  cLanguageStandard: .gnu17
 )

@@ -113,7 +113,7 @@ public struct Configuration: Codable, Hashable, Sendable {
   /// Epochs of the first cycle of `warm_restarts`.
   public var firstCycle = 10.0
   /// By how much each cycle is longer than the one before.
-  public var cycleMultiplier = 2.0
+  public var cycleMultiplier = 2
   /// Epochs of linear warm-up before the schedule.
   public var warmupEpochs = 0.0
 

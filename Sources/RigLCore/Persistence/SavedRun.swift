@@ -1,0 +1,115 @@
+/// A run's network as its last checkpoint has it, to evaluate or to predict with.
+///
+///     let run = try SavedRun("runs/demo")
+///     let classes = try run.predict([pixels])
+public final class SavedRun {
+  /// The run's configuration.
+  public let configuration: Configuration
+  /// The network, with the checkpoint's topology and weights.
+  public let model: Model
+  /// The step of the checkpoint.
+  public let step: Int
+  /// The shape of a sample.
+  public let sampleShape: SampleShape
+  /// The number of classes.
+  public let classes: Int
+  /// What was wrong with newer checkpoints.
+  public let warnings: [String]
+
+  private let pool: ThreadPool
+  private let pass: Pass
+  private let input: Tensor
+
+  /// Opens a run folder.
+  ///
+  /// - Parameters:
+  ///   - network: the network, if the run was of one's own.
+  ///   - best: take the weights that were best on the validation samples.
+  ///   - batch: the most samples predicted at once.
+  public init(
+    _ path: String, network: (any Network)? = nil, best: Bool = false, batch: Int? = nil,
+    threads: Int = ThreadPool.processors
+  ) throws(RigLError) {
+    let folder = try RunFolder.open(path)
+    let file: SafetensorsFile
+    if best {
+      file = try SafetensorsFile(path: "\(folder.checkpointsPath)/best.safetensors")
+      warnings = []
+    } else if let latest = try folder.checkpoints().latest() {
+      file = latest.file
+      warnings = latest.warnings
+    } else {
+      throw RigLError(
+        .missingFile, "\(path): the run has no checkpoint yet",
+        hint: "go on with it by --resume \(path)")
+    }
+    configuration = try Configuration(
+      yaml: file.metadata["configuration"] ?? "", path: file.path)
+    step = try TrainingState.decode(file.metadata["state"], path: file.path).step
+    let shape = (file.metadata["input_shape"] ?? "").split(separator: ",").compactMap { Int($0) }
+    guard shape.count == 3, shape.allSatisfy({ (1...1 << 20).contains($0) }),
+      let classes = Int(file.metadata["classes"] ?? ""), (1...1 << 24).contains(classes)
+    else {
+      throw RigLError(.data, "\(file.path): its metadata does not say the shape of a sample")
+    }
+    sampleShape = SampleShape(channels: shape[0], height: shape[1], width: shape[2])
+    self.classes = classes
+    let layers = try (network ?? configuration.makeNetwork()).layers(
+      input: sampleShape, classes: classes)
+    var connections = Model.connections(in: file)
+    for layer in layers.weightLayers {
+      let positions = layer.inputs * layer.outputs
+      guard connections[layer.name] ?? positions <= positions else {
+        throw RigLError(.data, "\(file.path): layer \(layer.name) has more connections than places")
+      }
+      connections[layer.name] = connections[layer.name] ?? positions
+    }
+    model = try Model(
+      layers, input: sampleShape, capacity: batch ?? configuration.batchSize,
+      connections: connections, isTraining: false)
+    try model.read(from: file, nil)
+    pool = try ThreadPool(threads: threads)
+    pass = Pass(pool: pool, seed: 0)
+    input = model.makeInput()
+  }
+
+  /// The logits of samples, each of `sampleShape.count` values normalised as in training.
+  public func logits(_ samples: [[Float]]) throws(RigLError) -> [[Float]] {
+    var all: [[Float]] = []
+    for begin in stride(from: 0, to: samples.count, by: model.capacity) {
+      let end = min(begin + model.capacity, samples.count)
+      input.samples = end - begin
+      for (place, sample) in samples[begin..<end].enumerated() {
+        guard sample.count == sampleShape.count else {
+          throw RigLError(
+            .data, "sample \(begin + place): \(sample.count) values, expected \(sampleShape.count)")
+        }
+        for (index, value) in sample.enumerated() { input[place, index] = value }
+      }
+      let output = try model.forward(input, pass)
+      for place in 0..<end - begin {
+        all.append((0..<output.shape.count).map { output[place, $0] })
+      }
+    }
+    return all
+  }
+
+  /// The class of each sample.
+  public func predict(_ samples: [[Float]]) throws(RigLError) -> [Int] {
+    try logits(samples).map { logits in
+      logits.indices.reduce(0) { logits[$1] > logits[$0] ? $1 : $0 }
+    }
+  }
+
+  /// How the run does on some samples.
+  public func evaluate(_ dataset: any Dataset) throws(RigLError) -> Evaluation {
+    guard dataset.sampleShape.count == sampleShape.count, dataset.classes <= classes else {
+      throw RigLError(
+        .data,
+        "samples of \(dataset.sampleShape.count) values in \(dataset.classes) classes; the run "
+          + "takes \(sampleShape.count) in \(classes)")
+    }
+    let loss = CrossEntropy(labelSmoothing: configuration.labelSmoothing)
+    return try Evaluator(model: model, loss: loss, dataset: dataset, pool: pool).evaluate()
+  }
+}

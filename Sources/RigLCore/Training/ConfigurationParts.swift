@@ -1,0 +1,156 @@
+// What a configuration's settings stand for: networks, distributions, schedules.
+
+extension Configuration {
+  /// The network that ``network`` names.
+  ///
+  /// - Throws: a configuration error for an unknown name.
+  public func makeNetwork() throws(RigLError) -> any Network {
+    guard network == "mlp" else {
+      throw RigLError(
+        .configuration, "network: there is no network named '\(network)'", hint: "known: mlp")
+    }
+    for width in hidden where width < 1 {
+      throw RigLError(.configuration, "hidden: a layer cannot be \(width) wide")
+    }
+    guard dropout >= 0, dropout < 1 else {
+      throw RigLError(.configuration, "dropout: \(dropout) is outside [0, 1)")
+    }
+    return MLP(hidden: hidden, dropout: dropout)
+  }
+
+  /// How connections are shared out; nil for a dense network.
+  public var sparsityDistribution: SparsityDistribution? {
+    guard method != .dense else { return nil }
+    return SparsityDistribution(
+      distribution, sparsity: sparsity, firstLayerSparse: firstLayerSparse,
+      lastLayerDense: lastLayerDense, overrides: layerSparsities)
+  }
+
+  /// The number of connections of each weight layer.
+  public func allocate(_ layers: [any WeightLayer]) throws(RigLError) -> SparsityAllocation {
+    let described = layers.enumerated().map { index, layer in
+      SparsifiableLayer(
+        name: layer.name, shape: [layer.outputs, layer.inputs], isFirst: index == 0,
+        isLast: index == layers.count - 1, canBeSparse: layer.canBeSparse)
+    }
+    guard let distribution = sparsityDistribution else {
+      return SparsityAllocation(
+        layers: described.map {
+          LayerSparsity(name: $0.name, positions: $0.positions, sparsity: 0)
+        }, epsilon: nil, denseSet: described.map(\.name))
+    }
+    return try distribution.allocate(over: described)
+  }
+
+  /// Weight steps of the whole training (T) over `samples` training samples:
+  /// epochs · ceil(N / (B · accumulation)) · M.
+  public func steps(samples: Int) -> Int {
+    Int((Double(epochs * stepsPerEpoch(samples: samples)) * multiplier).rounded())
+  }
+
+  /// Weight steps of a pass over `samples` training samples.
+  public func stepsPerEpoch(samples: Int) -> Int {
+    samples.dividedUp(by: batchSize).dividedUp(by: accumulation)
+  }
+
+  /// The learning rate at each weight step.
+  public func learningRateSchedule(samples: Int) throws(RigLError) -> LearningRateSchedule {
+    let epoch = Double(stepsPerEpoch(samples: samples))
+    func steps(_ epochs: Double) -> Int { Int((epochs * epoch).rounded()) }
+    let shape: LearningRateSchedule.Shape =
+      switch schedule {
+      case .constant: .constant
+      case .step: .step(milestones: milestones.map(steps), factor: factor)
+      case .cosine: .cosine(steps: max(steps(Double(epochs)), 1), minimum: minLearningRate)
+      case .warmRestarts:
+        .cosineWarmRestarts(
+          firstCycle: steps(firstCycle), cycleMultiplier: cycleMultiplier,
+          minimum: minLearningRate)
+      }
+    let schedule = LearningRateSchedule(
+      peak: learningRate, shape: shape, warmUp: steps(warmupEpochs))
+    try schedule.validate()
+    return schedule.scaled(by: multiplier)
+  }
+
+  /// When connections move, and how many.
+  public func updateSchedule(samples: Int) throws(RigLError) -> UpdateSchedule {
+    let steps = Int((Double(epochs * stepsPerEpoch(samples: samples))).rounded())
+    let end = updateForever ? nil : updateEnd ?? UpdateSchedule.defaultEnd(steps: steps)
+    if updateForever && updateEnd != nil {
+      throw RigLError(
+        .configuration, "update_end and update_forever are both set", hint: "remove one of them")
+    }
+    let schedule = UpdateSchedule(
+      interval: updateInterval, begin: updateBegin, end: end, initialFraction: dropFraction,
+      annealing: annealing, power: annealingPower)
+    try schedule.validate()
+    return schedule.scaled(by: multiplier)
+  }
+
+  /// What changes the weights.
+  public func makeOptimizer() -> any Optimizer {
+    switch optimizer {
+    case .sgd:
+      SGD(
+        momentum: momentum, nesterov: nesterov && momentum > 0, weightDecay: weightDecay,
+        decoupledWeightDecay: decoupledWeightDecay)
+    case .adam:
+      Adam(
+        beta1: beta1, beta2: beta2, epsilon: epsilon, weightDecay: weightDecay,
+        decoupledWeightDecay: decoupledWeightDecay)
+    case .adamw:
+      Adam(
+        beta1: beta1, beta2: beta2, epsilon: epsilon,
+        decoupledWeightDecay: decoupledWeightDecay == 0 ? weightDecay : decoupledWeightDecay)
+    }
+  }
+
+  /// Which connections move.
+  public func makeMethod() -> any TopologyMethod {
+    switch method {
+    case .rigl: RigL()
+    case .set: SET()
+    case .static, .dense: StaticTopology()
+    }
+  }
+
+  /// How weights start.
+  public var weightInitializer: Initializer {
+    Initializer(initializer, countsConnections: initializerCountsConnections)
+  }
+
+  /// Throws a configuration error for a number out of range.
+  public func validate() throws(RigLError) {
+    func require(_ key: Key, _ isMet: Bool, _ problem: String) throws(RigLError) {
+      if !isMet { throw RigLError(.configuration, "\(key.rawValue): \(problem)") }
+    }
+    try require(.epochs, epochs >= 0, "\(epochs) epochs; at least 0")
+    try require(.batchSize, (1...1 << 20).contains(batchSize), "\(batchSize) is not in 1...2^20")
+    try require(
+      .multiplier, multiplier > 0 && multiplier.isFinite, "\(multiplier) is not positive")
+    try require(
+      .labelSmoothing, (0...1).contains(labelSmoothing), "\(labelSmoothing) is outside [0, 1]")
+    try require(.momentum, momentum >= 0 && momentum < 1, "\(momentum) is outside [0, 1)")
+    try require(
+      .weightDecay, weightDecay >= 0 && weightDecay.isFinite, "\(weightDecay) is negative")
+    try require(
+      .decoupledWeightDecay, decoupledWeightDecay >= 0 && decoupledWeightDecay.isFinite,
+      "\(decoupledWeightDecay) is negative")
+    try require(.beta1, beta1 >= 0 && beta1 < 1, "\(beta1) is outside [0, 1)")
+    try require(.beta2, beta2 >= 0 && beta2 < 1, "\(beta2) is outside [0, 1)")
+    try require(.epsilon, epsilon > 0 && epsilon.isFinite, "\(epsilon) is not positive")
+    try require(.accumulation, (1...65536).contains(accumulation), "\(accumulation) batches")
+    try require(.clipNorm, clipNorm.map { $0 > 0 } ?? true, "\(clipNorm ?? 0) is not positive")
+    try require(
+      .firstCycle, schedule != .warmRestarts || firstCycle > 0, "\(firstCycle) is not positive")
+    try require(
+      .cycleMultiplier, cycleMultiplier >= 1, "\(cycleMultiplier) must be at least 1")
+    try require(.warmupEpochs, warmupEpochs >= 0, "\(warmupEpochs) is negative")
+    try require(.validation, validation >= 0, "\(validation) is negative")
+    _ = try makeNetwork()
+    try sparsityDistribution?.validate()
+    _ = try updateSchedule(samples: max(batchSize, 1))
+    _ = try learningRateSchedule(samples: max(batchSize, 1))
+  }
+}

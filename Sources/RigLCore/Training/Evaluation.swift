@@ -1,0 +1,73 @@
+/// How a network does on a set of samples, every one of them.
+public struct Evaluation: Hashable, Sendable, Codable {
+  /// Samples.
+  public let samples: Int
+  /// The mean loss.
+  public let loss: Double
+  /// The share of samples whose largest logit is their label's (top-1).
+  public let accuracy: Double
+  /// The share whose label is among the five largest logits; nil for five classes or fewer.
+  public let top5: Double?
+  /// How often label (row) was taken for prediction (column).
+  public let confusion: [[Int]]
+
+  enum CodingKeys: String, CodingKey {
+    case samples, loss, accuracy, confusion
+    case top5 = "top5_accuracy"
+  }
+}
+
+/// Runs a model over whole datasets.
+public final class Evaluator {
+  private let model: Model
+  private let loss: any Loss
+  private let pass: Pass
+  private let packer: BatchPacker
+  private let batch: Batch
+  private let outcome: Outcome
+
+  /// An evaluator of a model on a dataset; it uses the model's memory between training steps.
+  public init(model: Model, loss: any Loss, dataset: any Dataset, pool: ThreadPool) {
+    self.model = model
+    self.loss = loss
+    pass = Pass(pool: pool, seed: 0)
+    packer = BatchPacker(dataset, capacity: model.capacity)
+    batch = Batch(for: model)
+    outcome = Outcome(capacity: model.capacity, classes: model.outputs, lanes: model.lanes)
+  }
+
+  /// The loss and accuracy over all samples, the last partial batch included.
+  public func evaluate() throws(RigLError) -> Evaluation {
+    let dataset = packer.dataset
+    var confusion = [[Int]](
+      repeating: [Int](repeating: 0, count: model.outputs), count: model.outputs)
+    var (sum, top1, top5) = (0.0, 0, 0)
+    for range in SequentialBatches(count: dataset.count, size: model.capacity) {
+      packer.take(range)
+      batch.fill(from: packer, pool: pass.pool)
+      let logits = try model.forward(batch.inputs, pass)
+      let mean = try loss.evaluate(
+        logits, labels: batch.labels, gradient: nil, outcome: outcome, pass: pass)
+      sum += mean * Double(range.count)
+      top1 += outcome.hits(of: range.count, within: 1)
+      top5 += outcome.hits(of: range.count, within: 5)
+      for sample in 0..<range.count {
+        confusion[batch.labels[sample]][Int(outcome.predictions[sample])] += 1
+      }
+    }
+    let count = Double(max(dataset.count, 1))
+    return Evaluation(
+      samples: dataset.count, loss: sum / count, accuracy: Double(top1) / count,
+      top5: model.outputs > 5 ? Double(top5) / count : nil, confusion: confusion)
+  }
+}
+
+extension Batch {
+  /// Takes the samples that a packer has chosen; groups are packed in parallel.
+  func fill(from packer: BatchPacker, pool: ThreadPool) {
+    inputs.samples = packer.samples
+    labels.count = packer.samples
+    pool.run(chunks: inputs.groups) { group, _ in packer.pack(group: group, into: inputs) }
+    for sample in 0..<packer.samples { labels[sample] = Int(packer.labels[sample]) }
+  }
+}

@@ -1,0 +1,171 @@
+/// Keeps a training's run folder: configuration, metrics, checkpoints.
+final class RunRecorder {
+  /// What was found wrong, but not so wrong as to stop.
+  private(set) var warnings: [String] = []
+
+  private unowned let trainer: Trainer
+  private let folder: RunFolder
+  private let store: CheckpointStore
+  private let metrics: MetricsLog
+  private let started = ContinuousClock.now
+  private let earlierSeconds: Double
+  private var lastLine: (seconds: Double, samples: Int)
+  private var lastCheckpoint: Int
+
+  /// Starts a run in a new folder.
+  init(creating trainer: Trainer) throws(RigLError) {
+    self.trainer = trainer
+    let text = try trainer.configuration.yaml(dataFolder: trainer.options.dataFolder)
+    if let path = trainer.options.output {
+      folder = try RunFolder.create(at: path, configuration: text)
+    } else {
+      folder = try RunFolder.create(
+        named: "\(trainer.configuration.method.rawValue)", configuration: text)
+    }
+    store = folder.checkpoints(keep: trainer.options.keep)
+    metrics = try MetricsLog.create(at: folder.metricsPath)
+    earlierSeconds = 0
+    lastLine = (0, 0)
+    lastCheckpoint = -1
+  }
+
+  /// Goes on with a run.
+  init(resuming path: String, _ trainer: Trainer) throws(RigLError) {
+    self.trainer = trainer
+    folder = try RunFolder.open(path)
+    try folder.removeStaleTemporaries()
+    store = folder.checkpoints(keep: trainer.options.keep)
+    if let latest = try store.latest() {
+      warnings = latest.warnings
+      try trainer.restore(latest.file)
+      lastCheckpoint = latest.checkpoint.step
+    } else {
+      warnings = ["\(path): no checkpoint yet; starting from the beginning"]
+      lastCheckpoint = -1
+    }
+    metrics = try MetricsLog.resume(
+      at: folder.metricsPath, batchesConsumed: Int(trainer.step.batchesConsumed))
+    earlierSeconds = try MetricsLog.rows(at: folder.metricsPath).last?.elapsedSeconds ?? 0
+    lastLine = (0, 0)
+  }
+
+  // MARK: - Metrics
+
+  /// Adds a line on the training samples since the last one.
+  func logInterval() throws(RigLError) {
+    let interval = trainer.state.interval
+    let seconds = started.secondsToNow
+    let rate = Double(interval.samples) / max(seconds - lastLine.seconds, 1e-9)
+    var row = row(.train)
+    row.loss = interval.meanLoss
+    row.accuracy = interval.accuracy
+    row.samplesPerSecond = rate
+    try metrics.append(row)
+    trainer.state.interval = TrainingState.Sums()
+    lastLine.seconds = seconds
+  }
+
+  /// Adds a line on other samples.
+  func log(_ split: MetricsRow.Split, _ evaluation: Evaluation) throws(RigLError) {
+    var row = row(split)
+    row.loss = evaluation.loss
+    row.accuracy = evaluation.accuracy
+    try metrics.append(row)
+  }
+
+  private func row(_ split: MetricsRow.Split) -> MetricsRow {
+    let step = trainer.step
+    return MetricsRow(
+      step: step.step, batchesConsumed: Int(step.batchesConsumed),
+      epoch: step.step / trainer.stepsPerEpoch, split: split,
+      learningRate: step.learningRate.rate(at: max(step.step - 1, 0)),
+      dropFraction: trainer.state.lastDropFraction, connections: trainer.model.connections,
+      elapsedSeconds: earlierSeconds + started.secondsToNow, peakMemoryBytes: peakMemoryBytes())
+  }
+
+  // MARK: - Checkpoints
+
+  /// Whether the options ask for a checkpoint at this step.
+  var isCheckpointDue: Bool {
+    let step = trainer.step.step
+    guard step != lastCheckpoint else { return false }
+    let interval = trainer.options.checkpointEvery ?? trainer.stepsPerEpoch
+    return step % interval == 0 || step == trainer.totalSteps
+  }
+
+  /// Writes a checkpoint, unless there is one of this step.
+  func writeCheckpoint() throws(RigLError) {
+    let step = trainer.step.step
+    guard step != lastCheckpoint else { return }
+    try metrics.synchronize()
+    let (model, optimizer) = (trainer.model, trainer.step.optimizer)
+    let checkpoint = try store.write(
+      step: step, tensors: model.tensors(optimizer), metadata: trainer.metadata()
+    ) { (writer) throws(RigLError) in
+      try model.write(to: &writer, optimizer)
+    }
+    lastCheckpoint = step
+    try trainer.tell(.checkpoint(path: checkpoint.path, step: step))
+  }
+
+  private var bestPath: String { "\(folder.checkpointsPath)/best.safetensors" }
+
+  /// Writes the weights, best on the validation samples so far.
+  func writeBest() throws(RigLError) {
+    let model = trainer.model
+    var writer = try SafetensorsWriter(
+      path: bestPath, tensors: model.tensors(nil), metadata: trainer.metadata(),
+      checksummed: true)
+    try model.write(to: &writer, nil)
+    try writer.finish()
+  }
+
+  /// The test result of the best weights, which are read back for it; the final ones afterwards.
+  func evaluateBest(final: Evaluation) throws(RigLError) -> Evaluation? {
+    guard let bestStep = trainer.state.bestStep else { return nil }
+    if bestStep == trainer.step.step { return final }
+    try trainer.model.read(from: SafetensorsFile(path: bestPath), nil)
+    let evaluation = try trainer.evaluate(trainer.data.test)
+    if let latest = try store.latest() { try trainer.model.read(from: latest.file, nil) }
+    return evaluation
+  }
+}
+
+extension Trainer {
+  /// What a checkpoint says besides the model: no thread count, path or time.
+  func metadata() throws(RigLError) -> [String: String] {
+    state.step = step.step
+    state.batchesConsumed = step.batchesConsumed
+    state.lastUpdate = step.topology?.last
+    state.position = loader.position
+    let shape = data.train.sampleShape
+    return [
+      "format": "swift-rigl checkpoint 1",
+      "configuration": try configuration.yaml(dataFolder: nil),
+      "state": state.encoded(),
+      "input_shape": "\(shape.channels),\(shape.height),\(shape.width)",
+      "classes": "\(data.train.classes)",
+    ]
+  }
+
+  /// Takes a checkpoint's state.
+  ///
+  /// - Throws: a configuration error that names the first key in which this training differs from
+  ///   the checkpoint's.
+  func restore(_ file: SafetensorsFile) throws(RigLError) {
+    let saved = try Configuration(yaml: file.metadata["configuration"] ?? "", path: file.path)
+    if let key = try configuration.firstDifference(from: saved) {
+      throw RigLError(
+        .configuration,
+        "\(key.name): the run was started with \(key.other), and cannot go on with \(key.own)",
+        hint: "only threads, output, logging and the data folder may differ on resume")
+    }
+    state = try TrainingState.decode(file.metadata["state"], path: file.path)
+    try model.read(from: file, step.optimizer)
+    step.step = state.step
+    step.optimizer.steps = state.step
+    step.batchesConsumed = state.batchesConsumed
+    if let last = state.lastUpdate { step.topology?.last = last }
+    try loader.resume(at: state.position)
+  }
+}

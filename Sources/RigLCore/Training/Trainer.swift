@@ -1,0 +1,191 @@
+import Foundation
+
+/// A training from its configuration to its result: the loop around ``TrainingStep``.
+///
+///     let trainer = try Trainer(Preset.named("demo")!.configuration)
+///     let result = try trainer.run()
+///     print(result.test.accuracy)
+public final class Trainer {
+  /// What determines the result.
+  public let configuration: Configuration
+  /// How the run is carried out.
+  public let options: RunOptions
+  /// The samples.
+  public let data: TrainingData
+  /// The network.
+  public let model: Model
+  /// One batch of training.
+  public let step: TrainingStep
+  /// Connections of each layer.
+  public let allocation: SparsityAllocation
+  /// Weight steps of the whole training (T).
+  public let totalSteps: Int
+  /// Weight steps of a pass over the training samples.
+  public let stepsPerEpoch: Int
+  /// The threads.
+  public let pool: ThreadPool
+  /// Who watches.
+  public var callbacks: [any TrainingCallback] = []
+
+  let loader: BatchLoader
+  private let packer: BatchPacker
+  private let batch: Batch
+  var state = TrainingState()
+  private var stopRequested = false
+
+  /// What a training came to.
+  public struct Result: Sendable {
+    /// The result on the test samples of the final weights; nil if training was stopped early.
+    public let test: Evaluation?
+    /// That of the weights that were best on the validation samples, if there are any.
+    public let bestTest: Evaluation?
+    /// The validation accuracy and step of the latter.
+    public let best: (accuracy: Double, step: Int)?
+    /// Weight steps taken.
+    public let steps: Int
+    /// Seconds of training and evaluation in this process.
+    public let seconds: Double
+    /// Whether a callback stopped the training.
+    public let wasStopped: Bool
+  }
+
+  /// Puts a training together: loads data unless given, draws topology and weights.
+  ///
+  /// - Parameters:
+  ///   - configuration: what determines the result.
+  ///   - network: a network of one's own; nil: the configuration's.
+  ///   - data: samples of one's own; nil: the configuration's.
+  ///   - loss: nil: cross-entropy with the configuration's label smoothing.
+  ///   - method: a topology method of one's own; nil: the configuration's.
+  ///   - optimizer: an optimizer of one's own; nil: the configuration's.
+  /// - Throws: `RigLError` for a configuration that cannot be used, or data that cannot be read.
+  public init(
+    _ configuration: Configuration, options: RunOptions = RunOptions(),
+    network: (any Network)? = nil, data: TrainingData? = nil, loss: (any Loss)? = nil,
+    method: (any TopologyMethod)? = nil, optimizer: (any Optimizer)? = nil
+  ) throws(RigLError) {
+    try configuration.validate()
+    self.configuration = configuration
+    self.options = options
+    pool = try ThreadPool(threads: options.threads)
+    let samples = try data ?? TrainingData.load(configuration, folder: options.dataFolder)
+    self.data = samples
+    let network = try network ?? configuration.makeNetwork()
+    let layers = network.layers(input: samples.train.sampleShape, classes: samples.train.classes)
+    allocation = try configuration.allocate(layers.weightLayers)
+    var connections: [String: Int] = [:]
+    for layer in allocation.layers { connections[layer.name] = layer.connections }
+    model = try Model(
+      layers, input: samples.train.sampleShape, capacity: configuration.batchSize,
+      connections: connections, isTraining: true)
+    model.draw(seed: configuration.seed, initializer: configuration.weightInitializer)
+    let count = samples.train.count
+    stepsPerEpoch = configuration.stepsPerEpoch(samples: count)
+    totalSteps = configuration.steps(samples: count)
+    var settings = TrainingStep.Settings()
+    settings.method = method ?? configuration.makeMethod()
+    settings.schedule = try configuration.updateSchedule(samples: count)
+    settings.newWeight =
+      configuration.newWeights == .fresh ? .fresh(configuration.weightInitializer) : .zero
+    settings.clipNorm = configuration.clipNorm
+    settings.accumulation = configuration.accumulation
+    step = TrainingStep(
+      model: model, loss: loss ?? CrossEntropy(labelSmoothing: configuration.labelSmoothing),
+      optimizer: optimizer ?? configuration.makeOptimizer(),
+      learningRate: try configuration.learningRateSchedule(samples: count), settings: settings,
+      pool: pool, seed: configuration.seed)
+    loader = BatchLoader(count: count, seed: configuration.seed)
+    packer = BatchPacker(samples.train, capacity: configuration.batchSize)
+    batch = Batch(for: model)
+  }
+
+  /// Trains on the next batch of the stream. Allocates nothing.
+  @discardableResult
+  public func trainNextBatch() throws(RigLError) -> TrainingStep.Report {
+    loader.next(configuration.batchSize) { packer.take($0) }
+    batch.fill(from: packer, pool: pool)
+    return try step.train(on: batch)
+  }
+
+  /// How the weights as they are do on some samples.
+  public func evaluate(_ dataset: any Dataset) throws(RigLError) -> Evaluation {
+    try Evaluator(model: model, loss: step.loss, dataset: dataset, pool: pool).evaluate()
+  }
+
+  // MARK: - The loop
+
+  /// Trains to the end, in a new run folder, or on from a run's last checkpoint.
+  public func run() throws(RigLError) -> Result {
+    let recorder = try RunRecorder(creating: self)
+    return try run(recorder)
+  }
+
+  /// Goes on with a run from its last complete checkpoint.
+  ///
+  /// - Throws: a configuration error that names the key if the run was started with another
+  ///   configuration.
+  public func resume(_ path: String) throws(RigLError) -> Result {
+    let recorder = try RunRecorder(resuming: path, self)
+    return try run(recorder)
+  }
+
+  private func run(_ recorder: RunRecorder) throws(RigLError) -> Result {
+    let started = ContinuousClock.now
+    for warning in recorder.warnings { try tell(.warning(warning)) }
+    try tell(.started(step: step.step, of: totalSteps))
+    while step.step < totalSteps && !stopRequested {
+      let report = try trainNextBatch()
+      state.interval.add(report)
+      state.epoch.add(report)
+      state.lastDropFraction = report.dropFraction ?? state.lastDropFraction
+      try tell(.batch(report))
+      guard report.movedWeights else { continue }
+      if step.step % options.logEvery == 0 { try recorder.logInterval() }
+      if step.step % stepsPerEpoch == 0 || step.step == totalSteps { try endEpoch(recorder) }
+      if recorder.isCheckpointDue { try recorder.writeCheckpoint() }
+    }
+    if step.step < totalSteps {
+      try recorder.writeCheckpoint()
+      return Result(
+        test: nil, bestTest: nil, best: nil, steps: step.step, seconds: started.secondsToNow,
+        wasStopped: true)
+    }
+    let final = try evaluate(data.test)
+    try recorder.log(.test, final)
+    let best = try recorder.evaluateBest(final: final)
+    return Result(
+      test: final, bestTest: best,
+      best: state.bestAccuracy.map { ($0, state.bestStep ?? step.step) }, steps: step.step,
+      seconds: started.secondsToNow, wasStopped: false)
+  }
+
+  private func endEpoch(_ recorder: RunRecorder) throws(RigLError) {
+    let validation = try data.validation.map { (data) throws(RigLError) in try evaluate(data) }
+    let (loss, accuracy) = (state.epoch.meanLoss, state.epoch.accuracy)
+    state.epoch = TrainingState.Sums()
+    if let validation {
+      try recorder.log(.validation, validation)
+      if validation.accuracy > state.bestAccuracy ?? -1 {
+        state.bestAccuracy = validation.accuracy
+        state.bestStep = step.step
+        try recorder.writeBest()
+      }
+    }
+    let number = step.step.dividedUp(by: stepsPerEpoch)
+    try tell(.epoch(number, loss: loss, accuracy: accuracy, validation: validation))
+  }
+
+  func tell(_ event: TrainingEvent) throws(RigLError) {
+    for callback in callbacks where try callback.observe(event, in: self) == .stop {
+      stopRequested = true
+    }
+  }
+}
+
+extension ContinuousClock.Instant {
+  /// Seconds since this instant.
+  var secondsToNow: Double {
+    let duration = duration(to: .now)
+    return Double(duration.components.seconds) + Double(duration.components.attoseconds) * 1e-18
+  }
+}

@@ -1,0 +1,36 @@
+/// What happened in a training, for those who watch it.
+public enum TrainingEvent: Sendable {
+  /// Training begins, at this step: 0, or a checkpoint's.
+  case started(step: Int, of: Int)
+  /// A batch was trained on.
+  case batch(TrainingStep.Report)
+  /// A pass over the training samples, counted in weight steps, is complete.
+  case epoch(Int, loss: Double?, accuracy: Double?, validation: Evaluation?)
+  /// A checkpoint is complete on the disk.
+  case checkpoint(path: String, step: Int)
+  /// Something that deserves a line, but not an end.
+  case warning(String)
+}
+
+/// Whether training goes on.
+public enum TrainingDecision: Sendable {
+  /// It does.
+  case proceed
+  /// It stops at the next weight step with a checkpoint.
+  case stop
+}
+
+/// Watches a training, and may stop it.
+///
+/// An own callback is one method:
+///
+///     struct StopEarly: TrainingCallback {
+///       func observe(_ event: TrainingEvent, in trainer: Trainer) -> TrainingDecision {
+///         if case .epoch(_, let loss?, _, _) = event, loss < 0.1 { return .stop }
+///         return .proceed
+///       }
+///     }
+public protocol TrainingCallback {
+  /// Called after each event.
+  func observe(_ event: TrainingEvent, in trainer: Trainer) throws(RigLError) -> TrainingDecision
+}

@@ -1,0 +1,54 @@
+import Foundation
+
+/// Where a training stands, apart from the numbers of its model: what a checkpoint's metadata says.
+struct TrainingState: Codable, Hashable {
+  /// Weight steps taken (t).
+  var step = 0
+  /// Batches drawn.
+  var batchesConsumed: UInt64 = 0
+  /// The step of the last topology update; nil if there are none.
+  var lastUpdate: Int?
+  /// Where the next batch begins.
+  var position = BatchLoader.Position()
+  /// Sums since the last line of metrics, and since the last epoch's end.
+  var interval = Sums()
+  var epoch = Sums()
+  /// The best validation accuracy so far, and its step.
+  var bestAccuracy: Double?
+  var bestStep: Int?
+  /// The fraction of the last topology update.
+  var lastDropFraction: Double?
+
+  /// Sums over samples.
+  struct Sums: Codable, Hashable {
+    var loss = 0.0
+    var correct = 0
+    var samples = 0
+
+    mutating func add(_ report: TrainingStep.Report) {
+      loss += report.loss * Double(report.samples)
+      correct += report.correct
+      samples += report.samples
+    }
+
+    var meanLoss: Double? { samples == 0 ? nil : loss / Double(samples) }
+    var accuracy: Double? { samples == 0 ? nil : Double(correct) / Double(samples) }
+  }
+
+  /// The state as one line of JSON with sorted keys; numbers read back are the same bits.
+  func encoded() -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys]
+    let data = (try? encoder.encode(self)) ?? Data()
+    return String(decoding: data, as: UTF8.self)
+  }
+
+  /// Reads a state.
+  static func decode(_ text: String?, path: String) throws(RigLError) -> TrainingState {
+    do {
+      return try JSONDecoder().decode(TrainingState.self, from: Data((text ?? "").utf8))
+    } catch {
+      throw RigLError(.data, "\(path): the training state in its metadata cannot be read")
+    }
+  }
+}
