@@ -77,6 +77,7 @@ import Testing
       try withoutSpaceForAFile(folder)
       try withoutSpaceForACheckpoint(folder)
       try withoutSpaceForALog(folder)
+      try withoutSpaceForARun(folder)
     }
   }
 
@@ -146,6 +147,16 @@ private func withoutSpaceForACheckpoint(_ folder: TemporaryFolder) throws {
   #expect(
     try FileManager.default.contentsOfDirectory(atPath: store.folder)
       == ["step-000000001.safetensors"])
+}
+
+/// A run that could not be created leaves its name free.
+private func withoutSpaceForARun(_ folder: TemporaryFolder) throws {
+  let error = #expect(throws: RigLError.self) {
+    try RunFolder.create(
+      at: folder("run"), configuration: String(repeating: " ", count: 50_000))
+  }
+  #expect(error?.kind == .write)
+  #expect(try !folder.names().contains("run"))
 }
 
 /// A log is cut back to its last whole line.

@@ -52,7 +52,9 @@ import Testing
   }
 
   /// Damage of each kind in the newest: it is passed over, aloud.
-  @Test(arguments: ["header", "data", "padding", "cut", "empty", "foreign"])
+  @Test(arguments: [
+    "header", "data", "padding", "cut", "empty", "foreign", "unreadable", "dangling",
+  ])
   func fallsBackToTheOneBefore(damage: String) throws {
     let folder = try TemporaryFolder()
     let store = CheckpointStore(folder: folder.path, keep: 3)
@@ -66,7 +68,16 @@ import Testing
     case "empty": bytes = []
     default: bytes = safetensors("{}")
     }
-    try writeFile(bytes, to: store.path(step: 3))
+    try FileManager.default.removeItem(atPath: store.path(step: 3))
+    if damage == "dangling" {
+      try FileManager.default.createSymbolicLink(
+        atPath: store.path(step: 3), withDestinationPath: folder("none"))
+    } else if damage == "unreadable" {
+      try FileManager.default.createDirectory(
+        atPath: store.path(step: 3), withIntermediateDirectories: false)
+    } else {
+      try writeFile(bytes, to: store.path(step: 3))
+    }
     let latest = try #require(try store.latest())
     #expect(latest.checkpoint.step == 2)
     #expect(latest.warnings.count == 1)
@@ -74,6 +85,7 @@ import Testing
     #expect(latest.warnings.first?.hasSuffix("going on from step 2 instead") == true)
     #expect(try latest.file.float32("w") == [2, 1])
 
+    if damage == "unreadable" { return }
     // The next one is what the run goes on from, though the damaged one has a later step.
     try write(2, to: CheckpointStore(folder: folder.path, keep: 1))
     #expect(try store.list().map(\.step) == [2])
@@ -90,6 +102,21 @@ import Testing
     #expect(error?.kind == .data && error?.hint != nil)
     #expect(error?.what.contains("step-000000001.safetensors") == true)
     #expect(error?.what.contains("step-000000002.safetensors") == true)
+  }
+
+  /// The list names a file that the run, which goes on writing, has removed by the time it is opened.
+  @Test func looksAgainWhereACheckpointHasGone() throws {
+    let folder = try TemporaryFolder()
+    let store = CheckpointStore(folder: folder.path, keep: 2)
+    for step in [1, 2] { try write(step, to: store) }
+    let latest = try store.latest { (file) throws(RigLError) in
+      guard file.metadata["step"] == "2" else { return }
+      do {
+        try write(3, to: CheckpointStore(folder: folder.path, keep: 1))
+      } catch { throw RigLError(.write, "\(error)") }
+      throw RigLError(.data, "gone")
+    }
+    #expect(latest?.checkpoint.step == 3 && latest?.warnings == [])
   }
 
   @Test func asksTheCallerToo() throws {
