@@ -91,37 +91,55 @@ public struct CheckpointStore: Hashable, Sendable {
 
   /// The newest checkpoint that is complete, or nil where there is none at all.
   ///
-  /// Every byte is compared with the file's checksum. A damaged checkpoint is passed over, with a
-  /// warning, for the one before it.
+  /// Every byte is compared with the file's checksum. A checkpoint that is damaged or cannot be read
+  /// is passed over, with a warning, for the one before it.
   ///
   /// - Parameter check: further conditions; a `RigLError(.data)` passes a checkpoint over, other
   ///   errors are thrown.
   /// - Throws: `RigLError(.data)` if there are checkpoints and all are damaged,
-  ///   `RigLError(.missingFile)` if the folder or a checkpoint cannot be read.
+  ///   `RigLError(.missingFile)` if the folder, or not one of the checkpoints, can be read.
   public func latest(
     checking check: (SafetensorsFile) throws(RigLError) -> Void = { _ in }
   ) throws(RigLError) -> Latest? {
-    let checkpoints = try list()
-    if checkpoints.isEmpty { return nil }
     var problems: [RigLError] = []
-    for checkpoint in checkpoints.reversed() {
-      do throws(RigLError) {
-        let file = try SafetensorsFile(path: checkpoint.path)
-        guard try file.verifyChecksum() else {
-          throw RigLError(.data, "\(checkpoint.path): not a checkpoint: it has no checksum")
-        }
-        try check(file)
-        let warnings = problems.map {
-          "\($0.what); going on from step \(checkpoint.step) instead"
-        }
+    var checkpoints = try list()
+    while let checkpoint = checkpoints.popLast() {
+      let (file, problem) = try usable(checkpoint, check)
+      if let file {
+        let warnings = problems.map { "\($0.what); going on from step \(checkpoint.step) instead" }
         return Latest(checkpoint: checkpoint, file: file, warnings: warnings)
-      } catch {
-        guard error.kind == .data else { throw error }
-        problems.append(error)
       }
+      if let problem { problems.append(problem) }
+      // Removed since it was listed, by the run itself after it wrote another: look again.
+      let listed = try list()
+      if !listed.contains(checkpoint) { (problems, checkpoints) = ([], listed) }
     }
+    if problems.isEmpty { return nil }
     throw RigLError(
-      .data, "\(folder): no checkpoint is whole: \(problems.map(\.what).joined(separator: "; "))",
+      problems.allSatisfy { $0.kind == .missingFile } ? .missingFile : .data,
+      "\(folder): no checkpoint can be used: \(problems.map(\.what).joined(separator: "; "))",
       hint: "Start the run again, with another --output.")
+  }
+
+  /// Opens and checks a checkpoint; what is wrong with it, where that may not be so with others.
+  private func usable(
+    _ checkpoint: Checkpoint, _ check: (SafetensorsFile) throws(RigLError) -> Void
+  ) throws(RigLError) -> (file: SafetensorsFile?, problem: RigLError?) {
+    let file: SafetensorsFile
+    do throws(RigLError) {
+      file = try SafetensorsFile(path: checkpoint.path)
+      guard try file.verifyChecksum() else {
+        throw RigLError(.data, "\(checkpoint.path): not a checkpoint: it has no checksum")
+      }
+    } catch {
+      return (nil, error)
+    }
+    do throws(RigLError) {
+      try check(file)
+    } catch {
+      guard error.kind == .data else { throw error }
+      return (nil, error)
+    }
+    return (file, nil)
   }
 }

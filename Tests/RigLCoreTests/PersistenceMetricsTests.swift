@@ -1,0 +1,168 @@
+import Foundation
+import RigLCore
+import Testing
+
+@Suite struct MetricsLogTests {
+  private static let header =
+    "step,batches_consumed,epoch,split,loss,accuracy,learning_rate,drop_fraction,connections,"
+    + "samples_per_second,elapsed_seconds,peak_memory_bytes\n"
+
+  private static let full = MetricsRow(
+    step: 10, batchesConsumed: 11, epoch: 2, split: .validation, loss: 0.1, accuracy: 1 / 3,
+    learningRate: 1e-5, dropFraction: 0.3, connections: 26_662, samplesPerSecond: 1e16,
+    elapsedSeconds: 12, peakMemoryBytes: 1 << 40)
+
+  private func row(_ batches: Int) -> MetricsRow {
+    MetricsRow(step: batches, batchesConsumed: batches, epoch: 0, split: .train, loss: 1)
+  }
+
+  private func log(_ rows: [MetricsRow], at path: String) throws {
+    let log = try MetricsLog.create(at: path)
+    for row in rows { try log.append(row) }
+    try log.synchronize()
+  }
+
+  @Test func writesTheseLines() throws {
+    let folder = try TemporaryFolder()
+    let log = try MetricsLog.create(at: folder("m"))
+    #expect(try fileBytes(folder("m")) == Array(Self.header.utf8))
+    try log.append(.init(step: 0, batchesConsumed: 1, epoch: 0, split: .train))
+    let first = Self.header + "0,1,0,train,,,,,,,,\n"
+    #expect(try fileBytes(folder("m")) == Array(first.utf8), "in the file at once")
+    try log.append(Self.full)
+    let second =
+      "10,11,2,validation,0.1,0.3333333333333333,0.00001,0.3,26662,10000000000000000.0,12.0,"
+      + "1099511627776\n"
+    #expect(String(decoding: try fileBytes(folder("m")), as: UTF8.self) == first + second)
+    #expect(log.batchesConsumed == 11)
+    #expect(
+      try MetricsLog.rows(at: folder("m"))
+        == [.init(step: 0, batchesConsumed: 1, epoch: 0, split: .train), Self.full])
+  }
+
+  /// Numbers of every size come back with the same bits, and without an exponent.
+  @Test func numbersComeBack() throws {
+    let folder = try TemporaryFolder()
+    var random = SeededGenerator(seed: 3)
+    var values: [Double] = [
+      0, -0.0, 1, -1, 9_007_199_254_740_991, 1e16, 1.5e16, 123_456_789e10, 1e-4, 1e-5, 1.25e-7,
+      -1.5e-10, .greatestFiniteMagnitude, -.greatestFiniteMagnitude, .leastNormalMagnitude,
+      .leastNonzeroMagnitude, .pi, .infinity, -.infinity, 0.1, 1e22, 1e23,
+    ]
+    while values.count < 2_000 {
+      let value = Double(bitPattern: random.next())
+      if value.isFinite { values.append(value) }
+    }
+    try log(
+      values.map {
+        MetricsRow(step: 0, batchesConsumed: 0, epoch: 0, split: .test, loss: $0)
+      }, at: folder("m"))
+    let read = try MetricsLog.rows(at: folder("m")).map { $0.loss?.bitPattern }
+    #expect(read == values.map(\.bitPattern))
+    let text = String(decoding: try fileBytes(folder("m")), as: UTF8.self).dropFirst(
+      Self.header.count)
+    let cells = text.split(separator: "\n").map { $0.split(separator: ",")[4] }
+    #expect(cells.allSatisfy { !$0.contains("e") && ($0.contains(".") || $0.contains("inf")) })
+    let small: [Substring] = [
+      "0.0", "-0.0", "1.0", "-1.0", "9007199254740991.0", "10000000000000000.0",
+    ]
+    #expect(Array(cells[..<6]) == small)
+    #expect(cells[10] == "0.000000125" && cells[11] == "-0.00000000015")
+  }
+
+  @Test func noNumberIsReadAsOne() throws {
+    let folder = try TemporaryFolder()
+    try log(
+      [.init(step: 0, batchesConsumed: 0, epoch: 0, split: .train, loss: .nan)], at: folder("m"))
+    #expect(try MetricsLog.rows(at: folder("m")).first?.loss?.isNaN == true)
+  }
+
+  /// An interrupted run's log, cut back and continued, equals an unbroken run's byte for byte.
+  @Test(arguments: [0, 1, 4, 5, 9])
+  func aResumedLogEqualsAnUnbrokenOne(checkpoint: Int) throws {
+    let folder = try TemporaryFolder()
+    // Two rows of batch 5: training and validation.
+    let rows = [1, 2, 3, 5, 5, 6, 8, 9].map(row)
+    try log(rows, at: folder("whole"))
+    try log(rows.filter { $0.batchesConsumed <= 8 }, at: folder("broken"))
+    var bytes = try fileBytes(folder("broken"))
+    bytes += Array("9,9,0,tr".utf8)
+    try writeFile(bytes, to: folder("broken"))
+
+    let kept = rows.filter { $0.batchesConsumed <= min(checkpoint, 8) }
+    let resumed = try MetricsLog.resume(at: folder("broken"), batchesConsumed: checkpoint)
+    #expect(resumed.batchesConsumed == (kept.last?.batchesConsumed ?? 0))
+    #expect(try MetricsLog.rows(at: folder("broken")) == kept)
+    for row in rows.dropFirst(kept.count) { try resumed.append(row) }
+    #expect(try fileBytes(folder("broken")) == fileBytes(folder("whole")))
+    #expect(try folder.names() == ["broken", "whole"])
+  }
+
+  @Test func leavesOutAHalfWrittenLine() throws {
+    let folder = try TemporaryFolder()
+    try log([row(1), row(2)], at: folder("m"))
+    let bytes = try fileBytes(folder("m"))
+    let second = Self.header.utf8.count + (bytes.count - Self.header.utf8.count) / 2
+    for count in 0...bytes.count {
+      try writeFile(Array(bytes[..<count]), to: folder("m"))
+      let lines = count < second ? 0 : count < bytes.count ? 1 : 2
+      #expect(try MetricsLog.rows(at: folder("m")).count == lines, "\(count) bytes")
+      let resumed = try MetricsLog.resume(at: folder("m"), batchesConsumed: 2)
+      #expect(resumed.batchesConsumed == lines)
+      for number in lines..<2 { try resumed.append(row(number + 1)) }
+      #expect(try fileBytes(folder("m")) == bytes, "\(count) bytes")
+    }
+  }
+
+  @Test func damageAfterTheCheckpointDoesNotMatter() throws {
+    let folder = try TemporaryFolder()
+    try log([row(1), row(2), row(3)], at: folder("m"))
+    let good = try fileBytes(folder("m"))
+    try writeFile(good + [0, 0, 0, 10, 0, 0], to: folder("m"))
+    _ = try MetricsLog.resume(at: folder("m"), batchesConsumed: 2)
+    #expect(try MetricsLog.rows(at: folder("m")).map(\.step) == [1, 2])
+  }
+
+  @Test(arguments: [
+    ("step,loss\n1,2\n", "line 1: not the columns"),
+    (header + "1,1,0,train,,,,,,,\n", "line 2: 11 cells, expected 12"),
+    (header + "1,1,0,train,,,,,,,,\n1,x,0,train,,,,,,,,\n", "line 3: batches_consumed is 'x'"),
+    (header + "1,,0,train,,,,,,,,\n", "line 2: batches_consumed is empty"),
+    (header + "1,1,0,all,,,,,,,,\n", "line 2: split is 'all'"),
+    (header + "1,1,0,train,0,5,,,,,,,,\n", "line 2: 14 cells"),
+    (header + "1,1,0,train,zero,,,,,,,\n", "line 2: loss is 'zero'"),
+    (header + "\n", "line 2: 1 cells"),
+  ])
+  func namesTheLine(text: String, says: String) throws {
+    let folder = try TemporaryFolder()
+    try writeFile(text, to: folder("m"))
+    let read = #expect(throws: RigLError.self) { try MetricsLog.rows(at: folder("m")) }
+    let resumed = #expect(throws: RigLError.self) {
+      try MetricsLog.resume(at: folder("m"), batchesConsumed: 5)
+    }
+    for error in [read, resumed] {
+      #expect(error?.kind == .data)
+      #expect(error?.what.hasPrefix("\(folder("m")): \(says)") == true, "\(error?.what ?? "")")
+    }
+    #expect(try fileBytes(folder("m")) == Array(text.utf8), "untouched")
+  }
+
+  @Test func createsOnceOnly() throws {
+    let folder = try TemporaryFolder()
+    try log([row(1)], at: folder("m"))
+    let error = #expect(throws: RigLError.self) { try MetricsLog.create(at: folder("m")) }
+    #expect(error?.kind == .write)
+    let none = #expect(throws: RigLError.self) { try MetricsLog.rows(at: folder("none")) }
+    #expect(none?.kind == .missingFile)
+    _ = try MetricsLog.resume(at: folder("new"), batchesConsumed: 7)
+    #expect(try fileBytes(folder("new")) == Array(Self.header.utf8))
+  }
+
+  @Test func rowsAreCodableByTheColumnsNames() throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .sortedKeys
+    let json = String(decoding: try encoder.encode(row(1)), as: UTF8.self)
+    #expect(json == #"{"batches_consumed":1,"epoch":0,"loss":1,"split":"train","step":1}"#)
+    #expect(try JSONDecoder().decode(MetricsRow.self, from: encoder.encode(Self.full)) == Self.full)
+  }
+}

@@ -1,0 +1,246 @@
+import Foundation
+import RigLCore
+import Testing
+
+@Suite struct CheckpointStoreTests {
+  private func write(_ step: Int, to store: CheckpointStore, value: Float? = nil) throws {
+    let tensor = SafetensorsTensor("w", .float32, shape: [2])
+    try store.write(step: step, tensors: [tensor], metadata: ["step": "\(step)"]) {
+      (writer) throws(RigLError) in
+      try writer.append([value ?? Float(step), 1], to: "w")
+    }
+  }
+
+  @Test func keepsTheLastFew() throws {
+    let folder = try TemporaryFolder()
+    let store = CheckpointStore(folder: folder.path, keep: 2)
+    #expect(try store.latest() == nil && store.list().isEmpty)
+    for step in [0, 100, 999_999_999, 1_000_000_000] { try write(step, to: store) }
+    #expect(
+      try folder.names() == ["step-1000000000.safetensors", "step-999999999.safetensors"],
+      "by step, not by name")
+    let latest = try #require(try store.latest())
+    #expect(latest.checkpoint.step == 1_000_000_000 && latest.warnings.isEmpty)
+    #expect(latest.file.metadata["step"] == "1000000000")
+    #expect(store.path(step: 1234) == folder("step-000001234.safetensors"))
+  }
+
+  @Test func replacesTheOneOfTheSameStep() throws {
+    let folder = try TemporaryFolder()
+    let store = CheckpointStore(folder: folder.path, keep: 1)
+    try write(5, to: store, value: 1)
+    try write(5, to: store, value: 2)
+    #expect(try store.list().map(\.step) == [5])
+    #expect(try store.latest()?.file.float32("w") == [2, 1])
+  }
+
+  @Test func keepsTheOldOnesWhereTheNewOneFails() throws {
+    let folder = try TemporaryFolder()
+    let store = CheckpointStore(folder: folder.path, keep: 1)
+    try write(1, to: store)
+    let failure = RigLError(.numerical, "a weight is not a number")
+    let error = #expect(throws: RigLError.self) {
+      let tensor = SafetensorsTensor("w", .float32, shape: [2])
+      try store.write(step: 2, tensors: [tensor]) { (writer) throws(RigLError) in
+        try writer.append([Float(1)], to: "w")
+        #expect((try? store.list().map(\.step)) == [1], "removed before the new one is complete")
+        throw failure
+      }
+    }
+    #expect(error == failure)
+    #expect(try folder.names() == ["step-000000001.safetensors"])
+  }
+
+  /// Damage of each kind in the newest: it is passed over, aloud.
+  @Test(arguments: [
+    "header", "data", "padding", "cut", "empty", "foreign", "unreadable", "dangling",
+  ])
+  func fallsBackToTheOneBefore(damage: String) throws {
+    let folder = try TemporaryFolder()
+    let store = CheckpointStore(folder: folder.path, keep: 3)
+    for step in [1, 2, 3] { try write(step, to: store) }
+    var bytes = try fileBytes(store.path(step: 3))
+    switch damage {
+    case "header": bytes[20] ^= 1
+    case "data": bytes[bytes.count - 1] ^= 1
+    case "padding": bytes[(bytes.firstIndex(of: UInt8(ascii: " ")) ?? 0)] = UInt8(ascii: "\t")
+    case "cut": bytes.removeLast()
+    case "empty": bytes = []
+    default: bytes = safetensors("{}")
+    }
+    try FileManager.default.removeItem(atPath: store.path(step: 3))
+    if damage == "dangling" {
+      try FileManager.default.createSymbolicLink(
+        atPath: store.path(step: 3), withDestinationPath: folder("none"))
+    } else if damage == "unreadable" {
+      try FileManager.default.createDirectory(
+        atPath: store.path(step: 3), withIntermediateDirectories: false)
+    } else {
+      try writeFile(bytes, to: store.path(step: 3))
+    }
+    let latest = try #require(try store.latest())
+    #expect(latest.checkpoint.step == 2)
+    #expect(latest.warnings.count == 1)
+    #expect(latest.warnings.first?.hasPrefix(store.path(step: 3)) == true)
+    #expect(latest.warnings.first?.hasSuffix("going on from step 2 instead") == true)
+    #expect(try latest.file.float32("w") == [2, 1])
+
+    if damage == "unreadable" { return }
+    // The next one is what the run goes on from, though the damaged one has a later step.
+    try write(2, to: CheckpointStore(folder: folder.path, keep: 1))
+    #expect(try store.list().map(\.step) == [2])
+  }
+
+  @Test func saysThatAllAreDamaged() throws {
+    let folder = try TemporaryFolder()
+    let store = CheckpointStore(folder: folder.path)
+    for step in [1, 2] {
+      try write(step, to: store)
+      try writeFile([1, 2, 3], to: store.path(step: step))
+    }
+    let error = #expect(throws: RigLError.self) { try store.latest() }
+    #expect(error?.kind == .data && error?.hint != nil)
+    #expect(error?.what.contains("step-000000001.safetensors") == true)
+    #expect(error?.what.contains("step-000000002.safetensors") == true)
+  }
+
+  /// The list names a file that the run, which goes on writing, has removed by the time it is opened.
+  @Test func looksAgainWhereACheckpointHasGone() throws {
+    let folder = try TemporaryFolder()
+    let store = CheckpointStore(folder: folder.path, keep: 2)
+    for step in [1, 2] { try write(step, to: store) }
+    let latest = try store.latest { (file) throws(RigLError) in
+      guard file.metadata["step"] == "2" else { return }
+      do {
+        try write(3, to: CheckpointStore(folder: folder.path, keep: 1))
+      } catch { throw RigLError(.write, "\(error)") }
+      throw RigLError(.data, "gone")
+    }
+    #expect(latest?.checkpoint.step == 3 && latest?.warnings == [])
+  }
+
+  @Test func asksTheCallerToo() throws {
+    let folder = try TemporaryFolder()
+    let store = CheckpointStore(folder: folder.path)
+    for step in [1, 2] { try write(step, to: store) }
+    let latest = try store.latest { (file) throws(RigLError) in
+      if file.metadata["step"] == "2" { throw RigLError(.data, "not this one") }
+    }
+    #expect(latest?.checkpoint.step == 1)
+    #expect(latest?.warnings == ["not this one; going on from step 1 instead"])
+    let error = #expect(throws: RigLError.self) {
+      try store.latest { _ throws(RigLError) in throw RigLError(.configuration, "another network") }
+    }
+    #expect(error?.what == "another network", "what is not damage is not passed over")
+  }
+
+  @Test func listsCheckpointsOnly() throws {
+    let folder = try TemporaryFolder()
+    let store = CheckpointStore(folder: folder.path)
+    for name in [
+      "step-1.safetensors", "step-0000000001.safetensors", "step-+00000001.safetensors",
+      "step-.safetensors", "step-000000001.safetensors.bak", "last.safetensors",
+      ".step-000000001.safetensors.tmp-1-1", "step-99999999999999999999.safetensors",
+    ] { try writeFile([], to: folder(name)) }
+    #expect(try store.list().isEmpty)
+    let error = #expect(throws: RigLError.self) {
+      try CheckpointStore(folder: folder("none")).list()
+    }
+    #expect(error?.kind == .missingFile)
+  }
+
+  @Test func equalContentsAreEqualBytes() throws {
+    let (one, two) = (try TemporaryFolder(), try TemporaryFolder())
+    for folder in [one, two] { try write(7, to: CheckpointStore(folder: folder.path)) }
+    let name = "step-000000007.safetensors"
+    #expect(try fileBytes(one(name)) == fileBytes(two(name)))
+  }
+}
+
+@Suite struct RunFolderTests {
+  @Test func createsAndOpens() throws {
+    let folder = try TemporaryFolder()
+    let run = try RunFolder.create(at: folder("a/b/run/"), configuration: "seed: 1\n")
+    #expect(run.path == folder("a/b/run"))
+    #expect(run.metricsPath == folder("a/b/run/metrics.csv"))
+    let opened = try RunFolder.open(folder("a/b/run"))
+    #expect(opened == run)
+    #expect(try opened.configuration() == "seed: 1\n")
+    #expect(try opened.checkpoints(keep: 3).list().isEmpty)
+  }
+
+  @Test func neverOverwrites() throws {
+    let folder = try TemporaryFolder()
+    _ = try RunFolder.create(at: folder("run"), configuration: "first")
+    try writeFile("", to: folder("file"))
+    try FileManager.default.createDirectory(
+      atPath: folder("empty"), withIntermediateDirectories: false)
+    for name in ["run", "file", "empty"] {
+      let error = #expect(throws: RigLError.self) {
+        try RunFolder.create(at: folder(name), configuration: "second")
+      }
+      #expect(error?.kind == .configuration && error?.kind.rawValue == 64)
+      #expect(error?.what == "\(folder(name)): the output folder exists already")
+      #expect(error?.hint?.contains("--resume \(folder(name))") == true)
+      #expect(error?.hint?.contains("--output") == true)
+    }
+    #expect(try RunFolder.open(folder("run")).configuration() == "first")
+  }
+
+  @Test func findsANameThatIsFree() throws {
+    let folder = try TemporaryFolder()
+    let paths = try (0..<3).map { _ in
+      try RunFolder.create(named: "lenet", in: folder("runs/"), configuration: "").path
+    }
+    #expect(paths == ["runs/lenet", "runs/lenet-2", "runs/lenet-3"].map { folder($0) })
+  }
+
+  @Test func saysWhyItCannotCreate() throws {
+    let folder = try TemporaryFolder()
+    try writeFile("", to: folder("file"))
+    for path in [folder("file/run"), "/proc/rigl/run"] {
+      let error = #expect(throws: RigLError.self) {
+        try RunFolder.create(at: path, configuration: "")
+      }
+      #expect(error?.kind == .write)
+      #expect(error?.what.contains("the folder cannot be created") == true)
+    }
+  }
+
+  @Test func opensRunsOnly() throws {
+    let folder = try TemporaryFolder()
+    for path in [folder("none"), folder.path] {
+      let error = #expect(throws: RigLError.self) { try RunFolder.open(path) }
+      #expect(error?.kind == .missingFile && error?.what.hasPrefix(path) == true)
+    }
+    let run = try RunFolder.create(at: folder("run"), configuration: "")
+    try writeFile([0xFF], to: run.configurationPath)
+    let error = #expect(throws: RigLError.self) { try run.configuration() }
+    #expect(error?.kind == .data)
+  }
+
+  @Test func removesWhatWasHalfWritten() throws {
+    let folder = try TemporaryFolder()
+    let run = try RunFolder.create(at: folder("run"), configuration: "")
+    let names = [".metrics.csv.tmp-1-1", "checkpoints/.step-000000001.safetensors.tmp-1-2"]
+    for name in names { try writeFile([1], to: "\(run.path)/\(name)") }
+    #expect(
+      try run.removeStaleTemporaries()
+        == [".metrics.csv.tmp-1-1", ".step-000000001.safetensors.tmp-1-2"])
+    #expect(try run.removeStaleTemporaries() == [])
+  }
+}
+
+@Suite struct ProcessMemoryTests {
+  @Test func seesMemoryBeingUsed() throws {
+    let before = try #require(currentMemoryBytes())
+    #expect(try #require(peakMemoryBytes()) >= before)
+    let size = 64 << 20
+    let memory = [UInt8](repeating: 1, count: size)
+    let now = try #require(currentMemoryBytes())
+    #expect(memory[size / 2] == 1)
+    // Tests beside this one release memory as well as use it.
+    #expect(now > size && now - before > size / 2)
+    #expect(try #require(peakMemoryBytes()) > size)
+  }
+}
