@@ -39,9 +39,9 @@ final class ConnectionList {
 
   /// Measures and allocates a list for `connections` connections between `inputs` and `outputs`,
   /// whose operands and results are `lanes` apart.
-  init(direction: Direction, outputs: Int, inputs: Int, connections: Int, lanes: Int) throws(
-    RigLError
-  ) {
+  init(direction: Direction, outputs: Int, inputs: Int, connections: Int, lanes: Int)
+    throws(RigLError)
+  {
     let (outputs, inputs) = (Int32(outputs), Int32(inputs))
     var shape = unsafe csk_list_shape()
     unsafe shape.direction = direction.kernelDirection

@@ -103,7 +103,8 @@ public struct Adam: Optimizer, Hashable {
   ) {
     let step = Double(settings.number)
     AdamRule(
-      learningRate: Float(settings.learningRate), beta1: Float(beta1), beta2: Float(beta2), epsilon: epsilon,
+      learningRate: Float(settings.learningRate), beta1: Float(beta1), beta2: Float(beta2),
+      epsilon: epsilon,
       weightDecay: parameter.decays ? weightDecay : 0,
       decoupledDecay: parameter.decays ? decoupledWeightDecay : 0,
       gradientScale: settings.gradientScale,

@@ -12,7 +12,8 @@ extension Model {
         tensors.append(SafetensorsTensor(part(parameter, "columns"), .int32, shape: [sparse.count]))
         tensors.append(
           SafetensorsTensor(part(parameter, "row_offsets"), .int64, shape: [sparse.outputs + 1]))
-        tensors.append(SafetensorsTensor(part(parameter, "values"), .float32, shape: [sparse.count]))
+        tensors.append(
+          SafetensorsTensor(part(parameter, "values"), .float32, shape: [sparse.count]))
       } else {
         tensors.append(SafetensorsTensor(parameter.name, .float32, shape: parameter.shape))
       }
@@ -59,7 +60,7 @@ extension Model {
       let sparse = sparseWeights(of: parameter)
       if let sparse {
         let positions = try Model.positions(of: sparse, parameter, in: file)
-        unsafe positions.withSpan { (span) in
+        positions.withSpan { (span) in
           unsafe span.withUnsafeBufferPointer {
             unsafe sparse.assign(ascending: $0, scratch: scratch)
           }

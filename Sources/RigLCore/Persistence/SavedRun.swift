@@ -54,7 +54,8 @@ public final class SavedRun {
     }
     sampleShape = SampleShape(channels: shape[0], height: shape[1], width: shape[2])
     self.classes = classes
-    let layers = try (network ?? configuration.makeNetwork()).layers(
+    let described = try configuration.makeNetwork()
+    let layers = (network ?? described).layers(
       input: sampleShape, classes: classes)
     var connections = Model.connections(in: file)
     for layer in layers.weightLayers {

@@ -76,7 +76,8 @@ final class DenseGradient {
       worker.sawNaN = false
     }
     let (rowPanels, columnPanels) = (
-      outputs.dividedUp(by: DenseGradient.panelRows), inputs.dividedUp(by: DenseGradient.panelColumns)
+      outputs.dividedUp(by: DenseGradient.panelRows),
+      inputs.dividedUp(by: DenseGradient.panelColumns)
     )
     // The closure must not capture noncopyable arguments: it borrows their memory.
     let kept = unsafe KeptRows(
@@ -108,7 +109,11 @@ final class DenseGradient {
         var high = end
         while index < high {
           let middle = (index + high) / 2
-          if unsafe Int(columns[middle]) < range.lowerBound { index = middle + 1 } else { high = middle }
+          if unsafe Int(columns[middle]) < range.lowerBound {
+            index = middle + 1
+          } else {
+            high = middle
+          }
         }
       }
       var count = 0
@@ -127,10 +132,14 @@ final class DenseGradient {
     guard let outputGradient, let inputView = unsafe inputView else {
       preconditionFailure("DenseGradient: begin has not been called")
     }
-    let rows = rowPanel * DenseGradient.panelRows..<min(
-      (rowPanel + 1) * DenseGradient.panelRows, outputs)
-    let columns = columnPanel * DenseGradient.panelColumns..<min(
-      (columnPanel + 1) * DenseGradient.panelColumns, inputs)
+    let rows =
+      rowPanel
+      * DenseGradient.panelRows..<min(
+        (rowPanel + 1) * DenseGradient.panelRows, outputs)
+    let columns =
+      columnPanel
+      * DenseGradient.panelColumns..<min(
+        (columnPanel + 1) * DenseGradient.panelColumns, inputs)
     let gradientRows: MatrixView
     if outputGradient.groups > 1 {
       // Channel 0's row would lie before the panel's memory; only the rows asked for are touched.

@@ -57,7 +57,8 @@ public struct Preset: Sendable {
 
   /// The published protocol of SET's authors on 5000 and 1000 samples.
   static let mlp1000 = Preset(
-    "mlp-1000x3", "784-1000-1000-1000-10 by SET's protocol: 5000 samples, 96.95 % sparse, 400 epochs"
+    "mlp-1000x3",
+    "784-1000-1000-1000-10 by SET's protocol: 5000 samples, 96.95 % sparse, 400 epochs"
   ) {
     $0.trainSamples = 5000
     $0.testSamples = 1000

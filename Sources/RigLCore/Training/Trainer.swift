@@ -68,9 +68,15 @@ public final class Trainer {
     self.configuration = configuration
     self.options = options
     pool = try ThreadPool(threads: options.threads)
-    let samples = try data ?? TrainingData.load(configuration, folder: options.dataFolder)
+    let samples: TrainingData
+    if let data {
+      samples = data
+    } else {
+      samples = try TrainingData.load(configuration, folder: options.dataFolder)
+    }
     self.data = samples
-    let network = try network ?? configuration.makeNetwork()
+    let described = try configuration.makeNetwork()
+    let network = network ?? described
     let layers = network.layers(input: samples.train.sampleShape, classes: samples.train.classes)
     allocation = try configuration.allocate(layers.weightLayers)
     var connections: [String: Int] = [:]
