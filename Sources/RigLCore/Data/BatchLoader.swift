@@ -1,0 +1,89 @@
+/// Decides which samples come next: epoch after epoch, each in an order of its own.
+///
+/// Its whole state is ``position``; the orders follow from the seed.
+public final class BatchLoader {
+  /// How far the stream has come.
+  public struct Position: Hashable, Sendable, Codable {
+    /// The epoch of the next batch, from 0.
+    public var epoch: Int
+    /// Samples of that epoch already delivered.
+    public var index: Int
+
+    /// Creates a position; without arguments, the beginning.
+    public init(epoch: Int = 0, index: Int = 0) {
+      self.epoch = epoch
+      self.index = index
+    }
+  }
+
+  /// Where the next batch begins; always before the end of an epoch.
+  public private(set) var position = Position()
+  private var order: EpochOrder
+
+  /// A stream over `count` samples, at its beginning.
+  public init(count: Int, seed: UInt64) {
+    precondition(count > 0, "BatchLoader: no samples")
+    order = EpochOrder(count: count, seed: seed)
+  }
+
+  /// The number of samples in an epoch.
+  public var count: Int { order.count }
+
+  /// The number of batches in an epoch: ceil(count / size).
+  public func batches(ofSize size: Int) -> Int {
+    precondition(size > 0, "BatchLoader: batches of \(size)")
+    return (count + size - 1) / size
+  }
+
+  /// Continues from a position that was saved.
+  ///
+  /// - Throws: `data` if there is no such position.
+  public func resume(at position: Position) throws(RigLError) {
+    guard position.epoch >= 0, position.index >= 0, position.index < count else {
+      throw RigLError(
+        .data,
+        "epoch \(position.epoch), sample \(position.index) is no position in an epoch of "
+          + "\(count) samples", hint: "The data has changed since the position was saved.")
+    }
+    self.position = position
+  }
+
+  /// Calls `body` with the next batch's samples and moves on; the last batch of an epoch may have
+  /// fewer than `size`. Allocates nothing.
+  ///
+  /// If `body` throws, the batch counts as not delivered.
+  public func next<Result, Failure>(
+    _ size: Int, _ body: (Span<Int64>) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    precondition(size > 0, "BatchLoader: a batch of \(size)")
+    order.shuffle(epoch: position.epoch)
+    let end = min(position.index + size, count)
+    let result = try order.withSamples(position.index..<end, body)
+    position =
+      end < count
+      ? Position(epoch: position.epoch, index: end) : Position(epoch: position.epoch + 1)
+    return result
+  }
+}
+
+/// One pass over all samples in order, for evaluation: ranges of at most `size`.
+public struct SequentialBatches: Sequence, IteratorProtocol, Sendable {
+  private var begin = 0
+  private let count: Int
+  private let size: Int
+
+  /// A pass over `count` samples in batches of `size`; the last one may be smaller.
+  public init(count: Int, size: Int) {
+    precondition(
+      count >= 0 && size > 0, "SequentialBatches: \(count) samples in batches of \(size)")
+    self.count = count
+    self.size = size
+  }
+
+  /// The next batch's samples.
+  public mutating func next() -> Range<Int>? {
+    guard begin < count else { return nil }
+    defer { begin = Swift.min(begin + size, count) }
+    return begin..<Swift.min(begin + size, count)
+  }
+}

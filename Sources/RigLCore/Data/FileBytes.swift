@@ -1,0 +1,39 @@
+import Foundation
+
+/// Reads a whole regular file of at most `limit` bytes.
+func fileBytes(at path: String, limit: Int) throws(RigLError) -> [UInt8] {
+  let url = URL(fileURLWithPath: path).resolvingSymlinksInPath()
+  let attributes: [FileAttributeKey: Any]
+  do {
+    attributes = try FileManager.default.attributesOfItem(atPath: url.path)
+  } catch {
+    throw RigLError(.missingFile, "\(path): there is no such file, or it cannot be looked at")
+  }
+  // Devices and pipes have no length that could be checked, and may never end.
+  guard attributes[.type] as? FileAttributeType == .typeRegular else {
+    throw RigLError(.missingFile, "\(path): not a regular file")
+  }
+  let size = (attributes[.size] as? NSNumber)?.intValue ?? 0
+  guard size <= limit else {
+    throw RigLError(.data, "\(path): \(size) bytes, more than the \(limit) that are accepted")
+  }
+  do {
+    return [UInt8](try Data(contentsOf: url))
+  } catch {
+    throw RigLError(.missingFile, "\(path): cannot be read", hint: error.localizedDescription)
+  }
+}
+
+/// Whether there is a file (not a folder) at a path.
+func fileExists(at path: String) -> Bool {
+  var isFolder = ObjCBool(false)
+  return unsafe FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
+    && !isFolder.boolValue
+}
+
+/// Whether there is a folder at a path.
+func folderExists(at path: String) -> Bool {
+  var isFolder = ObjCBool(false)
+  return unsafe FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
+    && isFolder.boolValue
+}

@@ -1,0 +1,72 @@
+/// A folder of images as MNIST and Fashion-MNIST come: four IDX files, gzip or not.
+///
+/// `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, `t10k-images-idx3-ubyte` and
+/// `t10k-labels-idx1-ubyte`, with or without `.gz`, also spelt with a dot before `idx`.
+public struct ImageFolder: Hashable, Sendable {
+  /// The folder.
+  public var path: String
+  /// The number of classes; nil takes the largest training label plus 1.
+  public var classes: Int?
+  /// How pixels become values; nil computes mean and deviation of the training images.
+  public var normalization: PixelNormalization?
+  /// What to do if a file is missing.
+  public var hint: String?
+
+  /// A folder with a training and a test set.
+  public init(
+    path: String, classes: Int? = nil, normalization: PixelNormalization? = nil,
+    hint: String? = nil
+  ) {
+    self.path = path
+    self.classes = classes
+    self.normalization = normalization
+    self.hint = hint
+  }
+
+  /// Fashion-MNIST: 60 000 and 10 000 images of clothes, 28 × 28, 10 classes.
+  ///
+  /// - Parameter path: the folder; by default where Debian's package puts it.
+  public static func fashionMNIST(path: String? = nil) -> ImageFolder {
+    ImageFolder(
+      path: path ?? "/usr/share/datasets/fashion-mnist", classes: 10, normalization: .fashionMNIST,
+      hint: path == nil
+        ? "On Debian: apt-get install dataset-fashion-mnist. Elsewhere name the folder." : nil)
+  }
+
+  /// MNIST: 60 000 and 10 000 handwritten digits, 28 × 28, 10 classes.
+  public static func mnist(path: String) -> ImageFolder {
+    ImageFolder(path: path, classes: 10)
+  }
+
+  /// Reads both sets; the test set is normalised as the training set is.
+  ///
+  /// - Throws: `missingFile` or `data`, with the path.
+  public func load() throws(RigLError) -> (train: ImageSet, test: ImageSet) {
+    guard folderExists(at: path) else {
+      throw RigLError(.missingFile, "\(path): there is no such folder", hint: hint)
+    }
+    let train = try ImageSet(
+      imagesAt: file("train-images", "idx3-ubyte"), labelsAt: file("train-labels", "idx1-ubyte"),
+      classes: classes, normalization: normalization)
+    let testImages = try file("t10k-images", "idx3-ubyte")
+    let test = try ImageSet(
+      imagesAt: testImages, labelsAt: file("t10k-labels", "idx1-ubyte"), classes: train.classes,
+      normalization: train.normalization)
+    guard test.sampleShape == train.sampleShape else {
+      let (found, expected) = (test.sampleShape, train.sampleShape)
+      throw RigLError(
+        .data,
+        "\(testImages): images of \(found.height) × \(found.width), but the training images "
+          + "have \(expected.height) × \(expected.width)")
+    }
+    return (train, test)
+  }
+
+  /// The path of one of the four files, whichever way it is spelt.
+  private func file(_ what: String, _ type: String) throws(RigLError) -> String {
+    let names = ["\(what)-\(type)", "\(what)-\(type).gz", "\(what).\(type)", "\(what).\(type).gz"]
+    for name in names where fileExists(at: "\(path)/\(name)") { return "\(path)/\(name)" }
+    throw RigLError(
+      .missingFile, "\(path): none of the files \(names.joined(separator: ", "))", hint: hint)
+  }
+}

@@ -1,0 +1,134 @@
+/// Some samples of another dataset, in a given order; nothing is copied.
+public struct Subset: Dataset {
+  /// The dataset whose samples these are; never itself a subset.
+  public let base: any Dataset
+  private let samples: Samples
+
+  private enum Samples: Sendable {
+    case range(Range<Int>)
+    case list([Int])
+  }
+
+  /// Consecutive samples.
+  public init(_ base: any Dataset, _ range: Range<Int>) {
+    precondition(
+      range.lowerBound >= 0 && range.upperBound <= base.count,
+      "Subset: samples \(range) of \(base.count)")
+    if let subset = base as? Subset {
+      switch subset.samples {
+      case .range(let outer):
+        let first = outer.lowerBound + range.lowerBound
+        samples = .range(first..<first + range.count)
+      case .list(let outer):
+        samples = .list(Array(outer[range]))
+      }
+      self.base = subset.base
+    } else {
+      samples = .range(range)
+      self.base = base
+    }
+  }
+
+  /// Samples by index.
+  public init(_ base: any Dataset, indices: [Int]) {
+    for index in indices {
+      precondition(index >= 0 && index < base.count, "Subset: sample \(index) of \(base.count)")
+    }
+    if let subset = base as? Subset {
+      samples = .list(indices.map(subset.baseIndex(of:)))
+      self.base = subset.base
+    } else {
+      samples = .list(indices)
+      self.base = base
+    }
+  }
+
+  /// The number of samples.
+  public var count: Int {
+    switch samples {
+    case .range(let range): range.count
+    case .list(let list): list.count
+    }
+  }
+
+  /// The index in ``base`` of a sample.
+  public func baseIndex(of sample: Int) -> Int {
+    precondition(sample >= 0 && sample < count, "sample \(sample) of \(count)")
+    return switch samples {
+    case .range(let range): range.lowerBound + sample
+    case .list(let list): list[sample]
+    }
+  }
+
+  /// The shape of every sample.
+  public var sampleShape: SampleShape { base.sampleShape }
+  /// The number of classes of the whole dataset.
+  public var classes: Int { base.classes }
+  /// The class of a sample.
+  public func label(of sample: Int) -> Int { base.label(of: baseIndex(of: sample)) }
+  /// Writes a sample's values.
+  public func write(_ sample: Int, into values: inout MutableSpan<Float>) {
+    base.write(baseIndex(of: sample), into: &values)
+  }
+}
+
+/// Which samples are held out for validation.
+public enum ValidationChoice: Hashable, Sendable {
+  /// The last ones.
+  case last
+  /// A random choice that depends on the seed only.
+  case random(seed: UInt64)
+}
+
+/// Training samples, and those held out to choose between networks.
+public struct ValidationSplit: Sendable {
+  /// What is trained on.
+  public let train: any Dataset
+  /// What was held out; nil if nothing was.
+  public let validation: (any Dataset)?
+}
+
+extension Dataset {
+  /// The first `count` samples.
+  ///
+  /// - Throws: `configuration` if there are fewer, or none are asked for.
+  public func first(_ count: Int) throws(RigLError) -> Subset {
+    guard count > 0 && count <= self.count else {
+      throw RigLError(
+        .configuration, "\(count) samples asked for; there are \(self.count)",
+        hint: "Choose a number in 1...\(self.count).")
+    }
+    return Subset(self, 0..<count)
+  }
+
+  /// Holds out samples for validation; both parts keep the order.
+  ///
+  /// - Parameters:
+  ///   - validation: how many; 0 turns it off.
+  ///   - choice: which ones.
+  /// - Throws: `configuration` if no sample would be left to train on.
+  public func split(
+    validation: Int = 5000, choice: ValidationChoice = .last
+  ) throws(RigLError) -> ValidationSplit {
+    guard validation >= 0 && validation < count else {
+      throw RigLError(
+        .configuration, "\(validation) validation samples asked for; the training set has \(count)",
+        hint: "Choose a number in 0..<\(count); 0 turns validation off.")
+    }
+    if validation == 0 { return ValidationSplit(train: self, validation: nil) }
+    switch choice {
+    case .last:
+      return ValidationSplit(
+        train: Subset(self, 0..<count - validation),
+        validation: Subset(self, count - validation..<count))
+    case .random(let seed):
+      let held = CounterRandom(seed: seed, purpose: .dataSplit)
+        .sampleWithoutReplacement(count: validation, of: Int64(count)).map { Int($0) }
+      var isHeld = [Bool](repeating: false, count: count)
+      for index in held { isHeld[index] = true }
+      return ValidationSplit(
+        train: Subset(self, indices: (0..<count).filter { !isHeld[$0] }),
+        validation: Subset(self, indices: held))
+    }
+  }
+}
