@@ -106,6 +106,11 @@ typedef struct csk_list_shape {
   const int32_t *tap_offsets;  // (taps) added (forward) or subtracted (backward); null: all 0
 } csk_list_shape;
 
+/// Fills in direction, slab_rows and block_columns: a segmentation that suits the sparse kernels for
+/// a topology of this shape with `nnz` connections. A pure function of its arguments.
+void csk_list_choose(csk_direction direction, int32_t rows, int32_t channels, int32_t taps,
+                     int64_t nnz, csk_list_shape *shape);
+
 /// Upper bounds on the arrays of a list, true for every topology of this shape with `nnz`
 /// connections: a topology update never needs more.
 typedef struct csk_list_sizes {
@@ -129,7 +134,9 @@ typedef struct csk_list_storage {
   int32_t *csr_indices;  // (nnz) each entry's index in the CSR: list order to CSR order
 } csk_list_storage;
 
-/// Builds a list from a CSR topology in O(nnz + rows + segments); a pure function of both.
+/// Builds a list from a CSR topology in O(nnz + rows + segments), a pure function of both (later
+/// blocks with few entries also look at a bit for each of their rows). csk_status_invalid_argument
+/// if the CSR's rows or columns are out of order or out of range.
 csk_status csk_list_build(const csk_csr *csr, const csk_list_shape *shape,
                           const csk_list_storage *storage, int64_t *workspace);
 
