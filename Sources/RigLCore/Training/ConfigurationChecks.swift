@@ -9,8 +9,10 @@ extension Configuration {
     try validateNumbers()
     _ = try makeNetwork()
     try sparsityDistribution?.validate()
-    _ = try updateSchedule(samples: batchSize)
-    _ = try learningRateSchedule(samples: batchSize)
+    // As of a training with long epochs: how many steps they have, the data will say.
+    let samples = batchSize * accumulation * 1_000_000
+    if epochs > 0 { _ = try updateSchedule(samples: samples) }
+    _ = try learningRateSchedule(samples: samples)
   }
 
   /// Epochs, steps and samples.

@@ -118,7 +118,7 @@ extension ConfigurationLayers {
       @unknown default: (DecodingError.Context(codingPath: [], debugDescription: ""), nil)
       }
     let key = context.codingPath.first?.stringValue ?? ""
-    let value = mapping[Node(key)].map(ConfigurationLayers.text) ?? "nothing"
+    let value = mapping[Node(key)].map(ConfigurationLayers.written) ?? "nothing"
     if let words = ConfigurationLayers.allowedValues[key] {
       return RigLError(
         .configuration, "\(place)\(key): there is no '\(value)'",
@@ -157,12 +157,12 @@ extension ConfigurationLayers {
   }
 
   /// A value as a user would write it, on one line.
-  fileprivate static func text(_ node: Node) -> String {
+  fileprivate static func written(_ node: Node) -> String {
     if let sequence = node.sequence {
-      return "[\(sequence.map(text).joined(separator: ", "))]"
+      return "[\(sequence.map(written).joined(separator: ", "))]"
     }
     if let mapping = node.mapping {
-      return "{\(mapping.map { "\(text($0.key)): \(text($0.value))" }.joined(separator: ", "))}"
+      return "{\(mapping.map { "\(written($0.key)): \(written($0.value))" }.joined(separator: ", "))}"
     }
     return node.string ?? ""
   }
@@ -194,7 +194,7 @@ extension RunOptions {
       guard let count = value.int, count >= 1 else {
         throw RigLError(
           .configuration,
-          "\(place)\(key): '\(ConfigurationLayers.text(value))' is not a number of at least 1")
+          "\(place)\(key): '\(ConfigurationLayers.written(value))' is not a number of at least 1")
       }
       return count
     }
@@ -250,7 +250,7 @@ extension Configuration {
     from other: Configuration
   ) throws(RigLError) -> (name: String, own: String, other: String)? {
     let (own, others) = (try mapping(), try other.mapping())
-    func text(_ node: Node?) -> String { node.map(ConfigurationLayers.text) ?? "nothing" }
+    func text(_ node: Node?) -> String { node.map(ConfigurationLayers.written) ?? "nothing" }
     for key in Key.allCases where own[Node(key.rawValue)] != others[Node(key.rawValue)] {
       return (key.rawValue, text(own[Node(key.rawValue)]), text(others[Node(key.rawValue)]))
     }
