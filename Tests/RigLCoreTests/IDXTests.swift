@@ -68,6 +68,10 @@ import Testing
     refuses(IDXFixture.gzip(file))
   }
 
+  @Test func refusesEmptyArrays() {
+    #expect(refuses(IDXFixture.idx([4, 0, 6], [])).contains("dimension 1 of the IDX array is 0"))
+  }
+
   @Test func refusesDimensionsWhoseProductOverflows() {
     let file = IDXFixture.idx([1 << 31, 1 << 31, 4], [])  // 2^64
     #expect(refuses(file).contains("more bytes than"))

@@ -95,6 +95,7 @@ import Testing
     (safetensors(#"{"__metadata__":{"a":"\ud800"}}"#), "half a surrogate pair"),
     (safetensors(#"{"__metadata__":{"a":"\udc00"}}"#), "half a surrogate pair"),
     (safetensors(#"{"__metadata__":{"a":"\ud83dA"}}"#), "half a surrogate pair"),
+    (safetensors(#"{"__metadata__":{"a":"\ud83d\u0041"}}"#), "half a surrogate pair"),
     (safetensors(#"{"__metadata__":{"a":"\x"}}"#), "unknown escape"),
     (safetensors(#"{"__metadata__":{"a":"\u12g4"}}"#), "four hexadecimal digits"),
     (safetensors("{\"__metadata__\":{\"a\":\"\n\"}}"), "a control character"),

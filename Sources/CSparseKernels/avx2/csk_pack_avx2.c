@@ -1,13 +1,20 @@
 // avx2/csk_pack_avx2.c: samples and bytes into groups, by transposing blocks in registers.
 //
-// Bound: bytes in L2: an element is 4 (or 1) read and 4 written. A block spans one cache line of
-// every sample, so that each line is needed once only, however the rows alias in L1.
+// Bound: bytes in L2: an element is 4 (or 1) read and 4 written.
 #include "csk_pack_internal.h"
 
 #if CSK_ARCH_X86_64
 #include <immintrin.h>
 
 #define INLINE CSK_TARGET_AVX2 static inline __attribute__((always_inline))
+
+/// Channels to do for all lanes before going on: as many as leave the tile of the target in L1,
+/// where its lines are completed, while each sample is read some lines at a stretch. Reading a line
+/// of every sample in turn is slower, the more so where the samples' stride aliases.
+INLINE int32_t tile_channels(int32_t lanes) {
+  const int32_t channels = 4096 / lanes / 64 * 64;
+  return channels > 0 ? channels : 64;
+}
 
 /// rows[i][j] becomes rows[j][i].
 INLINE void transpose_8x8(__m256 r[8]) {
@@ -40,25 +47,32 @@ INLINE void transpose_samples(const float *samples, ptrdiff_t stride, int32_t ro
   for (int j = 0; j < 8; j++) _mm256_storeu_ps(target + (ptrdiff_t)j * lanes, r[j]);
 }
 
-INLINE int32_t at_most_8(int32_t n) {
-  return n < 0 ? 0 : n < 8 ? n : 8;
+INLINE int32_t at_most(int32_t n, int32_t limit) {
+  return n < 0 ? 0 : n < limit ? n : limit;
 }
 
-/// `width` channels, a multiple of 8, of all lanes; samples and target begin at the first channel.
-INLINE void pack_sample_channels(const float *samples, ptrdiff_t stride, int32_t live,
-                                 int32_t lanes, int32_t width, float *target) {
+/// Channels [begin, end) of all lanes, eight by eight. `first`: the least channel there is.
+INLINE void pack_sample_tile(const float *samples, ptrdiff_t stride, int32_t live, int32_t first,
+                             int32_t begin, int32_t end, int32_t lanes, float *target) {
   for (int32_t lane = 0; lane < lanes; lane += 8) {
-    const int32_t rows = at_most_8(live - lane);
-    for (int32_t j = 0; j < width; j += 8) {
-      float *to = target + (ptrdiff_t)j * lanes + lane;
+    const int32_t rows = at_most(live - lane, 8);
+    const float *row = rows > 0 ? samples + lane * stride : samples;
+    int32_t c = begin;
+    while (c < end && end - first >= 8) {
+      // The last block reaches back into channels that are done, rather than past the end.
+      if (c + 8 > end) c = end - 8;
+      const float *from = rows > 0 ? row + c : row;
+      float *to = target + (ptrdiff_t)c * lanes + lane;
       if (rows == 8) {
-        transpose_samples(samples + lane * stride + j, stride, 8, lanes, to);
+        transpose_samples(from, stride, 8, lanes, to);
       } else {
-        // Null plus an offset where there is no row to read: not formed.
-        transpose_samples(rows > 0 ? samples + lane * stride + j : samples, stride, rows, lanes,
-                          to);
+        transpose_samples(from, stride, rows, lanes, to);
       }
+      c += 8;
     }
+    for (; c < end; c++)
+      for (int32_t i = 0; i < 8; i++)
+        target[(ptrdiff_t)c * lanes + lane + i] = i < rows ? row[i * stride + c] : 0;
   }
 }
 
@@ -66,20 +80,12 @@ INLINE void pack_sample_channels(const float *samples, ptrdiff_t stride, int32_t
 CSK_TARGET_AVX2
 static void pack_samples(const float *samples, ptrdiff_t sample_stride, int32_t live,
                          int32_t channel_begin, int32_t channel_end, int32_t lanes, float *target) {
-  int32_t c = channel_begin;
-  for (; c + 16 <= channel_end; c += 16)
-    pack_sample_channels(live > 0 ? samples + c : NULL, sample_stride, live, lanes, 16,
-                         target + (ptrdiff_t)c * lanes);
-  while (c < channel_end && channel_end - channel_begin >= 8) {
-    // The last block reaches back into channels that are done, rather than past the end.
-    if (c + 8 > channel_end) c = channel_end - 8;
-    pack_sample_channels(live > 0 ? samples + c : NULL, sample_stride, live, lanes, 8,
-                         target + (ptrdiff_t)c * lanes);
-    c += 8;
+  const int32_t width = tile_channels(lanes);
+  for (int32_t c = channel_begin; c < channel_end;) {
+    const int32_t end = c + at_most(channel_end - c, width);
+    pack_sample_tile(samples, sample_stride, live, channel_begin, c, end, lanes, target);
+    c = end;
   }
-  for (; c < channel_end; c++)
-    for (int32_t lane = 0; lane < lanes; lane++)
-      target[(ptrdiff_t)c * lanes + lane] = lane < live ? samples[lane * sample_stride + c] : 0;
 }
 
 /// Sixteen bytes of eight rows: out[k] holds the eight rows' bytes of channel 2 k, then 2 k + 1.
@@ -134,12 +140,37 @@ INLINE void pack_byte_block(const image_set *images, int32_t c, int32_t lane, in
   }
 }
 
-/// The first line of a block's rows is asked for while the block before is being converted: rows
-/// are scattered over a data set much larger than the caches.
-INLINE void prefetch_rows(const image_set *images, int32_t c, int32_t lane) {
-  const int32_t rows = at_most_8(images->live - lane);
+/// Asks for channels [begin, end) of eight lanes: rows are scattered over a data set much larger
+/// than the caches.
+INLINE void prefetch_rows(const image_set *images, int32_t lane, int32_t begin, int32_t end) {
+  const int32_t rows = at_most(images->live - lane, 8);
   for (int32_t i = 0; i < rows; i++)
-    _mm_prefetch((const char *)(row_of(images, lane + i) + c), _MM_HINT_T0);
+    for (int32_t c = begin; c < end; c += 64)
+      _mm_prefetch((const char *)(row_of(images, lane + i) + c), _MM_HINT_T0);
+}
+
+/// Channels [begin, end) of eight lanes. `first`: the least channel there is.
+INLINE void pack_byte_lanes(const image_set *images, int32_t first, int32_t begin, int32_t end,
+                            int32_t lane, int32_t lanes, float *target) {
+  const __m256i numbers = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+  const int32_t rows = at_most(images->live - lane, 8);
+  const __m256 live = _mm256_castsi256_ps(_mm256_cmpgt_epi32(_mm256_set1_epi32(rows), numbers));
+  int32_t c = begin;
+  while (c < end && end - first >= 16) {
+    // The last block reaches back into channels that are done, rather than past the end.
+    if (c + 16 > end) c = end - 16;
+    if (rows == 8) {
+      pack_byte_block(images, c, lane, 8, live, lanes, target);
+    } else {
+      pack_byte_block(images, c, lane, rows, live, lanes, target);
+    }
+    c += 16;
+  }
+  const float scale = _mm256_cvtss_f32(images->scale), shift = _mm256_cvtss_f32(images->shift);
+  for (; c < end; c++)
+    for (int32_t i = 0; i < 8; i++)
+      target[(ptrdiff_t)c * lanes + lane + i] =
+          i < rows ? fmaf(scale, row_of(images, lane + i)[c], shift) : 0;
 }
 
 // target[c, lane] = scale * bytes[rows[lane]][c] + shift
@@ -149,28 +180,17 @@ static void pack_bytes(const uint8_t *bytes, ptrdiff_t sample_stride, const int6
                        int32_t channel_end, int32_t lanes, float *target) {
   const image_set images = {bytes, sample_stride,         rows,
                             live,  _mm256_set1_ps(scale), _mm256_set1_ps(shift)};
-  const __m256i numbers = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-  const __m256 all = _mm256_castsi256_ps(_mm256_set1_epi32(-1));
-  for (int32_t c = channel_begin; c < channel_end; c += 64) prefetch_rows(&images, c, 0);
-  for (int32_t lane = 0; lane < lanes; lane += 8) {
-    const int32_t count = at_most_8(live - lane);
-    const __m256 some = _mm256_castsi256_ps(_mm256_cmpgt_epi32(_mm256_set1_epi32(count), numbers));
-    int32_t c = channel_begin;
-    while (c < channel_end && channel_end - channel_begin >= 16) {
-      // The last block reaches back into channels that are done, rather than past the end.
-      if (c + 16 > channel_end) c = channel_end - 16;
-      if ((c - channel_begin) % 64 == 0) prefetch_rows(&images, c, lane + 8);
-      if (count == 8) {
-        pack_byte_block(&images, c, lane, 8, all, lanes, target);
-      } else {
-        pack_byte_block(&images, c, lane, count, some, lanes, target);
-      }
-      c += 16;
+  const int32_t width = tile_channels(lanes);
+  int32_t end = channel_begin + at_most(channel_end - channel_begin, width);
+  for (int32_t lane = 0; lane < live; lane += 8) prefetch_rows(&images, lane, channel_begin, end);
+  for (int32_t c = channel_begin; c < channel_end;) {
+    const int32_t next_end = end + at_most(channel_end - end, width);
+    for (int32_t lane = 0; lane < lanes; lane += 8) {
+      prefetch_rows(&images, lane, end, next_end);
+      pack_byte_lanes(&images, channel_begin, c, end, lane, lanes, target);
     }
-    for (; c < channel_end; c++)
-      for (int32_t i = 0; i < 8; i++)
-        target[(ptrdiff_t)c * lanes + lane + i] =
-            i < count ? fmaf(scale, row_of(&images, lane + i)[c], shift) : 0;
+    c = end;
+    end = next_end;
   }
 }
 

@@ -6,8 +6,9 @@
 
 #include "csk_internal.h"
 
-/// Channels copied from one group before the next one's turn: enough to read whole cache lines of
-/// narrow groups, few enough that rows of the panel a multiple of 4096 bytes apart stay in L1.
+/// Channels copied from one group before the next one's turn: whole cache lines of narrow groups,
+/// while rows of the panel a multiple of 4096 bytes apart still share L1. Measured flat from 1
+/// to 64.
 enum { channel_block = 4 };
 
 static csk_status check(const float *groups, ptrdiff_t group_stride, int32_t group_count,
@@ -24,10 +25,39 @@ static csk_status check(const float *groups, ptrdiff_t group_stride, int32_t gro
   return csk_status_ok;
 }
 
-/// One row of a group. Fixed-size copies become vector moves; a call to memcpy would cost more
-/// than the copy.
-static inline void copy_lanes(float *restrict to, const float *restrict from, int32_t lanes) {
-  for (int32_t lane = 0; lane < lanes; lane += 8) memcpy(to + lane, from + lane, 8 * sizeof *to);
+/// Where (group, channel)'s first lane lies: values + group * group_step + channel * channel_step.
+typedef struct view {
+  float *values;
+  ptrdiff_t group_step, channel_step;
+} view;
+
+/// to(g, c) = from(g, c), `lanes` values each, for all groups and channels [begin, end).
+static inline __attribute__((always_inline)) void copy_lanes(view from, view to, int32_t groups,
+                                                             int32_t begin, int32_t end,
+                                                             int32_t lanes) {
+  for (int32_t block = begin; block < end; block += channel_block) {
+    const int32_t rest = end - block;
+    const int32_t block_end = block + (rest < channel_block ? rest : channel_block);
+    for (int32_t g = 0; g < groups; g++)
+      for (int32_t c = block; c < block_end; c++)
+        memcpy(to.values + g * to.group_step + c * to.channel_step,
+               from.values + g * from.group_step + c * from.channel_step,
+               (size_t)lanes * sizeof *to.values);
+  }
+}
+
+static void copy(view from, view to, int32_t groups, int32_t begin, int32_t end, int32_t lanes) {
+  // With the usual sizes as constants there is no call, which costs more than copying 32 bytes.
+  switch (lanes) {
+    case 8:
+      copy_lanes(from, to, groups, begin, end, 8);
+      return;
+    case 32:
+      copy_lanes(from, to, groups, begin, end, 32);
+      return;
+    default:
+      copy_lanes(from, to, groups, begin, end, lanes);
+  }
 }
 
 csk_status csk_gather_groups(const float *groups, ptrdiff_t group_stride, int32_t group_count,
@@ -36,14 +66,9 @@ csk_status csk_gather_groups(const float *groups, ptrdiff_t group_stride, int32_
   const csk_status status = check(groups, group_stride, group_count, lanes, channel_begin,
                                   channel_end, panel, panel_stride);
   if (status != csk_status_ok) return status;
-  for (int32_t begin = channel_begin; begin < channel_end; begin += channel_block) {
-    const int32_t rest = channel_end - begin;
-    const int32_t end = begin + (rest < channel_block ? rest : channel_block);
-    for (int32_t g = 0; g < group_count; g++)
-      for (int32_t c = begin; c < end; c++)
-        copy_lanes(panel + c * panel_stride + (ptrdiff_t)g * lanes,
-                   groups + g * group_stride + (ptrdiff_t)c * lanes, lanes);
-  }
+  // The view's pointer is shared by both directions; what it is copied from is not written.
+  copy((view){(float *)groups, group_stride, lanes}, (view){panel, lanes, panel_stride},
+       group_count, channel_begin, channel_end, lanes);
   return csk_status_ok;
 }
 
@@ -53,13 +78,7 @@ csk_status csk_scatter_groups(const float *panel, ptrdiff_t panel_stride, int32_
   const csk_status status = check(groups, group_stride, group_count, lanes, channel_begin,
                                   channel_end, panel, panel_stride);
   if (status != csk_status_ok) return status;
-  for (int32_t begin = channel_begin; begin < channel_end; begin += channel_block) {
-    const int32_t rest = channel_end - begin;
-    const int32_t end = begin + (rest < channel_block ? rest : channel_block);
-    for (int32_t g = 0; g < group_count; g++)
-      for (int32_t c = begin; c < end; c++)
-        copy_lanes(groups + g * group_stride + (ptrdiff_t)c * lanes,
-                   panel + c * panel_stride + (ptrdiff_t)g * lanes, lanes);
-  }
+  copy((view){(float *)panel, lanes, panel_stride}, (view){groups, group_stride, lanes},
+       group_count, channel_begin, channel_end, lanes);
   return csk_status_ok;
 }

@@ -6,6 +6,8 @@ public final class Parameter {
   public let shape: [Int]
   /// Whether weight decay applies: to weights, not to biases.
   public let decays: Bool
+  /// Values stored; not read off the buffers, so that it can be asked for while one is changed.
+  public let count: Int
   /// The values. A sparse layer's are in the order of its connections in memory, which moves with
   /// the topology; ``SparseWeights`` relates it to positions.
   public var values: AlignedBuffer<Float>
@@ -17,12 +19,10 @@ public final class Parameter {
     self.name = name
     self.shape = shape
     self.decays = decays
+    self.count = count
     values = AlignedBuffer(count: count)
     gradient = AlignedBuffer(count: count)
   }
-
-  /// Values stored.
-  public var count: Int { values.count }
 }
 
 /// A named array of optimizer state beside a parameter's values.
