@@ -10,9 +10,9 @@ public final class Parameter {
   public let count: Int
   /// The values. A sparse layer's are in the order of its connections in memory, which moves with
   /// the topology; ``SparseWeights`` relates it to positions.
-  public internal(set) var values: AlignedBuffer<Float>
+  public var values: AlignedBuffer<Float>
   /// The loss's gradient with respect to the values, in the same order.
-  public internal(set) var gradient: AlignedBuffer<Float>
+  public var gradient: AlignedBuffer<Float>
 
   /// Creates a parameter of `count` zeros.
   public init(name: String, shape: [Int], count: Int, decays: Bool) {
@@ -30,7 +30,7 @@ public final class Slot {
   /// What it holds: `velocity`, `first_moment`, `second_moment`.
   public let name: String
   /// One number for each value of the parameter, in the same order.
-  public internal(set) var buffer: AlignedBuffer<Float>
+  public var buffer: AlignedBuffer<Float>
 
   init(name: String, count: Int) {
     self.name = name
