@@ -21,10 +21,15 @@ typedef struct csk_kernels {
   void (*sparse_backward)(const csk_list *list, int32_t slab_begin, int32_t slab_end,
                           const float *dy, const float *x, float *dx, float *dw, bool accumulate,
                           const csk_tiles *tiles);
-  // csk_select.h: appends the values that pass the selection's cut; false at a NaN. There is room
-  // for `count` more candidates.
-  bool (*select_filter)(csk_selection *selection, const float *values, int64_t count,
-                        int64_t first_position, int64_t position_stride);
+  // csk_select.h: appends the values that pass the selection's cut and returns how many values are
+  // NaN (they never pass). There is room for `count` candidates and csk_select_slack more;
+  // 1 <= position_stride < 2^32.
+  int64_t (*select_filter)(csk_selection *selection, const float *values, int64_t count,
+                           int64_t first_position, int64_t position_stride);
+  // How many keys are >= least.
+  int64_t (*select_count)(const uint32_t *keys, int64_t count, uint32_t least);
+  // Moves the candidates with keys >= least to the front, in their order; returns how many.
+  int64_t (*select_keep)(uint32_t *keys, int64_t *positions, int64_t count, uint32_t least);
   // csk_update.h
   void (*sgd_step)(const csk_sgd *rule, float *values, const float *gradient, float *velocity,
                    int64_t count);

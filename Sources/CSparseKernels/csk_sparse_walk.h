@@ -1,7 +1,5 @@
-// csk_sparse_walk.h: the order in which every instruction set walks a list: segment, tile, row.
-//
-// A segment's entries stay in cache while all tiles pass over them, so each is read from memory
-// once a call. A kernel is then one function for one segment and one tile.
+// csk_sparse_walk.h: the order in which every instruction set walks a list: group of slabs, tile,
+// slab, block, row. A kernel is then one function for one segment and one tile.
 #ifndef CSK_SPARSE_WALK_H
 #define CSK_SPARSE_WALK_H
 
@@ -16,10 +14,13 @@
 #define CSK_UNROLL _Pragma("GCC unroll 16")
 #endif
 
+/// Entries that stay in L2 (at least 512 KiB), 8 bytes each and 12 with dw, beside a tile's rows.
+enum { csk_cached_entries = 1 << 15 };
+
 /// One segment of a list, as the tile kernels read it.
 typedef struct csk_segment {
   const csk_run *runs, *runs_end;
-  const int32_t *row_offsets;
+  const int32_t *row_offsets, *row_offsets_end;
   const int32_t *offsets;
   const float *weights;
   int64_t entry_start;  // of this segment in the list
@@ -32,11 +33,41 @@ static inline csk_segment csk_segment_at(const csk_list *list, int64_t index) {
       .runs = list->runs + list->run_starts[index],
       .runs_end = list->runs + list->run_starts[index + 1],
       .row_offsets = list->row_offsets + list->row_starts[index],
+      .row_offsets_end = list->row_offsets + list->row_starts[index + 1],
       .offsets = list->offsets + entry_start,
       .weights = list->weights + entry_start,
       .entry_start = entry_start,
       .starts = index % list->blocks == 0,
   };
+}
+
+/// The result's offset a few rows ahead. Rows sorted by count come in an order that no hardware
+/// prefetcher follows; without help every row of an operand in memory would wait for it.
+CSK_INLINE ptrdiff_t csk_row_ahead(const csk_segment *segment, const int32_t *row_offset) {
+  enum { ahead = 4 };
+  const bool beyond = segment->row_offsets_end - row_offset <= ahead;
+  return beyond ? segment->row_offsets_end[-1] : row_offset[ahead];
+}
+
+/// Asks for a tile of `vectors` * 8 lanes in `rows` rows.
+CSK_INLINE void csk_prefetch_tile(const float *tile, ptrdiff_t row_stride, const int vectors,
+                                  const int rows) {
+  CSK_UNROLL
+  for (int r = 0; r < rows; r++) {
+    CSK_UNROLL
+    for (int v = 0; v < vectors; v += 2) __builtin_prefetch(tile + r * row_stride + v * 8);
+  }
+}
+
+/// The slabs after `slab` whose entries fit the cache together with its own: all tiles pass over
+/// them before the next ones, so a list is read from memory once a call, and a call's results once
+/// for each such group.
+static inline int32_t csk_group_end(const csk_list *list, int32_t slab, int32_t slab_end) {
+  const int64_t *starts = list->entry_starts;
+  const int64_t limit = starts[(int64_t)slab * list->blocks] + csk_cached_entries;
+  int32_t end = slab + 1;
+  while (end < slab_end && starts[(int64_t)(end + 1) * list->blocks] <= limit) end++;
+  return end;
 }
 
 /// y[row] (+)= sum of weight * x[offset], for one segment and the tile at x and y.
@@ -46,13 +77,18 @@ typedef void csk_forward_tile(const csk_segment *segment, const float *x, float 
 static inline void csk_walk_forward(csk_forward_tile *tile, const csk_list *list,
                                     int32_t slab_begin, int32_t slab_end, const float *x, float *y,
                                     const csk_tiles *tiles) {
-  const int64_t end = (int64_t)slab_end * list->blocks;
-  for (int64_t index = (int64_t)slab_begin * list->blocks; index < end; index++) {
-    const csk_segment segment = csk_segment_at(list, index);
-    for (int32_t i = 0; i < tiles->outer; i++)
-      for (int32_t j = 0; j < tiles->inner; j++)
-        tile(&segment, x + i * tiles->x_outer + j * tiles->x_inner,
-             y + i * tiles->y_outer + j * tiles->y_inner, tiles);
+  for (int32_t slab = slab_begin, end; slab < slab_end; slab = end) {
+    end = csk_group_end(list, slab, slab_end);
+    for (int32_t i = 0; i < tiles->outer; i++) {
+      for (int32_t j = 0; j < tiles->inner; j++) {
+        const float *tile_x = x + i * tiles->x_outer + j * tiles->x_inner;
+        float *tile_y = y + i * tiles->y_outer + j * tiles->y_inner;
+        for (int64_t s = (int64_t)slab * list->blocks; s < (int64_t)end * list->blocks; s++) {
+          const csk_segment segment = csk_segment_at(list, s);
+          tile(&segment, tile_x, tile_y, tiles);
+        }
+      }
+    }
   }
 }
 
@@ -65,16 +101,18 @@ static inline void csk_walk_backward(csk_backward_tile *tile, const csk_list *li
                                      int32_t slab_begin, int32_t slab_end, const float *dy,
                                      const float *x, float *dx, float *dw, bool accumulate,
                                      const csk_tiles *tiles) {
-  const int64_t end = (int64_t)slab_end * list->blocks;
-  for (int64_t index = (int64_t)slab_begin * list->blocks; index < end; index++) {
-    const csk_segment segment = csk_segment_at(list, index);
-    bool fresh = !accumulate;
+  for (int32_t slab = slab_begin, end; slab < slab_end; slab = end) {
+    end = csk_group_end(list, slab, slab_end);
     for (int32_t i = 0; i < tiles->outer; i++) {
       for (int32_t j = 0; j < tiles->inner; j++) {
+        const float *tile_dy = dy + i * tiles->x_outer + j * tiles->x_inner;
         const ptrdiff_t place = i * tiles->y_outer + j * tiles->y_inner;
-        tile(&segment, dy + i * tiles->x_outer + j * tiles->x_inner, x + place,
-             dx ? dx + place : NULL, dw + segment.entry_start, fresh, tiles);
-        fresh = false;
+        float *tile_dx = dx ? dx + place : NULL;
+        const bool fresh = !accumulate && i == 0 && j == 0;
+        for (int64_t s = (int64_t)slab * list->blocks; s < (int64_t)end * list->blocks; s++) {
+          const csk_segment segment = csk_segment_at(list, s);
+          tile(&segment, tile_dy, x + place, tile_dx, dw + segment.entry_start, fresh, tiles);
+        }
       }
     }
   }

@@ -1,5 +1,6 @@
 // pool_tests.c: every chunk exactly once, whatever the threads are doing meanwhile. Most of it is
 // there for the thread sanitizer.
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
@@ -16,6 +17,7 @@ enum { max_chunks = 1000, max_threads = 8 };
 typedef struct job {
   int32_t runs[max_chunks];  // plain: two runs of a chunk at once would be a race
   int32_t per_worker[max_threads];
+  pthread_t thread_of[max_threads];
   _Atomic int32_t wrong_workers;
   int32_t threads;
 } job;
@@ -25,9 +27,11 @@ static void count_chunk(void *context, int32_t chunk, int32_t worker) {
   j->runs[chunk]++;
   if (worker < 0 || worker >= j->threads) {
     atomic_fetch_add(&j->wrong_workers, 1);
-  } else {
-    j->per_worker[worker]++;  // thread-private scratch: no two threads may share an index
+    return;
   }
+  // An index stands for thread-private scratch: no two threads may share it.
+  if (j->per_worker[worker]++ == 0) j->thread_of[worker] = pthread_self();
+  if (!pthread_equal(j->thread_of[worker], pthread_self())) atomic_fetch_add(&j->wrong_workers, 1);
 }
 
 static void sleep_microseconds(int64_t microseconds) {
@@ -47,7 +51,8 @@ static void run_and_check(csk_pool *pool, int32_t chunks) {
   CSK_CHECK(status == csk_status_ok, "status %d", (int)status);
   int32_t total = 0;
   for (int32_t i = 0; i < max_threads; i++) total += j.per_worker[i];
-  CSK_CHECK(total == chunks && j.wrong_workers == 0, "%d of %d chunks counted", total, chunks);
+  CSK_CHECK(total == chunks && j.wrong_workers == 0,
+            "%d of %d chunks counted, %d with a wrong worker", total, chunks, j.wrong_workers);
   for (int32_t i = 0; i < max_chunks; i++)
     CSK_CHECK(j.runs[i] == (i < chunks), "chunk %d of %d ran %d times", i, chunks, j.runs[i]);
 }
@@ -116,6 +121,7 @@ static void caller_waits_for_a_slow_chunk(void) {
     for (int i = 0; i < 20; i++) {
       job j = {.threads = thread_cases[t]};
       csk_pool_run(pool, 3, slow_chunk, &j);
+      CSK_CHECK(j.wrong_workers == 0, "%d chunks with a wrong worker", j.wrong_workers);
       for (int k = 0; k < 3; k++) CSK_CHECK(j.runs[k] == 1, "chunk %d: %d", k, j.runs[k]);
     }
     csk_pool_destroy(pool);

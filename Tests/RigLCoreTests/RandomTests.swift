@@ -46,13 +46,18 @@ import Testing
   }
 
   @Test func integersAreUniform() {
-    // 3 · 2^30 and 3 · 2^62 would favour some thirds strongly without rejection.
+    // Multiplying without rejecting would favour every third integer below 3 · 2^30 or 3 · 2^62.
     var sequence = random.sequence()
-    var counts = [[Int]](repeating: [0, 0, 0], count: 3)
+    var counts = [[Int]](repeating: [0, 0, 0], count: 6)
     for index in 0..<30_000 {
-      counts[0][Int(sequence.integer(below: 3 << 30) >> 30)] += 1
-      counts[1][Int(sequence.integer(below: 3 << 62) >> 62)] += 1
-      counts[2][Int(random.integer(UInt64(index), below: 3 << 62) >> 62)] += 1
+      let integers = [
+        (sequence.integer(below: 3 << 30), 30), (sequence.integer(below: 3 << 62), 62),
+        (random.integer(UInt64(index), below: 3 << 62), 62),
+      ]
+      for (kind, (integer, shift)) in integers.enumerated() {
+        counts[2 * kind][Int(integer >> UInt64(shift))] += 1
+        counts[2 * kind + 1][Int(integer % 3)] += 1
+      }
     }
     for count in counts { #expect(chiSquare(count, expected: 10_000) < 27) }
   }

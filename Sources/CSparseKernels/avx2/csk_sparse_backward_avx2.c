@@ -53,15 +53,17 @@ CSK_TARGET_AVX2 CSK_INLINE __m256 backward_entry(row_tile *row, const float *dy,
     if (wants_dx) row->dxs[i] = _mm256_fmadd_ps(w, dys, row->dxs[i]);
     products = i == 0 ? _mm256_mul_ps(xs, dys) : _mm256_fmadd_ps(xs, dys, products);
   }
+  // Without this the compiler puts several entries' dx before their products, and dy is spilled.
+  __asm__ volatile("" : "+x"(products));
   return products;
 }
 
 /// One list row's `count` entries.
 CSK_TARGET_AVX2 CSK_INLINE void backward_row(const csk_segment *segment, const int32_t *offsets,
                                              const float *weights, uint32_t count, const float *dy,
-                                             const float *x, float *dx, float *dw, bool fresh,
-                                             ptrdiff_t x_row, ptrdiff_t y_row, const int vectors,
-                                             const int rows, const bool wants_dx) {
+                                             const float *x, float *dx, float *dw, ptrdiff_t x_row,
+                                             ptrdiff_t y_row, const int vectors, const int rows,
+                                             const bool wants_dx, const bool fresh) {
   const bool holds_x = !wants_dx || vectors * rows <= 4;
   row_tile row = {.x = x, .dx = dx};
   CSK_UNROLL
@@ -99,9 +101,10 @@ CSK_TARGET_AVX2 CSK_INLINE void backward_row(const csk_segment *segment, const i
 }
 
 CSK_TARGET_AVX2 CSK_INLINE void backward_tile(const csk_segment *segment, const float *dy,
-                                              const float *x, float *dx, float *dw, bool fresh,
+                                              const float *x, float *dx, float *dw,
                                               const csk_tiles *tiles, const int vectors,
-                                              const int rows, const bool wants_dx) {
+                                              const int rows, const bool wants_dx,
+                                              const bool fresh) {
   const ptrdiff_t x_row = tiles->x_row, y_row = tiles->y_row;
   const int32_t *row_offsets = segment->row_offsets;
   const int32_t *offsets = segment->offsets;
@@ -109,10 +112,13 @@ CSK_TARGET_AVX2 CSK_INLINE void backward_tile(const csk_segment *segment, const 
   for (const csk_run *run = segment->runs; run < segment->runs_end; run++) {
     const uint32_t count = run->count;
     for (uint32_t i = 0; i < run->rows; i++) {
+      const ptrdiff_t ahead = csk_row_ahead(segment, row_offsets);
+      csk_prefetch_tile(x + ahead, y_row, vectors, rows);
+      if (wants_dx) csk_prefetch_tile(dx + ahead, y_row, vectors, rows);
       const ptrdiff_t row_offset = *row_offsets++;
       backward_row(segment, offsets, weights, count, dy, x + row_offset,
-                   wants_dx ? dx + row_offset : NULL, dw, fresh, x_row, y_row, vectors, rows,
-                   wants_dx);
+                   wants_dx ? dx + row_offset : NULL, dw, x_row, y_row, vectors, rows, wants_dx,
+                   fresh);
       offsets += count;
       weights += count;
       dw += count;
@@ -124,10 +130,14 @@ CSK_TARGET_AVX2 CSK_INLINE void backward_tile(const csk_segment *segment, const 
   CSK_TARGET_AVX2 static void backward_##vectors##x##rows(                               \
       const csk_segment *segment, const float *dy, const float *x, float *dx, float *dw, \
       bool fresh, const csk_tiles *tiles) {                                              \
-    if (dx)                                                                              \
-      backward_tile(segment, dy, x, dx, dw, fresh, tiles, vectors, rows, true);          \
+    if (dx && fresh)                                                                     \
+      backward_tile(segment, dy, x, dx, dw, tiles, vectors, rows, true, true);           \
+    else if (dx)                                                                         \
+      backward_tile(segment, dy, x, dx, dw, tiles, vectors, rows, true, false);          \
+    else if (fresh)                                                                      \
+      backward_tile(segment, dy, x, dx, dw, tiles, vectors, rows, false, true);          \
     else                                                                                 \
-      backward_tile(segment, dy, x, dx, dw, fresh, tiles, vectors, rows, false);         \
+      backward_tile(segment, dy, x, dx, dw, tiles, vectors, rows, false, false);         \
   }
 BACKWARD_TILE(1, 1)
 BACKWARD_TILE(2, 1)

@@ -29,7 +29,11 @@ typedef struct csk_epilogue {
 ///
 ///   y             (channels, lanes), the group's first channel at y
 ///   bias          (channels) or null
-///   first_sample  the group's first sample: group * lanes
+///   lanes         a positive multiple of 8, here and below
+///   first_sample  the group's first sample: group * lanes, below 2^34
+///   epilogue      keep in (0, 1]
+/// ReLU lets NaN through, so that a loss shows it. The result has the same bits on every
+/// instruction set.
 csk_status csk_unpack_forward(float *y, int32_t channel_begin, int32_t channel_end, int32_t lanes,
                               int64_t first_sample, const float *bias,
                               const csk_epilogue *epilogue);
@@ -44,6 +48,9 @@ csk_status csk_unpack_forward_on(csk_isa isa, float *y, int32_t channel_begin, i
 ///   y          (channels, lanes) the epilogue's result, for the ReLU's sign; null without relu
 ///   live       lanes of this group that are samples; the rest become 0
 ///   bias_gradient  (channels) or null: += sum over live lanes, lanes by a fixed tree
+/// ReLU's gradient is 0 where y <= 0 and 1 where y is NaN. What was dropped has y = 0, so with ReLU
+/// the mask is not generated again: y must be what csk_unpack_forward made. Same bits on every
+/// instruction set.
 csk_status csk_unpack_backward(float *gradient, const float *y, int32_t channel_begin,
                                int32_t channel_end, int32_t lanes, int32_t live,
                                int64_t first_sample, const csk_epilogue *epilogue,
@@ -67,7 +74,9 @@ csk_status csk_pack_samples_on(csk_isa isa, const float *samples, ptrdiff_t samp
 /// target[c, lane] = scale * bytes[rows[lane] * sample_stride + c] + shift: one group straight from
 /// a byte image set, normalised on the way; lanes >= live are 0.
 ///
-///   rows  (live) indices of the samples to take
+///   rows  (live) indices of the samples to take; that they are below the number of samples is the
+///         caller's care
+/// One rounding (a fused multiply-add), the same bits on every instruction set.
 csk_status csk_pack_bytes(const uint8_t *bytes, ptrdiff_t sample_stride, const int64_t *rows,
                           int32_t live, float scale, float shift, int32_t channel_begin,
                           int32_t channel_end, int32_t lanes, float *target);
@@ -99,7 +108,9 @@ csk_status csk_scatter_groups(const float *panel, ptrdiff_t panel_stride, int32_
 ///   gradient  (classes, lanes) or null (evaluation); may not overlap logits
 ///   ranks     (live) or null: how many classes have a larger logit than the label's, or an equal
 ///             one with a lower index: 0 is a top-1 hit, < 5 a top-5 hit
-/// A logit that is not finite gives a loss that is not finite; never a trap.
+/// A logit that is not finite gives a loss that is not finite; never a trap. Predictions and ranks
+/// order NaN below everything, so that a rank is 0 exactly where the prediction is the label.
+/// Probabilities below about 1e-38 may be 0.
 csk_status csk_softmax_cross_entropy(const float *logits, int32_t classes, int32_t lanes,
                                      int32_t live, const int32_t *labels, float label_smoothing,
                                      float gradient_scale, float *gradient, double *loss,

@@ -21,13 +21,16 @@ csk_status csk_pool_create(int32_t threads, csk_pool **pool);
 /// Stops and joins the threads; null is allowed.
 void csk_pool_destroy(csk_pool *pool);
 
+/// The number of threads, the caller's included; 1 for null.
 int32_t csk_pool_threads(const csk_pool *pool);
 
 /// Runs function(context, chunk, worker) for every chunk in [0, chunks) and returns when all are
 /// done. Chunks are claimed one by one from an atomic counter, the caller takes part; which worker
 /// runs which chunk is not fixed, so results must depend on the chunk alone. Workers spin some 50
-/// microseconds after a job and then sleep. Not reentrant: neither a chunk nor a second thread may
-/// run another job of the same pool meanwhile. A null pool runs all chunks on the caller.
+/// microseconds after a job and then sleep; they do not spin where there are more threads than
+/// CPUs. Not reentrant: if a chunk or a second thread asks the same pool for another job meanwhile,
+/// that call does nothing and returns csk_status_invalid_argument. A null pool runs all chunks on
+/// the caller.
 csk_status csk_pool_run(csk_pool *pool, int32_t chunks, csk_chunk_function function, void *context);
 
 #ifdef __cplusplus

@@ -16,20 +16,23 @@ typedef enum csk_select_order {
 
 /// A selection in progress: the best k of all values offered so far, and some that may still fall
 /// out. The candidate arrays are borrowed; a selection with the same k and the same values offered
-/// gives the same result whatever the order and the cut of the offers.
+/// gives the same result whatever the order and the cut of the offers. No position may be offered
+/// twice.
 typedef struct csk_selection {
   csk_select_order order;
-  int64_t k;             // how many to select
-  int64_t capacity;      // of the two arrays; >= csk_selection_capacity(k)
-  uint32_t *keys;        // (capacity) order-preserving keys of the magnitudes
-  int64_t *positions;    // (capacity)
-  int64_t count;         // candidates held now
-  uint32_t cut_key;      // the worst key that can still get in
-  int64_t cut_position;  // ... and, at that key, the first position that can not
+  int64_t k;              // how many to select
+  int64_t capacity;       // of the two arrays; >= csk_selection_capacity(k)
+  uint32_t *keys;         // (capacity) order-preserving keys of the magnitudes, better is greater
+  int64_t *positions;     // (capacity)
+  int64_t count;          // candidates held now
+  uint32_t cut_key;       // the worst key that can still get in
+  int64_t cut_position;   // ... and, at that key, the first position that can not
+  bool in_order;          // the candidates' positions ascend
+  int64_t next_position;  // ... and all lie below this one
 } csk_selection;
 
-/// Elements that the candidate arrays need for a given k (a small multiple of k, at least a few
-/// thousand).
+/// Elements that the candidate arrays need for a given k: 3 k + 4096, that is 36 bytes for each
+/// selected position and 48 KiB. -1 if k is negative or beyond 2^32.
 int64_t csk_selection_capacity(int64_t k);
 
 /// Starts a selection over borrowed arrays.
@@ -37,11 +40,14 @@ csk_status csk_selection_begin(csk_selection *selection, csk_select_order order,
                                uint32_t *keys, int64_t *positions, int64_t capacity);
 
 /// Offers values[i] at position first_position + i * position_stride, i < count, by |value|
-/// (-0 counts as 0, infinities are ordered).
+/// (-0 counts as 0, infinities are ordered). Long offers are faster than short ones: from 2^16
+/// values and 4 k on, a sample of the offer predicts the cut before anything is stored.
 ///
-///   excluded  (excluded_count) strictly increasing indices into `values` that must not be
-///             selected; their entries are overwritten. null if there are none, and then `values`
-///             is only read.
+///   first_position   >= 0
+///   position_stride  >= 1; csk_status_overflow if a position does not fit
+///   excluded         (excluded_count) strictly increasing indices into `values` that must not be
+///                    selected; their entries are overwritten. null if there are none, and then
+///                    `values` is only read.
 ///
 /// A NaN anywhere in `values`, excluded entries too, gives csk_status_nan; it is never selected.
 csk_status csk_selection_offer(csk_selection *selection, float *values, int64_t count,
@@ -51,10 +57,12 @@ csk_status csk_selection_offer_on(csk_isa isa, csk_selection *selection, float *
                                   int64_t count, int64_t first_position, int64_t position_stride,
                                   const int32_t *excluded, int64_t excluded_count);
 
-/// Offers everything `other` holds (another thread's candidates) to `selection`.
+/// Offers everything `other` holds (another thread's candidates) to `selection`. `other` must have
+/// the same order and at least the same k, and not be finished; it is only read.
 csk_status csk_selection_merge(csk_selection *selection, const csk_selection *other);
 
 /// Finishes: positions[0..count) are the selected ones, ascending; count = min(k, offered).
+/// The keys are gone afterwards: only csk_selection_begin may follow.
 csk_status csk_selection_finish(csk_selection *selection);
 
 /// The cut that keeps the `keep` largest magnitudes of an array: everything above `magnitude`, and
@@ -66,7 +74,7 @@ typedef struct csk_magnitude_cut {
 
 /// Finds that cut for |values|, 0 <= keep <= count, in a few passes and no memory but `histogram`
 /// (csk_cut_histogram_size elements). csk_status_nan if there is a NaN. keep == 0 gives
-/// {+inf, 0}; with infinities present the ties still decide.
+/// {+inf, 0}; with infinities present the ties still decide. csk_status_overflow beyond 2^32 values.
 csk_status csk_find_magnitude_cut(const float *values, int64_t count, int64_t keep,
                                   uint32_t *histogram, csk_magnitude_cut *cut);
 enum { csk_cut_histogram_size = 4 * 2048 };

@@ -101,6 +101,9 @@ CSK_INLINE void backward_tile(const csk_segment *segment, const float *dy, const
   for (const csk_run *run = segment->runs; run < segment->runs_end; run++) {
     const uint32_t count = run->count;
     for (uint32_t i = 0; i < run->rows; i++) {
+      const ptrdiff_t ahead = csk_row_ahead(segment, row_offsets);
+      csk_prefetch_tile(x + ahead, tiles->y_row, vectors, rows);
+      if (wants_dx) csk_prefetch_tile(dx + ahead, tiles->y_row, vectors, rows);
       const ptrdiff_t row_offset = *row_offsets++;
       backward_row(segment, offsets, weights, count, dy, x + row_offset,
                    wants_dx ? dx + row_offset : NULL, dw, fresh, tiles->x_row, tiles->y_row,

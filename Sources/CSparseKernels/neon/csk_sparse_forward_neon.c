@@ -24,6 +24,7 @@ CSK_INLINE void forward_rows(const csk_segment *segment, const int32_t *row_offs
   CSK_UNROLL
   for (int g = 0; g < group; g++) {
     float *ys = y + row_offsets[g];
+    csk_prefetch_tile(y + csk_row_ahead(segment, row_offsets + g), y_row, vectors, rows);
     CSK_UNROLL
     for (int i = 0; i < size; i++)
       sums[g * size + i] =

@@ -32,35 +32,58 @@ public final class ThreadPool {
     unsafe csk_pool_destroy(pool)
   }
 
-  /// The body of a job, on the caller's stack for the time of `run`.
-  private struct Job {
-    let body: (_ chunk: Int, _ worker: Int) -> Void
-  }
-
-  /// Calls `body(chunk, worker)` once for each chunk in `0..<chunks`, on all threads, and returns
-  /// when all are done. `worker` in `0..<threads` names thread-private scratch.
+  /// Calls `body(context, chunk, worker)` once for each chunk in `0..<chunks`, on all threads, and
+  /// returns when all are done. `worker` in `0..<threads` names thread-private scratch.
   ///
   /// The body runs on several threads at once: it must write only what belongs to its chunk or
-  /// worker.
-  public func run(chunks: Int, _ body: (_ chunk: Int, _ worker: Int) -> Void) {
+  /// worker. Other threads can only call a closure that could escape, and making one of a closure
+  /// with captures allocates. So a body that is to run in a training step captures nothing and
+  /// takes what it works with from `context`; then nothing is allocated.
+  public func run<Context>(
+    chunks: Int, with context: Context,
+    _ body: @escaping (_ context: Context, _ chunk: Int, _ worker: Int) -> Void
+  ) {
     if chunks <= 1 || threads == 1 {
-      for chunk in 0..<chunks { body(chunk, 0) }
+      for chunk in 0..<chunks { body(context, chunk, 0) }
       return
     }
-    // The closure does not outlive the call, and C hands the same address back to it.
-    withoutActuallyEscaping(body) { body in
-      var job = Job(body: body)
+    unsafe withUnsafePointer(to: context) { context in
+      // Neither outlives the call, and C hands the same address back.
+      var job: any PoolJob = unsafe BodyAndContext(context: context, body: body)
       let status = unsafe withUnsafeMutablePointer(to: &job) { job in
         unsafe csk_pool_run(
           pool, Int32(chunks),
-          { context, chunk, worker in
-            guard let context = unsafe context else { return }
-            unsafe context.assumingMemoryBound(to: Job.self).pointee.body(Int(chunk), Int(worker))
+          { job, chunk, worker in
+            guard let job = unsafe job else { return }
+            unsafe job.assumingMemoryBound(to: (any PoolJob).self).pointee
+              .run(chunk: Int(chunk), worker: Int(worker))
           }, job)
       }
       precondition(status == csk_status_ok, "csk_pool_run returned \(status)")
     }
   }
+
+  /// Calls `body(chunk, worker)` once for each chunk, as ``run(chunks:with:_:)`` does; allocates a
+  /// few bytes.
+  public func run(chunks: Int, _ body: (_ chunk: Int, _ worker: Int) -> Void) {
+    withoutActuallyEscaping(body) { body in
+      run(chunks: chunks, with: ()) { _, chunk, worker in body(chunk, worker) }
+    }
+  }
+}
+
+/// A job without the type of its context, which C's function pointers cannot know.
+private protocol PoolJob {
+  func run(chunk: Int, worker: Int)
+}
+
+/// Three words, so that `any PoolJob` holds it in place.
+@safe
+private struct BodyAndContext<Context>: PoolJob {
+  let context: UnsafePointer<Context>
+  let body: (_ context: Context, _ chunk: Int, _ worker: Int) -> Void
+
+  func run(chunk: Int, worker: Int) { unsafe body(context.pointee, chunk, worker) }
 }
 
 extension ThreadPool {

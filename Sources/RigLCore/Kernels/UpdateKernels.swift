@@ -47,8 +47,9 @@ struct AdamRule {
 }
 
 extension AlignedBuffer where Element == Float {
-  /// self[i] = source[indices[i]] for a range of i.
-  mutating func gather(
+  /// self[i] = source[indices[i]] for a range of i; threads may write ranges of their own at the
+  /// same time.
+  func gather(
     from source: borrowing AlignedBuffer<Float>, indices: borrowing AlignedBuffer<Int32>,
     range: Range<Int>
   ) {

@@ -22,10 +22,10 @@ public final class Labels {
 /// What a loss says of each sample, and the memory it works in.
 public final class Outcome {
   /// The class with the largest logit, ties to the lower.
-  public internal(set) var predictions: AlignedBuffer<Int32>
+  public var predictions: AlignedBuffer<Int32>
   /// How many classes come before the label's by their logit: 0 is a top-1 hit, below 5 a top-5
   /// hit.
-  public internal(set) var ranks: AlignedBuffer<Int32>
+  public var ranks: AlignedBuffer<Int32>
   /// Summed losses of each group, joined in order.
   var groupLosses: AlignedBuffer<Double>
   var sampleLogits: AlignedBuffer<Float>
@@ -142,16 +142,17 @@ public struct CrossEntropy: Loss {
     guard samples > 0 else { return 0 }
     gradient?.samples = samples
     let groups = logits.groups
-    let losses = unsafe outcome.groupLosses.base
-    pass.pool.run(chunks: groups) { group, _ in
+    let operands = (logits, labels, labelSmoothing, gradient, outcome)
+    pass.pool.run(chunks: groups, with: operands) { operands, group, _ in
+      let (logits, labels, smoothing, gradient, outcome) = operands
       let loss = logits.softmaxCrossEntropy(
-        group: group, labels: labels, smoothing: labelSmoothing,
-        gradientScale: 1 / Float(samples), gradient: gradient, outcome: outcome)
-      unsafe losses[group] = loss ?? -1
+        group: group, labels: labels, smoothing: smoothing,
+        gradientScale: 1 / Float(logits.samples), gradient: gradient, outcome: outcome)
+      unsafe outcome.groupLosses.base[group] = loss ?? -1
     }
     var sum = 0.0
     for group in 0..<groups {
-      let loss = unsafe losses[group]
+      let loss = outcome.groupLosses[group]
       if loss < 0 {
         let classes = logits.shape.count
         for sample in 0..<samples where labels[sample] < 0 || labels[sample] >= classes {

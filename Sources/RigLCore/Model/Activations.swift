@@ -77,7 +77,8 @@ private struct ElementwisePass {
   func forward(_ input: Tensor, _ pass: Pass) -> Tensor {
     guard let output else { preconditionFailure("elementwise layer: forward before prepare") }
     output.samples = input.samples
-    pass.pool.run(chunks: input.groups) { group, _ in
+    pass.pool.run(chunks: input.groups, with: (input, output, epilogue, pass)) { work, group, _ in
+      let (input, output, epilogue, pass) = work
       output.copyGroup(group, from: input)
       output.applyEpilogue(
         group: group, channels: 0..<input.shape.count, bias: nil, epilogue: epilogue, pass: pass)
@@ -87,7 +88,9 @@ private struct ElementwisePass {
 
   func backward(_ gradient: Tensor, _ pass: Pass) -> Tensor? {
     guard let output else { preconditionFailure("elementwise layer: backward before forward") }
-    pass.pool.run(chunks: gradient.groups) { group, _ in
+    let operands = (gradient, output, epilogue, pass)
+    pass.pool.run(chunks: gradient.groups, with: operands) { operands, group, _ in
+      let (gradient, output, epilogue, pass) = operands
       gradient.applyEpilogueBackward(
         group: group, channels: 0..<gradient.shape.count, output: output, bias: nil,
         epilogue: epilogue, pass: pass)

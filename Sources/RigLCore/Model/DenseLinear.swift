@@ -23,6 +23,8 @@ public final class DenseLinear: WeightLayer, EpilogueLayer {
   // The groups side by side: dense products want one long inner dimension.
   private var inputPanel = AlignedBuffer<Float>(count: 0)
   private var outputPanel = AlignedBuffer<Float>(count: 0)
+  /// Samples in the panels, dead lanes included.
+  private var samples = 0
 
   /// Creates a layer.
   public init(_ name: String, inputs: Int, outputs: Int, bias: Bool = true) {
@@ -63,21 +65,19 @@ public final class DenseLinear: WeightLayer, EpilogueLayer {
     guard let output else { preconditionFailure("\(name): forward before prepare") }
     self.input = input
     output.samples = input.samples
-    let samples = input.groups * input.lanes
-    let x = unsafe MatrixView(base: inputPanel.base, stride: samples)
-    let y = unsafe MatrixView(base: outputPanel.base, stride: samples)
-    let w = unsafe MatrixView(base: weight.values.base, stride: inputs)
-    forEachChunk(of: inputs, pass) { channels in unsafe input.gather(channels: channels, into: x) }
-    let appliesEpilogue = bias != nil || !epilogue.isIdentity(pass)
-    forEachChunk(of: outputs, pass) { rows in
+    samples = input.groups * input.lanes
+    forEachChunk(of: inputs, pass, with: input) { layer, input, channels, _ in
+      unsafe input.gather(channels: channels, into: layer.x)
+    }
+    forEachChunk(of: outputs, pass, with: output) { layer, output, rows, pass in
       unsafe denseProduct(
-        w.row(rows.lowerBound), x, into: y.row(rows.lowerBound), m: rows.count, n: samples,
-        k: inputs)
-      unsafe output.scatter(channels: rows, from: y)
-      guard appliesEpilogue else { return }
+        layer.w.row(rows.lowerBound), layer.x, into: layer.y.row(rows.lowerBound), m: rows.count,
+        n: layer.samples, k: layer.inputs)
+      unsafe output.scatter(channels: rows, from: layer.y)
+      guard layer.bias != nil || !layer.epilogue.isIdentity(pass) else { return }
       for group in 0..<output.groups {
         output.applyEpilogue(
-          group: group, channels: rows, bias: bias, epilogue: epilogue, pass: pass)
+          group: group, channels: rows, bias: layer.bias, epilogue: layer.epilogue, pass: pass)
       }
     }
     return output
@@ -88,36 +88,55 @@ public final class DenseLinear: WeightLayer, EpilogueLayer {
     guard let input, let output else { preconditionFailure("\(name): backward before forward") }
     applyEpilogueBackward(
       outputGradient, output: output, bias: bias, epilogue: epilogue, pass: pass)
-    let samples = input.groups * input.lanes
-    let x = unsafe MatrixView(base: inputPanel.base, stride: samples)
-    let dy = unsafe MatrixView(base: outputPanel.base, stride: samples)
-    let w = unsafe MatrixView(base: weight.values.base, stride: inputs)
-    let dw = unsafe MatrixView(base: weight.gradient.base, stride: inputs)
-    forEachChunk(of: outputs, pass) { rows in
-      unsafe outputGradient.gather(channels: rows, into: dy)
+    // The output panel is done with: it takes the output's gradient.
+    forEachChunk(of: outputs, pass, with: outputGradient) { layer, gradient, rows, pass in
+      unsafe gradient.gather(channels: rows, into: layer.y)
       unsafe denseProduct(
-        dy.row(rows.lowerBound), transposeB: true, x, into: dw.row(rows.lowerBound),
-        m: rows.count, n: inputs, k: samples, beta: pass.accumulatesGradients ? 1 : 0)
+        layer.y.row(rows.lowerBound), transposeB: true, layer.x,
+        into: layer.dw.row(rows.lowerBound), m: rows.count, n: layer.inputs, k: layer.samples,
+        beta: pass.accumulatesGradients ? 1 : 0)
     }
     guard let inputGradient else { return nil }
     inputGradient.samples = input.samples
-    // The input panel is done with: it takes the input's gradient.
-    forEachChunk(of: inputs, pass) { columns in
+    // And the input panel the input's.
+    forEachChunk(of: inputs, pass, with: inputGradient) { layer, inputGradient, columns, _ in
       let start = columns.lowerBound
       unsafe denseProduct(
-        transposeA: true, MatrixView(base: w.base + start, stride: w.stride), dy,
-        into: x.row(start), m: columns.count, n: samples, k: outputs)
-      unsafe inputGradient.scatter(channels: columns, from: x)
+        transposeA: true, MatrixView(base: layer.w.base + start, stride: layer.w.stride), layer.y,
+        into: layer.x.row(start), m: columns.count, n: layer.samples, k: layer.outputs)
+      unsafe inputGradient.scatter(channels: columns, from: layer.x)
     }
     return inputGradient
   }
 
-  /// Cuts a dimension by its length alone, in pieces large enough for the dense product.
-  private func forEachChunk(of dimension: Int, _ pass: Pass, _ body: (Range<Int>) -> Void) {
-    let chunk = Swift.max(256, dimension.dividedUp(by: 8).dividedUp(by: 32) * 32)
-    pass.pool.run(chunks: dimension.dividedUp(by: chunk)) { index, _ in
-      body(index * chunk..<min((index + 1) * chunk, dimension))
+  /// Weight, its gradient, and the panels of input and output, (features, samples).
+  private var w: MatrixView { unsafe MatrixView(base: weight.values.base, stride: inputs) }
+  private var dw: MatrixView { unsafe MatrixView(base: weight.gradient.base, stride: inputs) }
+  private var x: MatrixView { unsafe MatrixView(base: inputPanel.base, stride: samples) }
+  private var y: MatrixView { unsafe MatrixView(base: outputPanel.base, stride: samples) }
+
+  /// Cuts a dimension by its length alone, in pieces large enough for the dense product. The body
+  /// must capture nothing: see ``ThreadPool/run(chunks:with:_:)``.
+  private func forEachChunk(
+    of dimension: Int, _ pass: Pass, with tensor: Tensor,
+    _ body: @escaping (DenseLinear, Tensor, Range<Int>, Pass) -> Void
+  ) {
+    let length = Swift.max(256, dimension.dividedUp(by: 8).dividedUp(by: 32) * 32)
+    let work = Work(
+      layer: self, tensor: tensor, dimension: dimension, length: length, pass: pass, body: body)
+    pass.pool.run(chunks: dimension.dividedUp(by: length), with: work) { work, index, _ in
+      let range = index * work.length..<min((index + 1) * work.length, work.dimension)
+      work.body(work.layer, work.tensor, range, work.pass)
     }
+  }
+
+  private struct Work {
+    let layer: DenseLinear
+    let tensor: Tensor
+    let dimension: Int
+    let length: Int
+    let pass: Pass
+    let body: (DenseLinear, Tensor, Range<Int>, Pass) -> Void
   }
 }
 

@@ -7,11 +7,11 @@ public final class Pass {
   /// The run's seed, one of the keys of every random number.
   public let seed: UInt64
   /// Whether dropout applies and gradients will be asked for.
-  public internal(set) var isTraining = false
+  public var isTraining = false
   /// Batches drawn so far, this one included: the key of this pass's random numbers.
-  public internal(set) var batchesConsumed: UInt64 = 0
+  public var batchesConsumed: UInt64 = 0
   /// Whether gradients add to those of the batches before (gradient accumulation).
-  public internal(set) var accumulatesGradients = false
+  public var accumulatesGradients = false
   /// In a pass that moves connections instead of weights: told by each sparse layer when it has its
   /// input and the gradient of its output at hand, last layer first.
   weak var connectionMover: (any ConnectionMover)?

@@ -39,9 +39,10 @@ extension WeightLayer {
     _ gradient: Tensor, output: Tensor, bias: Parameter?, epilogue: Epilogue, pass: Pass
   ) {
     if let bias, !pass.accumulatesGradients { bias.gradient.fill(0) }
-    let chunk = 64
-    pass.pool.run(chunks: outputs.dividedUp(by: chunk)) { index, _ in
-      let channels = index * chunk..<min((index + 1) * chunk, outputs)
+    let operands = (gradient, output, bias, epilogue, pass)
+    pass.pool.run(chunks: outputs.dividedUp(by: 64), with: operands) { operands, index, _ in
+      let (gradient, output, bias, epilogue, pass) = operands
+      let channels = index * 64..<min((index + 1) * 64, gradient.shape.count)
       for group in 0..<gradient.groups {
         gradient.applyEpilogueBackward(
           group: group, channels: channels, output: output, bias: bias, epilogue: epilogue,

@@ -34,16 +34,18 @@ public final class Model {
   /// What an optimizer changes, in order.
   public let parameters: [Parameter]
 
-  /// Makes room for a model; its topology and weights are drawn or read afterwards.
+  /// Makes room for a model; its topology and weights are drawn, set or read afterwards.
   ///
   /// - Parameters:
   ///   - layers: new layers, used by no other model.
+  ///   - input: the shape of a sample.
+  ///   - capacity: the most samples in a batch.
   ///   - connections: how many each weight layer has, by name; a layer not named has all.
   ///   - isTraining: whether there will be training passes.
   /// - Throws: `RigLError` if shapes do not fit together or two layers have the same name.
-  init(
-    _ layers: Sequential, input: SampleShape, capacity: Int, connections: [String: Int],
-    isTraining: Bool
+  public init(
+    _ layers: Sequential, input: SampleShape, capacity: Int, connections: [String: Int] = [:],
+    isTraining: Bool = true
   ) throws(RigLError) {
     precondition(capacity > 0, "Model: batches of \(capacity) samples")
     self.layers = layers
@@ -94,7 +96,7 @@ public final class Model {
 
   /// Draws every layer's connections uniformly without replacement, never building a dense mask,
   /// and then the weights.
-  func draw(seed: UInt64, initializer: Initializer) {
+  public func draw(seed: UInt64, initializer: Initializer) {
     let scratch = TopologyScratch(layers: sparseLayers)
     for (index, layer) in weightLayers.enumerated() {
       if let connections = layer.connections {
@@ -121,8 +123,8 @@ public final class Model {
     _ = try layers.backward(outputGradient, pass)
   }
 
-  /// Says that an optimizer has changed the weights.
-  func weightsDidChange() {
+  /// Says that the weights have changed; whoever changes them must say so.
+  public func weightsDidChange() {
     for layer in sparseLayers { layer.weightsDidChange() }
   }
 

@@ -6,23 +6,23 @@ public final class Parameter {
   public let shape: [Int]
   /// Whether weight decay applies: to weights, not to biases.
   public let decays: Bool
+  /// Values stored; not read off the buffers, so that it can be asked for while one is changed.
+  public let count: Int
   /// The values. A sparse layer's are in the order of its connections in memory, which moves with
   /// the topology; ``SparseWeights`` relates it to positions.
-  public internal(set) var values: AlignedBuffer<Float>
+  public var values: AlignedBuffer<Float>
   /// The loss's gradient with respect to the values, in the same order.
-  public internal(set) var gradient: AlignedBuffer<Float>
+  public var gradient: AlignedBuffer<Float>
 
   /// Creates a parameter of `count` zeros.
   public init(name: String, shape: [Int], count: Int, decays: Bool) {
     self.name = name
     self.shape = shape
     self.decays = decays
+    self.count = count
     values = AlignedBuffer(count: count)
     gradient = AlignedBuffer(count: count)
   }
-
-  /// Values stored.
-  public var count: Int { values.count }
 }
 
 /// A named array of optimizer state beside a parameter's values.
@@ -30,7 +30,7 @@ public final class Slot {
   /// What it holds: `velocity`, `first_moment`, `second_moment`.
   public let name: String
   /// One number for each value of the parameter, in the same order.
-  public internal(set) var buffer: AlignedBuffer<Float>
+  public var buffer: AlignedBuffer<Float>
 
   init(name: String, count: Int) {
     self.name = name

@@ -25,31 +25,41 @@ public final class Sequential: Layer {
 
   /// Prepares the layers that run, in order.
   public func prepare(_ context: LayerContext) throws(RigLError) -> SampleShape {
-    stages = fuse(context)
+    stages = []
     var shape = context.input
-    for (index, stage) in stages.enumerated() {
-      shape = try stage.prepare(
+    for (place, layer) in fuse(context) {
+      shape = try layer.prepare(
         LayerContext(
           input: shape, capacity: context.capacity, lanes: context.lanes,
-          needsInputGradient: context.needsInputGradient || index > 0,
-          isTraining: context.isTraining, index: context.index * 256 + index,
+          needsInputGradient: context.needsInputGradient || !stages.isEmpty,
+          isTraining: context.isTraining, index: number(place, context),
           gradients: context.gradients))
+      stages.append(layer)
     }
     return shape
   }
 
-  private func fuse(_ context: LayerContext) -> [any Layer] {
-    var stages: [any Layer] = []
-    for (index, layer) in layers.enumerated() {
+  /// The layers that run, with their places in ``layers``.
+  private func fuse(_ context: LayerContext) -> [(place: Int, layer: any Layer)] {
+    var stages: [(place: Int, layer: any Layer)] = []
+    for (place, layer) in layers.enumerated() {
       if let elementwise = layer as? any ElementwiseLayer,
-        let previous = stages.last as? any EpilogueLayer,
-        elementwise.join(&previous.epilogue, index: context.index * 256 + index)
+        let previous = stages.last?.layer as? any EpilogueLayer,
+        elementwise.join(&previous.epilogue, index: number(place, context))
       {
         continue
       }
-      stages.append(layer)
+      stages.append((place, layer))
     }
     return stages
+  }
+
+  /// A layer's number in the network, different for every layer whether it is fused or not: the
+  /// key of its random numbers. Counted from 1, so that the first layer of a sequence within a
+  /// sequence does not share the outer first one's digit.
+  private func number(_ place: Int, _ context: LayerContext) -> Int {
+    precondition(place < 255, "Sequential: \(layers.count) layers, at most 255 in one sequence")
+    return context.index * 256 + place + 1
   }
 
   /// Each layer's output is the next one's input.

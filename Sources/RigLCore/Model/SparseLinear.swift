@@ -83,24 +83,29 @@ public final class SparseLinear: WeightLayer, EpilogueLayer {
     guard let output else { preconditionFailure("\(name): forward before prepare") }
     self.input = input
     output.samples = input.samples
-    let list = weights.forward
-    let values = unsafe weights.currentForwardWeights(pass.pool)
+    weights.refreshForwardWeights(pass.pool)
     let bands = GroupBands(of: input, channels: inputs + outputs)
-    let bias = ownBias
-    let appliesEpilogue = bias != nil || !epilogue.isIdentity(pass)
-    pass.pool.run(chunks: bands.count * list.slabs) { chunk, _ in
-      let groups = bands[chunk / list.slabs]
-      let slab = chunk % list.slabs
-      unsafe list.forward(
-        slab: slab, groups: groups, weights: values, input: input, output: output)
-      guard appliesEpilogue else { return }
-      let rows = slab * list.slabRows..<min((slab + 1) * list.slabRows, outputs)
-      for group in groups {
-        output.applyEpilogue(
-          group: group, channels: rows, bias: bias, epilogue: epilogue, pass: pass)
-      }
+    let operands = (self, bands, input, output, pass)
+    pass.pool.run(chunks: bands.count * weights.forward.slabs, with: operands) {
+      operands, chunk, _ in
+      let (layer, bands, input, output, pass) = operands
+      let slabs = layer.weights.forward.slabs
+      layer.forward(
+        slab: chunk % slabs, groups: bands[chunk / slabs], input: input, output: output, pass: pass)
     }
     return output
+  }
+
+  private func forward(slab: Int, groups: Range<Int>, input: Tensor, output: Tensor, pass: Pass) {
+    let list = weights.forward
+    unsafe list.forward(
+      slab: slab, groups: groups, weights: weights.forwardBase, input: input, output: output)
+    guard ownBias != nil || !epilogue.isIdentity(pass) else { return }
+    let rows = slab * list.slabRows..<min((slab + 1) * list.slabRows, outputs)
+    for group in groups {
+      output.applyEpilogue(
+        group: group, channels: rows, bias: ownBias, epilogue: epilogue, pass: pass)
+    }
   }
 
   /// dX and dW in one walk over the connections; dW at connections only.
@@ -110,16 +115,17 @@ public final class SparseLinear: WeightLayer, EpilogueLayer {
     applyEpilogueBackward(
       outputGradient, output: output, bias: ownBias, epilogue: epilogue, pass: pass)
     inputGradient?.samples = input.samples
-    let list = weights.backward
     let bands = GroupBands(of: input, channels: inputs + outputs)
-    let (values, gradient) = unsafe (weight.values.base, weight.gradient.base)
     // Bands in order, so that each slab's owner sums dW in a fixed order.
     for band in 0..<bands.count {
-      pass.pool.run(chunks: list.slabs) { slab, _ in
-        unsafe list.backward(
-          slab: slab, groups: bands[band], weights: values, outputGradient: outputGradient,
-          input: input, inputGradient: inputGradient, weightGradient: gradient,
-          accumulate: pass.accumulatesGradients || band > 0)
+      let accumulates = pass.accumulatesGradients || band > 0
+      let operands = (weights, bands[band], outputGradient, input, inputGradient, accumulates)
+      pass.pool.run(chunks: weights.backward.slabs, with: operands) { operands, slab, _ in
+        let (weights, groups, outputGradient, input, inputGradient, accumulates) = operands
+        unsafe weights.backward.backward(
+          slab: slab, groups: groups, weights: weights.parameter.values.base,
+          outputGradient: outputGradient, input: input, inputGradient: inputGradient,
+          weightGradient: weights.parameter.gradient.base, accumulate: accumulates)
       }
     }
     try pass.connectionMover?.move(weights, input: input, outputGradient: outputGradient)

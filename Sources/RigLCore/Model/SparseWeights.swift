@@ -66,6 +66,30 @@ public final class SparseWeights {
     rebuild(scratch)
   }
 
+  /// Sets which connections exist, and their weights.
+  ///
+  /// - Parameters:
+  ///   - positions: the position (output · inputs + input) of each of the ``count`` connections,
+  ///     strictly increasing.
+  ///   - weights: one for each of them.
+  public func setConnections(at positions: [Int], weights: [Float]) {
+    precondition(
+      positions.count == count && weights.count == count,
+      "\(name): \(positions.count) positions and \(weights.count) weights for \(count) connections")
+    var previous = -1
+    for position in positions {
+      precondition(
+        position > previous && position < self.positions,
+        "\(name): position \(position) after \(previous), of \(self.positions) positions")
+      previous = position
+    }
+    let scratch = TopologyScratch(layers: [self])
+    unsafe positions.map { Int64($0) }.withUnsafeBufferPointer {
+      unsafe assign(ascending: $0, scratch: scratch)
+    }
+    setWeights(AlignedBuffer(weights))
+  }
+
   /// Copies the topology into the scratch, before an update writes the next one in its place.
   func saveTopology(in scratch: TopologyScratch) {
     unsafe scratch.oldColumns.base.update(from: csr.columns.base, count: count)
@@ -98,17 +122,18 @@ public final class SparseWeights {
     forwardIsStale = true
   }
 
-  /// The weights in the order of the forward list, brought up to date.
-  func currentForwardWeights(_ pool: ThreadPool) -> UnsafePointer<Float> {
-    if forwardIsStale {
-      let chunk = 1 << 16
-      pool.run(chunks: (count + chunk - 1) / chunk) { index, _ in
-        let range = index * chunk..<min((index + 1) * chunk, count)
-        forwardWeights.gather(from: parameter.values, indices: forwardSources, range: range)
-      }
-      forwardIsStale = false
+  /// The weights in the order of the forward list.
+  var forwardBase: UnsafePointer<Float> { unsafe UnsafePointer(forwardWeights.base) }
+
+  /// Brings ``forwardBase`` up to date.
+  func refreshForwardWeights(_ pool: ThreadPool) {
+    guard forwardIsStale else { return }
+    pool.run(chunks: count.dividedUp(by: 1 << 16), with: self) { weights, index, _ in
+      let range = index << 16..<min((index + 1) << 16, weights.count)
+      weights.forwardWeights.gather(
+        from: weights.parameter.values, indices: weights.forwardSources, range: range)
     }
-    return unsafe UnsafePointer(forwardWeights.base)
+    forwardIsStale = false
   }
 
   /// Bytes held for the connections and their lists, without optimizer state.

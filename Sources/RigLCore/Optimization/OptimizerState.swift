@@ -38,23 +38,24 @@ public final class OptimizerState {
     steps += 1
     let settings = StepSettings(
       learningRate: learningRate, gradientScale: gradientScale, number: steps)
-    pool.run(chunks: pieces.count) { index, _ in
-      let piece = pieces[index]
-      optimizer.update(
-        parameters[piece.parameter], slots: slots[piece.parameter], range: piece.range,
-        settings: settings)
+    pool.run(chunks: pieces.count, with: (self, settings)) { job, index, _ in
+      let (state, settings) = job
+      let piece = state.pieces[index]
+      state.optimizer.update(
+        state.parameters[piece.parameter], slots: state.slots[piece.parameter],
+        range: piece.range, settings: settings)
     }
   }
 
   /// The Euclidean norm of all gradients together, summed in double piece by piece.
   public func gradientNorm(pool: ThreadPool) -> Double {
-    let sums = unsafe pieceSums.base
-    pool.run(chunks: pieces.count) { index, _ in
-      let piece = pieces[index]
-      unsafe sums[index] = parameters[piece.parameter].gradient.sumOfSquares(piece.range)
+    pool.run(chunks: pieces.count, with: self) { state, index, _ in
+      let piece = state.pieces[index]
+      unsafe state.pieceSums.base[index] =
+        state.parameters[piece.parameter].gradient.sumOfSquares(piece.range)
     }
     var sum = 0.0
-    for index in pieces.indices { unsafe sum += sums[index] }
+    for index in 0..<pieces.count { sum += pieceSums[index] }
     return sum.squareRoot()
   }
 

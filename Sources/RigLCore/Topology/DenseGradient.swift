@@ -54,12 +54,14 @@ final class DenseGradient {
       unsafe inputView = unsafe MatrixView(base: input.base, stride: input.lanes)
       return
     }
-    let view = unsafe MatrixView(base: gatheredInput.base, stride: samples)
-    let chunk = 256
-    pool.run(chunks: (inputs + chunk - 1) / chunk) { index, _ in
-      unsafe input.gather(channels: index * chunk..<min((index + 1) * chunk, inputs), into: view)
+    unsafe inputView = unsafe MatrixView(base: gatheredInput.base, stride: samples)
+    pool.run(chunks: inputs.dividedUp(by: 256), with: (self, input)) { operands, index, _ in
+      let (gradient, input) = operands
+      let channels = index * 256..<min((index + 1) * 256, gradient.inputs)
+      unsafe input.gather(
+        channels: channels,
+        into: MatrixView(base: gradient.gatheredInput.base, stride: gradient.samples))
     }
-    unsafe inputView = unsafe view
   }
 
   /// Selects the `count` positions with the largest (or smallest) gradient magnitude among those
@@ -79,13 +81,15 @@ final class DenseGradient {
       outputs.dividedUp(by: DenseGradient.panelRows),
       inputs.dividedUp(by: DenseGradient.panelColumns)
     )
-    // The closure must not capture noncopyable arguments: it borrows their memory.
+    // A noncopyable argument cannot go into the context: its memory does.
     let kept = unsafe KeptRows(
       offsets: csr.rowOffsets.base, columns: csr.columns.base, isKept: isKept.base)
-    pool.run(chunks: rowPanels * columnPanels) { index, worker in
-      unsafe score(
+    let chunks = rowPanels * columnPanels
+    unsafe pool.run(chunks: chunks, with: (self, columnPanels, kept)) { operands, index, worker in
+      let (gradient, columnPanels, kept) = unsafe operands
+      unsafe gradient.score(
         rowPanel: index / columnPanels, columnPanel: index % columnPanels, kept: kept,
-        worker: workers[worker])
+        worker: gradient.workers[worker])
     }
     for worker in workers where worker.sawNaN { return nil }
     let selection = workers[0].selection
@@ -129,17 +133,28 @@ final class DenseGradient {
   }
 
   private func score(rowPanel: Int, columnPanel: Int, kept: KeptRows, worker: Worker) {
+    let (rows, columns) = multiply(rowPanel: rowPanel, columnPanel: columnPanel, worker: worker)
+    for row in rows {
+      let excluded = unsafe kept.write(row: row, range: columns, into: worker.excluded.base)
+      let scores = unsafe UnsafeMutableBufferPointer(
+        start: worker.panel.base + (row - rows.lowerBound) * columns.count, count: columns.count)
+      let isOrdered = unsafe worker.selection.offer(
+        scores, firstPosition: row * inputs + columns.lowerBound,
+        excluding: UnsafeBufferPointer(start: worker.excluded.base, count: excluded))
+      if !isOrdered { worker.sawNaN = true }
+    }
+  }
+
+  /// Multiplies a panel out, its rows one after the other in the worker's memory.
+  private func multiply(
+    rowPanel: Int, columnPanel: Int, worker: Worker
+  ) -> (rows: Range<Int>, columns: Range<Int>) {
     guard let outputGradient, let inputView = unsafe inputView else {
       preconditionFailure("DenseGradient: begin has not been called")
     }
-    let rows =
-      rowPanel
-      * DenseGradient.panelRows..<min(
-        (rowPanel + 1) * DenseGradient.panelRows, outputs)
-    let columns =
-      columnPanel
-      * DenseGradient.panelColumns..<min(
-        (columnPanel + 1) * DenseGradient.panelColumns, inputs)
+    let (height, width) = (DenseGradient.panelRows, DenseGradient.panelColumns)
+    let rows = rowPanel * height..<min((rowPanel + 1) * height, outputs)
+    let columns = columnPanel * width..<min((columnPanel + 1) * width, inputs)
     let gradientRows: MatrixView
     if outputGradient.groups > 1 {
       // Channel 0's row would lie before the panel's memory; only the rows asked for are touched.
@@ -158,15 +173,24 @@ final class DenseGradient {
     unsafe denseProduct(
       gradientRows, transposeB: true, inputColumns, into: panel, m: rows.count, n: columns.count,
       k: samples)
-    for row in rows {
-      let excluded = unsafe kept.write(row: row, range: columns, into: worker.excluded.base)
-      let scores = unsafe UnsafeMutableBufferPointer(
-        start: panel.base + (row - rows.lowerBound) * columns.count, count: columns.count)
-      let isOrdered = unsafe worker.selection.offer(
-        scores, firstPosition: row * inputs + columns.lowerBound,
-        excluding: UnsafeBufferPointer(start: worker.excluded.base, count: excluded))
-      if !isOrdered { worker.sawNaN = true }
+    return (rows, columns)
+  }
+
+  /// The whole gradient, (outputs · inputs): for layers whose dense form is no trouble.
+  func array() -> [Float] {
+    var whole = [Float](repeating: 0, count: outputs * inputs)
+    for rowPanel in 0..<outputs.dividedUp(by: DenseGradient.panelRows) {
+      for columnPanel in 0..<inputs.dividedUp(by: DenseGradient.panelColumns) {
+        let (rows, columns) = multiply(
+          rowPanel: rowPanel, columnPanel: columnPanel, worker: workers[0])
+        for (place, row) in rows.enumerated() {
+          for (offset, column) in columns.enumerated() {
+            whole[row * inputs + column] = workers[0].panel[place * columns.count + offset]
+          }
+        }
+      }
     }
+    return whole
   }
 
   /// Bytes held.

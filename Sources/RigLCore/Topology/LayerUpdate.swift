@@ -13,18 +13,18 @@ public final class LayerUpdate {
   private var layerIndex = 0
   private let seed: UInt64
   private let scratch: TopologyScratch
-  private let gradient: DenseGradient
+  /// Nil for methods that do not look at gradients.
+  private let gradient: DenseGradient?
   private var hasGradient = false
   private var kept = 0
   private var grown = unsafe UnsafeBufferPointer<Int64>(start: nil, count: 0)
   private var randomPositions: AlignedBuffer<Int64>
 
   init(
-    layers: [SparseWeights], seed: UInt64, scratch: TopologyScratch, gradient: DenseGradient,
+    first: SparseWeights, seed: UInt64, scratch: TopologyScratch, gradient: DenseGradient?,
     atMost moved: Int
   ) {
-    precondition(!layers.isEmpty, "LayerUpdate: no sparse layer")
-    weights = layers[0]
+    weights = first
     self.seed = seed
     self.scratch = scratch
     self.gradient = gradient
@@ -42,9 +42,9 @@ public final class LayerUpdate {
     self.layerIndex = layerIndex
     self.step = step
     self.batchesConsumed = batchesConsumed
-    hasGradient = operands != nil
+    hasGradient = operands != nil && gradient != nil
     if let operands {
-      gradient.begin(input: operands.input, outputGradient: operands.outputGradient)
+      gradient?.begin(input: operands.input, outputGradient: operands.outputGradient)
     }
     kept = weights.count
     unsafe grown = UnsafeBufferPointer(start: nil, count: 0)
@@ -84,8 +84,9 @@ public final class LayerUpdate {
   }
 
   private func growByGradient(_ order: TopSelection.Order, _ count: Int) throws(RigLError) {
-    precondition(
-      hasGradient, "growing by gradient needs a method whose timing is insteadOfWeightStep")
+    guard hasGradient, let gradient else {
+      preconditionFailure("growing by gradient needs a method whose timing is insteadOfWeightStep")
+    }
     let positions = unsafe gradient.select(
       order, count: count, csr: weights.csr, isKept: scratch.isKept)
     guard let positions = unsafe positions else { throw notANumber("a gradient") }
@@ -106,6 +107,9 @@ extension LayerUpdate {
   public func growAtRandom(_ count: Int) throws(RigLError) {
     let candidates = weights.positions - kept
     precondition(count <= candidates, "grow \(count) of \(candidates) candidates")
+    precondition(
+      count <= randomPositions.count,
+      "grow \(count) connections at random: the schedule moves at most \(randomPositions.count)")
     let random = CounterRandom(
       seed: seed, purpose: .growth, layer: layerIndex, stream: batchesConsumed)
     // Ranks among the candidates, ascending; then each rank's position, by walking the kept

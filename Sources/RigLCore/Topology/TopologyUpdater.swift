@@ -11,7 +11,8 @@ final class TopologyUpdater: ConnectionMover {
   private let layers: [SparseWeights]
   private let optimizer: OptimizerState
   private let scratch: TopologyScratch
-  private let update: LayerUpdate
+  /// Nil if no layer is sparse: then an update moves nothing, but consumes its batch all the same.
+  private let update: LayerUpdate?
   private let newWeight: NewConnectionWeight
   private let seed: UInt64
   // Of the update in progress.
@@ -19,12 +20,12 @@ final class TopologyUpdater: ConnectionMover {
   private var batchesConsumed: UInt64 = 0
   private var fraction = 0.0
 
-  /// An updater for a model; nil if there is nothing that could move.
+  /// An updater for a model; nil for a method that has no updates.
   init?(
     method: any TopologyMethod, schedule: UpdateSchedule, newWeight: NewConnectionWeight,
     model: Model, optimizer: OptimizerState, pool: ThreadPool, seed: UInt64
   ) {
-    guard method.timing != .never, !model.sparseLayers.isEmpty else { return nil }
+    guard method.timing != .never else { return nil }
     self.method = method
     self.schedule = schedule
     self.newWeight = newWeight
@@ -36,13 +37,19 @@ final class TopologyUpdater: ConnectionMover {
     let mostMoved =
       layers.map { UpdateSchedule.moved(of: $0.count, fraction: schedule.initialFraction) }.max()
       ?? 0
-    let usesGradient = method.timing == .insteadOfWeightStep
-    let samples = model.capacity.dividedUp(by: model.lanes) * model.lanes
-    let gradient = DenseGradient(
-      pool: pool, inputs: usesGradient ? layers.map(\.inputs).max() ?? 0 : 0, samples: samples,
-      groups: samples / model.lanes, selected: usesGradient ? mostMoved : 0)
-    update = LayerUpdate(
-      layers: layers, seed: seed, scratch: scratch, gradient: gradient, atMost: mostMoved)
+    var gradient: DenseGradient?
+    if method.timing == .insteadOfWeightStep, let inputs = layers.map(\.inputs).max() {
+      let samples = model.capacity.dividedUp(by: model.lanes) * model.lanes
+      gradient = DenseGradient(
+        pool: pool, inputs: inputs, samples: samples, groups: samples / model.lanes,
+        selected: mostMoved)
+    }
+    if let first = layers.first {
+      update = LayerUpdate(
+        first: first, seed: seed, scratch: scratch, gradient: gradient, atMost: mostMoved)
+    } else {
+      update = nil
+    }
   }
 
   /// Whether an update happens at step t.
@@ -72,7 +79,9 @@ final class TopologyUpdater: ConnectionMover {
     _ weights: SparseWeights, operands: (input: Tensor, outputGradient: Tensor)?
   ) throws(RigLError) {
     let count = UpdateSchedule.moved(of: weights.count, fraction: fraction)
-    guard count > 0, let index = layers.firstIndex(where: { $0 === weights }) else { return }
+    guard count > 0, let update, let index = layers.firstIndex(where: { $0 === weights }) else {
+      return
+    }
     update.begin(
       weights, layerIndex: index, step: step, batchesConsumed: batchesConsumed, gradient: operands)
     try method.move(count, in: update)

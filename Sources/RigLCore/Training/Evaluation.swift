@@ -74,7 +74,9 @@ extension Batch {
   func fill(from packer: BatchPacker, pool: ThreadPool) {
     inputs.samples = packer.samples
     labels.count = packer.samples
-    pool.run(chunks: inputs.groups) { group, _ in packer.pack(group: group, into: inputs) }
+    pool.run(chunks: inputs.groups, with: (packer, inputs)) { packed, group, _ in
+      packed.0.pack(group: group, into: packed.1)
+    }
     for sample in 0..<packer.samples { labels[sample] = Int(packer.labels[sample]) }
   }
 }

@@ -1,0 +1,190 @@
+// entry/csk_select.c: the best k of a stream. Values that pass the cut are appended to the
+// candidates; when these fill their arrays, all but about k are taken away and the cut rises.
+//
+// Bound: reading the values once. The worst case, where each value passes, also writes 12 bytes a
+// value and moves a third of them again: long offers avoid it by predicting their cut.
+#include "csk_select_internal.h"
+
+// Values filtered at a time: they stay in the first-level cache between the stamping of excluded
+// ones and the filter.
+enum { piece_size = 2048 };
+
+int64_t csk_selection_capacity(int64_t k) {
+  return k < 0 || k > INT64_C(1) << 32 ? -1 : 3 * k + 4096;
+}
+
+csk_status csk_selection_begin(csk_selection *selection, csk_select_order order, int64_t k,
+                               uint32_t *keys, int64_t *positions, int64_t capacity) {
+  if (!selection || !keys || !positions || csk_selection_capacity(k) < 0 ||
+      capacity < csk_selection_capacity(k) ||
+      (order != csk_select_largest && order != csk_select_smallest))
+    return csk_status_invalid_argument;
+  *selection = (csk_selection){
+      .order = order,
+      .k = k,
+      .capacity = capacity,
+      .keys = keys,
+      .positions = positions,
+      .cut_key = k > 0 ? csk_key_lowest : csk_key_highest,
+      .cut_position = k > 0 ? INT64_MAX : 0,
+      .in_order = true,
+  };
+  return csk_status_ok;
+}
+
+// One offer on its way through the filter.
+typedef struct offer {
+  float *values;
+  int64_t count, first_position, position_stride;
+  const int32_t *excluded;
+  int64_t excluded_count;
+  bool is_stamped;  // the excluded values are NaN already: the second time through
+} offer;
+
+// Overwrites the excluded values below `end` with NaN, which never passes. `next` is the first of
+// `excluded` to look at, and moves on.
+static csk_status stamp(const offer *offer, int64_t end, int64_t *next) {
+  for (; *next < offer->excluded_count && offer->excluded[*next] < end; (*next)++) {
+    const int32_t i = offer->excluded[*next];
+    if (offer->is_stamped) continue;
+    if (i < 0 || (*next > 0 && i <= offer->excluded[*next - 1])) return csk_status_invalid_argument;
+    if (offer->values[i] != offer->values[i]) return csk_status_nan;
+    const uint32_t nan = 0x7fc00000;
+    memcpy(offer->values + i, &nan, sizeof nan);
+  }
+  return csk_status_ok;
+}
+
+// Filters a whole offer, shrinking when the candidates are full; `passed` counts what passed.
+static csk_status filter(csk_selection *selection, const csk_kernels *kernels, const offer *offer,
+                         int64_t *passed) {
+  int64_t next = 0;
+  *passed = 0;
+  // The kernels multiply 32 bits; a single value needs no stride.
+  const int64_t largest_piece = offer->position_stride > UINT32_MAX ? 1 : piece_size;
+  for (int64_t begin = 0; begin < offer->count;) {
+    const int64_t piece =
+        offer->count - begin < largest_piece ? offer->count - begin : largest_piece;
+    if (selection->capacity - csk_select_slack - selection->count < piece)
+      csk_selection_shrink(selection, kernels, false);
+    const int64_t excluded_before = next;
+    const csk_status status = stamp(offer, begin + piece, &next);
+    if (status != csk_status_ok) return status;
+    const int64_t first = offer->first_position + begin * offer->position_stride;
+    const int64_t held = selection->count;
+    const int64_t nans = kernels->select_filter(selection, offer->values + begin, piece, first,
+                                                offer->position_stride);
+    if (nans != next - excluded_before) return csk_status_nan;
+    if (selection->count > held) {
+      selection->in_order &= first >= selection->next_position;
+      selection->next_position = first + (piece - 1) * offer->position_stride + 1;
+      *passed += selection->count - held;
+    }
+    begin += piece;
+  }
+  return next == offer->excluded_count ? csk_status_ok : csk_status_invalid_argument;
+}
+
+// Whether `index` is excluded. Asked for ascending indices: `from` moves on.
+static bool is_excluded(const offer *offer, int64_t index, int64_t *from) {
+  int64_t low = *from, high = offer->excluded_count;
+  while (low < high) {
+    const int64_t middle = low + (high - low) / 2;
+    if (offer->excluded[middle] < index)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  *from = low;
+  return low < offer->excluded_count && offer->excluded[low] == index;
+}
+
+// A key that k values of the offer should reach, from a sample of it; 0 if it is no help.
+static uint32_t predict_cut(const csk_selection *selection, const offer *offer) {
+  if (selection->k == 0 || offer->count < 1 << 16 || offer->count / 4 < selection->k) return 0;
+  const csk_key_rule rule = csk_key_rule_of(selection->order);
+  int64_t samples = offer->count / 256, taken = 0, from = 0;
+  if (samples > csk_select_samples) samples = csk_select_samples;
+  uint32_t sample[csk_select_samples], histogram[csk_cut_histogram_size], cut;
+  const int64_t width = offer->count / samples;
+  for (int64_t i = 0; i < samples; i++) {
+    const int64_t index = i * width + csk_select_jitter(i) * width / 65536;
+    if (offer->excluded_count > 0 && is_excluded(offer, index, &from)) continue;
+    const int32_t key = csk_key_of(rule, offer->values[index]);
+    if (key >= (int32_t)csk_key_lowest) sample[taken++] = (uint32_t)key;
+  }
+  const int64_t rank = csk_select_sample_rank(samples, selection->k, offer->count);
+  if (rank >= taken) return 0;
+  csk_kth_largest(sample, taken, rank, histogram, &cut);
+  return cut;
+}
+
+// Filters by a predicted cut. If k values of the offer reach it, that proves it: whatever did not
+// is out. If not, the offer is filtered again without it.
+static csk_status filter_predicted(csk_selection *selection, const csk_kernels *kernels,
+                                   offer *offer) {
+  int64_t passed;
+  const uint32_t predicted = predict_cut(selection, offer);
+  if (predicted <= selection->cut_key) return filter(selection, kernels, offer, &passed);
+  // With room for k, the candidates fill up, and lose what was there before, only after the proof.
+  if (selection->capacity - csk_select_slack - selection->count < selection->k + piece_size)
+    csk_selection_shrink(selection, kernels, false);
+  csk_selection before = *selection;
+  if (predicted > selection->cut_key) {
+    selection->cut_key = predicted;
+    selection->cut_position = INT64_MAX;
+  }
+  const csk_status status = filter(selection, kernels, offer, &passed);
+  if (status != csk_status_ok || passed >= selection->k) return status;
+  *selection = before;
+  offer->is_stamped = true;
+  return filter(selection, kernels, offer, &passed);
+}
+
+csk_status csk_selection_offer_on(csk_isa isa, csk_selection *selection, float *values,
+                                  int64_t count, int64_t first_position, int64_t position_stride,
+                                  const int32_t *excluded, int64_t excluded_count) {
+  if (!selection || !selection->keys || !selection->positions || count < 0 ||
+      (count > 0 && !values) || first_position < 0 || position_stride < 1 || excluded_count < 0 ||
+      (excluded_count > 0 && !excluded))
+    return csk_status_invalid_argument;
+  const csk_kernels *kernels = csk_kernels_for(isa);
+  if (!kernels) return csk_status_unsupported_isa;
+  int64_t end;  // past the last position, which must fit too
+  if (__builtin_mul_overflow(count, position_stride, &end) ||
+      __builtin_add_overflow(end, first_position, &end))
+    return csk_status_overflow;
+  offer offer = {values, count, first_position, position_stride, excluded, excluded_count, false};
+  return filter_predicted(selection, kernels, &offer);
+}
+
+csk_status csk_selection_offer(csk_selection *selection, float *values, int64_t count,
+                               int64_t first_position, int64_t position_stride,
+                               const int32_t *excluded, int64_t excluded_count) {
+  return csk_selection_offer_on(csk_isa_current(), selection, values, count, first_position,
+                                position_stride, excluded, excluded_count);
+}
+
+csk_status csk_selection_merge(csk_selection *selection, const csk_selection *other) {
+  if (!selection || !other || selection == other || selection->order != other->order ||
+      other->k < selection->k)
+    return csk_status_invalid_argument;
+  const csk_kernels *kernels = csk_kernels_for(csk_isa_current());
+  for (int64_t i = 0; i < other->count; i++) {
+    const uint32_t key = other->keys[i];
+    const int64_t position = other->positions[i];
+    if (key < selection->cut_key ||
+        (key == selection->cut_key && position >= selection->cut_position))
+      continue;
+    if (selection->count == selection->capacity) {
+      csk_selection_shrink(selection, kernels, false);
+      i--;  // the cut has risen: look again
+      continue;
+    }
+    selection->in_order &= position >= selection->next_position;
+    selection->next_position = position + 1;
+    selection->keys[selection->count] = key;
+    selection->positions[selection->count++] = position;
+  }
+  return csk_status_ok;
+}
