@@ -156,15 +156,36 @@ public final class TrainingStep {
       dropFraction: dropFraction, gradientNorm: norm, movedWeights: movedWeights)
   }
 
+  /// Throws if a weight or a number of the optimizer's state is not finite: nothing can go on from
+  /// there.
+  func requireFiniteNumbers() throws(RigLError) {
+    if firstBroken != nil { throw notFinite("training has diverged") }
+    for (parameter, slots) in zip(optimizer.parameters, optimizer.slots) {
+      for slot in slots where !slot.buffer.isFinite {
+        throw notFinite("\(slot.name) of \(parameter.name) is not finite")
+      }
+    }
+  }
+
+  /// The first parameter with a value that is not finite.
+  private var firstBroken: Parameter? { model.parameters.first { !$0.values.isFinite } }
+
   /// The error for a number that is not finite: names the first layer whose weights are not.
   private func notFinite(_ what: String) -> RigLError {
-    let broken = model.parameters.first { parameter in
-      (0..<parameter.count).contains { !parameter.values[$0].isFinite }
-    }
-    let place = broken.map { "in \($0.name) weights are not finite" } ?? "all weights are finite"
+    let place = firstBroken.map { "in \($0.name) weights are not finite" }
     return RigLError(
-      .numerical, "step \(step): \(what); \(place)",
-      hint: "lower the learning rate, add warm-up steps, or clip the gradient (clip_norm)")
+      .numerical, "step \(step): \(what); \(place ?? "all weights are finite")",
+      hint: "Lower the learning rate, add warm-up steps, or clip the gradient (clip_norm).")
+  }
+}
+
+extension AlignedBuffer where Element == Float {
+  /// Whether no element is infinite or not a number.
+  fileprivate var isFinite: Bool {
+    withSpan { span in
+      for index in span.indices where !span[index].isFinite { return false }
+      return true
+    }
   }
 }
 
