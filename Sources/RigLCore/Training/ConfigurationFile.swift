@@ -124,7 +124,8 @@ extension ConfigurationLayers {
         .configuration, "\(place)\(key): there is no '\(value)'",
         hint: "Possible: \(words.joined(separator: ", ")).")
     }
-    return RigLError(.configuration, "\(place)\(key): '\(value)' is not \(kind ?? "a value for it")")
+    return RigLError(
+      .configuration, "\(place)\(key): '\(value)' is not \(kind ?? "a value for it")")
   }
 
   private static func describe(_ type: Any.Type) -> String? {
@@ -162,7 +163,8 @@ extension ConfigurationLayers {
       return "[\(sequence.map(written).joined(separator: ", "))]"
     }
     if let mapping = node.mapping {
-      return "{\(mapping.map { "\(written($0.key)): \(written($0.value))" }.joined(separator: ", "))}"
+      return
+        "{\(mapping.map { "\(written($0.key)): \(written($0.value))" }.joined(separator: ", "))}"
     }
     return node.string ?? ""
   }

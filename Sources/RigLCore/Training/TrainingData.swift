@@ -23,7 +23,9 @@ public struct TrainingData: Sendable {
     let source: DataSource
     if configuration.data == "idx" {
       guard let folder else {
-        throw RigLError(.configuration, "data idx: no folder given", hint: "Give it by data_folder, or --data PATH.")
+        throw RigLError(
+          .configuration, "data idx: no folder given",
+          hint: "Give it by data_folder, or --data PATH.")
       }
       source = try DataSource(name: folder)
     } else {
