@@ -63,7 +63,7 @@ public struct SGD: Optimizer, Hashable {
       weightDecay: parameter.decays ? weightDecay : 0,
       decoupledDecay: parameter.decays ? decoupledWeightDecay : 0,
       gradientScale: settings.gradientScale, nesterov: nesterov
-    ).apply(to: parameter, velocity: slots.first, range: range)
+    ).apply(to: parameter, velocity: slots.isEmpty ? nil : slots[0], range: range)
   }
 }
 

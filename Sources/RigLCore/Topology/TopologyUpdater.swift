@@ -70,21 +70,22 @@ final class TopologyUpdater: ConnectionMover {
 
   /// Moves all layers, for a method that does not look at gradients.
   func moveAll() throws(RigLError) {
-    for layer in layers { try move(layer, operands: nil) }
+    for index in 0..<layers.count { try move(index, operands: nil) }
   }
 
   /// Moves one layer while its operands are at hand.
   func move(_ weights: SparseWeights, input: Tensor, outputGradient: Tensor) throws(RigLError) {
-    try move(weights, operands: (input, outputGradient))
+    for index in 0..<layers.count where layers[index] === weights {
+      try move(index, operands: (input, outputGradient))
+    }
   }
 
   private func move(
-    _ weights: SparseWeights, operands: (input: Tensor, outputGradient: Tensor)?
+    _ index: Int, operands: (input: Tensor, outputGradient: Tensor)?
   ) throws(RigLError) {
+    let weights = layers[index]
     let count = UpdateSchedule.moved(of: weights.count, fraction: fraction)
-    guard count > 0, let update, let index = layers.firstIndex(where: { $0 === weights }) else {
-      return
-    }
+    guard count > 0, let update else { return }
     update.begin(
       weights, layerIndex: index, step: step, batchesConsumed: batchesConsumed, gradient: operands)
     try method.move(count, in: update)
