@@ -125,7 +125,7 @@ public final class Model {
 
   /// Says that the weights have changed; whoever changes them must say so.
   public func weightsDidChange() {
-    for layer in sparseLayers { layer.weightsDidChange() }
+    for index in 0..<sparseLayers.count { sparseLayers[index].weightsDidChange() }
   }
 
   /// Connections of all weight layers.

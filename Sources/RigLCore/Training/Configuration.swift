@@ -64,6 +64,10 @@ public struct Configuration: Codable, Hashable, Sendable {
   public var annealingPower = 3.0
   /// What weight a grown connection starts with.
   public var newWeights = NewWeights.zero
+  /// What that weight is divided by (d).
+  public var newWeightDivisor = 1.0
+  /// Whether an update that would replace a weight step is followed by one on the same batch.
+  public var updateThenStep = false
 
   // MARK: Training
 
@@ -138,6 +142,14 @@ public struct Configuration: Codable, Hashable, Sendable {
     case zero
     /// Drawn anew from the initializer.
     case fresh
+    /// N(0, standard deviation of the layer's weights).
+    case normal
+    /// U(± mean magnitude of the layer's weights).
+    case uniform
+    /// The gradient at the new position; RigL only.
+    case gradient
+    /// Its sign; RigL only.
+    case gradientSign = "gradient_sign"
   }
 
   /// What changes the weights, by name.
@@ -188,6 +200,8 @@ public struct Configuration: Codable, Hashable, Sendable {
     case annealing
     case annealingPower = "annealing_power"
     case newWeights = "new_weights"
+    case newWeightDivisor = "new_weight_divisor"
+    case updateThenStep = "update_then_step"
     case epochs
     case batchSize = "batch_size"
     case multiplier

@@ -7,6 +7,7 @@ extension Configuration {
   public func validate() throws(RigLError) {
     try validateLengths()
     try validateNumbers()
+    try validateGrowth()
     _ = try makeNetwork()
     try sparsityDistribution?.validate()
     // As of a training with long epochs: how many steps they have, the data will say.
@@ -53,6 +54,22 @@ extension Configuration {
     guard factor > 0, factor.isFinite else { throw problem(.factor, "\(factor)", "positive") }
     guard minLearningRate >= 0, minLearningRate <= learningRate else {
       throw problem(.minLearningRate, "\(minLearningRate)", "in [0, learning_rate]")
+    }
+  }
+
+  /// What grown connections start with, and whether the method has what that needs.
+  private func validateGrowth() throws(RigLError) {
+    guard newWeightDivisor != 0, newWeightDivisor.isFinite else {
+      throw problem(.newWeightDivisor, "\(newWeightDivisor)", "a number other than 0")
+    }
+    if newConnectionWeight.usesGradient && method == .set {
+      throw RigLError(
+        .configuration, "new_weights: SET sees no gradient at new positions",
+        hint: "choose zero, fresh, normal or uniform")
+    }
+    if updateThenStep && accumulation > 1 {
+      throw RigLError(
+        .configuration, "update_then_step needs a batch for each weight step (accumulation: 1)")
     }
   }
 

@@ -120,6 +120,19 @@ extension Configuration {
     }
   }
 
+  /// What weight a grown connection starts with.
+  public var newConnectionWeight: NewConnectionWeight {
+    let divisor = Float(newWeightDivisor)
+    return switch newWeights {
+    case .zero: .zero
+    case .fresh: .fresh(weightInitializer, divisor: divisor)
+    case .normal: .normal(divisor: divisor)
+    case .uniform: .uniform(divisor: divisor)
+    case .gradient: .gradient(divisor: divisor)
+    case .gradientSign: .gradientSign(divisor: divisor)
+    }
+  }
+
   /// How weights start.
   public var weightInitializer: Initializer {
     Initializer(initializer, countsConnections: initializerCountsConnections)

@@ -99,8 +99,8 @@ public final class Trainer {
     var settings = TrainingStep.Settings()
     settings.method = method ?? configuration.makeMethod()
     settings.schedule = try configuration.updateSchedule(samples: count)
-    settings.newWeight =
-      configuration.newWeights == .fresh ? .fresh(configuration.weightInitializer) : .zero
+    settings.newWeight = configuration.newConnectionWeight
+    settings.updateThenStep = configuration.updateThenStep
     settings.clipNorm = configuration.clipNorm
     settings.accumulation = configuration.accumulation
     step = TrainingStep(
