@@ -105,7 +105,7 @@ public final class TrainingStep {
     let logits = try model.forward(batch.inputs, pass)
     let loss = try loss.evaluate(
       logits, labels: batch.labels, gradient: logitsGradient, outcome: outcome, pass: pass)
-    guard loss.isFinite else { throw notFinite("loss is \(loss)") }
+    guard loss.isFinite else { throw notFinite("loss is \(loss.magnitude)") }
 
     // loss → gradients → connections
     var moved: Double?
@@ -164,35 +164,60 @@ public final class TrainingStep {
       dropFraction: dropFraction, gradientNorm: norm, movedWeights: movedWeights)
   }
 
-  /// Throws if a weight or a number of the optimizer's state is not finite: nothing can go on from
-  /// there.
-  func requireFiniteNumbers() throws(RigLError) {
+  /// Throws if a weight, a number of the optimizer's state, or the loss on a batch is not finite:
+  /// nothing can go on from there.
+  func requireFinite(on batch: Batch) throws(RigLError) {
     if firstBroken != nil { throw notFinite("training has diverged") }
     for (parameter, slots) in zip(optimizer.parameters, optimizer.slots) {
-      for slot in slots where !slot.buffer.isFinite {
+      for slot in slots where slot.buffer.largestMagnitude == nil {
         throw notFinite("\(slot.name) of \(parameter.name) is not finite")
       }
     }
+    guard batch.labels.count > 0 else { return }  // No batch was drawn yet.
+    pass.isTraining = false
+    let logits = try model.forward(batch.inputs, pass)
+    let loss = try loss.evaluate(
+      logits, labels: batch.labels, gradient: nil, outcome: outcome, pass: pass)
+    guard loss.isFinite else { throw notFinite("loss is \(loss.magnitude)") }
   }
 
   /// The first parameter with a value that is not finite.
-  private var firstBroken: Parameter? { model.parameters.first { !$0.values.isFinite } }
+  private var firstBroken: Parameter? {
+    model.parameters.first { $0.values.largestMagnitude == nil }
+  }
 
-  /// The error for a number that is not finite: names the first layer whose weights are not.
+  /// The error for a number that is not finite: names the first layer whose weights are not, or
+  /// else the one with the largest.
   private func notFinite(_ what: String) -> RigLError {
-    let place = firstBroken.map { "in \($0.name) weights are not finite" }
+    var place = "there are no weights"
+    var largest: Float = -1
+    for parameter in model.parameters {
+      guard let magnitude = parameter.values.largestMagnitude else {
+        place = "in \(parameter.name) weights are not finite"
+        break
+      }
+      if magnitude > largest {
+        largest = magnitude
+        place = "all weights are finite, the largest is \(magnitude) in \(parameter.name)"
+      }
+    }
     return RigLError(
-      .numerical, "step \(step): \(what); \(place ?? "all weights are finite")",
+      .numerical, "step \(step): \(what); \(place)",
       hint: "Lower the learning rate, add warm-up steps, or clip the gradient (clip_norm).")
   }
 }
 
 extension AlignedBuffer where Element == Float {
-  /// Whether no element is infinite or not a number.
-  fileprivate var isFinite: Bool {
+  /// The largest magnitude, 0 of no elements; nil if an element is infinite or not a number.
+  fileprivate var largestMagnitude: Float? {
     withSpan { span in
-      for index in span.indices where !span[index].isFinite { return false }
-      return true
+      var largest: Float = 0
+      for index in span.indices {
+        let magnitude = span[index].magnitude
+        guard magnitude.isFinite else { return nil }
+        largest = max(largest, magnitude)
+      }
+      return largest
     }
   }
 }

@@ -29,6 +29,7 @@ struct Train: ParsableCommand {
     options.output = running.output
     try configuration.validate()
     if let output = running.output { try RunFolder.requireNothing(at: output) }
+    if let resume = running.resume { try RunFolder.open(resume).requireSame(configuration) }
     let trainer = try Trainer(configuration, options: options)
     if running.dryRun {
       try DryRun(trainer).print(printing)
