@@ -79,8 +79,9 @@ struct Train: ParsableCommand {
     let reason = Interruption.signal.map { " by \(Interruption.name(of: $0))" } ?? ""
     Output.error.tryWrite(
       """
-      rigl: stopped\(reason) at step \(summary.step) of \(summary.totalSteps); a checkpoint is written
-        Go on with: rigl train --resume \(shellWord(summary.run))
+      rigl: stopped\(reason) at step \(summary.step) of \(summary.totalSteps)
+        A checkpoint is written; go on with:
+        rigl train --resume \(shellWord(summary.run))
 
       """)
     if let outputError { throw outputError }
