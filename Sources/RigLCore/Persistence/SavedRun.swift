@@ -19,6 +19,8 @@ public final class SavedRun {
   public let normalization: PixelNormalization?
   /// The path of the checkpoint.
   public let checkpointPath: String
+  /// The size of its file.
+  public let checkpointBytes: Int
   /// What was wrong with newer checkpoints.
   public let warnings: [String]
 
@@ -38,7 +40,7 @@ public final class SavedRun {
   ) throws(RigLError) {
     let file: SafetensorsFile
     (file, warnings) = try SavedRun.open(try RunFolder.open(path), best: best)
-    checkpointPath = file.path
+    (checkpointPath, checkpointBytes) = (file.path, file.size)
     configuration = try Configuration(
       yaml: file.metadata["configuration"] ?? "", path: file.path)
     try configuration.validate()

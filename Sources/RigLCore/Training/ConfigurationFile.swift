@@ -1,3 +1,4 @@
+import Foundation
 import Yams
 
 /// A configuration in the making: settings on top of settings, each by its key.
@@ -76,6 +77,34 @@ public struct ConfigurationLayers {
     }
     try set(key, to: node, place: "")
     _ = try decode(place: "")
+  }
+
+  /// Sets where samples come from: a name that ``Configuration/data`` may have, or the path of a
+  /// folder of IDX files.
+  ///
+  /// A name forgets the folder of the data that was set before.
+  ///
+  /// - Throws: `RigLError`, `.configuration` or `.missingFile`, where it is neither.
+  public mutating func set(data name: String) throws(RigLError) {
+    if (DataSource.names + ["idx"]).contains(name) {
+      if name != "idx" { options.dataFolder = nil }
+      mapping[Node(Configuration.Key.data.rawValue)] = Node(name)
+      return
+    }
+    guard folderExists(at: name) else {
+      if name.contains("/") {
+        throw RigLError(
+          .missingFile, "\(name): there is no such folder",
+          hint: "It should hold IDX files named as MNIST's: train-images-idx3-ubyte and so on.")
+      }
+      let known = nearest(to: name, in: DataSource.names).map { "Did you mean \($0)? " } ?? ""
+      throw RigLError(
+        .configuration, "data: there is nothing named '\(name)', and no such folder",
+        hint:
+          "\(known)Known: \(DataSource.names.joined(separator: ", ")), and folders of IDX files.")
+    }
+    mapping[Node(Configuration.Key.data.rawValue)] = Node("idx")
+    options.setDataFolder(name)
   }
 
   /// The configuration so far; its numbers are not checked, see ``Configuration/validate()``.
@@ -190,6 +219,11 @@ extension RunOptions {
   /// The keys that a file or `--set` may use for these options.
   public static let keys = ["threads", "data_folder", "start_from", "checkpoint_every", "keep", "log_every"]
 
+  /// Sets the folder of the data, for any working directory.
+  public mutating func setDataFolder(_ path: String) {
+    dataFolder = absolutePath(path)
+  }
+
   /// Sets an option; false if the key is not one.
   mutating func set(_ key: String, to value: Node, place: String) throws(RigLError) -> Bool {
     func count() throws(RigLError) -> Int {
@@ -265,21 +299,34 @@ extension Configuration {
   /// The settings by key, in the order of ``Key``.
   fileprivate func mapping() throws(RigLError) -> Node.Mapping {
     do {
-      let text = try YAMLEncoder().encode(self)
-      let encoded = try Yams.compose(yaml: text)?.mapping ?? [:]
+      // JSON has the shortest digits that give the same number back, and is YAML.
+      let encoder = JSONEncoder()
+      encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+      let json = String(decoding: try encoder.encode(self), as: UTF8.self)
+      let encoded = try Yams.compose(yaml: json)?.mapping ?? [:]
       var ordered: Node.Mapping = [:]
       for key in Key.allCases {
-        guard var value = encoded[Node(key.rawValue)] else { continue }
-        if let entries = value.mapping {
-          // A dictionary has no order of its own.
-          let pairs = entries.sorted { ($0.key.string ?? "") < ($1.key.string ?? "") }
-          value = Node.mapping(Node.Mapping(pairs))
-        }
-        ordered[Node(key.rawValue)] = value
+        if let value = encoded[Node(key.rawValue)] { ordered[Node(key.rawValue)] = plain(value) }
       }
       return ordered
     } catch {
       throw RigLError(.configuration, "the configuration cannot be written as YAML: \(error)")
     }
+  }
+
+  /// A value as people write it: words without quotation marks.
+  private func plain(_ node: Node) -> Node {
+    if let list = node.sequence {
+      return Node.sequence(Node.Sequence(list.map(plain), .implicit, .flow))
+    }
+    guard let scalar = node.scalar else { return node }
+    let isWord =
+      scalar.string.first?.isLetter ?? false
+      && scalar.string.allSatisfy {
+        $0.isASCII && ($0.isLetter || $0.isNumber || "_-".contains($0))
+      }
+    // Not for "null", "yes" and their like.
+    guard isWord, Node(scalar.string).tag == Tag(.str) else { return node }
+    return Node(scalar.string)
   }
 }

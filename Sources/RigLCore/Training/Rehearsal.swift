@@ -58,9 +58,10 @@ extension Trainer {
     let updates = step.expectedUpdates(of: totalSteps)
     // An update that was not seen takes as long as two batches, more or less.
     let perUpdate = updateBatches.isEmpty ? 2 * perBatch : median(updateBatches)
-    // One that follows a weight step was timed together with it.
-    let extra =
-      step.settings.method.timing == .afterWeightStep ? max(0, perUpdate - perBatch) : perUpdate
+    // One that comes with a weight step was timed together with it.
+    let replacesStep =
+      step.settings.method.timing == .insteadOfWeightStep && !step.settings.updateThenStep
+    let extra = replacesStep ? perUpdate : max(0, perUpdate - perBatch)
     let evaluation = try secondsPerEvaluatedSample()
     let epochs = Double(totalSteps.dividedUp(by: stepsPerEpoch))
     let evaluated = epochs * Double(data.validation?.count ?? 0) + Double(data.test.count)

@@ -20,7 +20,7 @@ public struct TrainingData: Sendable {
   public static func load(
     _ configuration: Configuration, folder: String? = nil
   ) throws(RigLError) -> TrainingData {
-    let source: DataSource
+    var source: DataSource
     if configuration.data == "idx" {
       guard let folder else {
         throw RigLError(
@@ -30,6 +30,12 @@ public struct TrainingData: Sendable {
       source = try DataSource(name: folder)
     } else {
       source = try DataSource(name: configuration.data, folder: folder)
+    }
+    if case .synthetic(var images) = source {
+      // Generated only as far as they are asked for: a longer set begins with the shorter one's.
+      images.trainCount = min(configuration.trainSamples ?? .max, images.trainCount)
+      images.testCount = min(configuration.testSamples ?? .max, images.testCount)
+      source = .synthetic(images)
     }
     let (allTrain, allTest) = try source.load()
     var train: any Dataset = allTrain
