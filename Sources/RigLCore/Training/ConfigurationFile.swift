@@ -221,7 +221,9 @@ extension ConfigurationLayers {
 
 extension RunOptions {
   /// The keys that a file or `--set` may use for these options.
-  public static let keys = ["threads", "data_folder", "start_from", "checkpoint_every", "keep", "log_every"]
+  public static let keys = [
+    "threads", "data_folder", "start_from", "checkpoint_every", "keep", "log_every",
+  ]
 
   /// Sets the folder of the data, for any working directory.
   public mutating func setDataFolder(_ path: String) {
