@@ -75,9 +75,14 @@ let package = Package(
       dependencies: ["CSparseKernelsSuite"],
       swiftSettings: [.treatAllWarnings(as: .error)]
     ),
+    .target(
+      name: "AllocationCounter",
+      path: "Tests/AllocationCounter",
+      cSettings: strictC
+    ),
     .testTarget(
       name: "RigLCoreTests",
-      dependencies: ["RigLCore"],
+      dependencies: ["RigLCore", "AllocationCounter"],
       swiftSettings: [.treatAllWarnings(as: .error)]
     ),
     .testTarget(

@@ -1,4 +1,4 @@
-// select_tests.c: selections and magnitude cuts against a naive sort.
+// select_tests.c: selections against a naive sort.
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,44 +6,7 @@
 
 #include "CSparseKernels.h"
 #include "csk_suite.h"
-
-// The specification: (|value|, position), sorted.
-typedef struct ranked {
-  double magnitude;
-  int64_t position;
-} ranked;
-
-static int by_largest(const void *a, const void *b) {
-  const ranked *x = a, *y = b;
-  if (x->magnitude != y->magnitude) return x->magnitude > y->magnitude ? -1 : 1;
-  return x->position < y->position ? -1 : x->position > y->position;
-}
-
-static int by_smallest(const void *a, const void *b) {
-  const ranked *x = a, *y = b;
-  if (x->magnitude != y->magnitude) return x->magnitude < y->magnitude ? -1 : 1;
-  return x->position < y->position ? -1 : x->position > y->position;
-}
-
-static int by_position(const void *a, const void *b) {
-  const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-  return x < y ? -1 : x > y;
-}
-
-// positions[0..result) = the k best of values[i] at position i, without the excluded ones.
-static int64_t naive_select(csk_select_order order, const float *values, int64_t count, int64_t k,
-                            const bool *is_excluded, int64_t *positions) {
-  ranked *all = malloc((size_t)(count + 1) * sizeof *all);
-  int64_t offered = 0;
-  for (int64_t i = 0; i < count; i++)
-    if (!is_excluded || !is_excluded[i]) all[offered++] = (ranked){fabs((double)values[i]), i};
-  qsort(all, (size_t)offered, sizeof *all, order == csk_select_largest ? by_largest : by_smallest);
-  if (k > offered) k = offered;
-  for (int64_t i = 0; i < k; i++) positions[i] = all[i].position;
-  qsort(positions, (size_t)k, sizeof *positions, by_position);
-  free(all);
-  return k;
-}
+#include "select_fixture.h"
 
 static void selection_make(csk_selection *selection, csk_select_order order, int64_t k) {
   const int64_t capacity = csk_selection_capacity(k);
@@ -140,7 +103,7 @@ static void check_selection(const float *values, int64_t count, int64_t k, const
   int64_t *expected = malloc((size_t)(count + 1) * sizeof *expected);
   uint64_t seed = 5 + (uint64_t)count + (uint64_t)k;
   for (int order = csk_select_largest; order <= csk_select_smallest; order++) {
-    const int64_t selected = naive_select(order, values, count, k, is_excluded, expected);
+    const int64_t selected = select_naive(order, values, count, k, is_excluded, expected);
     for (int isa = csk_isa_scalar; isa <= csk_isa_neon; isa++) {
       if (!csk_isa_is_supported(isa)) continue;
       for (cutting cutting = whole; cutting < cuttings; cutting++) {
@@ -162,68 +125,13 @@ static void check_selection(const float *values, int64_t count, int64_t k, const
   free(expected);
 }
 
-// The shapes of data that a selection may meet.
-typedef enum shape {
-  random_values,
-  few_distinct,
-  all_equal,
-  zeros_of_both_signs,
-  mostly_zero,
-  ascending,
-  descending,
-  extremes,  // infinities, denormals, the largest numbers, zeros
-  shapes,
-} shape;
-static const char *const shape_names[] = {"random",      "few distinct", "all equal",  "zeros",
-                                          "mostly zero", "ascending",    "descending", "extremes"};
-
-static float *make_values(shape shape, int64_t count) {
-  static const float extreme[] = {INFINITY,  -INFINITY,  0x1p-149f,     -0x1p-149f,
-                                  0x1p-127f, 0x1p-126f,  0.0f,          -0.0f,
-                                  0x1p127f,  -0x1p-130f, 3.4028235e38f, 1};
-  float *values = malloc((size_t)(count + 1) * sizeof *values);
-  uint64_t seed = 77 + (uint64_t)shape;
-  for (int64_t i = 0; i < count; i++) {
-    const float uniform = csk_test_uniform(&seed);
-    const uint64_t number = csk_test_random(&seed);
-    const float ramp = (float)(i + 1) * 0x1p-12f;
-    switch (shape) {
-      case random_values:
-        values[i] = uniform;
-        break;
-      case few_distinct:
-        values[i] = (float)((int)(number % 7) - 3);
-        break;
-      case all_equal:
-        values[i] = number & 1 ? 0.25f : -0.25f;
-        break;
-      case zeros_of_both_signs:
-        values[i] = number & 1 ? 0.0f : -0.0f;
-        break;
-      case mostly_zero:
-        values[i] = number % 50 == 0 ? uniform : 0;
-        break;
-      case ascending:
-        values[i] = number & 1 ? ramp : -ramp;
-        break;
-      case descending:
-        values[i] = 1 / ramp;
-        break;
-      default:
-        values[i] = extreme[number % (sizeof extreme / sizeof *extreme)];
-        break;
-    }
-  }
-  return values;
-}
-
 static void test_small(void) {
   for (shape shape = 0; shape < shapes; shape++) {
     for (int64_t count = 0; count <= 35; count++) {
-      float *values = make_values(shape, count);
+      float *values = select_values(shape, count);
       const int64_t ks[] = {0, 1, count / 3, count - 1, count, count + 1, 2 * count + 50};
       for (size_t i = 0; i < sizeof ks / sizeof *ks; i++)
-        if (ks[i] >= 0) check_selection(values, count, ks[i], NULL, shape_names[shape]);
+        if (ks[i] >= 0) check_selection(values, count, ks[i], NULL, select_shape_names[shape]);
       free(values);
     }
   }
@@ -235,9 +143,9 @@ static void test_large(void) {
   for (shape shape = 0; shape < shapes; shape++) {
     for (size_t c = 0; c < sizeof counts / sizeof *counts; c++) {
       const int64_t count = counts[c], ks[] = {0, 1, 100, count / 33, count / 4};
-      float *values = make_values(shape, count);
+      float *values = select_values(shape, count);
       for (size_t i = 0; i < sizeof ks / sizeof *ks; i++)
-        check_selection(values, count, ks[i], NULL, shape_names[shape]);
+        check_selection(values, count, ks[i], NULL, select_shape_names[shape]);
       free(values);
     }
   }
@@ -250,7 +158,7 @@ static void test_excluded(void) {
     const int64_t count = counts[c];
     bool *is_excluded = calloc((size_t)count + 1, sizeof *is_excluded);
     for (int kind = 0; kind < 5; kind++) {
-      float *values = make_values(kind == 4 ? few_distinct : random_values, count);
+      float *values = select_values(kind == 4 ? few_distinct : random_values, count);
       uint64_t seed = 3;
       for (int64_t i = 0; i < count; i++) {
         const uint64_t number = csk_test_random(&seed);
@@ -272,7 +180,7 @@ static void test_excluded(void) {
 // samples are is copied from predict_cut; if it moves, this test loses its edge but stays right.
 static void test_misled(void) {
   const int64_t count = 1 << 17, samples = 512, width = count / samples, k = 1000;
-  float *values = make_values(random_values, count);
+  float *values = select_values(random_values, count);
   bool *is_excluded = calloc((size_t)count, sizeof *is_excluded);
   for (int64_t i = 0; i < samples; i++) {
     const int64_t jitter = (uint32_t)i * UINT32_C(0x9e3779b1) >> 16;
@@ -291,13 +199,13 @@ static void test_misled(void) {
 // best are looked at, so that the estimate keeps too few.
 static void test_misled_shrink(void) {
   enum { k = 1000, filled = 4096 + 3 * k - 8, samples = filled / 16, count = 2 * filled };
-  float *values = make_values(random_values, count);
+  float *values = select_values(random_values, count);
   int64_t expected[k];
   for (int64_t i = 0; i < samples; i++) {
     const int64_t jitter = (uint32_t)i * UINT32_C(0x9e3779b1) >> 16;
     values[i * 16 + jitter * 16 / 65536] *= 100;
   }
-  naive_select(csk_select_largest, values, count, k, NULL, expected);
+  select_naive(csk_select_largest, values, count, k, NULL, expected);
   csk_selection selection;
   selection_make(&selection, csk_select_largest, k);
   for (int64_t i = 0; i < count; i += 16)
@@ -311,11 +219,11 @@ static void test_misled_shrink(void) {
 // An earlier offer's candidates count too, whether the prediction of a later one holds or not.
 static void test_earlier_offers(void) {
   const int64_t count = 3 << 16, k = 1500;
-  float *values = make_values(random_values, count);
+  float *values = select_values(random_values, count);
   int64_t *expected = malloc((size_t)count * sizeof *expected);
   for (int better = 0; better < 3; better++) {
     for (int64_t i = 0; i < 3000; i++) values[i + better * (1 << 16)] *= 4;
-    naive_select(csk_select_largest, values, count, k, NULL, expected);
+    select_naive(csk_select_largest, values, count, k, NULL, expected);
     for (int isa = csk_isa_scalar; isa <= csk_isa_neon; isa++) {
       if (!csk_isa_is_supported(isa)) continue;
       csk_selection selection;
@@ -338,7 +246,7 @@ static void test_wide_positions(void) {
   uint64_t seed = 1;
   for (int i = 0; i < 100; i++) values[i] = csk_test_uniform(&seed);
   int64_t expected[10];
-  naive_select(csk_select_largest, values, 100, 10, NULL, expected);
+  select_naive(csk_select_largest, values, 100, 10, NULL, expected);
   for (int isa = csk_isa_scalar; isa <= csk_isa_neon; isa++) {
     if (!csk_isa_is_supported(isa)) continue;
     for (size_t s = 0; s < sizeof strides / sizeof *strides; s++) {
@@ -449,54 +357,6 @@ static void test_arguments(void) {
   selection_free(&other);
 }
 
-static void test_magnitude_cut(void) {
-  static uint32_t histogram[csk_cut_histogram_size];
-  const int64_t counts[] = {0, 1, 2, 3, 4, 5, 100, 3001};
-  for (shape shape = 0; shape < shapes; shape++) {
-    for (size_t c = 0; c < sizeof counts / sizeof *counts; c++) {
-      const int64_t count = counts[c];
-      float *values = make_values(shape, count);
-      int64_t *expected = malloc((size_t)(count + 1) * sizeof *expected);
-      for (int64_t keep = 0; keep <= count; keep += count > 100 ? 79 : 1) {
-        csk_magnitude_cut cut;
-        CSK_CHECK(csk_find_magnitude_cut(values, count, keep, histogram, &cut) == csk_status_ok);
-        naive_select(csk_select_largest, values, count, keep, NULL, expected);
-        int64_t kept = 0, ties = 0;
-        bool same = true;
-        for (int64_t i = 0; i < count; i++) {
-          const float magnitude = fabsf(values[i]);
-          const bool is_tie = magnitude == cut.magnitude;
-          if (magnitude > cut.magnitude || (is_tie && ties < cut.ties))
-            same = same && kept < keep && expected[kept++] == i;
-          ties += is_tie;
-        }
-        CSK_CHECK(same && kept == keep && cut.ties <= ties, "%s: n = %lld, keep = %lld",
-                  shape_names[shape], (long long)count, (long long)keep);
-        if (keep == 0) CSK_CHECK(cut.magnitude == INFINITY && cut.ties == 0);
-        if (keep > 0) CSK_CHECK(cut.ties >= 1);
-      }
-      for (int64_t at = 0; at<count; at += count> 100 ? 79 : 1) {
-        const float value = values[at];
-        csk_magnitude_cut cut;
-        values[at] = NAN;
-        CSK_CHECK(csk_find_magnitude_cut(values, count, at, histogram, &cut) == csk_status_nan);
-        values[at] = value;
-      }
-      free(expected);
-      free(values);
-    }
-  }
-  csk_magnitude_cut cut;
-  float one = 1;
-  const csk_status bad = csk_status_invalid_argument;
-  CSK_CHECK(csk_find_magnitude_cut(NULL, 1, 0, histogram, &cut) == bad);
-  CSK_CHECK(csk_find_magnitude_cut(&one, -1, 0, histogram, &cut) == bad);
-  CSK_CHECK(csk_find_magnitude_cut(&one, 1, 2, histogram, &cut) == bad);
-  CSK_CHECK(csk_find_magnitude_cut(&one, 1, -1, histogram, &cut) == bad);
-  CSK_CHECK(csk_find_magnitude_cut(&one, 1, 1, NULL, &cut) == bad);
-  CSK_CHECK(csk_find_magnitude_cut(&one, 1, 1, histogram, NULL) == bad);
-}
-
 const csk_test csk_tests_select[] = {
     {"select.offer: every shape of data, n to 35, every k", test_small},
     {"select.offer: every shape of data, both sides of a piece and of a shrink", test_large},
@@ -508,6 +368,7 @@ const csk_test csk_tests_select[] = {
     {"select.offer: a NaN at every lane, excluded or not", test_nan},
     {"select.offer: values are only read, and only to the end", test_only_reads},
     {"select: invalid arguments", test_arguments},
-    {"select.magnitude_cut: every shape of data, every NaN, invalid arguments", test_magnitude_cut},
+    {"select.magnitude_cut: every shape of data, every NaN, invalid arguments",
+     select_test_magnitude_cut},
     {0},
 };

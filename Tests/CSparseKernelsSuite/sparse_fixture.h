@@ -14,12 +14,12 @@ typedef struct topology {
 } topology;
 
 /// Each position is a connection with probability `density`: 0 none, 1 all.
-topology topology_random(int32_t rows, int32_t channels, int32_t taps, double density,
-                         uint64_t seed);
+topology sparse_topology_random(int32_t rows, int32_t channels, int32_t taps, double density,
+                                uint64_t seed);
 /// Output o has `counts[o]` connections at random columns, at most channels * taps.
-topology topology_with_counts(int32_t rows, int32_t channels, int32_t taps, const int32_t *counts,
-                              uint64_t seed);
-void topology_free(topology *topology);
+topology sparse_topology_with_counts(int32_t rows, int32_t channels, int32_t taps,
+                                     const int32_t *counts, uint64_t seed);
+void sparse_topology_free(topology *topology);
 
 /// An owned list. Its arrays have exactly the measured sizes, so that sanitizers see the bounds.
 typedef struct built_list {
@@ -30,12 +30,12 @@ typedef struct built_list {
 } built_list;
 
 /// Measures, allocates, builds; the list's weights are `weights` (CSR order) in list order.
-built_list build_list(const csk_csr *csr, const csk_list_shape *shape, const float *weights);
-void built_list_free(built_list *list);
+built_list sparse_build_list(const csk_csr *csr, const csk_list_shape *shape, const float *weights);
+void sparse_built_list_free(built_list *list);
 
 /// What a call of malloc cannot be: null.
-void *allocate(int64_t count, int64_t size);
-float *allocate_uniform(int64_t count, uint64_t seed);
+void *sparse_allocate(int64_t count, int64_t size);
+float *sparse_allocate_uniform(int64_t count, uint64_t seed);
 
 // The tests in sparse_list_tests.c.
 void test_list_order(void);

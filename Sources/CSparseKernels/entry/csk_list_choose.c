@@ -1,11 +1,11 @@
 // entry/csk_list_choose.c: how to cut a list, from measurements of the kernels on it.
 //
 // A block's operand should fit L1 (256 columns of 32 lanes are 32 KiB), but a row's visit to a
-// block costs as much as several entries, so sparser rows want wider blocks, out to L2 and beyond:
-// the rate is flat within a factor of two around these numbers. A slab's entries should stay in
-// L2 while all tiles pass over them, unless each of its operands would then be used only a few
-// times: an operand's lanes weigh sixteen entries. A layer should make at least eight slabs for
-// the threads, and short slabs have short runs, so there is a least height.
+// block costs as much as several entries, so sparser rows want wider blocks, out to L2 and beyond.
+// A slab's entries should stay in L2 while all tiles pass over them, unless each operand would then
+// be used only a few times: fetching its lanes weighs as much as sixteen entries. Short slabs have
+// short runs, but a layer should make eight slabs for the threads. The rates are flat within a
+// factor of two around these numbers.
 #include <math.h>
 
 #include "csk_internal.h"
@@ -34,13 +34,11 @@ void csk_list_choose(csk_direction direction, int32_t rows, int32_t channels, in
   double columns = clamp(good_row / filled, low, high);
   if (columns < least_row / filled) columns = least_row / filled;
 
-  const double cached = 1 << 15, reuse = 16, least_height = 128;
+  const double cached = 1 << 16, reuse = 16;
   const double entries_a_row = count / (list_rows > 0 ? list_rows : 1);
-  double height = fmax(cached, reuse * reduced) / entries_a_row;
-  if (height > list_rows / 8.0) height = list_rows / 8.0;
-  if (height < least_height) height = least_height;
+  const double height = fmax(fmax(cached, reuse * reduced) / entries_a_row, 256);
 
   shape->direction = direction;
-  shape->slab_rows = part(list_rows, height);
+  shape->slab_rows = part(list_rows, fmax(fmin(height, list_rows / 8.0), 128));
   shape->block_columns = part(reduced, columns);
 }

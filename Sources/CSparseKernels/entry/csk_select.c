@@ -101,7 +101,7 @@ static bool is_excluded(const offer *offer, int64_t index, int64_t *from) {
 
 // A key that k values of the offer should reach, from a sample of it; 0 if it is no help.
 static uint32_t predict_cut(const csk_selection *selection, const offer *offer) {
-  if (selection->k == 0 || offer->count < 1 << 16 || offer->count / 4 < selection->k) return 0;
+  if (selection->k == 0 || offer->count < 1 << 16 || offer->count / 2 < selection->k) return 0;
   const csk_key_rule rule = csk_key_rule_of(selection->order);
   int64_t samples = offer->count / 256, taken = 0, from = 0;
   if (samples > csk_select_samples) samples = csk_select_samples;

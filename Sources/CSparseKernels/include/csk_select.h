@@ -41,7 +41,7 @@ csk_status csk_selection_begin(csk_selection *selection, csk_select_order order,
 
 /// Offers values[i] at position first_position + i * position_stride, i < count, by |value|
 /// (-0 counts as 0, infinities are ordered). Long offers are faster than short ones: from 2^16
-/// values and 4 k on, a sample of the offer predicts the cut before anything is stored.
+/// values and 2 k on, a sample of the offer predicts the cut before anything is stored.
 ///
 ///   first_position   >= 0
 ///   position_stride  >= 1; csk_status_overflow if a position does not fit
@@ -74,7 +74,8 @@ typedef struct csk_magnitude_cut {
 
 /// Finds that cut for |values|, 0 <= keep <= count, in a few passes and no memory but `histogram`
 /// (csk_cut_histogram_size elements). csk_status_nan if there is a NaN. keep == 0 gives
-/// {+inf, 0}; with infinities present the ties still decide. csk_status_overflow beyond 2^32 values.
+/// {+inf, 0}; with infinities present the ties still decide. csk_status_overflow from 2^32
+/// values on.
 csk_status csk_find_magnitude_cut(const float *values, int64_t count, int64_t keep,
                                   uint32_t *histogram, csk_magnitude_cut *cut);
 enum { csk_cut_histogram_size = 4 * 2048 };

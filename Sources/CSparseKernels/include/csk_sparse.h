@@ -54,7 +54,8 @@ typedef struct csk_tiles {
 ///   x   operand: entry offsets are relative to each tile's place in it
 ///   y   result: row offsets are relative to each tile's place in it; overwritten
 ///
-/// x and y must not overlap. Addresses need no alignment beyond float's.
+/// x and y must not overlap. Addresses need no alignment beyond float's. A lane of y depends on the
+/// cut into blocks, but not on slabs or tiles: not in a single bit.
 csk_status csk_sparse_forward(const csk_list *list, int32_t slab_begin, int32_t slab_end,
                               const float *x, float *y, const csk_tiles *tiles);
 csk_status csk_sparse_forward_on(csk_isa isa, const csk_list *list, int32_t slab_begin,
@@ -72,7 +73,9 @@ csk_status csk_sparse_forward_on(csk_isa isa, const csk_list *list, int32_t slab
 ///   dx  overwritten; null: not wanted (a network's first layer)
 ///   dw  (nnz) in list order; added to if `accumulate`, else overwritten
 ///
-/// dw sums in a fixed order: tile by tile, each tile's lanes by a fixed tree.
+/// dw sums in a fixed order: tile by tile (inner places first), each tile's lanes by a fixed tree.
+/// It depends on the shape of the tiles, but not on slabs, blocks or an entry's neighbours, nor on
+/// whether dx is wanted. dx is like y above. No tiles at all: dw is a sum over nothing.
 csk_status csk_sparse_backward(const csk_list *list, int32_t slab_begin, int32_t slab_end,
                                const float *dy, const float *x, float *dx, float *dw,
                                bool accumulate, const csk_tiles *tiles);

@@ -40,8 +40,8 @@ csk_status csk_sgd_step_on(csk_isa isa, const csk_sgd *rule, float *values, cons
 ///   w = w - step_size * m / (sqrt(s) * inverse_sqrt_correction2 + epsilon)
 ///
 /// with step_size = learning_rate / (1 - beta1^t), inverse_sqrt_correction2 =
-/// 1 / sqrt(1 - beta2^t), t from 1; the caller computes both in double, from the betas as rounded to
-/// float: 1 - beta2 is formed from that one too, and 0.999 as a float is off by 1.3e-5 of it.
+/// 1 / sqrt(1 - beta2^t), t from 1; the caller computes both in double, from the betas as rounded
+/// to float: 1 - beta2 is formed from that one too, and 0.999 as a float is off by 1.3e-5 of it.
 typedef struct csk_adam {
   float learning_rate;
   float beta1, beta2;

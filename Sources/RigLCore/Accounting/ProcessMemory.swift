@@ -34,6 +34,12 @@ public func currentMemoryBytes() -> Int? {
   #endif
 }
 
+/// The memory of this machine, bytes, or nil where the system does not say.
+public func machineMemoryBytes() -> Int? {
+  let (pages, size) = (sysconf(Int32(_SC_PHYS_PAGES)), sysconf(Int32(_SC_PAGESIZE)))
+  return pages > 0 && size > 0 ? pages * size : nil
+}
+
 #if os(Linux)
   /// A line of `/proc/self/status`, which gives kibibytes: "VmHWM:     1234 kB".
   private func statusBytes(_ key: String) -> Int? {

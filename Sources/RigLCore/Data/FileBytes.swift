@@ -37,3 +37,6 @@ func folderExists(at path: String) -> Bool {
   return unsafe FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
     && isFolder.boolValue
 }
+
+/// A path that means the same from any working directory.
+func absolutePath(_ path: String) -> String { URL(fileURLWithPath: path).standardizedFileURL.path }

@@ -54,6 +54,7 @@ public final class Model {
     self.capacity = capacity
     lanes = Tensor.lanes(forBatch: capacity)
     weightLayers = layers.weightLayers
+    try Model.checkMemory(weightLayers, connections, capacity: capacity)
     var names = Set<String>()
     for layer in weightLayers {
       guard names.insert(layer.name).inserted else {
@@ -69,6 +70,28 @@ public final class Model {
         isTraining: isTraining, index: 0, gradients: GradientMemory()))
     outputs = output.count
     parameters = layers.parameters
+  }
+
+  /// Throws where a network is certain not to fit into the machine, before the system ends the
+  /// process for it: counts only what weights, topology and outputs take at the least.
+  private static func checkMemory(
+    _ layers: [any WeightLayer], _ connections: [String: Int], capacity: Int
+  ) throws(RigLError) {
+    guard let available = machineMemoryBytes() else { return }
+    var needed = 0.0
+    for layer in layers {
+      let positions = layer.inputs * layer.outputs
+      let count = connections[layer.name] ?? positions
+      // Weight and gradient; in a sparse layer also the column, and both lists.
+      needed += Double(count) * (count == positions ? 8 : 32)
+      needed += Double(capacity) * Double(layer.outputs) * 4
+    }
+    guard needed > Double(available) else { return }
+    throw RigLError(
+      .configuration,
+      "the network needs more than \(Int(needed / 0x1p30)) GiB; this machine has "
+        + "\(available >> 30)",
+      hint: "Raise the sparsity, or choose smaller layers or batches.")
   }
 
   /// Draws every layer's connections uniformly without replacement, never building a dense mask,
@@ -102,7 +125,7 @@ public final class Model {
 
   /// Says that the weights have changed; whoever changes them must say so.
   public func weightsDidChange() {
-    for layer in sparseLayers { layer.weightsDidChange() }
+    for index in 0..<sparseLayers.count { sparseLayers[index].weightsDidChange() }
   }
 
   /// Connections of all weight layers.

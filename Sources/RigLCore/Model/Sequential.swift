@@ -65,16 +65,19 @@ public final class Sequential: Layer {
   /// Each layer's output is the next one's input.
   public func forward(_ input: Tensor, _ pass: Pass) throws(RigLError) -> Tensor {
     var activations = input
-    for stage in stages { activations = try stage.forward(activations, pass) }
+    // By index: without optimisation, iterating over an array allocates.
+    for place in 0..<stages.count { activations = try stages[place].forward(activations, pass) }
     return activations
   }
 
   /// Each layer's input gradient is the output gradient of the one before.
   public func backward(_ outputGradient: Tensor, _ pass: Pass) throws(RigLError) -> Tensor? {
     var gradient: Tensor? = outputGradient
-    for stage in stages.reversed() {
+    var place = stages.count
+    while place > 0 {
+      place -= 1
       guard let current = gradient else { return nil }
-      gradient = try stage.backward(current, pass)
+      gradient = try stages[place].backward(current, pass)
     }
     return gradient
   }

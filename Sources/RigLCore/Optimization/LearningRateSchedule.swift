@@ -45,7 +45,9 @@ public struct LearningRateSchedule: Hashable, Sendable {
     case .constant:
       return peak
     case .step(let milestones, let factor):
-      return milestones.reduce(peak) { $1 <= step ? $0 * factor : $0 }
+      var rate = peak
+      for index in 0..<milestones.count where milestones[index] <= step { rate *= factor }
+      return rate
     case .cosine(let steps, let minimum):
       return cosine(step: step, of: steps, minimum: minimum)
     case .cosineWarmRestarts(let firstCycle, let multiplier, let minimum):

@@ -63,7 +63,7 @@ public struct SGD: Optimizer, Hashable {
       weightDecay: parameter.decays ? weightDecay : 0,
       decoupledDecay: parameter.decays ? decoupledWeightDecay : 0,
       gradientScale: settings.gradientScale, nesterov: nesterov
-    ).apply(to: parameter, velocity: slots.first, range: range)
+    ).apply(to: parameter, velocity: slots.isEmpty ? nil : slots[0], range: range)
   }
 }
 
@@ -102,14 +102,17 @@ public struct Adam: Optimizer, Hashable {
     _ parameter: Parameter, slots: [Slot], range: Range<Int>, settings: StepSettings
   ) {
     let step = Double(settings.number)
+    // The kernel works with betas as floats, and 1 - 0.999 is off by 5e-5 there: corrections of the
+    // same betas take that out again.
+    let (beta1, beta2) = (Float(beta1), Float(beta2))
     AdamRule(
-      learningRate: Float(settings.learningRate), beta1: Float(beta1), beta2: Float(beta2),
+      learningRate: Float(settings.learningRate), beta1: beta1, beta2: beta2,
       epsilon: epsilon,
       weightDecay: parameter.decays ? weightDecay : 0,
       decoupledDecay: parameter.decays ? decoupledWeightDecay : 0,
       gradientScale: settings.gradientScale,
-      stepSize: Float(settings.learningRate / (1 - pow(beta1, step))),
-      inverseSqrtCorrection2: Float(1 / (1 - pow(beta2, step)).squareRoot())
+      stepSize: Float(settings.learningRate / (1 - pow(Double(beta1), step))),
+      inverseSqrtCorrection2: Float(1 / (1 - pow(Double(beta2), step)).squareRoot())
     ).apply(to: parameter, first: slots[0], second: slots[1], range: range)
   }
 }

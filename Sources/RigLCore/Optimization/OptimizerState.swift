@@ -61,9 +61,10 @@ public final class OptimizerState {
 
   /// Moves the slots of a sparse layer's weight with its connections; new ones start at zero.
   func follow(_ change: TopologyChange, of parameter: Parameter, scratch: TopologyScratch) {
-    guard let index = parameters.firstIndex(where: { $0 === parameter }) else { return }
-    for slot in slots[index] {
-      slot.buffer.remap(origins: change.origins, scratch: &scratch.floats)
+    for index in 0..<parameters.count where parameters[index] === parameter {
+      for number in 0..<slots[index].count {
+        slots[index][number].buffer.remap(origins: change.origins, scratch: &scratch.floats)
+      }
     }
   }
 }

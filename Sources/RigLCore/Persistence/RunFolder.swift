@@ -30,12 +30,21 @@ public struct RunFolder: Hashable, Sendable {
     at path: String, configuration: String
   ) throws(RigLError) -> RunFolder {
     let path = trimmed(path)
-    guard try makeFolder(path) else {
-      throw RigLError(
-        .configuration, "\(path): the output folder exists already",
-        hint: "Go on with its run by --resume \(path), or choose another folder by --output.")
-    }
+    guard try makeFolder(path) else { throw exists(path) }
     return try RunFolder(path: path).filled(configuration)
+  }
+
+  /// Throws what ``create(at:configuration:)`` would, if anything of that name exists: so that one
+  /// need not wait for the data to hear of it.
+  public static func requireNothing(at path: String) throws(RigLError) {
+    let path = trimmed(path)
+    if FileSystem.item(path) != .nothing { throw exists(path) }
+  }
+
+  private static func exists(_ path: String) -> RigLError {
+    RigLError(
+      .configuration, "\(path): the output folder exists already",
+      hint: "Go on with its run by --resume \(path), or choose another folder by --output.")
   }
 
   /// Creates the folder of a run that was not given one: `PARENT/NAME`, or the first of

@@ -11,8 +11,10 @@ public final class SafetensorsFile: Sendable {
   /// The tensors, sorted by name.
   public let tensors: [SafetensorsTensor]
 
+  /// The size of the file, bytes.
+  public let size: Int
+
   private let source: SafetensorsSource
-  private let size: Int
   private let header: SafetensorsHeader
   private let headerBytes: [UInt8]
 

@@ -1,3 +1,5 @@
+import Foundation
+
 /// A run's network as its last checkpoint has it, to evaluate or to predict with.
 ///
 ///     let run = try SavedRun("runs/demo")
@@ -13,6 +15,12 @@ public final class SavedRun {
   public let sampleShape: SampleShape
   /// The number of classes.
   public let classes: Int
+  /// What pixels went through before training; nil if the samples were not pixels.
+  public let normalization: PixelNormalization?
+  /// The path of the checkpoint.
+  public let checkpointPath: String
+  /// The size of its file.
+  public let checkpointBytes: Int
   /// What was wrong with newer checkpoints.
   public let warnings: [String]
 
@@ -30,21 +38,12 @@ public final class SavedRun {
     _ path: String, network: (any Network)? = nil, best: Bool = false, batch: Int? = nil,
     threads: Int = ThreadPool.processors
   ) throws(RigLError) {
-    let folder = try RunFolder.open(path)
     let file: SafetensorsFile
-    if best {
-      file = try SafetensorsFile(path: "\(folder.checkpointsPath)/best.safetensors")
-      warnings = []
-    } else if let latest = try folder.checkpoints().latest() {
-      file = latest.file
-      warnings = latest.warnings
-    } else {
-      throw RigLError(
-        .missingFile, "\(path): the run has no checkpoint yet",
-        hint: "go on with it by --resume \(path)")
-    }
+    (file, warnings) = try SavedRun.open(try RunFolder.open(path), best: best)
+    (checkpointPath, checkpointBytes) = (file.path, file.size)
     configuration = try Configuration(
       yaml: file.metadata["configuration"] ?? "", path: file.path)
+    try configuration.validate()
     step = try TrainingState.decode(file.metadata["state"], path: file.path).step
     let shape = (file.metadata["input_shape"] ?? "").split(separator: ",").compactMap { Int($0) }
     guard shape.count == 3, shape.allSatisfy({ (1...1 << 20).contains($0) }),
@@ -52,6 +51,7 @@ public final class SavedRun {
     else {
       throw RigLError(.data, "\(file.path): its metadata does not say the shape of a sample")
     }
+    normalization = try SavedRun.normalization(of: file)
     sampleShape = SampleShape(channels: shape[0], height: shape[1], width: shape[2])
     self.classes = classes
     let described = try configuration.makeNetwork()
@@ -72,6 +72,40 @@ public final class SavedRun {
     pool = try ThreadPool(threads: threads)
     pass = Pass(pool: pool, seed: 0)
     input = model.makeInput()
+  }
+
+  /// The checkpoint that is asked for, and what was wrong with newer ones.
+  private static func open(
+    _ folder: RunFolder, best: Bool
+  ) throws(RigLError) -> (SafetensorsFile, warnings: [String]) {
+    if best {
+      let path = "\(folder.checkpointsPath)/best.safetensors"
+      guard FileSystem.item(path) != .nothing else {
+        throw RigLError(
+          .missingFile, "\(path): there are no best weights",
+          hint: "Only a run with validation samples keeps them, from its first epoch on.")
+      }
+      let file = try SafetensorsFile(path: path)
+      try file.verifyChecksum()
+      return (file, [])
+    }
+    guard let latest = try folder.checkpoints().latest() else {
+      throw RigLError(
+        .missingFile, "\(folder.path): the run has no checkpoint yet",
+        hint: "Go on with it by --resume \(folder.path)")
+    }
+    return (latest.file, latest.warnings)
+  }
+
+  private static func normalization(
+    of file: SafetensorsFile
+  ) throws(RigLError) -> PixelNormalization? {
+    guard let text = file.metadata["normalization"] else { return nil }
+    let numbers = text.split(separator: ",").compactMap { Double($0) }
+    guard numbers.count == 2, numbers.allSatisfy(\.isFinite), numbers[1] > 0 else {
+      throw RigLError(.data, "\(file.path): its metadata has a normalization of '\(text)'")
+    }
+    return PixelNormalization(mean: numbers[0], deviation: numbers[1])
   }
 
   /// The logits of samples, each of `sampleShape.count` values normalised as in training.
@@ -95,11 +129,25 @@ public final class SavedRun {
     return all
   }
 
-  /// The class of each sample.
+  /// The class of each sample: that of the largest logit, ties to the lower class.
   public func predict(_ samples: [[Float]]) throws(RigLError) -> [Int] {
-    try logits(samples).map { logits in
-      logits.indices.reduce(0) { logits[$1] > logits[$0] ? $1 : $0 }
+    try predictions(samples).map(\.label)
+  }
+
+  /// The class of each sample, and how probable the network finds it.
+  ///
+  /// - Throws: `RigLError(.numerical)` if a logit is not finite.
+  public func predictions(_ samples: [[Float]]) throws(RigLError) -> [Prediction] {
+    var predictions: [Prediction] = []
+    for (sample, logits) in try logits(samples).enumerated() {
+      guard logits.allSatisfy(\.isFinite) else {
+        throw RigLError(.numerical, "sample \(sample): its logits are not finite: \(logits)")
+      }
+      let label = logits.indices.reduce(0) { logits[$1] > logits[$0] ? $1 : $0 }
+      let total = logits.reduce(0.0) { $0 + exp(Double($1) - Double(logits[label])) }
+      predictions.append(Prediction(label: label, probability: 1 / total))
     }
+    return predictions
   }
 
   /// How the run does on some samples.
@@ -112,5 +160,18 @@ public final class SavedRun {
     }
     let loss = CrossEntropy(labelSmoothing: configuration.labelSmoothing)
     return try Evaluator(model: model, loss: loss, dataset: dataset, pool: pool).evaluate()
+  }
+}
+
+/// What a network takes a sample for.
+public struct Prediction: Hashable, Sendable, Codable {
+  /// The class.
+  public let label: Int
+  /// The probability that the network gives it (softmax), in 0...1.
+  public let probability: Double
+
+  private enum CodingKeys: String, CodingKey {
+    case label = "class"
+    case probability
   }
 }

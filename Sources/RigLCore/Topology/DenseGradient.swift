@@ -73,9 +73,9 @@ final class DenseGradient {
     _ order: TopSelection.Order, count: Int, csr: borrowing CSR,
     isKept: borrowing AlignedBuffer<Bool>
   ) -> UnsafeBufferPointer<Int64>? {
-    for worker in workers {
-      worker.selection.begin(order, count: count)
-      worker.sawNaN = false
+    for index in 0..<workers.count {
+      workers[index].selection.begin(order, count: count)
+      workers[index].sawNaN = false
     }
     let (rowPanels, columnPanels) = (
       outputs.dividedUp(by: DenseGradient.panelRows),
@@ -91,9 +91,9 @@ final class DenseGradient {
         rowPanel: index / columnPanels, columnPanel: index % columnPanels, kept: kept,
         worker: gradient.workers[worker])
     }
-    for worker in workers where worker.sawNaN { return nil }
+    for index in 0..<workers.count where workers[index].sawNaN { return nil }
     let selection = workers[0].selection
-    for worker in workers.dropFirst() { selection.merge(worker.selection) }
+    for index in 1..<workers.count { selection.merge(workers[index].selection) }
     return unsafe selection.finish()
   }
 

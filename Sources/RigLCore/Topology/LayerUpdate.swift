@@ -172,12 +172,8 @@ extension LayerUpdate {
     weights.saveTopology(in: scratch)
     let (old, oldRows) = unsafe (scratch.oldColumns.base, scratch.oldRowOffsets.base)
     let (columns, rowOffsets) = unsafe weights.topologyBases
+    let origins = unsafe scratch.origins.base
     var (next, grownIndex, new) = (0, 0, 0)
-    func emit(_ column: Int32, origin: Int32) {
-      unsafe columns[next] = column
-      unsafe scratch.origins.base[next] = origin
-      next += 1
-    }
     for row in 0..<weights.outputs {
       unsafe rowOffsets[row] = Int64(next)
       var index = unsafe Int(oldRows[row])
@@ -189,16 +185,18 @@ extension LayerUpdate {
         guard index < end || hasGrown else { break }
         let oldColumn = unsafe index < end ? old[index] : Int32.max
         let grownColumn = unsafe hasGrown ? Int32(grown[grownIndex] - rowStart) : Int32.max
+        if grownColumn <= oldColumn { grownIndex += 1 }
         if grownColumn < oldColumn {
-          emit(grownColumn, origin: -1)
-          new += 1
-          grownIndex += 1
+          unsafe columns[next] = grownColumn
+          unsafe origins[next] = -1
+          (next, new) = (next + 1, new + 1)
           continue
         }
-        let isRegrown = grownColumn == oldColumn
-        if isRegrown { grownIndex += 1 }
-        if unsafe isRegrown || scratch.isKept.base[index] {
-          emit(oldColumn, origin: unsafe scratch.storageIndices.base[index])
+        // Kept, or dropped and grown again.
+        if unsafe grownColumn == oldColumn || scratch.isKept.base[index] {
+          unsafe columns[next] = oldColumn
+          unsafe origins[next] = scratch.storageIndices.base[index]
+          next += 1
         }
         index += 1
       }

@@ -14,6 +14,8 @@ final class TopologyUpdater: ConnectionMover {
   /// Nil if no layer is sparse: then an update moves nothing, but consumes its batch all the same.
   private let update: LayerUpdate?
   private let newWeight: NewConnectionWeight
+  /// Whether a weight step follows on the same batch, which then needs the weights' gradients.
+  private let updatesGradients: Bool
   private let seed: UInt64
   // Of the update in progress.
   private var step = 0
@@ -23,12 +25,13 @@ final class TopologyUpdater: ConnectionMover {
   /// An updater for a model; nil for a method that has no updates.
   init?(
     method: any TopologyMethod, schedule: UpdateSchedule, newWeight: NewConnectionWeight,
-    model: Model, optimizer: OptimizerState, pool: ThreadPool, seed: UInt64
+    updatesGradients: Bool, model: Model, optimizer: OptimizerState, pool: ThreadPool, seed: UInt64
   ) {
     guard method.timing != .never else { return nil }
     self.method = method
     self.schedule = schedule
     self.newWeight = newWeight
+    self.updatesGradients = updatesGradients
     self.optimizer = optimizer
     self.seed = seed
     layers = model.sparseLayers
@@ -67,56 +70,45 @@ final class TopologyUpdater: ConnectionMover {
 
   /// Moves all layers, for a method that does not look at gradients.
   func moveAll() throws(RigLError) {
-    for layer in layers { try move(layer, operands: nil) }
+    for index in 0..<layers.count { try move(index, operands: nil) }
   }
 
   /// Moves one layer while its operands are at hand.
   func move(_ weights: SparseWeights, input: Tensor, outputGradient: Tensor) throws(RigLError) {
-    try move(weights, operands: (input, outputGradient))
+    for index in 0..<layers.count where layers[index] === weights {
+      try move(index, operands: (input, outputGradient))
+    }
   }
 
   private func move(
-    _ weights: SparseWeights, operands: (input: Tensor, outputGradient: Tensor)?
+    _ index: Int, operands: (input: Tensor, outputGradient: Tensor)?
   ) throws(RigLError) {
+    let weights = layers[index]
     let count = UpdateSchedule.moved(of: weights.count, fraction: fraction)
-    guard count > 0, let update, let index = layers.firstIndex(where: { $0 === weights }) else {
-      return
-    }
+    guard count > 0, let update else { return }
     update.begin(
       weights, layerIndex: index, step: step, batchesConsumed: batchesConsumed, gradient: operands)
     try method.move(count, in: update)
     let change = update.commit()
     newConnections += change.newConnections
+    let gradient = operands.map {
+      PositionGradient(input: $0.input, outputGradient: $0.outputGradient)
+    }
     newWeight.apply(
       to: weights, change: change,
       random: CounterRandom(
-        seed: seed, purpose: .weights, layer: index, stream: batchesConsumed))
+        seed: seed, purpose: .weights, layer: index, stream: batchesConsumed), gradient: gradient)
     optimizer.follow(change, of: weights.parameter, scratch: scratch)
+    if updatesGradients, let gradient { moveGradient(of: weights, change, gradient) }
   }
-}
 
-/// The weight that a connection starts with when it is grown.
-public enum NewConnectionWeight: Hashable, Sendable {
-  /// Zero: the paper's choice.
-  case zero
-  /// Drawn anew from the layer's initializer.
-  case fresh(Initializer)
-
-  /// Sets the weights of a change's new connections, which are zero so far.
-  func apply(to weights: SparseWeights, change: TopologyChange, random: CounterRandom) {
-    guard case .fresh(let initializer) = self else { return }
-    let fanOut =
-      initializer.countsConnections
-      ? Double(weights.count) / Double(weights.inputs) : Double(weights.outputs)
-    // Weights are drawn by position, so the order in which connections are visited is no matter.
-    for storage in 0..<weights.count where change.origins[storage] < 0 {
-      let index = Int(weights.csrIndices[storage])
-      let row = weights.csr.rowContaining(index)
-      let fanIn =
-        initializer.countsConnections ? Double(weights.csr.row(row).count) : Double(weights.inputs)
-      weights.parameter.values[storage] = initializer.weight(
-        random, position: row * weights.inputs + Int(weights.csr.columns[index]), fanIn: fanIn,
-        fanOut: fanOut)
+  /// Surviving connections keep their gradient; new ones take the dense gradient's value.
+  private func moveGradient(
+    of weights: SparseWeights, _ change: TopologyChange, _ gradient: PositionGradient
+  ) {
+    weights.parameter.gradient.remap(origins: change.origins, scratch: &scratch.floats)
+    weights.forEachNewConnection(in: change) { storage, row, column in
+      unsafe weights.parameter.gradient.base[storage] = gradient.value(row: row, column: column)
     }
   }
 }

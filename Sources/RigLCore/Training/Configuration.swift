@@ -64,6 +64,10 @@ public struct Configuration: Codable, Hashable, Sendable {
   public var annealingPower = 3.0
   /// What weight a grown connection starts with.
   public var newWeights = NewWeights.zero
+  /// What that weight is divided by (d).
+  public var newWeightDivisor = 1.0
+  /// Whether an update that would replace a weight step is followed by one on the same batch.
+  public var updateThenStep = false
 
   // MARK: Training
 
@@ -138,6 +142,14 @@ public struct Configuration: Codable, Hashable, Sendable {
     case zero
     /// Drawn anew from the initializer.
     case fresh
+    /// N(0, standard deviation of the layer's weights).
+    case normal
+    /// U(± mean magnitude of the layer's weights).
+    case uniform
+    /// The gradient at the new position; RigL only.
+    case gradient
+    /// Its sign; RigL only.
+    case gradientSign = "gradient_sign"
   }
 
   /// What changes the weights, by name.
@@ -162,15 +174,21 @@ public struct Configuration: Codable, Hashable, Sendable {
     case warmRestarts = "warm_restarts"
   }
 
-  /// The keys, as files and `--set` spell them.
+  /// The keys, as files and `--set` spell them, in the order in which files are written.
   public enum Key: String, CodingKey, CaseIterable, Sendable {
-    case data, validation, network, hidden, dropout, initializer, method, sparsity, distribution
-    case annealing, epochs, multiplier, seed, optimizer, momentum, nesterov, beta1, beta2, epsilon
-    case accumulation, schedule, milestones, factor
+    case data
     case trainSamples = "train_samples"
     case testSamples = "test_samples"
+    case validation
     case validateOnTest = "validate_on_test"
+    case network
+    case hidden
+    case dropout
+    case initializer
     case initializerCountsConnections = "initializer_counts_connections"
+    case method
+    case sparsity
+    case distribution
     case layerSparsities = "layer_sparsities"
     case firstLayerSparse = "first_layer_sparse"
     case lastLayerDense = "last_layer_dense"
@@ -179,14 +197,30 @@ public struct Configuration: Codable, Hashable, Sendable {
     case updateEnd = "update_end"
     case updateForever = "update_forever"
     case dropFraction = "drop_fraction"
+    case annealing
     case annealingPower = "annealing_power"
     case newWeights = "new_weights"
+    case newWeightDivisor = "new_weight_divisor"
+    case updateThenStep = "update_then_step"
+    case epochs
     case batchSize = "batch_size"
+    case multiplier
+    case seed
     case labelSmoothing = "label_smoothing"
+    case optimizer
     case learningRate = "learning_rate"
+    case momentum
+    case nesterov
     case weightDecay = "weight_decay"
     case decoupledWeightDecay = "decoupled_weight_decay"
+    case beta1
+    case beta2
+    case epsilon
     case clipNorm = "clip_norm"
+    case accumulation
+    case schedule
+    case milestones
+    case factor
     case minLearningRate = "min_learning_rate"
     case firstCycle = "first_cycle"
     case cycleMultiplier = "cycle_multiplier"
@@ -202,6 +236,9 @@ public struct RunOptions: Hashable, Sendable {
   public var threads = ThreadPool.processors
   /// The folder of the data files; nil: where the data's package puts them.
   public var dataFolder: String?
+  /// A trained dense run, or a safetensors file, whose largest weights a new training starts from;
+  /// nil: weights and topology are drawn.
+  public var startFrom: String?
   /// The run folder; nil: a new one below `runs`.
   public var output: String?
   /// Weight steps between checkpoints; nil: one at each epoch's end.

@@ -1,3 +1,4 @@
+import Foundation
 import Yams
 
 /// A configuration in the making: settings on top of settings, each by its key.
@@ -7,11 +8,26 @@ import Yams
 public struct ConfigurationLayers {
   private var mapping: Node.Mapping
   /// The options that do not reach the result.
-  public private(set) var options = RunOptions()
+  public var options = RunOptions()
 
   /// Starts from a configuration: the defaults, or a preset's.
   public init(_ base: Configuration = Configuration()) throws(RigLError) {
     mapping = try base.mapping()
+  }
+
+  /// Replaces all settings so far by a configuration's; options stay.
+  public mutating func replace(by base: Configuration) throws(RigLError) {
+    mapping = try base.mapping()
+  }
+
+  /// Adds the settings of a file, as ``apply(yaml:path:replacesBase:)`` does.
+  ///
+  /// - Throws: `RigLError(.missingFile)` if it cannot be read, `.data` if it is no text,
+  ///   `.configuration` for what it says.
+  public mutating func apply(
+    file path: String, replacesBase: Bool = true
+  ) throws(RigLError) {
+    try apply(yaml: try text(of: path), path: path, replacesBase: replacesBase)
   }
 
   /// Adds a file's settings. A `preset` in it is what the file builds upon, in the place of the
@@ -20,25 +36,31 @@ public struct ConfigurationLayers {
   /// - Parameters:
   ///   - yaml: the text, a mapping of keys to values.
   ///   - path: the file, for messages.
-  public mutating func apply(yaml: String, path: String) throws(RigLError) {
+  ///   - replacesBase: whether a `preset` in the file counts; not where one was asked for by a
+  ///     flag, which goes before the file.
+  public mutating func apply(
+    yaml: String, path: String, replacesBase: Bool = true
+  ) throws(RigLError) {
     let node: Node?
     do {
       node = try Yams.compose(yaml: yaml)
     } catch {
-      throw RigLError(.configuration, "\(path): not YAML: \(error)")
+      throw RigLError(.configuration, "\(path): not YAML: \(ConfigurationLayers.brief(error))")
     }
     guard let node else { return }  // An empty file sets nothing.
     guard let settings = node.mapping else {
       throw RigLError(
-        .configuration, "\(path): not a mapping of keys to values", hint: "write KEY: VALUE lines")
+        .configuration, "\(path): not a mapping of keys to values", hint: "Write KEY: VALUE lines.")
     }
     if let name = settings["preset"]?.string {
-      mapping = try Preset.find(name).configuration.mapping()
+      let preset = try Preset.find(name)
+      if replacesBase { try replace(by: preset.configuration) }
     }
     for (key, value) in settings where key.string != "preset" {
-      try set(key.string ?? "", to: value, place: path)
+      let line = key.mark.map { ", line \($0.line)" } ?? ""
+      try set(key.string ?? "", to: value, place: "\(path)\(line): ")
     }
-    try check(place: path)
+    _ = try decode(place: "\(path): ")
   }
 
   /// Adds one setting, as `--set` gives it.
@@ -53,58 +75,131 @@ public struct ConfigurationLayers {
     } catch {
       throw RigLError(.configuration, "\(key): '\(value)' is not a value")
     }
-    try set(key, to: node, place: nil)
-    try check(place: nil)
+    try set(key, to: node, place: "")
+    _ = try decode(place: "")
+  }
+
+  /// Sets where samples come from: a name that ``Configuration/data`` may have, or the path of a
+  /// folder of IDX files.
+  ///
+  /// A name forgets the folder of the data that was set before.
+  ///
+  /// - Throws: `RigLError`, `.configuration` or `.missingFile`, where it is neither.
+  public mutating func set(data name: String) throws(RigLError) {
+    if (DataSource.names + ["idx"]).contains(name) {
+      if name != "idx" { options.dataFolder = nil }
+      mapping[Node(Configuration.Key.data.rawValue)] = Node(name)
+      return
+    }
+    guard folderExists(at: name) else {
+      if name.contains("/") {
+        throw RigLError(
+          .missingFile, "\(name): there is no such folder",
+          hint: "It should hold IDX files named as MNIST's: train-images-idx3-ubyte and so on.")
+      }
+      let known = nearest(to: name, in: DataSource.names).map { "Did you mean \($0)? " } ?? ""
+      throw RigLError(
+        .configuration, "data: there is nothing named '\(name)', and no such folder",
+        hint:
+          "\(known)Known: \(DataSource.names.joined(separator: ", ")), and folders of IDX files.")
+    }
+    mapping[Node(Configuration.Key.data.rawValue)] = Node("idx")
+    options.setDataFolder(name)
   }
 
   /// The configuration so far; its numbers are not checked, see ``Configuration/validate()``.
   public func configuration() throws(RigLError) -> Configuration {
-    try decode(place: nil)
+    try decode(place: "")
   }
 
-  private mutating func set(_ key: String, to value: Node, place: String?) throws(RigLError) {
-    if try options.set(key, to: value) { return }
+  private mutating func set(_ key: String, to value: Node, place: String) throws(RigLError) {
+    if try options.set(key, to: value, place: place) { return }
     guard Configuration.Key(rawValue: key) != nil else {
       let keys = Configuration.Key.allCases.map(\.rawValue) + RunOptions.keys
       throw RigLError(
-        .configuration, "\(place.map { "\($0): " } ?? "")there is no key '\(key)'",
-        hint: nearest(to: key, in: keys).map { "did you mean \($0)?" })
+        .configuration, "\(place)there is no key '\(key)'",
+        hint: nearest(to: key, in: keys).map { "Did you mean \($0)?" })
     }
     mapping[Node(key)] = value
   }
 
-  private func check(place: String?) throws(RigLError) { _ = try decode(place: place) }
-
-  private func decode(place: String?) throws(RigLError) -> Configuration {
+  private func decode(place: String) throws(RigLError) -> Configuration {
     do {
       return try YAMLDecoder().decode(Configuration.self, from: Node.mapping(mapping))
+    } catch let error as DecodingError {
+      throw explain(error, place: place)
     } catch {
-      throw RigLError(
-        .configuration, "\(place.map { "\($0): " } ?? "")\(ConfigurationLayers.explain(error))")
+      throw RigLError(.configuration, "\(place)\(ConfigurationLayers.brief(error))")
+    }
+  }
+}
+
+// MARK: - What is wrong with a value
+
+extension ConfigurationLayers {
+  private func explain(_ error: DecodingError, place: String) -> RigLError {
+    let (context, kind): (DecodingError.Context, String?) =
+      switch error {
+      case .typeMismatch(let type, let context), .valueNotFound(let type, let context):
+        (context, ConfigurationLayers.describe(type))
+      case .dataCorrupted(let context): (context, nil)
+      case .keyNotFound(_, let context): (context, nil)
+      @unknown default: (DecodingError.Context(codingPath: [], debugDescription: ""), nil)
+      }
+    let key = context.codingPath.first?.stringValue ?? ""
+    let value = mapping[Node(key)].map(ConfigurationLayers.written) ?? "nothing"
+    if let words = ConfigurationLayers.allowedValues[key] {
+      return RigLError(
+        .configuration, "\(place)\(key): there is no '\(value)'",
+        hint: "Possible: \(words.joined(separator: ", ")).")
+    }
+    return RigLError(
+      .configuration, "\(place)\(key): '\(value)' is not \(kind ?? "a value for it")")
+  }
+
+  private static func describe(_ type: Any.Type) -> String? {
+    switch type {
+    case is Int.Type: "a whole number"
+    case is UInt64.Type: "a whole number of at least 0"
+    case is Float.Type, is Double.Type: "a number"
+    case is Bool.Type: "true or false"
+    case is String.Type: "a word"
+    case is [Int].Type, is [Double].Type, is [Any].Type: "a list like [300, 100]"
+    case is [String: Double].Type, is [String: Any].Type: "a mapping like {fc1: 0.9}"
+    default: nil
     }
   }
 
-  private static func explain(_ error: any Error) -> String {
+  /// What the YAML library says, on one line and without the text around the place.
+  private static func brief(_ error: any Error) -> String {
     switch error {
-    case DecodingError.typeMismatch(let type, let context),
-      DecodingError.valueNotFound(let type, let context):
-      return "\(path(context)): not a value of the right kind (\(type))"
-    case DecodingError.dataCorrupted(let context):
-      let values = allowedValues[path(context)].map { "; one of: \($0)" } ?? ""
-      return "\(path(context)): not a possible value\(values)"
-    case DecodingError.keyNotFound(let key, _):
-      return "\(key.stringValue): missing"
+    case YamlError.scanner(_, let problem, let mark, _),
+      YamlError.parser(_, let problem, let mark, _),
+      YamlError.composer(_, let problem, let mark, _):
+      return "line \(mark.line), column \(mark.column): \(problem)"
+    case YamlError.reader(let problem, _, _, _):
+      return problem
+    case YamlError.duplicatedKeysInMapping(let duplicates, let context):
+      return "line \(context.mark.line): '\(duplicates.joined(separator: "', '"))' is there twice"
     default:
-      return "\(error)"
+      return "\(error)".split(separator: "\n").first.map { String($0) } ?? "unreadable"
     }
   }
 
-  private static func path(_ context: DecodingError.Context) -> String {
-    context.codingPath.map(\.stringValue).joined(separator: ".")
+  /// A value as a user would write it, on one line.
+  fileprivate static func written(_ node: Node) -> String {
+    if let sequence = node.sequence {
+      return "[\(sequence.map(written).joined(separator: ", "))]"
+    }
+    if let mapping = node.mapping {
+      return
+        "{\(mapping.map { "\(written($0.key)): \(written($0.value))" }.joined(separator: ", "))}"
+    }
+    return node.string ?? ""
   }
 
   /// What settings that are words may say.
-  private static let allowedValues: [String: String] = [
+  private static let allowedValues: [String: [String]] = [
     Configuration.Key.method.rawValue: words(Configuration.Method.self),
     Configuration.Key.optimizer.rawValue: words(Configuration.OptimizerKind.self),
     Configuration.Key.schedule.rawValue: words(Configuration.ScheduleKind.self),
@@ -114,28 +209,36 @@ public struct ConfigurationLayers {
     Configuration.Key.annealing.rawValue: words(UpdateSchedule.Annealing.self),
   ]
 
-  private static func words<Words: CaseIterable & RawRepresentable>(_ type: Words.Type) -> String
+  private static func words<Words: CaseIterable & RawRepresentable>(_ type: Words.Type) -> [String]
   where Words.RawValue == String {
-    type.allCases.map(\.rawValue).joined(separator: ", ")
+    type.allCases.map(\.rawValue)
   }
 }
 
 extension RunOptions {
   /// The keys that a file or `--set` may use for these options.
-  public static let keys = ["threads", "data_folder", "checkpoint_every", "keep", "log_every"]
+  public static let keys = ["threads", "data_folder", "start_from", "checkpoint_every", "keep", "log_every"]
+
+  /// Sets the folder of the data, for any working directory.
+  public mutating func setDataFolder(_ path: String) {
+    dataFolder = absolutePath(path)
+  }
 
   /// Sets an option; false if the key is not one.
-  mutating func set(_ key: String, to value: Node) throws(RigLError) -> Bool {
+  mutating func set(_ key: String, to value: Node, place: String) throws(RigLError) -> Bool {
     func count() throws(RigLError) -> Int {
       guard let count = value.int, count >= 1 else {
-        throw RigLError(.configuration, "\(key): not a number of at least 1")
+        throw RigLError(
+          .configuration,
+          "\(place)\(key): '\(ConfigurationLayers.written(value))' is not a number of at least 1")
       }
       return count
     }
     switch key {
     case "threads": threads = try count()
-    case "data_folder": dataFolder = value.string
-    case "checkpoint_every": checkpointEvery = try count()
+    case "start_from": startFrom = value.null == nil ? value.string : nil
+    case "data_folder": dataFolder = value.null == nil ? value.string : nil
+    case "checkpoint_every": checkpointEvery = value.null == nil ? try count() : nil
     case "keep": keep = try count()
     case "log_every": logEvery = try count()
     default: return false
@@ -152,8 +255,9 @@ extension Preset {
     if let preset = named(name) { return preset }
     throw RigLError(
       .configuration, "there is no preset '\(name)'",
-      hint: nearest(to: name, in: all.map(\.name)).map { "did you mean \($0)?" }
-        ?? "known: \(all.map(\.name).joined(separator: ", "))")
+      hint: nearest(to: name, in: all.map(\.name)).map {
+        "Did you mean \($0)? Known: \(all.map(\.name).joined(separator: ", "))."
+      })
   }
 }
 
@@ -167,10 +271,12 @@ extension Configuration {
 
   /// The configuration as a file: every key, in the order of ``Key``.
   ///
-  /// - Parameter dataFolder: where the data's files are, if not in the usual place.
-  public func yaml(dataFolder: String?) throws(RigLError) -> String {
+  /// - Parameter options: adds what the result depends on besides: where the data's files are, if
+  ///   not in the usual place, and the model that training starts from.
+  public func yaml(_ options: RunOptions? = nil) throws(RigLError) -> String {
     var mapping = try mapping()
-    if let dataFolder { mapping[Node("data_folder")] = Node(dataFolder) }
+    if let folder = options?.dataFolder { mapping[Node("data_folder")] = Node(folder) }
+    if let path = options?.startFrom { mapping[Node("start_from")] = Node(path) }
     do {
       return try Yams.serialize(node: Node.mapping(mapping))
     } catch {
@@ -183,10 +289,7 @@ extension Configuration {
     from other: Configuration
   ) throws(RigLError) -> (name: String, own: String, other: String)? {
     let (own, others) = (try mapping(), try other.mapping())
-    func text(_ node: Node?) -> String {
-      let text = node.flatMap { try? Yams.serialize(node: $0) } ?? "nothing"
-      return text.split(separator: "\n").joined(separator: " ")
-    }
+    func text(_ node: Node?) -> String { node.map(ConfigurationLayers.written) ?? "nothing" }
     for key in Key.allCases where own[Node(key.rawValue)] != others[Node(key.rawValue)] {
       return (key.rawValue, text(own[Node(key.rawValue)]), text(others[Node(key.rawValue)]))
     }
@@ -196,21 +299,34 @@ extension Configuration {
   /// The settings by key, in the order of ``Key``.
   fileprivate func mapping() throws(RigLError) -> Node.Mapping {
     do {
-      let text = try YAMLEncoder().encode(self)
-      let encoded = try Yams.compose(yaml: text)?.mapping ?? [:]
+      // JSON has the shortest digits that give the same number back, and is YAML.
+      let encoder = JSONEncoder()
+      encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+      let json = String(decoding: try encoder.encode(self), as: UTF8.self)
+      let encoded = try Yams.compose(yaml: json)?.mapping ?? [:]
       var ordered: Node.Mapping = [:]
       for key in Key.allCases {
-        guard var value = encoded[Node(key.rawValue)] else { continue }
-        if let entries = value.mapping {
-          // A dictionary has no order of its own.
-          let pairs = entries.sorted { ($0.key.string ?? "") < ($1.key.string ?? "") }
-          value = Node.mapping(Node.Mapping(pairs))
-        }
-        ordered[Node(key.rawValue)] = value
+        if let value = encoded[Node(key.rawValue)] { ordered[Node(key.rawValue)] = plain(value) }
       }
       return ordered
     } catch {
       throw RigLError(.configuration, "the configuration cannot be written as YAML: \(error)")
     }
+  }
+
+  /// A value as people write it: words without quotation marks.
+  private func plain(_ node: Node) -> Node {
+    if let list = node.sequence {
+      return Node.sequence(Node.Sequence(list.map(plain), .implicit, .flow))
+    }
+    guard let scalar = node.scalar else { return node }
+    let isWord =
+      scalar.string.first?.isLetter ?? false
+      && scalar.string.allSatisfy {
+        $0.isASCII && ($0.isLetter || $0.isNumber || "_-".contains($0))
+      }
+    // Not for "null", "yes" and their like.
+    guard isWord, Node(scalar.string).tag == Tag(.str) else { return node }
+    return Node(scalar.string)
   }
 }

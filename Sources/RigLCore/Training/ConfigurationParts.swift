@@ -9,8 +9,13 @@ extension Configuration {
       throw RigLError(
         .configuration, "network: there is no network named '\(network)'", hint: "known: mlp")
     }
-    for width in hidden where width < 1 {
-      throw RigLError(.configuration, "hidden: a layer cannot be \(width) wide")
+    for width in hidden where width < 1 || width > Configuration.widestLayer {
+      throw RigLError(
+        .configuration, "hidden: a layer cannot be \(width) wide",
+        hint: "Widths lie in 1...\(Configuration.widestLayer).")
+    }
+    guard hidden.count <= 10_000 else {
+      throw RigLError(.configuration, "hidden: \(hidden.count) layers; at most 10000")
     }
     guard dropout >= 0, dropout < 1 else {
       throw RigLError(.configuration, "dropout: \(dropout) is outside [0, 1)")
@@ -115,42 +120,24 @@ extension Configuration {
     }
   }
 
+  /// What weight a grown connection starts with.
+  public var newConnectionWeight: NewConnectionWeight {
+    let divisor = Float(newWeightDivisor)
+    return switch newWeights {
+    case .zero: .zero
+    case .fresh: .fresh(weightInitializer, divisor: divisor)
+    case .normal: .normal(divisor: divisor)
+    case .uniform: .uniform(divisor: divisor)
+    case .gradient: .gradient(divisor: divisor)
+    case .gradientSign: .gradientSign(divisor: divisor)
+    }
+  }
+
   /// How weights start.
   public var weightInitializer: Initializer {
     Initializer(initializer, countsConnections: initializerCountsConnections)
   }
 
-  /// Throws a configuration error for a number out of range.
-  public func validate() throws(RigLError) {
-    func require(_ key: Key, _ isMet: Bool, _ problem: String) throws(RigLError) {
-      if !isMet { throw RigLError(.configuration, "\(key.rawValue): \(problem)") }
-    }
-    try require(.epochs, epochs >= 0, "\(epochs) epochs; at least 0")
-    try require(.batchSize, (1...1 << 20).contains(batchSize), "\(batchSize) is not in 1...2^20")
-    try require(
-      .multiplier, multiplier > 0 && multiplier.isFinite, "\(multiplier) is not positive")
-    try require(
-      .labelSmoothing, (0...1).contains(labelSmoothing), "\(labelSmoothing) is outside [0, 1]")
-    try require(.momentum, momentum >= 0 && momentum < 1, "\(momentum) is outside [0, 1)")
-    try require(
-      .weightDecay, weightDecay >= 0 && weightDecay.isFinite, "\(weightDecay) is negative")
-    try require(
-      .decoupledWeightDecay, decoupledWeightDecay >= 0 && decoupledWeightDecay.isFinite,
-      "\(decoupledWeightDecay) is negative")
-    try require(.beta1, beta1 >= 0 && beta1 < 1, "\(beta1) is outside [0, 1)")
-    try require(.beta2, beta2 >= 0 && beta2 < 1, "\(beta2) is outside [0, 1)")
-    try require(.epsilon, epsilon > 0 && epsilon.isFinite, "\(epsilon) is not positive")
-    try require(.accumulation, (1...65536).contains(accumulation), "\(accumulation) batches")
-    try require(.clipNorm, clipNorm.map { $0 > 0 } ?? true, "\(clipNorm ?? 0) is not positive")
-    try require(
-      .firstCycle, schedule != .warmRestarts || firstCycle > 0, "\(firstCycle) is not positive")
-    try require(
-      .cycleMultiplier, cycleMultiplier >= 1, "\(cycleMultiplier) must be at least 1")
-    try require(.warmupEpochs, warmupEpochs >= 0, "\(warmupEpochs) is negative")
-    try require(.validation, validation >= 0, "\(validation) is negative")
-    _ = try makeNetwork()
-    try sparsityDistribution?.validate()
-    _ = try updateSchedule(samples: max(batchSize, 1))
-    _ = try learningRateSchedule(samples: max(batchSize, 1))
-  }
+  /// Inputs are numbered by 32 bits.
+  private static let widestLayer = Int(Int32.max)
 }

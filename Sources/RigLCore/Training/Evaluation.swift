@@ -37,6 +37,8 @@ public final class Evaluator {
   }
 
   /// The loss and accuracy over all samples, the last partial batch included.
+  ///
+  /// - Throws: `RigLError(.numerical)` if the loss is not finite.
   public func evaluate() throws(RigLError) -> Evaluation {
     let dataset = packer.dataset
     var confusion = [[Int]](
@@ -54,6 +56,11 @@ public final class Evaluator {
       for sample in 0..<range.count {
         confusion[batch.labels[sample]][Int(outcome.predictions[sample])] += 1
       }
+    }
+    guard sum.isFinite else {
+      throw RigLError(
+        .numerical, "the loss of an evaluation is \(sum)",
+        hint: "Training has diverged: lower the learning rate, or clip the gradient (clip_norm).")
     }
     let count = Double(max(dataset.count, 1))
     return Evaluation(

@@ -76,7 +76,8 @@ public struct Preset: Sendable {
     $0.learningRate = 0.05
     $0.nesterov = false
     $0.weightDecay = 0
-    $0.decoupledWeightDecay = 2e-4
+    // The protocol takes 2e-4 of a weight away each step, whatever the learning rate (0.05).
+    $0.decoupledWeightDecay = 2e-4 / 0.05
     $0.schedule = .constant
     $0.updateInterval = 125
     $0.updateBegin = 125

@@ -4,18 +4,21 @@ final class RunRecorder {
   private(set) var warnings: [String] = []
 
   private unowned let trainer: Trainer
-  private let folder: RunFolder
+  let folder: RunFolder
   private let store: CheckpointStore
   private let metrics: MetricsLog
   private let started = ContinuousClock.now
   private let earlierSeconds: Double
   private var lastLine: (seconds: Double, samples: Int)
   private var lastCheckpoint: Int
+  /// Whether the metrics have the test result of this step: of a run that is finished.
+  private var hasTestResult = false
 
   /// Starts a run in a new folder.
   init(creating trainer: Trainer) throws(RigLError) {
     self.trainer = trainer
-    let text = try trainer.configuration.yaml(dataFolder: trainer.options.dataFolder)
+    try trainer.takeStart()
+    let text = try trainer.configuration.yaml(trainer.options)
     if let path = trainer.options.output {
       folder = try RunFolder.create(at: path, configuration: text)
     } else {
@@ -40,12 +43,15 @@ final class RunRecorder {
       try trainer.restore(latest.file)
       lastCheckpoint = latest.checkpoint.step
     } else {
+      try trainer.takeStart()
       warnings = ["\(path): no checkpoint yet; starting from the beginning"]
       lastCheckpoint = -1
     }
     metrics = try MetricsLog.resume(
       at: folder.metricsPath, batchesConsumed: Int(trainer.step.batchesConsumed))
-    earlierSeconds = try MetricsLog.rows(at: folder.metricsPath).last?.elapsedSeconds ?? 0
+    let lastRow = try MetricsLog.rows(at: folder.metricsPath).last
+    earlierSeconds = lastRow?.elapsedSeconds ?? 0
+    hasTestResult = lastRow?.split == .test && lastRow?.step == trainer.step.step
     lastLine = (0, 0)
   }
 
@@ -73,6 +79,12 @@ final class RunRecorder {
     try metrics.append(row)
   }
 
+  /// Adds the line of the test result, once.
+  func logTest(_ evaluation: Evaluation) throws(RigLError) {
+    if !hasTestResult { try log(.test, evaluation) }
+    hasTestResult = true
+  }
+
   private func row(_ split: MetricsRow.Split) -> MetricsRow {
     let step = trainer.step
     return MetricsRow(
@@ -97,6 +109,7 @@ final class RunRecorder {
   func writeCheckpoint() throws(RigLError) {
     let step = trainer.step.step
     guard step != lastCheckpoint else { return }
+    try trainer.step.requireFiniteNumbers()
     try metrics.synchronize()
     let (model, optimizer) = (trainer.model, trainer.step.optimizer)
     let checkpoint = try store.write(
@@ -106,6 +119,15 @@ final class RunRecorder {
     }
     lastCheckpoint = step
     try trainer.tell(.checkpoint(path: checkpoint.path, step: step))
+  }
+
+  /// An error that ended the training, with what is left to go on from.
+  func addingCheckpoint(to error: RigLError) -> RigLError {
+    guard error.kind == .numerical else { return error }
+    let last = (try? store.list())?.last
+    let rest =
+      last.map { "The last good checkpoint is kept: \($0.path)" } ?? "There is no checkpoint yet."
+    return RigLError(error.kind, error.what, hint: error.hint.map { "\($0)\n\(rest)" } ?? rest)
   }
 
   private var bestPath: String { "\(folder.checkpointsPath)/best.safetensors" }
@@ -132,6 +154,11 @@ final class RunRecorder {
 }
 
 extension Trainer {
+  /// Takes the weights of the model that the options name to start from.
+  fileprivate func takeStart() throws(RigLError) {
+    if let path = options.startFrom { try model.start(fromDense: path) }
+  }
+
   /// What a checkpoint says besides the model: no thread count, path or time.
   func metadata() throws(RigLError) -> [String: String] {
     state.step = step.step
@@ -139,13 +166,18 @@ extension Trainer {
     state.lastUpdate = step.topology?.last
     state.position = loader.position
     let shape = data.train.sampleShape
-    return [
+    var metadata = [
       "format": "swift-rigl checkpoint 1",
-      "configuration": try configuration.yaml(dataFolder: nil),
+      "configuration": try configuration.yaml(),
       "state": state.encoded(),
       "input_shape": "\(shape.channels),\(shape.height),\(shape.width)",
       "classes": "\(data.train.classes)",
     ]
+    let samples = (data.train as? Subset)?.base ?? data.train
+    if let normalization = (samples as? any ByteDataset)?.normalization {
+      metadata["normalization"] = "\(normalization.mean),\(normalization.deviation)"
+    }
+    return metadata
   }
 
   /// Takes a checkpoint's state.

@@ -24,6 +24,8 @@ public final class Trainer {
   public let stepsPerEpoch: Int
   /// The threads.
   public let pool: ThreadPool
+  /// The run's folder, once the run has begun.
+  public private(set) var folder: RunFolder?
   /// Who watches.
   public var callbacks: [any TrainingCallback] = []
 
@@ -32,6 +34,9 @@ public final class Trainer {
   private let batch: Batch
   var state = TrainingState()
   private var stopRequested = false
+  private var samplesTrained = 0
+  /// Seconds of the loop that were not training: evaluations and checkpoints.
+  private var secondsAside = 0.0
 
   /// What a training came to.
   public struct Result: Sendable {
@@ -45,6 +50,9 @@ public final class Trainer {
     public let steps: Int
     /// Seconds of training and evaluation in this process.
     public let seconds: Double
+    /// Samples trained on in this process for each second of training, evaluations and checkpoints
+    /// not counted; nil if there were none.
+    public let samplesPerSecond: Double?
     /// Whether a callback stopped the training.
     public let wasStopped: Bool
   }
@@ -91,8 +99,8 @@ public final class Trainer {
     var settings = TrainingStep.Settings()
     settings.method = method ?? configuration.makeMethod()
     settings.schedule = try configuration.updateSchedule(samples: count)
-    settings.newWeight =
-      configuration.newWeights == .fresh ? .fresh(configuration.weightInitializer) : .zero
+    settings.newWeight = configuration.newConnectionWeight
+    settings.updateThenStep = configuration.updateThenStep
     settings.clipNorm = configuration.clipNorm
     settings.accumulation = configuration.accumulation
     step = TrainingStep(
@@ -114,8 +122,17 @@ public final class Trainer {
   }
 
   /// How the weights as they are do on some samples.
+  ///
+  /// - Throws: `RigLError(.numerical)` if the loss is not finite.
   public func evaluate(_ dataset: any Dataset) throws(RigLError) -> Evaluation {
-    try Evaluator(model: model, loss: step.loss, dataset: dataset, pool: pool).evaluate()
+    let evaluator = Evaluator(model: model, loss: step.loss, dataset: dataset, pool: pool)
+    do throws(RigLError) {
+      return try evaluator.evaluate()
+    } catch {
+      // Says the layer, if it is a layer's fault.
+      if error.kind == .numerical { try step.requireFiniteNumbers() }
+      throw RigLError(error.kind, "step \(step.step): \(error.what)", hint: error.hint)
+    }
   }
 
   // MARK: - The loop
@@ -137,10 +154,36 @@ public final class Trainer {
 
   private func run(_ recorder: RunRecorder) throws(RigLError) -> Result {
     let started = ContinuousClock.now
+    folder = recorder.folder
     for warning in recorder.warnings { try tell(.warning(warning)) }
     try tell(.started(step: step.step, of: totalSteps))
-    while step.step < totalSteps && !stopRequested {
+    do throws(RigLError) {
+      try train(recorder)
+    } catch {
+      throw recorder.addingCheckpoint(to: error)
+    }
+    let training = started.secondsToNow - secondsAside
+    let rate = samplesTrained == 0 ? nil : Double(samplesTrained) / max(training, 1e-9)
+    if step.step < totalSteps {
+      return Result(
+        test: nil, bestTest: nil, best: nil, steps: step.step, seconds: started.secondsToNow,
+        samplesPerSecond: rate, wasStopped: true)
+    }
+    let final = try evaluate(data.test)
+    try recorder.logTest(final)
+    let best = try recorder.evaluateBest(final: final)
+    return Result(
+      test: final, bestTest: best,
+      best: state.bestAccuracy.map { ($0, state.bestStep ?? step.step) }, steps: step.step,
+      seconds: started.secondsToNow, samplesPerSecond: rate, wasStopped: false)
+  }
+
+  /// Trains to the end, or until someone asks to stop; the last checkpoint is then of this step.
+  private func train(_ recorder: RunRecorder) throws(RigLError) {
+    // Gradients of a step that is not complete are in no checkpoint, so a stop waits for it.
+    while step.step < totalSteps && !(stopRequested && step.accumulated == 0) {
       let report = try trainNextBatch()
+      samplesTrained += report.samples
       state.interval.add(report)
       state.epoch.add(report)
       state.lastDropFraction = report.dropFraction ?? state.lastDropFraction
@@ -148,24 +191,20 @@ public final class Trainer {
       guard report.movedWeights else { continue }
       if step.step % options.logEvery == 0 { try recorder.logInterval() }
       if step.step % stepsPerEpoch == 0 || step.step == totalSteps { try endEpoch(recorder) }
-      if recorder.isCheckpointDue { try recorder.writeCheckpoint() }
+      if recorder.isCheckpointDue { try writeCheckpoint(recorder) }
     }
-    if step.step < totalSteps {
-      try recorder.writeCheckpoint()
-      return Result(
-        test: nil, bestTest: nil, best: nil, steps: step.step, seconds: started.secondsToNow,
-        wasStopped: true)
-    }
-    let final = try evaluate(data.test)
-    try recorder.log(.test, final)
-    let best = try recorder.evaluateBest(final: final)
-    return Result(
-      test: final, bestTest: best,
-      best: state.bestAccuracy.map { ($0, state.bestStep ?? step.step) }, steps: step.step,
-      seconds: started.secondsToNow, wasStopped: false)
+    try writeCheckpoint(recorder)
+  }
+
+  private func writeCheckpoint(_ recorder: RunRecorder) throws(RigLError) {
+    let begin = ContinuousClock.now
+    defer { secondsAside += begin.secondsToNow }
+    try recorder.writeCheckpoint()
   }
 
   private func endEpoch(_ recorder: RunRecorder) throws(RigLError) {
+    let begin = ContinuousClock.now
+    defer { secondsAside += begin.secondsToNow }
     let validation = try data.validation.map { (data) throws(RigLError) in try evaluate(data) }
     let (loss, accuracy) = (state.epoch.meanLoss, state.epoch.accuracy)
     state.epoch = TrainingState.Sums()

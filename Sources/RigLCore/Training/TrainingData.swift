@@ -20,14 +20,22 @@ public struct TrainingData: Sendable {
   public static func load(
     _ configuration: Configuration, folder: String? = nil
   ) throws(RigLError) -> TrainingData {
-    let source: DataSource
+    var source: DataSource
     if configuration.data == "idx" {
       guard let folder else {
-        throw RigLError(.configuration, "data idx: no folder given", hint: "give it by --data PATH")
+        throw RigLError(
+          .configuration, "data idx: no folder given",
+          hint: "Give it by data_folder, or --data PATH.")
       }
       source = try DataSource(name: folder)
     } else {
       source = try DataSource(name: configuration.data, folder: folder)
+    }
+    if case .synthetic(var images) = source {
+      // Generated only as far as they are asked for: a longer set begins with the shorter one's.
+      images.trainCount = min(configuration.trainSamples ?? .max, images.trainCount)
+      images.testCount = min(configuration.testSamples ?? .max, images.testCount)
+      source = .synthetic(images)
     }
     let (allTrain, allTest) = try source.load()
     var train: any Dataset = allTrain

@@ -40,6 +40,10 @@ public final class TrainingStep {
     public var clipNorm: Double?
     /// Batches whose mean gradient makes one weight step.
     public var accumulation = 1
+    /// Whether an update that would replace a weight step is followed by one on the same batch, as
+    /// some reimplementations do: with its gradient at surviving connections, and the dense
+    /// gradient's value at new ones.
+    public var updateThenStep = false
 
     /// The defaults: a static topology, no clipping, one batch a step.
     public init() {}
@@ -78,6 +82,7 @@ public final class TrainingStep {
     pass = Pass(pool: pool, seed: seed)
     topology = TopologyUpdater(
       method: settings.method, schedule: settings.schedule, newWeight: settings.newWeight,
+      updatesGradients: settings.updateThenStep,
       model: model, optimizer: self.optimizer, pool: pool, seed: seed)
     outcome = Outcome(capacity: model.capacity, classes: model.outputs, lanes: model.lanes)
     logitsGradient = Tensor(
@@ -103,6 +108,7 @@ public final class TrainingStep {
     guard loss.isFinite else { throw notFinite("loss is \(loss)") }
 
     // loss → gradients → connections
+    var moved: Double?
     if let topology, settings.method.timing == .insteadOfWeightStep, accumulated == 0,
       topology.isDue(at: step)
     {
@@ -112,11 +118,14 @@ public final class TrainingStep {
       pass.connectionMover = topology
       defer { pass.connectionMover = nil }
       try model.backward(logitsGradient, pass)
-      return report(loss, batch, rate, dropFraction: fraction)
+      guard settings.updateThenStep else {
+        return report(loss, batch, rate, dropFraction: fraction)
+      }
+      moved = fraction
+    } else {
+      // loss → gradients
+      try model.backward(logitsGradient, pass)
     }
-
-    // loss → gradients
-    try model.backward(logitsGradient, pass)
     accumulated += 1
     guard accumulated == settings.accumulation else { return report(loss, batch, rate) }
     accumulated = 0
@@ -128,7 +137,6 @@ public final class TrainingStep {
     step += 1
 
     // weights → connections
-    var moved: Double?
     if let topology, settings.method.timing == .afterWeightStep, topology.isDue(at: step) {
       moved = topology.begin(
         step: step, batchesConsumed: batchesConsumed, learningRate: rate, peak: learningRate.peak)
@@ -156,15 +164,36 @@ public final class TrainingStep {
       dropFraction: dropFraction, gradientNorm: norm, movedWeights: movedWeights)
   }
 
+  /// Throws if a weight or a number of the optimizer's state is not finite: nothing can go on from
+  /// there.
+  func requireFiniteNumbers() throws(RigLError) {
+    if firstBroken != nil { throw notFinite("training has diverged") }
+    for (parameter, slots) in zip(optimizer.parameters, optimizer.slots) {
+      for slot in slots where !slot.buffer.isFinite {
+        throw notFinite("\(slot.name) of \(parameter.name) is not finite")
+      }
+    }
+  }
+
+  /// The first parameter with a value that is not finite.
+  private var firstBroken: Parameter? { model.parameters.first { !$0.values.isFinite } }
+
   /// The error for a number that is not finite: names the first layer whose weights are not.
   private func notFinite(_ what: String) -> RigLError {
-    let broken = model.parameters.first { parameter in
-      (0..<parameter.count).contains { !parameter.values[$0].isFinite }
-    }
-    let place = broken.map { "in \($0.name) weights are not finite" } ?? "all weights are finite"
+    let place = firstBroken.map { "in \($0.name) weights are not finite" }
     return RigLError(
-      .numerical, "step \(step): \(what); \(place)",
-      hint: "lower the learning rate, add warm-up steps, or clip the gradient (clip_norm)")
+      .numerical, "step \(step): \(what); \(place ?? "all weights are finite")",
+      hint: "Lower the learning rate, add warm-up steps, or clip the gradient (clip_norm).")
+  }
+}
+
+extension AlignedBuffer where Element == Float {
+  /// Whether no element is infinite or not a number.
+  fileprivate var isFinite: Bool {
+    withSpan { span in
+      for index in span.indices where !span[index].isFinite { return false }
+      return true
+    }
   }
 }
 

@@ -1,0 +1,135 @@
+/// Samples without labels from a file, as a saved run takes them.
+///
+/// An IDX file of images, gzip or not, or text: one sample a line, its values between commas or
+/// white space. Pixels (0 to 255) are normalised as they were in training.
+public struct SampleFile: Sendable {
+  /// The number of samples.
+  public let count: Int
+
+  private let name: String
+  private let shape: SampleShape
+  private let bytes: [UInt8]
+  private let content: Content
+
+  private enum Content: Sendable {
+    case images(PixelNormalization)
+    /// Lines that are not empty, and their numbers from 1.
+    case text([(range: Range<Int>, number: Int)], PixelNormalization?)
+  }
+
+  /// Opens a file.
+  ///
+  /// - Parameters:
+  ///   - run: what says the size of a sample and the normalisation.
+  ///   - areNormalized: whether the numbers of a text are what the network sees, not pixels.
+  /// - Throws: `RigLError(.missingFile)` or `.data`, with the path.
+  public init(
+    contentsOf path: String, for run: SavedRun, areNormalized: Bool = false
+  ) throws(RigLError) {
+    let bytes = try fileBytes(at: path, limit: IDXArray.defaultLimit)
+    try self.init(bytes, name: path, for: run, areNormalized: areNormalized)
+  }
+
+  /// Takes a file that is in memory; errors call it `name`.
+  ///
+  /// - Throws: `RigLError(.data)`.
+  public init(
+    _ bytes: [UInt8], name: String, for run: SavedRun, areNormalized: Bool = false
+  ) throws(RigLError) {
+    self.name = name
+    shape = run.sampleShape
+    guard Inflater.isGzip(bytes) || bytes.starts(with: [0, 0]) else {
+      let lines = SampleFile.lines(of: bytes)
+      self.bytes = bytes
+      content = .text(lines, areNormalized ? nil : run.normalization)
+      count = lines.count
+      return
+    }
+    let images = try IDXArray(bytes, name: name, rank: 3)
+    guard images.dimensions[1] * images.dimensions[2] == shape.count else {
+      throw RigLError(
+        .data,
+        "\(name): images of \(images.dimensions[1]) × \(images.dimensions[2]); the run takes "
+          + "\(shape.count) values, \(shape.height) × \(shape.width)")
+    }
+    guard let normalization = run.normalization else {
+      throw RigLError(
+        .data, "\(name): pixels, but the run does not say how they become values",
+        hint: "Give the values as text, one sample a line.")
+    }
+    self.bytes = images.bytes
+    content = .images(normalization)
+    count = images.dimensions[0]
+  }
+
+  /// Some of the samples, each of the run's `sampleShape.count` values.
+  ///
+  /// - Throws: `RigLError(.data)` for a line that is not a sample, with its number.
+  public func samples(_ range: Range<Int>) throws(RigLError) -> [[Float]] {
+    precondition(range.lowerBound >= 0 && range.upperBound <= count, "samples \(range) of \(count)")
+    var samples: [[Float]] = []
+    for index in range {
+      switch content {
+      case .images(let normalization):
+        let pixels = bytes[index * shape.count..<(index + 1) * shape.count]
+        let (scale, shift) = (normalization.scale, normalization.shift)
+        samples.append(pixels.map { scale * Float($0) + shift })
+      case .text(let lines, let normalization):
+        var values = try parse(lines[index])
+        if let normalization {
+          let (scale, shift) = (normalization.scale, normalization.shift)
+          for place in values.indices { values[place] = scale * values[place] + shift }
+        }
+        samples.append(values)
+      }
+    }
+    return samples
+  }
+
+  // MARK: - Text
+
+  private static func lines(of bytes: [UInt8]) -> [(range: Range<Int>, number: Int)] {
+    var lines: [(range: Range<Int>, number: Int)] = []
+    var (begin, number) = (bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0, 1)
+    while begin < bytes.count {
+      let end = bytes[begin...].firstIndex(of: UInt8(ascii: "\n")) ?? bytes.count
+      if !bytes[begin..<end].allSatisfy(isSpace) { lines.append((begin..<end, number)) }
+      (begin, number) = (end + 1, number + 1)
+    }
+    return lines
+  }
+
+  private static func isSpace(_ byte: UInt8) -> Bool {
+    byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") || byte == UInt8(ascii: "\r")
+  }
+
+  /// The numbers of a line.
+  private func parse(_ line: (range: Range<Int>, number: Int)) throws(RigLError) -> [Float] {
+    let text = bytes[line.range]
+    let comma = UInt8(ascii: ",")
+    // Where there are commas, nothing between two of them is a mistake and not a wider gap.
+    let words =
+      text.contains(comma)
+      ? text.split(separator: comma, omittingEmptySubsequences: false)
+      : text.split(whereSeparator: SampleFile.isSpace)
+    guard words.count == shape.count else {
+      throw RigLError(
+        .data, "\(name), line \(line.number): \(words.count) values; the run takes \(shape.count)",
+        hint: "A sample is a line of numbers between commas or white space.")
+    }
+    var values: [Float] = []
+    values.reserveCapacity(words.count)
+    for (column, word) in words.enumerated() {
+      let trimmed = word.drop(while: SampleFile.isSpace).reversed()
+        .drop(while: SampleFile.isSpace).reversed()
+      let text = String(decoding: Array(trimmed), as: UTF8.self)
+      guard let value = Float(text), value.isFinite else {
+        throw RigLError(
+          .data,
+          "\(name), line \(line.number), value \(column + 1): '\(text.prefix(20))' is not a number")
+      }
+      values.append(value)
+    }
+    return values
+  }
+}

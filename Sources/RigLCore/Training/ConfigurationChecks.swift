@@ -1,0 +1,97 @@
+// Which numbers a configuration accepts.
+
+extension Configuration {
+  /// Throws a configuration error for a number out of range.
+  ///
+  /// Whatever passes can be calculated with: products of steps stay far below the largest integer.
+  public func validate() throws(RigLError) {
+    try validateLengths()
+    try validateNumbers()
+    try validateGrowth()
+    _ = try makeNetwork()
+    try sparsityDistribution?.validate()
+    // As of a training with long epochs: how many steps they have, the data will say.
+    let samples = batchSize * accumulation * 1_000_000
+    if epochs > 0 { _ = try updateSchedule(samples: samples) }
+    _ = try learningRateSchedule(samples: samples)
+  }
+
+  /// Epochs, steps and samples.
+  private func validateLengths() throws(RigLError) {
+    try require(.epochs, in: 0...1_000_000, epochs)
+    try require(.batchSize, in: 1...1 << 20, batchSize)
+    try require(.accumulation, in: 1...65536, accumulation)
+    try require(.multiplier, in: 1e-6...1000, multiplier)
+    try require(.validation, in: 0...Int.max, validation)
+    if let trainSamples { try require(.trainSamples, in: 1...Int.max, trainSamples) }
+    if let testSamples { try require(.testSamples, in: 1...Int.max, testSamples) }
+    try require(.updateInterval, in: 1...Configuration.mostSteps, updateInterval)
+    try require(.updateBegin, in: 0...Configuration.mostSteps, updateBegin)
+    if let updateEnd { try require(.updateEnd, in: 0...Configuration.mostSteps, updateEnd) }
+    for milestone in milestones { try require(.milestones, in: 0...1e6, milestone) }
+    try require(.warmupEpochs, in: 0...1e6, warmupEpochs)
+    try require(.firstCycle, in: 0...1e6, firstCycle)
+    try require(.cycleMultiplier, in: 1...1000, cycleMultiplier)
+  }
+
+  private static let mostSteps = 1 << 50
+
+  /// Rates, probabilities and the like.
+  private func validateNumbers() throws(RigLError) {
+    try require(.labelSmoothing, in: 0...1, labelSmoothing)
+    try require(.dropout, below: 1, dropout)
+    try require(.momentum, below: 1, momentum)
+    try require(.beta1, below: 1, beta1)
+    try require(.beta2, below: 1, beta2)
+    try require(.weightDecay, below: .infinity, weightDecay)
+    try require(.decoupledWeightDecay, below: .infinity, decoupledWeightDecay)
+    try require(.dropFraction, in: 0...1, dropFraction)
+    guard epsilon > 0, epsilon.isFinite else { throw problem(.epsilon, "\(epsilon)", "positive") }
+    if let clipNorm, !(clipNorm > 0) { throw problem(.clipNorm, "\(clipNorm)", "positive") }
+    guard learningRate > 0, learningRate.isFinite else {
+      throw problem(.learningRate, "\(learningRate)", "positive")
+    }
+    guard factor > 0, factor.isFinite else { throw problem(.factor, "\(factor)", "positive") }
+    guard minLearningRate >= 0, minLearningRate <= learningRate else {
+      throw problem(.minLearningRate, "\(minLearningRate)", "in [0, learning_rate]")
+    }
+  }
+
+  /// What grown connections start with, and whether the method has what that needs.
+  private func validateGrowth() throws(RigLError) {
+    guard newWeightDivisor != 0, newWeightDivisor.isFinite else {
+      throw problem(.newWeightDivisor, "\(newWeightDivisor)", "a number other than 0")
+    }
+    if newConnectionWeight.usesGradient && method == .set {
+      throw RigLError(
+        .configuration, "new_weights: SET sees no gradient at new positions",
+        hint: "choose zero, fresh, normal or uniform")
+    }
+    if updateThenStep && accumulation > 1 {
+      throw RigLError(
+        .configuration, "update_then_step needs a batch for each weight step (accumulation: 1)")
+    }
+  }
+
+  // Written so that NaN fails.
+  private func require<Number: Comparable>(
+    _ key: Key, in range: ClosedRange<Number>, _ value: Number
+  ) throws(RigLError) {
+    guard range.contains(value) else {
+      let end = "\(range.upperBound)" == "\(Int.max)" ? "" : "\(range.upperBound)"
+      throw problem(key, "\(value)", "in \(range.lowerBound)...\(end)")
+    }
+  }
+
+  private func require<Number: BinaryFloatingPoint>(
+    _ key: Key, below bound: Number, _ value: Number
+  ) throws(RigLError) {
+    guard value >= 0, value < bound else {
+      throw problem(key, "\(value)", bound.isFinite ? "in [0, \(bound))" : "0 or more")
+    }
+  }
+
+  private func problem(_ key: Key, _ value: String, _ expected: String) -> RigLError {
+    RigLError(.configuration, "\(key.rawValue): \(value) is not \(expected)")
+  }
+}

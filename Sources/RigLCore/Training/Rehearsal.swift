@@ -1,0 +1,117 @@
+/// What a training will take, measured on its first steps.
+public struct Rehearsal: Hashable, Sendable, Codable {
+  /// Batches that were timed.
+  public let batches: Int
+  /// Seconds a weight step takes.
+  public let secondsPerStep: Double
+  /// Seconds a topology update takes; nil if there are none.
+  public let secondsPerUpdate: Double?
+  /// Samples trained on in a second, topology updates not counted.
+  public let samplesPerSecond: Double
+  /// Topology updates of the whole training.
+  public let updates: Int
+  /// Weight steps of the whole training.
+  public let steps: Int
+  /// Seconds that the training will take, evaluations included.
+  public let estimatedSeconds: Double
+  /// Bytes of weights, connections and biases, with the lists that kernels walk and the gradients.
+  public let modelBytes: Int
+  /// Bytes of the optimizer's state.
+  public let optimizerBytes: Int
+  /// The most memory this process has had: model, optimizer, activations and data; nil where the
+  /// system does not say.
+  public let peakMemoryBytes: Int?
+
+  private enum CodingKeys: String, CodingKey {
+    case batches, updates, steps
+    case secondsPerStep = "seconds_per_step"
+    case secondsPerUpdate = "seconds_per_update"
+    case samplesPerSecond = "samples_per_second"
+    case estimatedSeconds = "estimated_seconds"
+    case modelBytes = "model_bytes"
+    case optimizerBytes = "optimizer_bytes"
+    case peakMemoryBytes = "peak_memory_bytes"
+  }
+}
+
+extension Trainer {
+  /// Trains for a moment, without a run folder, to say what the whole training will take. The
+  /// trainer is of no use for a run afterwards.
+  ///
+  /// - Parameter seconds: how long to measure, roughly.
+  /// - Throws: `RigLError(.numerical)` if training diverges at once.
+  public func rehearse(seconds: Double = 1) throws(RigLError) -> Rehearsal {
+    let started = ContinuousClock.now
+    var weightBatches: [Double] = []
+    var updateBatches: [Double] = []
+    while step.step < totalSteps, weightBatches.count < 3 || started.secondsToNow < seconds {
+      let begin = ContinuousClock.now
+      let report = try trainNextBatch()
+      if report.dropFraction == nil {
+        weightBatches.append(begin.secondsToNow)
+      } else {
+        updateBatches.append(begin.secondsToNow)
+      }
+    }
+    let perBatch = median(weightBatches)
+    let perStep = perBatch * Double(configuration.accumulation)
+    let updates = step.expectedUpdates(of: totalSteps)
+    // An update that was not seen takes as long as two batches, more or less.
+    let perUpdate = updateBatches.isEmpty ? 2 * perBatch : median(updateBatches)
+    // One that comes with a weight step was timed together with it.
+    let replacesStep =
+      step.settings.method.timing == .insteadOfWeightStep && !step.settings.updateThenStep
+    let extra = replacesStep ? perUpdate : max(0, perUpdate - perBatch)
+    let evaluation = try secondsPerEvaluatedSample()
+    let epochs = Double(totalSteps.dividedUp(by: stepsPerEpoch))
+    let evaluated = epochs * Double(data.validation?.count ?? 0) + Double(data.test.count)
+    return Rehearsal(
+      batches: weightBatches.count + updateBatches.count, secondsPerStep: perStep,
+      secondsPerUpdate: updates == 0 ? nil : extra,
+      samplesPerSecond: perBatch > 0 ? Double(configuration.batchSize) / perBatch : 0,
+      updates: updates, steps: totalSteps,
+      estimatedSeconds: Double(totalSteps) * perStep + Double(updates) * extra
+        + evaluated * evaluation,
+      modelBytes: model.bytes, optimizerBytes: step.optimizer.bytes,
+      peakMemoryBytes: RigLCore.peakMemoryBytes())
+  }
+
+  private func secondsPerEvaluatedSample() throws(RigLError) -> Double {
+    let count = min(data.test.count, 8 * configuration.batchSize)
+    let some = try data.test.first(count)
+    let begin = ContinuousClock.now
+    _ = try evaluate(some)
+    return begin.secondsToNow / Double(count)
+  }
+
+  /// The middle one, which a disturbed measurement does not move.
+  private func median(_ values: [Double]) -> Double {
+    values.isEmpty ? 0 : values.sorted()[values.count / 2]
+  }
+}
+
+extension TrainingStep {
+  /// Topology updates of a training of `steps` weight steps.
+  fileprivate func expectedUpdates(of steps: Int) -> Int {
+    guard let topology, steps > 0 else { return 0 }
+    let last = min(topology.schedule.end ?? .max, steps - 1)
+    guard last >= topology.schedule.begin else { return 0 }
+    return (last - topology.schedule.begin) / topology.schedule.interval + 1
+  }
+}
+
+extension Model {
+  /// Bytes of parameters, connections and their lists, and gradients; not of activations.
+  public var bytes: Int {
+    let numbers = parameters.reduce(0) { $0 + $1.count + $1.gradient.count }
+    let topology = sparseLayers.reduce(0) { $0 + $1.bytes - $1.count * 8 }
+    return numbers * MemoryLayout<Float>.stride + topology
+  }
+}
+
+extension OptimizerState {
+  /// Bytes of the slots.
+  public var bytes: Int {
+    slots.joined().reduce(0) { $0 + $1.buffer.count * MemoryLayout<Float>.stride }
+  }
+}

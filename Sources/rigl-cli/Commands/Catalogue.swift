@@ -1,0 +1,104 @@
+// The commands that need no run: presets, flops.
+
+import ArgumentParser
+import RigLCore
+
+/// `rigl presets`
+struct Presets: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "List the presets that --preset takes.")
+
+  @OptionGroup var printing: PrintingArguments
+
+  private struct Entry: Encodable {
+    let name: String
+    let summary: String
+    let configuration: Configuration
+  }
+
+  func run() throws {
+    let presets = Preset.all.map {
+      Entry(name: $0.name, summary: $0.summary, configuration: $0.configuration)
+    }
+    try printing.print(presets, orText: text(presets, width: Terminal.standardOutput.columns))
+  }
+
+  private func text(_ presets: [Entry], width: Int) -> String {
+    let indent = (presets.map(\.name.count).max() ?? 0) + 2
+    return presets.map { preset in
+      // Where there is no room beside the names, below them.
+      guard width - indent >= 24 else {
+        return preset.name + "\n" + wrapped("  " + preset.summary, width: width, indent: "  ")
+          + "\n"
+      }
+      let name = preset.name + String(repeating: " ", count: indent - preset.name.count)
+      let space = String(repeating: " ", count: indent)
+      let summary = wrapped(preset.summary, width: width - indent)
+      return name + summary.split(separator: "\n").joined(separator: "\n" + space) + "\n"
+    }.joined()
+  }
+}
+
+/// `rigl flops`
+struct Flops: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Count a network's FLOPs and bytes, and what training costs by each method.",
+    discussion: """
+      FLOPs are those of a forward pass on one sample. Training costs are relative to the dense \
+      network's.
+      """)
+
+  @Argument(help: ArgumentHelp("A preset; see rigl presets.", valueName: "preset"))
+  var preset: String
+
+  @OptionGroup var sparsity: SparsityArguments
+
+  @Option(
+    name: .customLong("set"),
+    help: ArgumentHelp("Any setting by its key, as for rigl train.", valueName: "key=value"))
+  var assignments: [String] = []
+
+  @Flag(help: "Count as the RigL paper does, with masks of one bit and fractions of connections.")
+  var paperAccounting = false
+
+  @OptionGroup var printing: PrintingArguments
+
+  func run() throws {
+    var layers = try ConfigurationLayers(try Preset.find(preset).configuration)
+    try layers.set(assignments)
+    try sparsity.apply(to: &layers)
+    let report = try layers.configuration().accountingReport(paperAccounting ? .paper : .real)
+    try printing.print(report, orText: text(report, width: Terminal.standardOutput.columns))
+  }
+
+  private func text(_ report: AccountingReport, width: Int) -> String {
+    var table = Table([
+      .word("layer"), .word("shape", rank: 0), .number("sparsity", rank: 2),
+      .number("connections", rank: 3), .number("FLOPs", rank: 4), .number("bytes", rank: 1),
+    ])
+    for layer in report.layers {
+      table.add([
+        layer.name, shapeText(layer.shape), percent(layer.sparsity), grouped(layer.connections),
+        metric(layer.flops), byteCount(Int(layer.bytes)),
+      ])
+    }
+    let connections = report.layers.reduce(0) { $0 + $1.connections }
+    table.addTotal([
+      "total", "", percent(report.sparsity), grouped(connections), metric(report.flops),
+      byteCount(Int(report.sizeBytes)),
+    ])
+    table.add([
+      "dense", "", "", grouped(report.layers.reduce(0) { $0 + $1.shape.reduce(1, *) }),
+      metric(report.denseFlops), byteCount(Int(report.denseSizeBytes)),
+    ])
+    let costs = report.trainMultiplier
+    var training = Table([.word("training by"), .number("cost")])
+    for (name, cost) in [
+      ("dense", costs.dense), ("static", costs.static), ("snip", costs.snip), ("set", costs.set),
+      ("snfs", costs.snfs), ("rigl", costs.rigl), ("pruning", costs.pruning),
+    ] {
+      training.add([name, fixed(cost, 4)])
+    }
+    return table.text(width: width) + "\n" + training.text(width: width)
+  }
+}

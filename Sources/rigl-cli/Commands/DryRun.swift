@@ -1,0 +1,77 @@
+import RigLCore
+
+/// What `rigl train --dry-run` prints.
+struct DryRun: Encodable {
+  /// A layer as the training would start with it.
+  struct Layer: Encodable {
+    let name: String
+    let shape: [Int]
+    let sparsity: Double
+    let connections: Int
+  }
+
+  let configuration: Configuration
+  let layers: [Layer]
+  let connections: Int
+  let positions: Int
+  let sparsity: Double
+  let trainingSamples: Int
+  let threads: Int
+  let rehearsal: Rehearsal
+  private let yaml: String
+
+  private enum CodingKeys: String, CodingKey {
+    case configuration, layers, connections, positions, sparsity, threads, rehearsal
+    case trainingSamples = "training_samples"
+  }
+
+  /// Trains for a moment.
+  init(_ trainer: Trainer) throws(RigLError) {
+    configuration = trainer.configuration
+    yaml = try configuration.yaml(dataFolder: trainer.options.dataFolder)
+    let allocation = trainer.allocation
+    layers = zip(trainer.model.weightLayers, allocation.layers).map { layer, sparsity in
+      Layer(
+        name: layer.name, shape: [layer.outputs, layer.inputs], sparsity: sparsity.sparsity,
+        connections: sparsity.connections)
+    }
+    connections = allocation.connections
+    positions = allocation.positions
+    sparsity = allocation.sparsity
+    trainingSamples = trainer.data.train.count
+    threads = trainer.options.threads
+    rehearsal = try trainer.rehearse()
+  }
+
+  func print(_ printing: PrintingArguments) throws {
+    try printing.print(self, orText: text(width: Terminal.standardOutput.columns))
+  }
+
+  private func text(width: Int) -> String {
+    var table = Table([
+      .word("layer"), .word("shape", rank: 0), .number("sparsity", rank: 1),
+      .number("connections", rank: 2),
+    ])
+    for layer in layers {
+      table.add([
+        layer.name, shapeText(layer.shape), percent(layer.sparsity), grouped(layer.connections),
+      ])
+    }
+    table.addTotal(["total", "", percent(sparsity), grouped(connections)])
+    let lines = [
+      "Memory: \(rehearsal.peakMemoryBytes.map(byteCount) ?? "unknown") in all, of which the "
+        + "network \(byteCount(rehearsal.modelBytes)) and the optimizer "
+        + "\(byteCount(rehearsal.optimizerBytes)).",
+      "Time: about \(duration(rehearsal.estimatedSeconds)) for \(grouped(rehearsal.steps)) steps"
+        + (rehearsal.updates > 0 ? " and \(grouped(rehearsal.updates)) topology updates" : "")
+        + " on \(threads) \(threads == 1 ? "thread" : "threads"), at "
+        + "\(metric(rehearsal.samplesPerSecond)) samples/s; measured on \(rehearsal.batches) batches.",
+      "Nothing was written.",
+    ]
+    return yaml + "\n" + table.text(width: width) + "\n"
+      + lines.map { wrapped($0, width: width) + "\n" }.joined()
+  }
+}
+
+/// A shape as people write it: "300 x 784".
+func shapeText(_ shape: [Int]) -> String { shape.map { String($0) }.joined(separator: "x") }

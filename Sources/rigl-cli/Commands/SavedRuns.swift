@@ -1,0 +1,210 @@
+// The commands on a run that exists: evaluate, predict, inspect.
+
+import ArgumentParser
+import RigLCore
+
+/// A run, and which of its weights.
+struct RunArguments: ParsableArguments {
+  @Argument(help: ArgumentHelp("The folder of a run.", valueName: "run"))
+  var folder: String
+
+  @Flag(help: "Take the weights that were best on the validation samples, not the last ones.")
+  var best = false
+
+  /// Opens the run.
+  func open(threads: ThreadsArguments? = nil, _ printing: PrintingArguments) throws -> SavedRun {
+    var layers = try ConfigurationLayers()
+    try threads?.apply(to: &layers)
+    let run = try SavedRun(folder, best: best, threads: layers.options.threads)
+    printing.warn(run.warnings)
+    return run
+  }
+}
+
+/// `rigl evaluate`
+struct Evaluate: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Measure a run's accuracy on its test samples.")
+
+  @OptionGroup var source: RunArguments
+
+  @Option(
+    help: ArgumentHelp(
+      "Other data than the run's: a name or a folder of IDX files.", valueName: "source"))
+  var data: String?
+
+  @Option(help: ArgumentHelp("The folder of the data's files.", valueName: "folder"))
+  var dataFolder: String?
+
+  @OptionGroup var threads: ThreadsArguments
+  @OptionGroup var printing: PrintingArguments
+
+  private struct Result: Encodable {
+    let run: String
+    let checkpoint: String
+    let step: Int
+    let test: Evaluation
+  }
+
+  func run() throws {
+    let saved = try source.open(threads: threads, printing)
+    var layers = try ConfigurationLayers()
+    try layers.apply(file: try RunFolder.open(source.folder).configurationPath)
+    if let data { try layers.set(data: data) }
+    if let dataFolder { layers.options.setDataFolder(dataFolder) }
+    let samples = try TrainingData.load(
+      try layers.configuration(), folder: layers.options.dataFolder)
+    let result = Result(
+      run: source.folder, checkpoint: saved.checkpointPath, step: saved.step,
+      test: try saved.evaluate(samples.test))
+    try printing.print(result, orText: text(result))
+  }
+
+  private func text(_ result: Result) -> String {
+    let test = result.test
+    var text = "\(result.checkpoint)\n"
+    text += "\(grouped(test.samples)) test samples: accuracy \(percent(test.accuracy))"
+    if let top5 = test.top5 { text += ", top-5 \(percent(top5))" }
+    text += ", loss \(fixed(test.loss, 4))\n"
+    let confusion = confusionText(test.confusion)
+    let width = Terminal.standardOutput.columns
+    guard confusion.split(separator: "\n").allSatisfy({ $0.count <= width }) else { return text }
+    return text + "\nSamples by class (rows) and predicted class (columns):\n" + confusion
+  }
+
+  private func confusionText(_ confusion: [[Int]]) -> String {
+    let width = confusion.joined().reduce(2) { max($0, String($1).count) } + 1
+    func pad(_ value: String) -> String {
+      String(repeating: " ", count: max(0, width - value.count)) + value
+    }
+    func line(_ head: String, _ cells: [String]) -> String {
+      pad(head) + " |" + cells.map(pad).joined() + "\n"
+    }
+    var text = line("", confusion.indices.map { String($0) })
+    for (label, row) in confusion.enumerated() {
+      text += line(String(label), row.map { $0 == 0 ? "." : String($0) })
+    }
+    return text
+  }
+}
+
+/// `rigl predict`
+struct Predict: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Classify the samples of a file.",
+    discussion: """
+      The file is an IDX file of images, gzip or not, or text: one sample a line, its values between \
+      commas or white space. Values are pixels from 0 to 255, which are normalised as they were in \
+      training. Prints sample, class and probability as CSV, with --json one object a line.
+      """)
+
+  @OptionGroup var source: RunArguments
+
+  @Argument(help: ArgumentHelp("The file; - is standard input.", valueName: "file"))
+  var file: String
+
+  @Flag(help: "The values of a text are what the network sees, not pixels.")
+  var normalized = false
+
+  @OptionGroup var threads: ThreadsArguments
+  @OptionGroup var printing: PrintingArguments
+
+  private struct Line: Encodable {
+    let sample: Int
+    let `class`: Int
+    let probability: Double
+  }
+
+  func run() throws {
+    let saved = try source.open(threads: threads, printing)
+    let samples =
+      file == "-"
+      ? try SampleFile(
+        System.standardInput(), name: "standard input", for: saved, areNormalized: normalized)
+      : try SampleFile(contentsOf: file, for: saved, areNormalized: normalized)
+    if !printing.json { try write("sample,class,probability\n") }
+    for begin in stride(from: 0, to: samples.count, by: saved.model.capacity) {
+      let range = begin..<min(begin + saved.model.capacity, samples.count)
+      let predictions = try saved.predictions(try samples.samples(range))
+      var text = ""
+      for (sample, prediction) in zip(range, predictions) {
+        if printing.json {
+          let line = Line(
+            sample: sample, class: prediction.label, probability: prediction.probability)
+          text += try jsonText(line, onOneLine: true) + "\n"
+        } else {
+          text += "\(sample),\(prediction.label),\(fixed(prediction.probability, 6))\n"
+        }
+      }
+      try write(text)
+    }
+  }
+
+  private func write(_ text: String) throws {
+    if printing.json || !printing.quiet { try Output.standard.write(text) }
+  }
+}
+
+/// `rigl inspect`
+struct Inspect: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Show a run's layers: densities, connections, bytes, live and dead units.",
+    discussion: """
+      A unit is an output of a layer. It is dead if no connection leads to it, or none on from it. \
+      Bytes are those of the stored network: weights, topology and biases.
+      """)
+
+  @OptionGroup var source: RunArguments
+  @OptionGroup var printing: PrintingArguments
+
+  private struct Result: Encodable {
+    let run: String
+    let checkpoint: String
+    let checkpointBytes: Int
+    let step: Int
+    let network: ModelInspection
+
+    private enum CodingKeys: String, CodingKey {
+      case run, checkpoint, step, network
+      case checkpointBytes = "checkpoint_bytes"
+    }
+  }
+
+  func run() throws {
+    let saved = try source.open(printing)
+    let result = Result(
+      run: source.folder, checkpoint: saved.checkpointPath, checkpointBytes: saved.checkpointBytes,
+      step: saved.step, network: saved.model.inspect())
+    try printing.print(result, orText: text(result, width: Terminal.standardOutput.columns))
+  }
+
+  private func text(_ result: Result, width: Int) -> String {
+    let network = result.network
+    var table = Table([
+      .word("layer"), .word("shape", rank: 0), .number("density", rank: 3),
+      .number("connections", rank: 4), .number("bytes", rank: 1), .number("live", rank: 2),
+      .number("dead", rank: 5),
+    ])
+    for layer in network.layers {
+      table.add([
+        layer.name, shapeText(layer.shape), percent(layer.density), grouped(layer.connections),
+        byteCount(layer.bytes), grouped(layer.liveUnits), grouped(layer.deadUnits),
+      ])
+    }
+    table.addTotal([
+      "total", "", percent(network.density), grouped(network.connections), byteCount(network.bytes),
+      grouped(network.liveUnits), grouped(network.deadUnits),
+    ])
+    let inputs = network.liveInputs + network.deadInputs
+    let share = Double(network.bytes) / Double(max(network.denseBytes, 1))
+    let lines = [
+      "Inputs in use: \(grouped(network.liveInputs)) of \(grouped(inputs)).",
+      "The dense network would take \(byteCount(network.denseBytes)); this one takes "
+        + "\(percent(share, 1)) of it.",
+      "Step \(grouped(result.step)); checkpoint \(byteCount(result.checkpointBytes)), with the "
+        + "optimizer's state.",
+    ]
+    return table.text(width: width) + "\n"
+      + lines.map { wrapped($0, width: width) + "\n" }.joined()
+  }
+}

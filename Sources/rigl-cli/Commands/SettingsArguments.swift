@@ -1,0 +1,91 @@
+import ArgumentParser
+import RigLCore
+
+/// Settings that most users change, and all others by their key. None has a default here: what is
+/// not given is the library's.
+struct SettingsArguments: ParsableArguments {
+  @Option(help: ArgumentHelp("Start from a preset; see rigl presets.", valueName: "name"))
+  var preset: String?
+
+  @Option(
+    name: .customLong("set"),
+    help: ArgumentHelp(
+      "Any setting by its key, as in a file: --set hidden=[300,100] --set learning_rate=0.1",
+      valueName: "key=value"))
+  var assignments: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "fashion-mnist, mnist, synthetic, or a folder of IDX files.", valueName: "source"))
+  var data: String?
+
+  @Option(help: ArgumentHelp("The folder of the data's files.", valueName: "folder"))
+  var dataFolder: String?
+
+  @OptionGroup var sparsity: SparsityArguments
+
+  @Option(help: ArgumentHelp("Passes over the training samples.", valueName: "n"))
+  var epochs: String?
+
+  @Option(help: ArgumentHelp("The seed of all random numbers.", valueName: "n"))
+  var seed: String?
+
+  /// Adds what was given to settings from elsewhere.
+  func apply(to layers: inout ConfigurationLayers) throws(RigLError) {
+    try layers.set(assignments)
+    if let data { try layers.set(data: data) }
+    if let dataFolder { layers.options.setDataFolder(dataFolder) }
+    try sparsity.apply(to: &layers)
+    try layers.set(.epochs, to: epochs)
+    try layers.set(.seed, to: seed)
+  }
+}
+
+/// What a network's connections depend on.
+struct SparsityArguments: ParsableArguments {
+  @Option(help: "Which connections move: rigl, set, static or dense.")
+  var method: String?
+
+  @Option(help: ArgumentHelp("The share of connections left out, in [0, 1).", valueName: "share"))
+  var sparsity: String?
+
+  @Option(help: ArgumentHelp("How layers share it: uniform, er or erk.", valueName: "name"))
+  var distribution: String?
+
+  /// Adds what was given to settings from elsewhere.
+  func apply(to layers: inout ConfigurationLayers) throws(RigLError) {
+    try layers.set(.method, to: method)
+    try layers.set(.sparsity, to: sparsity)
+    try layers.set(.distribution, to: distribution)
+  }
+}
+
+/// How many threads share the work.
+struct ThreadsArguments: ParsableArguments {
+  @Option(help: ArgumentHelp("Threads; as many as there are processors.", valueName: "n"))
+  var threads: String?
+
+  func apply(to layers: inout ConfigurationLayers) throws(RigLError) {
+    if let threads { try layers.set("threads", to: threads) }
+  }
+}
+
+extension ConfigurationLayers {
+  /// Sets a key if there is a value.
+  mutating func set(_ key: Configuration.Key, to value: String?) throws(RigLError) {
+    if let value { try set(key.rawValue, to: value) }
+  }
+
+  /// Sets what `--set` says.
+  mutating func set(_ assignments: [String]) throws(RigLError) {
+    for assignment in assignments {
+      guard let sign = assignment.firstIndex(of: "=") else {
+        throw RigLError(
+          .configuration, "--set \(assignment): not a setting",
+          hint: "Write --set KEY=VALUE, for example --set batch_size=64.")
+      }
+      let (key, value) = (assignment[..<sign], assignment[assignment.index(after: sign)...])
+      try set(String(key), to: String(value))
+    }
+  }
+}

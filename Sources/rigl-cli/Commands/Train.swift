@@ -1,0 +1,136 @@
+import ArgumentParser
+import RigLCore
+
+/// `rigl train`
+struct Train: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Train a network, in a new run folder or on from a checkpoint.",
+    discussion: """
+      Settings come from a preset, then from the file, then from flags; the last one counts. What \
+      they come to is saved as config.yaml in the run folder, and training from that file gives the \
+      same bits again.
+
+      Ctrl-C writes a checkpoint and says how to go on; pressed twice it ends at once.
+      """)
+
+  @Argument(help: ArgumentHelp("A YAML file of settings.", valueName: "config.yaml"))
+  var file: String?
+
+  @OptionGroup(title: "Settings") var settings: SettingsArguments
+
+  @OptionGroup(title: "Running") var running: RunningArguments
+
+  @OptionGroup(title: "Printing") var printing: PrintingArguments
+
+  func run() throws {
+    let layers = try resolve()
+    let configuration = try layers.configuration()
+    var options = layers.options
+    options.output = running.output
+    try configuration.validate()
+    if let output = running.output { try RunFolder.requireNothing(at: output) }
+    let trainer = try Trainer(configuration, options: options)
+    if running.dryRun {
+      try DryRun(trainer).print(printing)
+    } else {
+      try train(trainer)
+    }
+  }
+
+  /// Preset, file, flags; where a run goes on, its own settings come before the file.
+  private func resolve() throws(RigLError) -> ConfigurationLayers {
+    var layers = try ConfigurationLayers()
+    if let resume = running.resume {
+      try layers.apply(file: try RunFolder.open(resume).configurationPath)
+    }
+    if let preset = settings.preset {
+      try layers.replace(by: try Preset.find(preset).configuration)
+    }
+    if let file { try layers.apply(file: file, replacesBase: settings.preset == nil) }
+    try settings.apply(to: &layers)
+    try running.apply(to: &layers)
+    return layers
+  }
+
+  private func train(_ trainer: Trainer) throws {
+    let watcher = TrainingWatcher(printing, isResuming: running.resume != nil)
+    trainer.callbacks = [watcher]
+    Interruption.watch()
+    let result: Trainer.Result
+    do {
+      result = try running.resume.map { try trainer.resume($0) } ?? trainer.run()
+    } catch {
+      watcher.finish()
+      throw error
+    }
+    watcher.finish()
+    let summary = TrainingSummary(result, trainer)
+    if result.wasStopped {
+      if printing.json, watcher.outputError == nil { try printing.print(summary, orText: "") }
+      try explainStop(summary, watcher.outputError)
+    }
+    try printing.print(summary, orText: summary.text(width: Terminal.standardOutput.columns))
+  }
+
+  /// Ends the process after a training that was stopped.
+  private func explainStop(_ summary: TrainingSummary, _ outputError: (any Error)?) throws {
+    if outputError is ClosedOutput { throw ExitCode(Interruption.closedOutputStatus) }
+    let reason = Interruption.signal.map { " by \(Interruption.name(of: $0))" } ?? ""
+    Output.error.tryWrite(
+      """
+      rigl: stopped\(reason) at step \(summary.step) of \(summary.totalSteps); a checkpoint is written
+        Go on with: rigl train --resume \(shellWord(summary.run))
+
+      """)
+    if let outputError { throw outputError }
+    throw ExitCode(128 + (Interruption.signal ?? 2))
+  }
+}
+
+/// How a run is carried out, apart from its result.
+struct RunningArguments: ParsableArguments {
+  @Option(
+    help: ArgumentHelp("The new folder of the run; one below runs/ if not given.", valueName: "dir")
+  )
+  var output: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Go on with the run of this folder, by its own settings.", valueName: "dir"))
+  var resume: String?
+
+  @Option(
+    help: ArgumentHelp("Weight steps between checkpoints; an epoch if not given.", valueName: "n"))
+  var checkpointEvery: String?
+
+  @Option(help: ArgumentHelp("Checkpoints to keep.", valueName: "n"))
+  var keep: String?
+
+  @OptionGroup var threads: ThreadsArguments
+
+  @Flag(help: "Print settings, layers, memory and time; train no more than a moment.")
+  var dryRun = false
+
+  func validate() throws {
+    if output != nil && resume != nil {
+      throw ValidationError(
+        "--output and --resume exclude each other: a run goes on in its folder.")
+    }
+  }
+
+  func apply(to layers: inout ConfigurationLayers) throws(RigLError) {
+    try threads.apply(to: &layers)
+    if let checkpointEvery { try layers.set("checkpoint_every", to: checkpointEvery) }
+    if let keep { try layers.set("keep", to: keep) }
+  }
+}
+
+/// A word as a shell takes it for one.
+func shellWord(_ word: String) -> String {
+  let isPlain = word.allSatisfy { $0.isLetter || $0.isNumber || "/._-+=:,@%".contains($0) }
+  return isPlain && !word.isEmpty
+    ? word
+    : "'"
+      + word.split(separator: "'", omittingEmptySubsequences: false)
+      .joined(separator: "'\\''") + "'"
+}

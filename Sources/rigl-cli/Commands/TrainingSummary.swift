@@ -1,0 +1,89 @@
+import RigLCore
+
+/// What a training came to, to print.
+struct TrainingSummary: Encodable {
+  let run: String
+  let step: Int
+  let totalSteps: Int
+  let stopped: Bool
+  let testAccuracy: Double?
+  let testLoss: Double?
+  /// The weights that were best on the validation samples.
+  let bestStep: Int?
+  let bestValidationAccuracy: Double?
+  let bestTestAccuracy: Double?
+  let bestTestLoss: Double?
+  /// Whether the validation samples were the test samples.
+  let validatedOnTest: Bool
+  let seconds: Double
+  let samplesPerSecond: Double?
+  let peakMemoryBytes: Int?
+  let connections: Int
+  let positions: Int
+  let sparsity: Double
+
+  private enum CodingKeys: String, CodingKey {
+    case run, step, stopped, seconds, connections, positions, sparsity
+    case totalSteps = "total_steps"
+    case testAccuracy = "test_accuracy"
+    case testLoss = "test_loss"
+    case bestStep = "best_step"
+    case bestValidationAccuracy = "best_validation_accuracy"
+    case bestTestAccuracy = "best_test_accuracy"
+    case bestTestLoss = "best_test_loss"
+    case validatedOnTest = "validated_on_test"
+    case samplesPerSecond = "samples_per_second"
+    case peakMemoryBytes = "peak_memory_bytes"
+  }
+
+  init(_ result: Trainer.Result, _ trainer: Trainer) {
+    run = trainer.folder?.path ?? ""
+    step = result.steps
+    totalSteps = trainer.totalSteps
+    stopped = result.wasStopped
+    testAccuracy = result.test?.accuracy
+    testLoss = result.test?.loss
+    bestStep = result.best?.step
+    bestValidationAccuracy = result.best?.accuracy
+    bestTestAccuracy = result.bestTest?.accuracy
+    bestTestLoss = result.bestTest?.loss
+    validatedOnTest = trainer.configuration.validateOnTest
+    seconds = result.seconds
+    samplesPerSecond = result.samplesPerSecond
+    peakMemoryBytes = RigLCore.peakMemoryBytes()
+    connections = trainer.allocation.connections
+    positions = trainer.allocation.positions
+    sparsity = trainer.allocation.sparsity
+  }
+
+  /// A short table for people.
+  func text(width: Int) -> String {
+    var results = Table([
+      .word("weights"), .number("step", rank: 1), .number("test accuracy", rank: 3),
+      .number("test loss", rank: 0), .number("validation", rank: 2),
+    ])
+    results.add([
+      "final", grouped(step), testAccuracy.map { percent($0) } ?? "-",
+      testLoss.map { fixed($0, 4) } ?? "-", "",
+    ])
+    if let bestStep, let bestTestAccuracy {
+      results.add([
+        "best on validation", grouped(bestStep), percent(bestTestAccuracy),
+        bestTestLoss.map { fixed($0, 4) } ?? "-", bestValidationAccuracy.map { percent($0) } ?? "-",
+      ])
+    }
+    var text = "\n" + results.text(width: width)
+    if validatedOnTest {
+      text +=
+        "The validation samples were the test samples: the best weights' accuracy is not one\n"
+      text += "on unseen data.\n"
+    }
+    var figures = "Took \(duration(seconds))"
+    if let samplesPerSecond { figures += " at \(metric(samplesPerSecond)) samples/s" }
+    if let peakMemoryBytes { figures += ", with \(byteCount(peakMemoryBytes)) of memory at most" }
+    figures +=
+      "; \(grouped(connections)) of \(grouped(positions)) connections, \(percent(sparsity, 1)) sparse."
+    text += "\n" + wrapped(figures, width: width) + "\n"
+    return text + "The run is in \(run)\n"
+  }
+}

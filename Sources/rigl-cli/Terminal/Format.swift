@@ -1,0 +1,61 @@
+// Numbers as people read them.
+
+import Foundation
+
+/// A number with a fixed count of decimals.
+func fixed(_ value: Double, _ decimals: Int) -> String {
+  String(format: "%.\(decimals)f", value)
+}
+
+/// A share of 1: 0.8812 is "88.12 %".
+func percent(_ share: Double, _ decimals: Int = 2) -> String { fixed(100 * share, decimals) + " %" }
+
+/// A whole number in groups of three digits: "1,234,567".
+func grouped(_ number: Int) -> String {
+  let digits = Array(String(number.magnitude))
+  var text = ""
+  for (index, digit) in digits.enumerated() {
+    if index > 0, (digits.count - index).isMultiple(of: 3) { text += "," }
+    text.append(digit)
+  }
+  return number < 0 ? "-" + text : text
+}
+
+/// Bytes in units of 1024: "12.3 MiB".
+func byteCount(_ bytes: Int) -> String {
+  var (value, unit) = (Double(bytes), 0)
+  let units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"]
+  while value >= 1024, unit < units.count - 1 { (value, unit) = (value / 1024, unit + 1) }
+  return "\(unit == 0 ? String(bytes) : fixed(value, value < 100 ? 1 : 0)) \(units[unit])"
+}
+
+/// Three digits and a factor of a thousand: "61.2k", "1.07M".
+func metric(_ value: Double) -> String {
+  var (value, unit) = (value, 0)
+  let units = ["", "k", "M", "G", "T", "P"]
+  while value >= 999.5, unit < units.count - 1 { (value, unit) = (value / 1000, unit + 1) }
+  let decimals =
+    unit == 0 && value == value.rounded() ? 0 : value < 9.995 ? 2 : value < 99.95 ? 1 : 0
+  return fixed(value, decimals) + units[unit]
+}
+
+/// A time: "0:42", "1:02:03", "2 d 3 h".
+func duration(_ seconds: Double) -> String {
+  guard seconds.isFinite, seconds < 1e9 else { return "for ever" }
+  let whole = Int(seconds.rounded(.up))
+  let (hours, minutes) = (whole / 3600, whole / 60 % 60)
+  if hours >= 48 { return "\(hours / 24) d \(hours % 24) h" }
+  let rest = String(format: "%02d", whole % 60)
+  return hours == 0 ? "\(minutes):\(rest)" : String(format: "%d:%02d:", hours, minutes) + rest
+}
+
+/// JSON with sorted keys, of several lines unless it has to be one.
+func jsonText(_ value: some Encodable, onOneLine: Bool = false) throws -> String {
+  let encoder = JSONEncoder()
+  encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+  if !onOneLine { encoder.outputFormatting.insert(.prettyPrinted) }
+  // Better than no result because of one number.
+  encoder.nonConformingFloatEncodingStrategy = .convertToString(
+    positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+  return String(decoding: try encoder.encode(value), as: UTF8.self)
+}

@@ -1,0 +1,164 @@
+import RigLCore
+
+/// Shows a training while it runs: a bar on a terminal, plain lines elsewhere. Stops it when a
+/// signal asks for it, or nobody reads the lines any more.
+final class TrainingWatcher: TrainingCallback {
+  /// What kept a line from being written.
+  private(set) var outputError: (any Error)?
+
+  private let printing: PrintingArguments
+  private let isResuming: Bool
+  private let output: Output
+  private let showsBar: Bool
+  private var bar = ProgressBar(.standardError)
+  private var state = ProgressBar.State()
+  private var pacer = Pacer()
+  private var begin: (time: ContinuousClock.Instant, step: Int) = (.now, 0)
+  private var lastDrawn: ContinuousClock.Instant?
+  private var lastLine = ContinuousClock.now
+  /// Where the rate of samples is measured from.
+  private var mark: (time: ContinuousClock.Instant, samples: Int) = (.now, 0)
+  private var samples = 0
+  private var loss = MovingMean()
+  private var accuracy = MovingMean()
+
+  init(_ printing: PrintingArguments, isResuming: Bool) {
+    self.printing = printing
+    self.isResuming = isResuming
+    // With --json, standard output is for the result alone.
+    output = printing.json ? .error : .standard
+    showsBar = !printing.quiet && Terminal.standardError.isInteractive
+  }
+
+  /// Takes the bar away.
+  func finish() { bar.clear() }
+
+  func observe(_ event: TrainingEvent, in trainer: Trainer) throws(RigLError) -> TrainingDecision {
+    switch event {
+    case .started(let step, let total):
+      begin = (.now, step)
+      mark = (.now, 0)
+      (state.done, state.total) = (step, total)
+      state.epochs = total.epochs(of: trainer.stepsPerEpoch)
+      printHeader(trainer, step: step, of: total)
+    case .batch(let report):
+      samples += report.samples
+      loss.add(report.loss)
+      accuracy.add(Double(report.correct) / Double(max(report.samples, 1)))
+      if let now = pacer.tick() { update(trainer, now) }
+    case .epoch(let number, let loss, let accuracy, let validation):
+      printEpoch(number, loss: loss, accuracy: accuracy, validation: validation)
+      // The rate is that of training alone.
+      mark = (.now, samples)
+    case .checkpoint: break
+    case .warning(let text):
+      bar.clear()
+      printing.warn([text])
+    }
+    return Interruption.signal != nil || outputError != nil ? .stop : .proceed
+  }
+
+  // MARK: - What is shown
+
+  private func printHeader(_ trainer: Trainer, step: Int, of total: Int) {
+    let (configuration, allocation) = (trainer.configuration, trainer.allocation)
+    let run = trainer.folder?.path ?? ""
+    if isResuming, step >= total {
+      printLine("\(run) is finished already: step \(grouped(step)) of \(grouped(total))")
+      return
+    }
+    printLine(
+      "\(configuration.method.rawValue): \(grouped(allocation.connections)) of "
+        + "\(grouped(allocation.positions)) connections, \(percent(allocation.sparsity, 1)) sparse")
+    printLine(
+      "\(configuration.data): \(grouped(trainer.data.train.count)) training samples, "
+        + "\(grouped(total)) steps, \(trainer.options.threads) threads")
+    let from = step > 0 ? ", going on from step \(grouped(step))" : ""
+    printLine("in \(run)\(from)")
+  }
+
+  private func printEpoch(
+    _ number: Int, loss: Double?, accuracy: Double?, validation: Evaluation?
+  ) {
+    let width = String(state.epochs).count
+    let padded = String(repeating: " ", count: max(0, width - String(number).count)) + "\(number)"
+    var text = "epoch \(padded)/\(state.epochs)"
+    if let loss { text += "  loss \(fixed(loss, 4))" }
+    if let accuracy { text += "  accuracy \(percent(accuracy, 1))" }
+    if let validation { text += "  validation \(percent(validation.accuracy, 1))" }
+    printLine(text)
+  }
+
+  /// Draws the bar, or now and then a line, if it is time.
+  private func update(_ trainer: Trainer, _ now: ContinuousClock.Instant) {
+    guard !printing.quiet else { return }
+    let isDue = showsBar && lastDrawn.map { now - $0 >= .milliseconds(100) } ?? true
+    let needsLine = !showsBar && now - lastLine >= .seconds(30)
+    guard isDue || needsLine else { return }
+    refreshState(trainer, now)
+    if showsBar {
+      bar.draw(state)
+      lastDrawn = now
+    } else if needsLine {
+      printLine(progressLine())
+    }
+  }
+
+  private func refreshState(_ trainer: Trainer, _ now: ContinuousClock.Instant) {
+    state.done = trainer.step.step
+    state.epoch = min(state.done / trainer.stepsPerEpoch + 1, state.epochs)
+    (state.loss, state.accuracy) = (loss.value, accuracy.value)
+    let sinceMark = (now - mark.time).seconds
+    if sinceMark > 0.2 { state.samplesPerSecond = Double(samples - mark.samples) / sinceMark }
+    // A rate of long ago is none.
+    if sinceMark > 10 { mark = (now, samples) }
+    let (seconds, steps) = ((now - begin.time).seconds, state.done - begin.step)
+    if seconds > 0.5, steps > 0 {
+      state.secondsLeft = seconds / Double(steps) * Double(state.total - state.done)
+    }
+  }
+
+  private func progressLine() -> String {
+    var text = "step \(grouped(state.done)) of \(grouped(state.total))"
+    if let loss = state.loss { text += "  loss \(fixed(loss, 3))" }
+    if let rate = state.samplesPerSecond { text += "  \(metric(rate)) samples/s" }
+    if let left = state.secondsLeft { text += "  \(duration(left)) left" }
+    return text
+  }
+
+  /// Prints a line that stays.
+  private func printLine(_ text: String) {
+    lastLine = .now
+    guard !printing.quiet, outputError == nil else { return }
+    bar.clear()
+    lastDrawn = nil
+    do {
+      try output.write(text + "\n")
+    } catch {
+      outputError = error
+    }
+  }
+}
+
+/// A mean that forgets: of the last fifty numbers or so.
+private struct MovingMean {
+  private(set) var value: Double?
+
+  mutating func add(_ number: Double) {
+    value = value.map { $0 + (number - $0) * 0.02 } ?? number
+  }
+}
+
+extension Duration {
+  /// As a number.
+  fileprivate var seconds: Double {
+    Double(components.seconds) + Double(components.attoseconds) * 1e-18
+  }
+}
+
+extension Int {
+  /// This many steps in epochs, the last one begun counted as one.
+  fileprivate func epochs(of stepsPerEpoch: Int) -> Int {
+    Swift.max(1, (self + stepsPerEpoch - 1) / stepsPerEpoch)
+  }
+}

@@ -1,0 +1,77 @@
+// allocation_counter.c: malloc and its kin, counting before they pass the call on.
+#include "allocation_counter.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define HAS_SANITIZER 1
+#endif
+#endif
+
+static _Thread_local bool is_watched;
+static _Atomic int64_t total;
+
+void allocation_counter_watch_thread(bool watched) {
+  is_watched = watched;
+}
+
+int64_t allocation_counter_total(void) {
+  return atomic_load(&total);
+}
+
+#if defined(__GLIBC__) && !defined(HAS_SANITIZER)
+
+bool allocation_counter_is_available(void) {
+  return true;
+}
+
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t count, size_t size);
+void *__libc_realloc(void *memory, size_t size);
+void *__libc_memalign(size_t alignment, size_t size);
+
+static inline void count_one(void) {
+  if (is_watched) atomic_fetch_add_explicit(&total, 1, memory_order_relaxed);
+}
+
+void *malloc(size_t size) {
+  count_one();
+  return __libc_malloc(size);
+}
+
+void *calloc(size_t count, size_t size) {
+  count_one();
+  return __libc_calloc(count, size);
+}
+
+void *realloc(void *memory, size_t size) {
+  count_one();
+  return __libc_realloc(memory, size);
+}
+
+void *aligned_alloc(size_t alignment, size_t size) {
+  count_one();
+  return __libc_memalign(alignment, size);
+}
+
+int posix_memalign(void **memory, size_t alignment, size_t size) {
+  if (alignment % sizeof(void *) != 0 || (alignment & (alignment - 1)) != 0 || alignment == 0)
+    return EINVAL;
+  count_one();
+  void *const result = __libc_memalign(alignment, size);
+  if (!result) return ENOMEM;
+  *memory = result;
+  return 0;
+}
+
+#else
+
+bool allocation_counter_is_available(void) {
+  return false;
+}
+
+#endif

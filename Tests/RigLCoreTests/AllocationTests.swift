@@ -1,0 +1,129 @@
+import AllocationCounter
+import RigLCore
+import Synchronization
+import Testing
+
+/// A training step allocates nothing, nor does what brings it its batch: all memory is made with
+/// the model. Counted on the threads of the test alone; nothing is counted under sanitizers and
+/// where malloc cannot be replaced.
+@Suite(.serialized, .enabled(if: allocation_counter_is_available()))
+struct AllocationTests {
+  struct Case: Sendable, CustomTestStringConvertible {
+    var testDescription: String
+    var threads: Int
+    var change: @Sendable (inout Configuration) -> Void
+
+    init(_ name: String, threads: Int, _ change: @escaping @Sendable (inout Configuration) -> Void)
+    {
+      testDescription = "\(name), \(threads) threads"
+      self.threads = threads
+      self.change = change
+    }
+  }
+
+  static let cases = [1, 2].flatMap { threads in
+    [
+      Case("RigL", threads: threads) { _ in },
+      Case("RigL, fresh weights", threads: threads) { $0.newWeights = .fresh },
+      Case("SET", threads: threads) { $0.method = .set },
+      Case("SET, Adam", threads: threads) {
+        $0.method = .set
+        $0.optimizer = .adam
+      },
+      Case("static", threads: threads) { $0.method = .static },
+      Case("dense", threads: threads) { $0.method = .dense },
+      Case("RigL, AdamW, accumulation, cosine", threads: threads) {
+        $0.optimizer = .adamw
+        $0.accumulation = 2
+        $0.schedule = .warmRestarts
+        $0.labelSmoothing = 0.1
+      },
+      Case("RigL, steps, plain SGD", threads: threads) {
+        $0.momentum = 0
+        $0.clipNorm = nil
+        $0.schedule = .step
+        $0.milestones = [1, 2]
+        $0.dropout = 0
+      },
+    ]
+  }
+
+  /// Several groups, a last batch of another size, several slabs, and a layer with all connections.
+  static func configuration() -> Configuration {
+    var configuration = Configuration()
+    configuration.batchSize = 72
+    configuration.hidden = [200, 150]
+    configuration.dropout = 0.2
+    configuration.clipNorm = 1
+    configuration.sparsity = 0.9
+    configuration.layerSparsities = ["fc3": 0]
+    configuration.updateInterval = 2
+    configuration.epochs = 10
+    configuration.validation = 0
+    return configuration
+  }
+
+  @Test(arguments: cases)
+  func aStepAllocatesNothing(_ one: Case) throws {
+    var configuration = Self.configuration()
+    one.change(&configuration)
+    var options = RunOptions()
+    options.threads = one.threads
+    let samples = RandomSamples(count: 300, width: 300, classes: 10)
+    let trainer = try Trainer(
+      configuration, options: options, data: TrainingData(train: samples, test: samples))
+    // A weight step and an update: what the runtime makes once is made on every thread.
+    for _ in 0..<2 * configuration.accumulation + 2 { try trainer.trainNextBatch() }
+    watchThreads(of: trainer.pool, true)
+    defer { watchThreads(of: trainer.pool, false) }
+    let before = allocation_counter_total()
+    for _ in 0..<12 { try trainer.trainNextBatch() }
+    let allocations = allocation_counter_total() - before
+    #expect(allocations == 0)
+  }
+
+  /// Bytes are packed from where they are.
+  @Test(arguments: [1, 2]) func packingBytesAllocatesNothing(threads: Int) throws {
+    let images = SyntheticImages(trainCount: 300, testCount: 1).load().train
+    var configuration = Self.configuration()
+    configuration.hidden = [64]
+    configuration.layerSparsities = [:]
+    var options = RunOptions()
+    options.threads = threads
+    let trainer = try Trainer(
+      configuration, options: options, data: TrainingData(train: images, test: images))
+    for _ in 0..<4 { try trainer.trainNextBatch() }
+    watchThreads(of: trainer.pool, true)
+    defer { watchThreads(of: trainer.pool, false) }
+    let before = allocation_counter_total()
+    for _ in 0..<12 { try trainer.trainNextBatch() }
+    let allocations = allocation_counter_total() - before
+    #expect(allocations == 0)
+  }
+
+  /// The counter counts at all, on every thread of a pool.
+  @Test func countsEveryThread() throws {
+    let pool = try ThreadPool(threads: 2)
+    watchThreads(of: pool, true)
+    defer { watchThreads(of: pool, false) }
+    let before = allocation_counter_total()
+    onEveryThread(of: pool) { _ = AlignedBuffer<Float>(count: 100) }
+    let allocations = allocation_counter_total() - before
+    #expect(allocations >= 2)
+  }
+}
+
+/// Counts the allocations of a pool's threads, the caller's included.
+func watchThreads(of pool: ThreadPool, _ watched: Bool) {
+  onEveryThread(of: pool) { allocation_counter_watch_thread(watched) }
+}
+
+/// Calls `body` once on each thread: no chunk ends before all have begun.
+private func onEveryThread(of pool: ThreadPool, _ body: @Sendable () -> Void) {
+  let begun = Atomic(0)
+  pool.run(chunks: pool.threads) { _, _ in
+    begun.add(1, ordering: .sequentiallyConsistent)
+    while begun.load(ordering: .sequentiallyConsistent) < pool.threads {}
+    body()
+  }
+}
