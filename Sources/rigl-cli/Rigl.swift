@@ -43,7 +43,7 @@ struct Rigl: ParsableCommand {
   static func report(_ error: RigLError) {
     Output.error.tryWrite("rigl: \(error.what)\n")
     for line in (error.hint ?? "").split(separator: "\n") {
-      Output.error.tryWrite("  \(line)\n")
+      Output.error.tryWrite("  \(line.prefix(1).uppercased())\(line.dropFirst())\n")
     }
   }
 }

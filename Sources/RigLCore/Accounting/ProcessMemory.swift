@@ -40,6 +40,16 @@ public func machineMemoryBytes() -> Int? {
   return pages > 0 && size > 0 ? pages * size : nil
 }
 
+/// Throws a configuration error where something is certain not to fit into the machine.
+func requireMemory(_ bytes: Double, for what: String) throws(RigLError) {
+  guard let available = machineMemoryBytes(), bytes > Double(available) else { return }
+  throw RigLError(
+    .configuration,
+    "\(what) would take more than \(Int(min(bytes / 0x1p30, 1e15))) GiB; this machine has "
+      + "\(available >> 30)",
+    hint: "Raise the sparsity, or choose smaller layers or batches.")
+}
+
 #if os(Linux)
   /// A line of `/proc/self/status`, which gives kibibytes: "VmHWM:     1234 kB".
   private func statusBytes(_ key: String) -> Int? {

@@ -114,7 +114,8 @@ public struct SampleFile: Sendable {
       : text.split(whereSeparator: SampleFile.isSpace)
     guard words.count == shape.count else {
       throw RigLError(
-        .data, "\(name), line \(line.number): \(words.count) values; the run takes \(shape.count)",
+        .data,
+        "\(name), line \(line.number): \(words.count) \(words.count == 1 ? "value" : "values"); the run takes \(shape.count)",
         hint: "A sample is a line of numbers between commas or white space.")
     }
     var values: [Float] = []

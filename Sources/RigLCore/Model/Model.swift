@@ -77,7 +77,6 @@ public final class Model {
   private static func checkMemory(
     _ layers: [any WeightLayer], _ connections: [String: Int], capacity: Int
   ) throws(RigLError) {
-    guard let available = machineMemoryBytes() else { return }
     var needed = 0.0
     for layer in layers {
       let positions = layer.inputs * layer.outputs
@@ -86,12 +85,7 @@ public final class Model {
       needed += Double(count) * (count == positions ? 8 : 32)
       needed += Double(capacity) * Double(layer.outputs) * 4
     }
-    guard needed > Double(available) else { return }
-    throw RigLError(
-      .configuration,
-      "the network needs more than \(Int(needed / 0x1p30)) GiB; this machine has "
-        + "\(available >> 30)",
-      hint: "Raise the sparsity, or choose smaller layers or batches.")
+    try requireMemory(needed, for: "the network")
   }
 
   /// Draws every layer's connections uniformly without replacement, never building a dense mask,

@@ -97,11 +97,9 @@ public struct ConfigurationLayers {
           .missingFile, "\(name): there is no such folder",
           hint: "It should hold IDX files named as MNIST's: train-images-idx3-ubyte and so on.")
       }
-      let known = nearest(to: name, in: DataSource.names).map { "Did you mean \($0)? " } ?? ""
       throw RigLError(
         .configuration, "data: there is nothing named '\(name)', and no such folder",
-        hint:
-          "\(known)Known: \(DataSource.names.joined(separator: ", ")), and folders of IDX files.")
+        hint: "Known: \(DataSource.names.joined(separator: ", ")), and folders of IDX files.")
     }
     mapping[Node(Configuration.Key.data.rawValue)] = Node("idx")
     options.setDataFolder(name)
@@ -138,7 +136,7 @@ public struct ConfigurationLayers {
 
 extension ConfigurationLayers {
   private func explain(_ error: DecodingError, place: String) -> RigLError {
-    let (context, kind): (DecodingError.Context, String?) =
+    let (context, expected): (DecodingError.Context, String?) =
       switch error {
       case .typeMismatch(let type, let context), .valueNotFound(let type, let context):
         (context, ConfigurationLayers.describe(type))
@@ -153,8 +151,14 @@ extension ConfigurationLayers {
         .configuration, "\(place)\(key): there is no '\(value)'",
         hint: "Possible: \(words.joined(separator: ", ")).")
     }
+    let kind = expected ?? "a value for it"
+    guard context.codingPath.count > 1 else {
+      return RigLError(.configuration, "\(place)\(key): '\(value)' is not \(kind)")
+    }
     return RigLError(
-      .configuration, "\(place)\(key): '\(value)' is not \(kind ?? "a value for it")")
+      .configuration, "\(place)\(key): '\(value)' has something that is not \(kind)",
+      hint: mapping[Node(key)]?.mapping == nil
+        ? nil : "Write {fc1: 0.9}, with a space after the colon.")
   }
 
   private static func describe(_ type: Any.Type) -> String? {

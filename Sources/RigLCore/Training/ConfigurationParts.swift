@@ -17,6 +17,9 @@ extension Configuration {
     guard hidden.count <= 10_000 else {
       throw RigLError(.configuration, "hidden: \(hidden.count) layers; at most 10000")
     }
+    // Already biases and outputs of such layers do not fit, which are made before anything else.
+    try requireMemory(
+      hidden.reduce(0) { $0 + Double($1) * Double(8 + 4 * batchSize) }, for: "the network's units")
     guard dropout >= 0, dropout < 1 else {
       throw RigLError(.configuration, "dropout: \(dropout) is outside [0, 1)")
     }

@@ -91,9 +91,9 @@ public final class TrainingStep {
 
   /// Trains on one batch.
   ///
-  /// - Throws: `RigLError` of kind `numerical` if the loss, a gradient that is scored, or a weight
-  ///   is not a number; weights and connections are then as before the batch, but for layers whose
-  ///   connections had already moved.
+  /// - Throws: `RigLError` of kind `numerical` if the loss, a gradient that is scored or clipped, or
+  ///   a weight that is scored is not a number; weights and connections are then as before the
+  ///   batch, but for layers whose connections had already moved and a weight step before that.
   public func train(on batch: Batch) throws(RigLError) -> Report {
     batchesConsumed += 1
     let rate = learningRate.rate(at: step)
@@ -150,7 +150,9 @@ public final class TrainingStep {
     let mean = 1 / Float(settings.accumulation)
     guard let clipNorm = settings.clipNorm else { return (nil, mean) }
     let norm = optimizer.gradientNorm(pool: pass.pool) * Double(mean)
-    guard norm.isFinite else { throw notFinite("the gradients' norm is \(norm)") }
+    guard norm.isFinite else {
+      throw notFinite("the gradients' norm is \(norm)", hasGradients: true)
+    }
     return (norm, mean * GradientClipping.scale(norm: norm, maximum: clipNorm))
   }
 
@@ -178,22 +180,29 @@ public final class TrainingStep {
   /// The first parameter with a value that is not finite.
   private var firstBroken: Parameter? { model.parameters.first { !$0.values.isFinite } }
 
-  /// The error for a number that is not finite: names the first layer whose weights are not.
-  private func notFinite(_ what: String) -> RigLError {
-    let place = firstBroken.map { "in \($0.name) weights are not finite" }
+  /// The error for a number that is not finite: names the first parameter whose values are not, or
+  /// whose gradient is not if that was computed.
+  private func notFinite(_ what: String, hasGradients: Bool = false) -> RigLError {
+    var place = "all weights are finite"
+    for parameter in model.parameters.reversed() {
+      if hasGradients, !parameter.gradient.isFinite {
+        place = "the gradient of \(parameter.name) is not finite"
+      }
+    }
+    for parameter in model.parameters.reversed() where !parameter.values.isFinite {
+      place = "the values of \(parameter.name) are not finite"
+    }
     return RigLError(
-      .numerical, "step \(step): \(what); \(place ?? "all weights are finite")",
-      hint: "Lower the learning rate, add warm-up steps, or clip the gradient (clip_norm).")
+      .numerical, "step \(step): \(what); \(place)",
+      hint: "lower the learning rate, add warm-up steps, or clip the gradient (clip_norm)")
   }
 }
 
 extension AlignedBuffer where Element == Float {
-  /// Whether no element is infinite or not a number.
+  /// Whether every element is.
   fileprivate var isFinite: Bool {
-    withSpan { span in
-      for index in span.indices where !span[index].isFinite { return false }
-      return true
-    }
+    for index in 0..<count where !self[index].isFinite { return false }
+    return true
   }
 }
 

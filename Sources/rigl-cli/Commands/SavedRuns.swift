@@ -122,11 +122,11 @@ struct Predict: ParsableCommand {
       ? try SampleFile(
         System.standardInput(), name: "standard input", for: saved, areNormalized: normalized)
       : try SampleFile(contentsOf: file, for: saved, areNormalized: normalized)
-    if !printing.json { try write("sample,class,probability\n") }
+    // Goes out with the first samples, not before a mistake in them.
+    var text = printing.json ? "" : "sample,class,probability\n"
     for begin in stride(from: 0, to: samples.count, by: saved.model.capacity) {
       let range = begin..<min(begin + saved.model.capacity, samples.count)
       let predictions = try saved.predictions(try samples.samples(range))
-      var text = ""
       for (sample, prediction) in zip(range, predictions) {
         if printing.json {
           let line = Line(
@@ -137,7 +137,9 @@ struct Predict: ParsableCommand {
         }
       }
       try write(text)
+      text = ""
     }
+    try write(text)
   }
 
   private func write(_ text: String) throws {

@@ -24,10 +24,13 @@ struct SettingsArguments: ParsableArguments {
 
   @OptionGroup var sparsity: SparsityArguments
 
-  @Option(help: ArgumentHelp("Passes over the training samples.", valueName: "n"))
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("Passes over the training samples.", valueName: "n")
+  )
   var epochs: String?
 
-  @Option(help: ArgumentHelp("The seed of all random numbers.", valueName: "n"))
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("The seed of all random numbers.", valueName: "n"))
   var seed: String?
 
   /// Adds what was given to settings from elsewhere.
@@ -46,7 +49,9 @@ struct SparsityArguments: ParsableArguments {
   @Option(help: "Which connections move: rigl, set, static or dense.")
   var method: String?
 
-  @Option(help: ArgumentHelp("The share of connections left out, in [0, 1).", valueName: "share"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("The share of connections left out, in [0, 1).", valueName: "share"))
   var sparsity: String?
 
   @Option(help: ArgumentHelp("How layers share it: uniform, er or erk.", valueName: "name"))
@@ -62,7 +67,9 @@ struct SparsityArguments: ParsableArguments {
 
 /// How many threads share the work.
 struct ThreadsArguments: ParsableArguments {
-  @Option(help: ArgumentHelp("Threads; as many as there are processors.", valueName: "n"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Threads; as many as there are processors.", valueName: "n"))
   var threads: String?
 
   func apply(to layers: inout ConfigurationLayers) throws(RigLError) {

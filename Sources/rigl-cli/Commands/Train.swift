@@ -100,10 +100,11 @@ struct RunningArguments: ParsableArguments {
   var resume: String?
 
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp("Weight steps between checkpoints; an epoch if not given.", valueName: "n"))
   var checkpointEvery: String?
 
-  @Option(help: ArgumentHelp("Checkpoints to keep.", valueName: "n"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Checkpoints to keep.", valueName: "n"))
   var keep: String?
 
   @OptionGroup var threads: ThreadsArguments
