@@ -53,6 +53,10 @@ typedef struct csk_kernels {
                                 const int32_t *labels, float label_smoothing, float gradient_scale,
                                 float *gradient, double *loss, int32_t *predictions,
                                 int32_t *ranks);
+  // csk_measure.h: one pass of each; measure_fma returns its number of lanes.
+  int64_t (*measure_fma)(int64_t iterations, float multiplier, float addend, float *sum);
+  uint32_t (*measure_read)(const float *values, int64_t count);
+  void (*measure_copy)(const float *source, float *target, int64_t count);
 } csk_kernels;
 
 /// The table of an instruction set, or null if this CPU does not run it.
@@ -63,16 +67,19 @@ void csk_sparse_scalar(csk_kernels *kernels);
 void csk_select_scalar(csk_kernels *kernels);
 void csk_update_scalar(csk_kernels *kernels);
 void csk_pack_scalar(csk_kernels *kernels);
+void csk_measure_scalar(csk_kernels *kernels);
 #if CSK_ARCH_X86_64
 void csk_sparse_avx2(csk_kernels *kernels);
 void csk_select_avx2(csk_kernels *kernels);
 void csk_update_avx2(csk_kernels *kernels);
 void csk_pack_avx2(csk_kernels *kernels);
+void csk_measure_avx2(csk_kernels *kernels);
 #elif CSK_ARCH_AARCH64
 void csk_sparse_neon(csk_kernels *kernels);
 void csk_select_neon(csk_kernels *kernels);
 void csk_update_neon(csk_kernels *kernels);
 void csk_pack_neon(csk_kernels *kernels);
+void csk_measure_neon(csk_kernels *kernels);
 #endif
 
 #endif

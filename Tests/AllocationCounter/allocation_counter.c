@@ -1,10 +1,14 @@
 // allocation_counter.c: malloc and its kin, counting before they pass the call on.
+#define _GNU_SOURCE  // dladdr
+
 #include "allocation_counter.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
@@ -30,38 +34,47 @@ bool allocation_counter_is_available(void) {
 }
 
 void *__libc_malloc(size_t size);
-void *__libc_calloc(size_t count, size_t size);
+void *__libc_calloc(size_t elements, size_t size);
 void *__libc_realloc(void *memory, size_t size);
 void *__libc_memalign(size_t alignment, size_t size);
 
-static inline void count_one(void) {
-  if (is_watched) atomic_fetch_add_explicit(&total, 1, memory_order_relaxed);
+/// BLIS and the OpenMP below it grow pools of their own when more threads of the process multiply
+/// at once than ever before, which is when the scheduler likes.
+static bool is_dense_library(const void *caller) {
+  Dl_info info;
+  if (!dladdr(caller, &info) || !info.dli_fname) return false;
+  return strstr(info.dli_fname, "libblis") || strstr(info.dli_fname, "libgomp");
+}
+
+static void count(const void *caller) {
+  if (is_watched && !is_dense_library(caller))
+    atomic_fetch_add_explicit(&total, 1, memory_order_relaxed);
 }
 
 void *malloc(size_t size) {
-  count_one();
+  count(__builtin_return_address(0));
   return __libc_malloc(size);
 }
 
-void *calloc(size_t count, size_t size) {
-  count_one();
-  return __libc_calloc(count, size);
+void *calloc(size_t elements, size_t size) {
+  count(__builtin_return_address(0));
+  return __libc_calloc(elements, size);
 }
 
 void *realloc(void *memory, size_t size) {
-  count_one();
+  count(__builtin_return_address(0));
   return __libc_realloc(memory, size);
 }
 
 void *aligned_alloc(size_t alignment, size_t size) {
-  count_one();
+  count(__builtin_return_address(0));
   return __libc_memalign(alignment, size);
 }
 
 int posix_memalign(void **memory, size_t alignment, size_t size) {
   if (alignment % sizeof(void *) != 0 || (alignment & (alignment - 1)) != 0 || alignment == 0)
     return EINVAL;
-  count_one();
+  count(__builtin_return_address(0));
   void *const result = __libc_memalign(alignment, size);
   if (!result) return ENOMEM;
   *memory = result;

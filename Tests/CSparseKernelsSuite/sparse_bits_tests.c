@@ -12,8 +12,8 @@ static void check_segments_do_not_matter(csk_isa isa, const layer *whole) {
   planes y = sparse_run_forward(isa, whole), cut_y = sparse_run_forward(isa, &cut);
   CSK_CHECK(memcmp(y.memory, cut_y.memory, sizeof(float) * (size_t)y.count) == 0, "%s: y",
             csk_isa_name(isa));
-  planes dx = sparse_planes_make(whole->csr->channels, tiles, 0);
-  planes cut_dx = sparse_planes_make(whole->csr->channels, tiles, 0);
+  planes dx = sparse_planes_like(&whole->x, 0);
+  planes cut_dx = sparse_planes_like(&whole->x, 0);
   float *dw = sparse_run_backward(isa, whole, &dx, 0, false);
   float *cut_dw = sparse_run_backward(isa, &cut, &cut_dx, 0, false);
   CSK_CHECK(memcmp(dx.memory, cut_dx.memory, sizeof(float) * (size_t)dx.count) == 0, "%s: dx",
@@ -112,8 +112,7 @@ void test_same_bits_for_any_neighbours(void) {
 
 /// A call for some slabs writes those rows and entries only; slab by slab is the whole.
 static void check_slab_by_slab(csk_isa isa, const layer *t) {
-  planes whole = sparse_run_forward(isa, t),
-         parts = sparse_planes_make(t->csr->rows, &t->forward_tiles, 0);
+  planes whole = sparse_run_forward(isa, t), parts = sparse_planes_like(&t->dy, 0);
   for (int32_t slab = t->forward.list.slabs - 1; slab >= 0; slab--) {
     csk_sparse_forward_on(isa, &t->forward.list, slab, slab + 1, t->x.memory + halo,
                           parts.memory + halo, &t->forward_tiles);

@@ -5,11 +5,17 @@
 
 const int32_t sparse_shifts[5] = {0, -8, 8, -1, 5};
 
-planes sparse_planes_make(int32_t channels, const csk_tiles *tiles, uint64_t seed) {
+planes sparse_planes_make(int32_t channels, const csk_tiles *tiles, int32_t padding,
+                          uint64_t seed) {
   planes p = {.channels = channels, .outer = tiles->outer, .rows = tiles->rows};
   p.lanes = tiles->inner * tiles->vectors * 8;
   p.width = p.lanes + 2 * halo + padding;
-  p.count = (int64_t)p.outer * channels * p.rows * p.width;
+  return sparse_planes_like(&p, seed);
+}
+
+planes sparse_planes_like(const planes *shape, uint64_t seed) {
+  planes p = *shape;
+  p.count = (int64_t)p.outer * p.channels * p.rows * p.width;
   // One element further: addresses have float's alignment only.
   p.memory = (float *)sparse_allocate(p.count + 1, sizeof(float)) + 1;
   if (seed == 0) csk_canary_fill(p.memory, p.count);
@@ -29,34 +35,36 @@ bool sparse_halos_intact(const planes *p) {
   for (int64_t i = 0; i < (int64_t)p->outer * p->channels * p->rows; i++) {
     const float *row = p->memory + i * p->width;
     if (!csk_canary_intact(row, halo)) return false;
-    if (!csk_canary_intact(row + halo + p->lanes, halo + padding)) return false;
+    if (!csk_canary_intact(row + halo + p->lanes, p->width - halo - p->lanes)) return false;
   }
   return true;
 }
 
-static void set_strides(csk_tiles *tiles, int32_t x_channels, int32_t y_channels) {
-  const int32_t width = tiles->inner * tiles->vectors * 8 + 2 * halo + padding;
-  tiles->x_row = tiles->y_row = width;
+/// Strides of the operand's and the result's planes, which differ.
+static void set_strides(csk_tiles *tiles, const planes *x, const planes *y) {
+  tiles->x_row = x->width;
+  tiles->y_row = y->width;
   tiles->x_inner = tiles->y_inner = tiles->vectors * 8;
-  tiles->x_outer = (ptrdiff_t)x_channels * tiles->rows * width;
-  tiles->y_outer = (ptrdiff_t)y_channels * tiles->rows * width;
+  tiles->x_outer = (ptrdiff_t)x->channels * x->rows * x->width;
+  tiles->y_outer = (ptrdiff_t)y->channels * y->rows * y->width;
 }
 
 layer sparse_layer_make(const csk_csr *csr, csk_tiles tiles, int32_t slab_rows,
                         int32_t block_columns) {
   layer t = {.csr = csr, .nnz = csr->row_offsets[csr->rows]};
-  t.forward_tiles = t.backward_tiles = tiles;
-  set_strides(&t.forward_tiles, csr->channels, csr->rows);
-  set_strides(&t.backward_tiles, csr->rows, csr->channels);
   t.weights = sparse_allocate_uniform(t.nnz, 17);
-  t.x = sparse_planes_make(csr->channels, &tiles, 18);
-  t.dy = sparse_planes_make(csr->rows, &tiles, 19);
-  const int32_t stride = tiles.rows * t.x.width;
-  csk_list_shape shape = {csk_direction_forward, slab_rows, block_columns, stride, stride,
-                          sparse_shifts};
-  t.forward = sparse_build_list(csr, &shape, t.weights);
-  shape.direction = csk_direction_backward;
-  t.backward = sparse_build_list(csr, &shape, t.weights);
+  t.x = sparse_planes_make(csr->channels, &tiles, 3, 18);
+  t.dy = sparse_planes_make(csr->rows, &tiles, 6, 19);
+  t.forward_tiles = t.backward_tiles = tiles;
+  set_strides(&t.forward_tiles, &t.x, &t.dy);
+  set_strides(&t.backward_tiles, &t.dy, &t.x);
+  const int32_t x_stride = tiles.rows * t.x.width, y_stride = tiles.rows * t.dy.width;
+  const csk_list_shape forward = {
+      csk_direction_forward, slab_rows, block_columns, y_stride, x_stride, sparse_shifts};
+  const csk_list_shape backward = {
+      csk_direction_backward, slab_rows, block_columns, x_stride, y_stride, sparse_shifts};
+  t.forward = sparse_build_list(csr, &forward, t.weights);
+  t.backward = sparse_build_list(csr, &backward, t.weights);
   return t;
 }
 
@@ -69,7 +77,7 @@ void sparse_layer_free(layer *t) {
 }
 
 planes sparse_run_forward(csk_isa isa, const layer *t) {
-  planes y = sparse_planes_make(t->csr->rows, &t->forward_tiles, 0);
+  planes y = sparse_planes_like(&t->dy, 0);
   const csk_status status =
       csk_sparse_forward_on(isa, &t->forward.list, 0, t->forward.list.slabs, t->x.memory + halo,
                             y.memory + halo, &t->forward_tiles);

@@ -6,7 +6,7 @@
 
 // Planes of operands lie as [outer][channel][tile row][width], width = halo + lanes + halo +
 // padding. Tap offsets shift within a row of the plane; halos keep them inside it.
-enum { halo = 8, padding = 3 };
+enum { halo = 8 };
 
 extern const int32_t sparse_shifts[5];
 
@@ -17,7 +17,9 @@ typedef struct planes {
 } planes;
 
 /// Random values from `seed`; 0: canaries.
-planes sparse_planes_make(int32_t channels, const csk_tiles *tiles, uint64_t seed);
+planes sparse_planes_make(int32_t channels, const csk_tiles *tiles, int32_t padding, uint64_t seed);
+/// Of the same shape.
+planes sparse_planes_like(const planes *shape, uint64_t seed);
 void sparse_planes_free(planes *p);
 float *sparse_at(const planes *p, int32_t outer, int32_t channel, int32_t row);
 /// Whether everything beside the lanes is still canaries.

@@ -63,7 +63,7 @@ static expected expect_backward(const layer *t) {
 
 static void check_backward(csk_isa isa, const layer *t, const expected *e) {
   const csk_tiles *tiles = &t->backward_tiles;
-  planes dx = sparse_planes_make(t->csr->channels, tiles, 0);
+  planes dx = sparse_planes_like(&t->x, 0);
   float *dw = sparse_run_backward(isa, t, &dx, NAN, false);
   for (int32_t i = 0; i < dx.outer; i++)
     for (int32_t c = 0; c < dx.channels; c++)
@@ -207,20 +207,21 @@ static void test_arguments(void) {
 static void test_null_arrays(void) {
   topology topology = sparse_topology_random(3, 3, 1, 0, 1);
   layer t = sparse_layer_make(&topology.csr, (csk_tiles){1, 1, 1, 1, 0, 0, 0, 0, 0, 0}, 4, 4);
-  csk_list list = t.forward.list;
-  list.offsets = NULL;
-  list.weights = NULL;
+  csk_list forward = t.forward.list, backward = t.backward.list;
+  forward.offsets = backward.offsets = NULL;
+  forward.weights = backward.weights = NULL;
   for (int isa = 0; isa < 3; isa++) {
     if (!csk_isa_is_supported((csk_isa)isa)) continue;
-    planes y = sparse_planes_make(3, &t.forward_tiles, 0);
-    csk_status status = csk_sparse_forward_on((csk_isa)isa, &list, 0, 1, t.x.memory + halo,
-                                              y.memory + halo, &t.forward_tiles);
+    const float *x = t.x.memory + halo, *dy = t.dy.memory + halo;
+    planes y = sparse_planes_like(&t.dy, 0), dx = sparse_planes_like(&t.x, 0);
+    csk_status status =
+        csk_sparse_forward_on((csk_isa)isa, &forward, 0, 1, x, y.memory + halo, &t.forward_tiles);
     CSK_CHECK(status == csk_status_ok && sparse_at(&y, 0, 2, 0)[7] == 0, "status %d", status);
-    status =
-        csk_sparse_backward_on((csk_isa)isa, &list, 0, 1, t.dy.memory + halo, t.x.memory + halo,
-                               y.memory + halo, NULL, false, &t.backward_tiles);
-    CSK_CHECK(status == csk_status_ok && sparse_at(&y, 0, 2, 0)[7] == 0, "status %d", status);
+    status = csk_sparse_backward_on((csk_isa)isa, &backward, 0, 1, dy, x, dx.memory + halo, NULL,
+                                    false, &t.backward_tiles);
+    CSK_CHECK(status == csk_status_ok && sparse_at(&dx, 0, 2, 0)[7] == 0, "status %d", status);
     sparse_planes_free(&y);
+    sparse_planes_free(&dx);
   }
   sparse_layer_free(&t);
   sparse_topology_free(&topology);

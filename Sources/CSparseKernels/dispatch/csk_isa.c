@@ -36,6 +36,7 @@ static void set_up(void) {
   csk_select_scalar(scalar);
   csk_update_scalar(scalar);
   csk_pack_scalar(scalar);
+  csk_measure_scalar(scalar);
   csk_isa best = csk_isa_scalar;
 #if CSK_ARCH_X86_64
   if (csk_isa_is_supported(csk_isa_avx2)) {
@@ -45,6 +46,7 @@ static void set_up(void) {
     csk_select_avx2(avx2);
     csk_update_avx2(avx2);
     csk_pack_avx2(avx2);
+    csk_measure_avx2(avx2);
     best = csk_isa_avx2;
   }
 #elif CSK_ARCH_AARCH64
@@ -54,6 +56,7 @@ static void set_up(void) {
   csk_select_neon(neon);
   csk_update_neon(neon);
   csk_pack_neon(neon);
+  csk_measure_neon(neon);
   best = csk_isa_neon;
 #endif
   const char *asked = getenv("CSK_ISA");

@@ -2,10 +2,10 @@
 //
 // A block's operand should fit L1 (256 columns of 32 lanes are 32 KiB), but a row's visit to a
 // block costs as much as several entries, so sparser rows want wider blocks, out to L2 and beyond.
-// A slab's entries should stay in L2 while all tiles pass over them, unless each operand would then
-// be used only a few times: fetching its lanes weighs as much as sixteen entries. Short slabs have
-// short runs, but a layer should make eight slabs for the threads. The rates are flat within a
-// factor of two around these numbers.
+// All tiles pass over a slab's entries before the next one's, so those should stay near, unless
+// each operand would then be used only a few times: fetching its lanes weighs as much as sixteen
+// entries. Short slabs have short runs, but a layer should make eight slabs for the threads. The
+// rates are flat within a factor of two around these numbers.
 #include <math.h>
 
 #include "csk_internal.h"
@@ -34,9 +34,9 @@ void csk_list_choose(csk_direction direction, int32_t rows, int32_t channels, in
   double columns = clamp(good_row / filled, low, high);
   if (columns < least_row / filled) columns = least_row / filled;
 
-  const double cached = 1 << 16, reuse = 16;
+  const double near = 1 << 16, reuse = 16;
   const double entries_a_row = count / (list_rows > 0 ? list_rows : 1);
-  const double height = fmax(fmax(cached, reuse * reduced) / entries_a_row, 256);
+  const double height = fmax(fmax(near, reuse * reduced) / entries_a_row, 256);
 
   shape->direction = direction;
   shape->slab_rows = part(list_rows, fmax(fmin(height, list_rows / 8.0), 128));

@@ -1,4 +1,4 @@
-// include/csk_dense.h: dense products through BLIS, and machine rates for the benchmarks' bounds.
+// include/csk_dense.h: dense products through BLIS.
 #ifndef CSK_DENSE_H
 #define CSK_DENSE_H
 

@@ -132,7 +132,7 @@ struct HeaderScanner {
     }
   }
 
-  /// Reads the digits of `\uXXXX`, and of a second one where it takes two.
+  /// Reads the four digits after `\u`, and of a second one where it takes two.
   private mutating func codePoint() throws(HeaderProblem) -> Unicode.Scalar {
     var code = try hexadecimal()
     if code & 0xFC00 == 0xD800, take("\\") {

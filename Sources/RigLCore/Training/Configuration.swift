@@ -236,6 +236,9 @@ public struct RunOptions: Hashable, Sendable {
   public var threads = ThreadPool.processors
   /// The folder of the data files; nil: where the data's package puts them.
   public var dataFolder: String?
+  /// A trained dense run, or a safetensors file, whose largest weights a new training starts from;
+  /// nil: weights and topology are drawn.
+  public var startFrom: String?
   /// The run folder; nil: a new one below `runs`.
   public var output: String?
   /// Weight steps between checkpoints; nil: one at each epoch's end.

@@ -221,7 +221,9 @@ extension ConfigurationLayers {
 
 extension RunOptions {
   /// The keys that a file or `--set` may use for these options.
-  public static let keys = ["threads", "data_folder", "checkpoint_every", "keep", "log_every"]
+  public static let keys = [
+    "threads", "data_folder", "start_from", "checkpoint_every", "keep", "log_every",
+  ]
 
   /// Sets the folder of the data, for any working directory.
   public mutating func setDataFolder(_ path: String) {
@@ -240,6 +242,7 @@ extension RunOptions {
     }
     switch key {
     case "threads": threads = try count()
+    case "start_from": startFrom = value.null == nil ? value.string : nil
     case "data_folder": dataFolder = value.null == nil ? value.string : nil
     case "checkpoint_every": checkpointEvery = value.null == nil ? try count() : nil
     case "keep": keep = try count()
@@ -274,10 +277,12 @@ extension Configuration {
 
   /// The configuration as a file: every key, in the order of ``Key``.
   ///
-  /// - Parameter dataFolder: where the data's files are, if not in the usual place.
-  public func yaml(dataFolder: String?) throws(RigLError) -> String {
+  /// - Parameter options: adds what the result depends on besides: where the data's files are, if
+  ///   not in the usual place, and the model that training starts from.
+  public func yaml(_ options: RunOptions? = nil) throws(RigLError) -> String {
     var mapping = try mapping()
-    if let dataFolder { mapping[Node("data_folder")] = Node(dataFolder) }
+    if let folder = options?.dataFolder { mapping[Node("data_folder")] = Node(folder) }
+    if let path = options?.startFrom { mapping[Node("start_from")] = Node(path) }
     do {
       return try Yams.serialize(node: Node.mapping(mapping))
     } catch {

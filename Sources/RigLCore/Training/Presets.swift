@@ -24,10 +24,10 @@ public struct Preset: Sendable {
   }
 
   /// 2048 units wide, a minute of training in all.
-  static let demo = Preset("demo", "784-2048-2048-10, 95 % sparse (ERK), 2 epochs: a first look") {
+  static let demo = Preset("demo", "784-2048-2048-10, 95 % sparse (ERK), 3 epochs: a first look") {
     $0.hidden = [2048, 2048]
     $0.sparsity = 0.95
-    $0.epochs = 2
+    $0.epochs = 3
     $0.learningRate = 0.1
   }
 

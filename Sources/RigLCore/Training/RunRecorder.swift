@@ -17,7 +17,8 @@ final class RunRecorder {
   /// Starts a run in a new folder.
   init(creating trainer: Trainer) throws(RigLError) {
     self.trainer = trainer
-    let text = try trainer.configuration.yaml(dataFolder: trainer.options.dataFolder)
+    try trainer.takeStart()
+    let text = try trainer.configuration.yaml(trainer.options)
     if let path = trainer.options.output {
       folder = try RunFolder.create(at: path, configuration: text)
     } else {
@@ -42,6 +43,7 @@ final class RunRecorder {
       try trainer.restore(latest.file)
       lastCheckpoint = latest.checkpoint.step
     } else {
+      try trainer.takeStart()
       warnings = ["\(path): no checkpoint yet; starting from the beginning"]
       lastCheckpoint = -1
     }
@@ -152,6 +154,11 @@ final class RunRecorder {
 }
 
 extension Trainer {
+  /// Takes the weights of the model that the options name to start from.
+  fileprivate func takeStart() throws(RigLError) {
+    if let path = options.startFrom { try model.start(fromDense: path) }
+  }
+
   /// What a checkpoint says besides the model: no thread count, path or time.
   func metadata() throws(RigLError) -> [String: String] {
     state.step = step.step
@@ -161,7 +168,7 @@ extension Trainer {
     let shape = data.train.sampleShape
     var metadata = [
       "format": "swift-rigl checkpoint 1",
-      "configuration": try configuration.yaml(dataFolder: nil),
+      "configuration": try configuration.yaml(),
       "state": state.encoded(),
       "input_shape": "\(shape.channels),\(shape.height),\(shape.width)",
       "classes": "\(data.train.classes)",

@@ -91,9 +91,9 @@ public final class TrainingStep {
 
   /// Trains on one batch.
   ///
-  /// - Throws: `RigLError` of kind `numerical` if the loss, a gradient that is scored, or a weight
-  ///   is not a number; weights and connections are then as before the batch, but for layers whose
-  ///   connections had already moved.
+  /// - Throws: `RigLError` of kind `numerical` if the loss, a gradient that is scored or clipped, or
+  ///   a weight that is scored is not a number; weights and connections are then as before the
+  ///   batch, but for layers whose connections had already moved and a weight step before that.
   public func train(on batch: Batch) throws(RigLError) -> Report {
     batchesConsumed += 1
     let rate = learningRate.rate(at: step)
@@ -150,7 +150,9 @@ public final class TrainingStep {
     let mean = 1 / Float(settings.accumulation)
     guard let clipNorm = settings.clipNorm else { return (nil, mean) }
     let norm = optimizer.gradientNorm(pool: pass.pool) * Double(mean)
-    guard norm.isFinite else { throw notFinite("the gradients' norm is \(norm)") }
+    guard norm.isFinite else {
+      throw notFinite("the gradients' norm is \(norm)", hasGradients: true)
+    }
     return (norm, mean * GradientClipping.scale(norm: norm, maximum: clipNorm))
   }
 
@@ -186,24 +188,27 @@ public final class TrainingStep {
     model.parameters.first { $0.values.largestMagnitude == nil }
   }
 
-  /// The error for a number that is not finite: names the first layer whose weights are not, or
-  /// else the one with the largest.
-  private func notFinite(_ what: String) -> RigLError {
-    var place = "there are no weights"
-    var largest: Float = -1
-    for parameter in model.parameters {
-      guard let magnitude = parameter.values.largestMagnitude else {
-        place = "in \(parameter.name) weights are not finite"
-        break
-      }
-      if magnitude > largest {
-        largest = magnitude
-        place = "all weights are finite, the largest is \(magnitude) in \(parameter.name)"
-      }
-    }
-    return RigLError(
-      .numerical, "step \(step): \(what); \(place)",
+  /// The error for a number that is not finite: names the first parameter whose values are not, or
+  /// whose gradient is not if that was computed, or else the one with the largest value.
+  private func notFinite(_ what: String, hasGradients: Bool = false) -> RigLError {
+    RigLError(
+      .numerical, "step \(step): \(what); \(placeOfTrouble(hasGradients: hasGradients))",
       hint: "Lower the learning rate, add warm-up steps, or clip the gradient (clip_norm).")
+  }
+
+  private func placeOfTrouble(hasGradients: Bool) -> String {
+    if let firstBroken { return "the values of \(firstBroken.name) are not finite" }
+    let gradients = hasGradients ? model.parameters : []
+    if let broken = gradients.first(where: { $0.gradient.largestMagnitude == nil }) {
+      return "the gradient of \(broken.name) is not finite"
+    }
+    var largest: (magnitude: Float, name: String)?
+    for parameter in model.parameters {
+      let magnitude = parameter.values.largestMagnitude ?? 0
+      if magnitude > largest?.magnitude ?? -1 { largest = (magnitude, parameter.name) }
+    }
+    return "all weights are finite"
+      + (largest.map { ", the largest is \($0.magnitude) in \($0.name)" } ?? "")
   }
 }
 

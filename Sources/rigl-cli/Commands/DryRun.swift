@@ -28,7 +28,7 @@ struct DryRun: Encodable {
   /// Trains for a moment.
   init(_ trainer: Trainer) throws(RigLError) {
     configuration = trainer.configuration
-    yaml = try configuration.yaml(dataFolder: trainer.options.dataFolder)
+    yaml = try configuration.yaml(trainer.options)
     let allocation = trainer.allocation
     layers = zip(trainer.model.weightLayers, allocation.layers).map { layer, sparsity in
       Layer(

@@ -15,7 +15,7 @@ bool allocation_counter_is_available(void);
 /// own threads only.
 void allocation_counter_watch_thread(bool watched);
 
-/// Allocations of all watched threads so far.
+/// Allocations of all watched threads so far, but for those inside BLIS.
 int64_t allocation_counter_total(void);
 
 #endif

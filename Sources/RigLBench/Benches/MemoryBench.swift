@@ -1,0 +1,171 @@
+import RigLCore
+
+/// How much memory training takes, and how long each part of a step. Every case wants a process of
+/// its own, since what one has used stays with the process.
+public struct MemoryBench: Sendable {
+  /// What is trained.
+  public enum Case: String, CaseIterable, Sendable {
+    /// One layer 200 000 → 200 000 with 4 million connections: 160 GB if it were dense.
+    case huge
+    /// 4096-4096-4096-10 at 95 %, batch 128.
+    case mlp
+  }
+
+  /// Threads; each has scratch of its own.
+  public var threads = ThreadPool.processors
+
+  /// All processors.
+  public init() {}
+
+  /// Trains a case and measures.
+  public func run(_ which: Case) throws(RigLError) -> Record {
+    switch which {
+    case .huge: try HugeLayer().run(threads: threads)
+    case .mlp: try runMLP()
+    }
+  }
+
+  // MARK: - 4096-4096-4096-10
+
+  /// Samples without memory: their values follow from their numbers.
+  private struct Samples: Dataset {
+    let count = 1024
+    let sampleShape = SampleShape(channels: 4096)
+    let classes = 10
+
+    func label(of sample: Int) -> Int { sample % classes }
+
+    func write(_ sample: Int, into values: inout MutableSpan<Float>) {
+      let random = CounterRandom(seed: 5, purpose: .synthetic, stream: UInt64(sample))
+      for index in 0..<sampleShape.count {
+        values[index] = random.uniform(UInt64(index), in: -1..<1)
+      }
+    }
+  }
+
+  private func runMLP() throws(RigLError) -> Record {
+    var configuration = Configuration()
+    configuration.hidden = [4096, 4096]
+    configuration.sparsity = 0.95
+    configuration.batchSize = 128
+    configuration.learningRate = 0.01
+    configuration.validation = 0
+    var options = RunOptions()
+    options.threads = threads
+    let data = TrainingData(train: Samples(), test: Samples())
+    let before = currentMemoryBytes() ?? 0
+    let trainer = try Trainer(configuration, options: options, data: data)
+    // A topology update, then weight steps.
+    for _ in 0..<5 { try trainer.trainNextBatch() }
+    let peak = peakMemoryBytes() ?? 0
+
+    let connections = trainer.model.connections
+    let activations = activationBytes(trainer.model)
+    let allowance = 48 * connections + 16 << 20 + activations
+    var record = Record("memory", layout: .list)
+    record.add("case", .text("mlp"), title: "case")
+    record.add("layers", .text("4096-4096-4096-10"), title: "layers")
+    record.add("batch", .integer(128), title: "batch")
+    record.add("sparsity", .number(configuration.sparsity), title: "sparsity")
+    record.add("optimizer", .text("SGD with momentum"), title: "optimizer")
+    record.add("threads", .integer(threads), title: "threads")
+    record.add("connections", .integer(connections), title: "connections")
+    record.add("rss_before_bytes", .integer(before))
+    record.add("peak_rss_bytes", .integer(peak))
+    record.add("activation_bytes", .integer(activations))
+    record.add("model_bytes", .integer(peak - before))
+    record.addMegabytes("rss_before", before, title: "before the model, MB")
+    record.addMegabytes("peak_rss", peak, title: "peak, MB")
+    record.addMegabytes("model", peak - before, title: "for the model, MB")
+    record.addMegabytes("activations", activations, title: "of it activations, MB")
+    let perConnection = Double(peak - before - activations) / Double(connections)
+    record.add(
+      "bytes_per_connection", .number(perConnection), title: "bytes a connection, all else")
+    record.addMegabytes("allowance", allowance, title: "48 B a connection + 16 MiB + activations")
+    record.add("within_allowance", .flag(peak - before <= allowance), title: "within that")
+    return record
+  }
+
+  /// Bytes of a batch's activations and their gradients: input, each layer's output, the two
+  /// buffers that gradients take turns in, and the gradient of the logits.
+  private func activationBytes(_ model: Model) -> Int {
+    let widths = model.weightLayers.map(\.outputs)
+    let inputs = model.weightLayers.dropFirst().map(\.inputs).max() ?? 0
+    let channels = model.inputShape.count + widths.reduce(0, +) + 2 * inputs + model.outputs
+    return 4
+      * Tensor.elements(
+        shape: SampleShape(channels: channels), capacity: model.capacity, lanes: model.lanes)
+  }
+}
+
+extension Record {
+  fileprivate mutating func addMegabytes(_ key: String, _ bytes: Int, title: String) {
+    add("\(key)_mb", .number(Double(bytes) / 1e6), title: title)
+  }
+}
+
+// MARK: - 200 000 x 200 000
+
+/// A layer whose dense form no memory holds, from drawing its connections to moving them.
+private struct HugeLayer {
+  let width = 200_000
+  let connections = 4_000_000
+  let batch = 32
+
+  func run(threads: Int) throws(RigLError) -> Record {
+    let before = currentMemoryBytes() ?? 0
+    let pool = try ThreadPool(threads: threads)
+    let layer = TimedLayer(SparseLinear("layer", inputs: width, outputs: width))
+    var made: TrainingStep?
+    let initialise = try seconds { () throws(RigLError) in made = try make(layer, pool: pool) }
+    guard let step = made else { preconditionFailure("HugeLayer: nothing was made") }
+    let batch = Batch.random(for: step.model, number: 0)
+
+    // The first step moves weights, the second connections.
+    _ = try step.train(on: batch)
+    let (forward, backward) = (layer.forwardSeconds, layer.backwardSeconds)
+    let optimizer = seconds {
+      step.optimizer.step(learningRate: 0.01, gradientScale: 1, pool: pool)
+      step.model.weightsDidChange()
+    }
+    var moved: Double?
+    let update = try seconds { () throws(RigLError) in
+      moved = try step.train(on: batch).dropFraction
+    }
+    precondition(moved == 0.3, "HugeLayer: the update moved \(moved ?? 0)")
+    let peak = peakMemoryBytes() ?? 0
+    var record = Record("memory", layout: .list)
+    record.add("case", .text("huge"), title: "case")
+    record.add("layers", .text("\(width)-\(width)"), title: "layers")
+    record.add("batch", .integer(self.batch), title: "batch")
+    record.add("density", .number(Double(connections) / Double(width * width)), title: "density")
+    record.add("threads", .integer(threads), title: "threads")
+    record.add("connections", .integer(connections), title: "connections")
+    record.addMegabytes("dense_weight", 4 * width * width, title: "its dense weight, MB")
+    record.add("rss_before_bytes", .integer(before))
+    record.add("peak_rss_bytes", .integer(peak))
+    record.addMegabytes("rss_before", before, title: "before the model, MB")
+    record.addMegabytes("peak_rss", peak, title: "peak, MB")
+    record.add("initialise_ms", .number(initialise * 1e3), title: "initialise, ms")
+    record.add("forward_ms", .number(forward * 1e3), title: "forward, ms")
+    record.add("backward_ms", .number(backward * 1e3), title: "backward, ms")
+    record.add("optimizer_ms", .number(optimizer * 1e3), title: "optimizer, ms")
+    record.add("update_ms", .number(update * 1e3), title: "RigL update, ms")
+    record.add("allowance_mb", .number(500))
+    record.add("within_allowance", .flag(peak <= 500_000_000), title: "within 500 MB")
+    return record
+  }
+
+  private func make(_ layer: TimedLayer, pool: ThreadPool) throws(RigLError) -> TrainingStep {
+    let model = try Model(
+      Sequential(Entrance(), layer), input: SampleShape(channels: width), capacity: batch,
+      connections: ["layer": connections])
+    model.draw(seed: 1, initializer: Initializer(.glorotUniform))
+    var settings = TrainingStep.Settings()
+    settings.method = RigL()
+    settings.schedule = UpdateSchedule(begin: 1, end: nil, annealing: .constant)
+    return TrainingStep(
+      model: model, loss: CrossEntropy(), optimizer: SGD(momentum: 0.9),
+      learningRate: LearningRateSchedule(peak: 0.01), settings: settings, pool: pool, seed: 1)
+  }
+}

@@ -1,0 +1,125 @@
+/// One result of a benchmark: named values in a fixed order, a JSON object or a row of a table.
+public struct Record: Sendable {
+  /// A value of a result.
+  public enum Value: Hashable, Sendable {
+    /// Words.
+    case text(String)
+    /// A count.
+    case integer(Int)
+    /// A measurement; JSON has six significant digits of it, and null if it is not finite.
+    case number(Double)
+    /// Several measurements.
+    case numbers([Double])
+    /// Whether something holds.
+    case flag(Bool)
+    /// Nothing that could be said.
+    case none
+  }
+
+  /// A value with its name.
+  public struct Field: Hashable, Sendable {
+    /// The name in JSON; a unit is part of it.
+    public let key: String
+    /// The value.
+    public let value: Value
+    /// The head of its column in a table; nil if it is only in JSON.
+    public let title: String?
+  }
+
+  /// How people should see a result.
+  public enum Layout: Sendable {
+    /// A row of a table with the results before and after it that have the same columns.
+    case row
+    /// A line for each value.
+    case list
+  }
+
+  /// The names and values, in order.
+  public private(set) var fields: [Field]
+  /// How people should see it.
+  public let layout: Layout
+
+  /// A result of a benchmark, which becomes the first field.
+  public init(_ bench: String, layout: Layout = .row) {
+    fields = [Field(key: "bench", value: .text(bench), title: nil)]
+    self.layout = layout
+  }
+
+  /// Adds a value.
+  public mutating func add(_ key: String, _ value: Value, title: String? = nil) {
+    precondition(!fields.contains { $0.key == key }, "record: two values are called \(key)")
+    fields.append(Field(key: key, value: value, title: title))
+  }
+
+  /// The value of a name; nil if there is none.
+  public subscript(key: String) -> Value? { fields.first { $0.key == key }?.value }
+}
+
+// MARK: - As text
+
+extension Record {
+  /// The result as a JSON object on one line.
+  public var json: String {
+    let members = fields.map { "\(Record.quoted($0.key)): \($0.value.json)" }
+    return "{\(members.joined(separator: ", "))}"
+  }
+
+  fileprivate static func quoted(_ text: String) -> String {
+    var quoted = "\""
+    for scalar in text.unicodeScalars {
+      switch scalar {
+      case "\"": quoted += "\\\""
+      case "\\": quoted += "\\\\"
+      case _ where scalar.value < 0x20:
+        let digits = String(scalar.value, radix: 16)
+        quoted += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+      default: quoted.unicodeScalars.append(scalar)
+      }
+    }
+    return quoted + "\""
+  }
+}
+
+extension Record.Value {
+  /// The value in JSON.
+  public var json: String {
+    switch self {
+    case .text(let text): Record.quoted(text)
+    case .integer(let integer): String(integer)
+    case .number(let number): number.isFinite ? "\(number.rounded(toDigits: 6))" : "null"
+    case .numbers(let numbers):
+      "[\(numbers.map { Record.Value.number($0).json }.joined(separator: ", "))]"
+    case .flag(let flag): String(flag)
+    case .none: "null"
+    }
+  }
+
+  /// The value for people: three or four digits of a measurement.
+  public var text: String {
+    switch self {
+    case .text(let text): text
+    case .integer(let integer): String(integer)
+    case .number(let number): number.shortText
+    case .numbers(let numbers): numbers.map(\.shortText).joined(separator: " ")
+    case .flag(let flag): flag ? "yes" : "no"
+    case .none: "-"
+    }
+  }
+}
+
+extension Double {
+  /// The nearest number with so many significant digits.
+  func rounded(toDigits digits: Int) -> Double {
+    guard isFinite, self != 0 else { return self }
+    // Through decimal digits, so that 0.1 stays 0.1.
+    return Double(scientific(digits: digits)) ?? self
+  }
+
+  /// Three digits or four, as many as say something.
+  fileprivate var shortText: String {
+    guard isFinite else { return "-" }
+    let size = magnitude
+    if size != 0 && size < 0.001 { return scientific(digits: 2) }
+    return fixed(decimals: size < 1 ? 3 : size < 10 ? 2 : size < 100 ? 1 : 0)
+  }
+}

@@ -1,0 +1,58 @@
+// Starting a sparse training from a trained dense model.
+
+extension Model {
+  /// Takes the weights and biases of a trained dense model; each sparse layer keeps as many of its
+  /// weights as it has connections, those of largest magnitude (ties to the lower position).
+  ///
+  /// - Parameter path: a run's folder, whose last checkpoint is taken, or a safetensors file with
+  ///   dense tensors named as this model's parameters.
+  /// - Throws: `RigLError(.missingFile)` or `.data` for a file that cannot be read or has other
+  ///   layers; `.configuration` for a model that is not dense.
+  func start(fromDense path: String) throws(RigLError) {
+    let file: SafetensorsFile
+    if path.hasSuffix(".safetensors") {
+      file = try SafetensorsFile(path: path)
+    } else if let latest = try RunFolder.open(path).checkpoints().latest() {
+      file = latest.file
+    } else {
+      throw RigLError(.missingFile, "\(path): the run has no checkpoint to start from")
+    }
+    let scratch = TopologyScratch(layers: sparseLayers)
+    for parameter in parameters {
+      guard let sparse = sparseWeights(of: parameter) else {
+        try file.read(parameter.name, shape: parameter.shape, into: &parameter.values)
+        continue
+      }
+      if file["\(parameter.name).values"] != nil {
+        throw RigLError(
+          .configuration, "\(file.path): \(parameter.name) is sparse already",
+          hint: "start_from takes a dense model; go on with a sparse run by --resume")
+      }
+      var dense = AlignedBuffer<Float>(count: sparse.positions)
+      try file.read(parameter.name, shape: parameter.shape, into: &dense)
+      try sparse.keepLargest(of: dense, scratch: scratch, path: file.path)
+    }
+  }
+}
+
+extension SparseWeights {
+  /// Sets topology and weights to the largest magnitudes of a dense weight.
+  fileprivate func keepLargest(
+    of dense: borrowing AlignedBuffer<Float>, scratch: TopologyScratch, path: String
+  ) throws(RigLError) {
+    let selection = TopSelection(atMost: count)
+    selection.begin(.largest, count: count)
+    let scores = unsafe UnsafeMutableBufferPointer(start: dense.base, count: dense.count)
+    guard
+      unsafe selection.offer(
+        scores, firstPosition: 0, excluding: UnsafeBufferPointer(start: nil, count: 0))
+    else {
+      throw RigLError(.data, "\(path): \(parameter.name) has a weight that is not a number")
+    }
+    let positions = unsafe selection.finish()
+    unsafe assign(ascending: positions, scratch: scratch)
+    var ordered = AlignedBuffer<Float>(count: count)
+    for index in 0..<count { ordered[index] = unsafe dense[Int(positions[index])] }
+    setWeights(ordered)
+  }
+}

@@ -1,0 +1,184 @@
+// `rigl bench`: measurements on this machine, each against what it is to be compared with.
+
+import ArgumentParser
+import RigLBench
+import RigLCore
+
+/// `rigl bench`
+struct Bench: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Measure speed and memory on this machine.",
+    discussion: """
+      Whatever is compared alternates within one run, and figures are medians. The first result \
+      states the machine and its measured peaks.
+      """,
+    subcommands: [
+      LayersCommand.self, SelectionCommand.self, UpdateCommand.self, MemoryCommand.self,
+      EpochCommand.self,
+    ])
+}
+
+/// What all benchmarks take.
+struct BenchArguments: ParsableArguments {
+  @Flag(help: "Print one JSON object a line.")
+  var json = false
+
+  @Option(help: "How often to measure; more rounds, less noise.")
+  var rounds: Int?
+
+  func validate() throws {
+    guard rounds ?? 1 >= 1 else { throw ValidationError("--rounds: at least 1") }
+  }
+
+  /// Prints the machine and its peaks, and returns them.
+  func begin(_ printer: BenchPrinter, threads: Int) throws -> Peaks {
+    let machine = Machine.current()
+    let peaks = try Peaks.measure(machine.caches, threads: threads)
+    try printer.print(peaks.record(of: machine))
+    return peaks
+  }
+}
+
+extension Bench {
+  /// `rigl bench layers`
+  struct LayersCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "layers",
+      abstract: "A sparse layer's step against the same step by dense products.",
+      discussion: """
+        A step is forward, input gradient and weight gradient. The dense step takes each product \
+        in the quicker orientation; --json says which. "of bound" is the share of what the \
+        machine's multiply-adds and bandwidth allow.
+        """)
+
+    @OptionGroup var arguments: BenchArguments
+
+    @Option(help: "Threads; with more than one, how the sparse step scales is printed too.")
+    var threads = 1
+
+    @Option(
+      parsing: .upToNextOption,
+      help: ArgumentHelp("Layers, as 1024x1024 or 512x2048@64.", valueName: "in x out @ batch"))
+    var cases: [String] = []
+
+    @Option(
+      parsing: .upToNextOption,
+      help: ArgumentHelp("Shares of connections that exist.", valueName: "density"))
+    var densities: [Double] = []
+
+    @Flag(help: "Find the sparsity from which each layer gains on this machine.")
+    var breakEven = false
+
+    func validate() throws {
+      for density in densities where !(density > 0 && density < 1) {
+        throw ValidationError("--densities: \(density) is not between 0 and 1")
+      }
+    }
+
+    func run() throws {
+      var bench = LayersBench()
+      bench.threads = threads
+      if let rounds = arguments.rounds { bench.rounds = rounds }
+      if !cases.isEmpty { bench.cases = try cases.map { try LayerCase($0) } }
+      if !densities.isEmpty { bench.densities = densities }
+      let printer = BenchPrinter(json: arguments.json)
+      let peaks = try arguments.begin(printer, threads: threads)
+      if breakEven {
+        try bench.findBreakEven(printer.print)
+      } else {
+        try bench.run(peaks, printer.print)
+      }
+    }
+  }
+
+  /// `rigl bench selection`
+  struct SelectionCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "selection",
+      abstract: "Selecting the largest of a stream of values against copying them.")
+
+    @OptionGroup var arguments: BenchArguments
+
+    @Option(
+      parsing: .upToNextOption,
+      help: ArgumentHelp(
+        "Orders of the values: \(SelectionBench.Case.allValueStrings.joined(separator: ", ")).",
+        valueName: "order"))
+    var cases: [SelectionBench.Case] = []
+
+    func run() throws {
+      var bench = SelectionBench()
+      if let rounds = arguments.rounds { bench.rounds = rounds }
+      if !cases.isEmpty { bench.cases = cases }
+      let printer = BenchPrinter(json: arguments.json)
+      _ = try arguments.begin(printer, threads: 1)
+      try bench.run(printer.print)
+    }
+  }
+
+  /// `rigl bench update`
+  struct UpdateCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "update",
+      abstract: "Training that moves connections against training that does not.",
+      discussion: "Also the optimizers' steps, as shares of what copying memory moves.")
+
+    /// What is measured.
+    enum Case: String, CaseIterable, ExpressibleByArgument {
+      case rigl, optimizers
+    }
+
+    @OptionGroup var arguments: BenchArguments
+
+    @Option(help: "Threads of the trainings.")
+    var threads = 1
+
+    @Option(
+      parsing: .upToNextOption,
+      help: ArgumentHelp("What to measure: rigl, optimizers.", valueName: "case"))
+    var cases: [Case] = []
+
+    func run() throws {
+      var (training, optimizers) = (UpdateBench(), OptimizerBench())
+      training.threads = threads
+      if let rounds = arguments.rounds { (training.rounds, optimizers.rounds) = (rounds, rounds) }
+      let printer = BenchPrinter(json: arguments.json)
+      _ = try arguments.begin(printer, threads: threads)
+      let cases = cases.isEmpty ? Case.allCases : cases
+      if cases.contains(.rigl) { try training.run(printer.print) }
+      if cases.contains(.optimizers) { try optimizers.run(printer.print) }
+    }
+  }
+
+  /// `rigl bench epoch`
+  struct EpochCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "epoch",
+      abstract: "Steps a second of sparse training against its dense twin's.")
+
+    @OptionGroup var arguments: BenchArguments
+
+    @Option(help: "Threads.")
+    var threads = 1
+
+    @Option(help: "The preset to train; see rigl presets.")
+    var preset = EpochBench().preset
+
+    @Option(
+      help: ArgumentHelp(
+        "fashion-mnist, synthetic, or a folder of IDX files; default: the preset's data if it is "
+          + "installed, else synthetic.", valueName: "data"))
+    var data: String?
+
+    func run() throws {
+      var bench = EpochBench()
+      (bench.threads, bench.preset, bench.data) = (threads, preset, data)
+      if let rounds = arguments.rounds { bench.rounds = rounds }
+      let printer = BenchPrinter(json: arguments.json)
+      _ = try arguments.begin(printer, threads: threads)
+      try bench.run(printer.print)
+    }
+  }
+}
+
+extension SelectionBench.Case: ExpressibleByArgument {}
