@@ -24,8 +24,7 @@ struct Rigl: ParsableCommand {
 
   /// Parses, runs, and turns every error into a few lines and its exit status.
   static func main() {
-    // A reader that has gone is an error of the write call, which everything here handles.
-    System.ignoreClosedPipes()
+    System.reportFailedWrites()
     do {
       var command = try parseAsRoot()
       try command.run()

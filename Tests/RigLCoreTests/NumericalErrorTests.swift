@@ -54,7 +54,7 @@ import Testing
 
   @Test func aLossThatIsInfinite() throws {
     let error = try Training(loss: Broken()).error()
-    #expect(error.what == "step 0: loss is inf; all weights are finite")
+    #expect(error.what.hasPrefix("step 0: loss is inf; all weights are finite"))
     #expect(error.hint != nil)
   }
 
@@ -72,7 +72,7 @@ import Testing
   @Test func anInputThatIsNone() throws {
     let training = try Training()
     training.batch.inputs[2, 1] = .nan
-    #expect(try training.error().what == "step 0: loss is nan; all weights are finite")
+    #expect(try training.error().what.hasPrefix("step 0: loss is nan; all weights are finite"))
   }
 
   @Test func aGradientThatIsClipped() throws {

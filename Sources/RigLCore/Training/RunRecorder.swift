@@ -109,7 +109,7 @@ final class RunRecorder {
   func writeCheckpoint() throws(RigLError) {
     let step = trainer.step.step
     guard step != lastCheckpoint else { return }
-    try trainer.step.requireFiniteNumbers()
+    try trainer.requireFinite()
     try metrics.synchronize()
     let (model, optimizer) = (trainer.model, trainer.step.optimizer)
     let checkpoint = try store.write(
@@ -186,12 +186,7 @@ extension Trainer {
   ///   the checkpoint's.
   func restore(_ file: SafetensorsFile) throws(RigLError) {
     let saved = try Configuration(yaml: file.metadata["configuration"] ?? "", path: file.path)
-    if let key = try configuration.firstDifference(from: saved) {
-      throw RigLError(
-        .configuration,
-        "\(key.name): the run was started with \(key.other), and cannot go on with \(key.own)",
-        hint: "only threads, output, logging and the data folder may differ on resume")
-    }
+    try configuration.requireSame(as: saved)
     state = try TrainingState.decode(file.metadata["state"], path: file.path)
     try model.read(from: file, step.optimizer)
     step.step = state.step
@@ -199,5 +194,25 @@ extension Trainer {
     step.batchesConsumed = state.batchesConsumed
     if let last = state.lastUpdate { step.topology?.last = last }
     try loader.resume(at: state.position)
+  }
+}
+
+extension RunFolder {
+  /// Throws a configuration error that names the first key in which a configuration differs from
+  /// the run's: so that one need not wait for the data to hear of it.
+  public func requireSame(_ configuration: Configuration) throws(RigLError) {
+    try configuration.requireSame(
+      as: try Configuration(yaml: try self.configuration(), path: configurationPath))
+  }
+}
+
+extension Configuration {
+  /// Throws where a run of another configuration cannot go on with this one.
+  fileprivate func requireSame(as saved: Configuration) throws(RigLError) {
+    guard let key = try firstDifference(from: saved) else { return }
+    throw RigLError(
+      .configuration,
+      "\(key.name): the run was started with \(key.other), and cannot go on with \(key.own)",
+      hint: "Only threads, output, logging and the data folder may differ on resume.")
   }
 }

@@ -130,10 +130,13 @@ public final class Trainer {
       return try evaluator.evaluate()
     } catch {
       // Says the layer, if it is a layer's fault.
-      if error.kind == .numerical { try step.requireFiniteNumbers() }
+      if error.kind == .numerical { try requireFinite() }
       throw RigLError(error.kind, "step \(step.step): \(error.what)", hint: error.hint)
     }
   }
+
+  /// Throws if training has diverged, as far as weights and the last batch show.
+  func requireFinite() throws(RigLError) { try step.requireFinite(on: batch) }
 
   // MARK: - The loop
 

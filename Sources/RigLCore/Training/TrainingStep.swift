@@ -105,7 +105,7 @@ public final class TrainingStep {
     let logits = try model.forward(batch.inputs, pass)
     let loss = try loss.evaluate(
       logits, labels: batch.labels, gradient: logitsGradient, outcome: outcome, pass: pass)
-    guard loss.isFinite else { throw notFinite("loss is \(loss)") }
+    guard loss.isFinite else { throw notFinite("loss is \(loss.magnitude)") }
 
     // loss → gradients → connections
     var moved: Double?
@@ -166,43 +166,64 @@ public final class TrainingStep {
       dropFraction: dropFraction, gradientNorm: norm, movedWeights: movedWeights)
   }
 
-  /// Throws if a weight or a number of the optimizer's state is not finite: nothing can go on from
-  /// there.
-  func requireFiniteNumbers() throws(RigLError) {
+  /// Throws if a weight, a number of the optimizer's state, or the loss on a batch is not finite:
+  /// nothing can go on from there.
+  func requireFinite(on batch: Batch) throws(RigLError) {
     if firstBroken != nil { throw notFinite("training has diverged") }
     for (parameter, slots) in zip(optimizer.parameters, optimizer.slots) {
-      for slot in slots where !slot.buffer.isFinite {
+      for slot in slots where slot.buffer.largestMagnitude == nil {
         throw notFinite("\(slot.name) of \(parameter.name) is not finite")
       }
     }
+    guard batch.labels.count > 0 else { return }  // No batch was drawn yet.
+    pass.isTraining = false
+    let logits = try model.forward(batch.inputs, pass)
+    let loss = try loss.evaluate(
+      logits, labels: batch.labels, gradient: nil, outcome: outcome, pass: pass)
+    guard loss.isFinite else { throw notFinite("loss is \(loss.magnitude)") }
   }
 
   /// The first parameter with a value that is not finite.
-  private var firstBroken: Parameter? { model.parameters.first { !$0.values.isFinite } }
+  private var firstBroken: Parameter? {
+    model.parameters.first { $0.values.largestMagnitude == nil }
+  }
 
   /// The error for a number that is not finite: names the first parameter whose values are not, or
-  /// whose gradient is not if that was computed.
+  /// whose gradient is not if that was computed, or else the one with the largest value.
   private func notFinite(_ what: String, hasGradients: Bool = false) -> RigLError {
-    var place = "all weights are finite"
-    for parameter in model.parameters.reversed() {
-      if hasGradients, !parameter.gradient.isFinite {
-        place = "the gradient of \(parameter.name) is not finite"
-      }
+    RigLError(
+      .numerical, "step \(step): \(what); \(placeOfTrouble(hasGradients: hasGradients))",
+      hint: "Lower the learning rate, add warm-up steps, or clip the gradient (clip_norm).")
+  }
+
+  private func placeOfTrouble(hasGradients: Bool) -> String {
+    if let firstBroken { return "the values of \(firstBroken.name) are not finite" }
+    let gradients = hasGradients ? model.parameters : []
+    if let broken = gradients.first(where: { $0.gradient.largestMagnitude == nil }) {
+      return "the gradient of \(broken.name) is not finite"
     }
-    for parameter in model.parameters.reversed() where !parameter.values.isFinite {
-      place = "the values of \(parameter.name) are not finite"
+    var largest: (magnitude: Float, name: String)?
+    for parameter in model.parameters {
+      let magnitude = parameter.values.largestMagnitude ?? 0
+      if magnitude > largest?.magnitude ?? -1 { largest = (magnitude, parameter.name) }
     }
-    return RigLError(
-      .numerical, "step \(step): \(what); \(place)",
-      hint: "lower the learning rate, add warm-up steps, or clip the gradient (clip_norm)")
+    return "all weights are finite"
+      + (largest.map { ", the largest is \($0.magnitude) in \($0.name)" } ?? "")
   }
 }
 
 extension AlignedBuffer where Element == Float {
-  /// Whether every element is.
-  fileprivate var isFinite: Bool {
-    for index in 0..<count where !self[index].isFinite { return false }
-    return true
+  /// The largest magnitude, 0 of no elements; nil if an element is infinite or not a number.
+  fileprivate var largestMagnitude: Float? {
+    withSpan { span in
+      var largest: Float = 0
+      for index in span.indices {
+        let magnitude = span[index].magnitude
+        guard magnitude.isFinite else { return nil }
+        largest = max(largest, magnitude)
+      }
+      return largest
+    }
   }
 }
 

@@ -29,6 +29,7 @@ struct Train: ParsableCommand {
     options.output = running.output
     try configuration.validate()
     if let output = running.output { try RunFolder.requireNothing(at: output) }
+    if let resume = running.resume { try RunFolder.open(resume).requireSame(configuration) }
     let trainer = try Trainer(configuration, options: options)
     if running.dryRun {
       try DryRun(trainer).print(printing)
@@ -78,8 +79,9 @@ struct Train: ParsableCommand {
     let reason = Interruption.signal.map { " by \(Interruption.name(of: $0))" } ?? ""
     Output.error.tryWrite(
       """
-      rigl: stopped\(reason) at step \(summary.step) of \(summary.totalSteps); a checkpoint is written
-        Go on with: rigl train --resume \(shellWord(summary.run))
+      rigl: stopped\(reason) at step \(summary.step) of \(summary.totalSteps)
+        A checkpoint is written; go on with:
+        rigl train --resume \(shellWord(summary.run))
 
       """)
     if let outputError { throw outputError }

@@ -21,9 +21,9 @@ struct ProgressBar {
 
   /// Draws the line over itself, in one write, so that nothing is ever seen half drawn.
   mutating func draw(_ state: State) {
-    // The last column stays free: some terminals wrap as soon as it is written.
+    // Room for the ^C that a terminal shows, without which it would begin another line.
     let line = ProgressBar.line(
-      state, width: terminal.columns - 1, unicode: terminal.showsUnicode,
+      state, width: terminal.columns - 3, unicode: terminal.showsUnicode,
       colours: terminal.showsColours)
     Output.error.tryWrite("\r\(line)\u{1B}[K")
     isShown = true

@@ -133,9 +133,11 @@ enum System {
     }
   }
 
-  /// Makes writing to a pipe that nobody reads an error of the call, not the end of the process.
-  static func ignoreClosedPipes() {
+  /// Makes writing to a pipe that nobody reads, or a file beyond a limit, an error of the call, not
+  /// the end of the process.
+  static func reportFailedWrites() {
     _ = signal(SIGPIPE, SIG_IGN)
+    _ = signal(SIGXFSZ, SIG_IGN)
   }
 }
 
@@ -157,10 +159,12 @@ private func receive(_ signal: Int32) {
 enum Interruption {
   /// From now on the first such signal only sets ``signal``; a second one ends the process.
   ///
-  /// SIGINT counts even where it was ignored, as shells arrange for background jobs: whoever sends
-  /// it to this process means it.
+  /// They count even where the parent had them ignored, as shells do for background jobs, or blocked,
+  /// as happens to children of threads that want no signals: whoever sends one means it.
   static func watch() {
     _ = signal  // Global variables are made when they are first used: not in the handler.
+    var watched = sigset_t()
+    unsafe sigemptyset(&watched)
     for number in [SIGINT, SIGTERM] {
       #if canImport(Glibc)
         _ = Glibc.signal(number, receive)
@@ -169,7 +173,9 @@ enum Interruption {
       #else
         _ = Darwin.signal(number, receive)
       #endif
+      unsafe sigaddset(&watched, number)
     }
+    unsafe pthread_sigmask(SIG_UNBLOCK, &watched, nil)
   }
 
   /// The signal that was received first.

@@ -81,6 +81,7 @@ struct Table {
 
 /// Breaks a text between words into lines of at most `width`, those after the first indented.
 func wrapped(_ text: String, width: Int, indent: String = "") -> String {
+  if text.count <= width { return text }
   var lines: [String] = [""]
   var words: [String] = []
   for word in text.split(separator: " ") {

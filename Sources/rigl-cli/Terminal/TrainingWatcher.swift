@@ -133,7 +133,8 @@ final class TrainingWatcher: TrainingCallback {
     bar.clear()
     lastDrawn = nil
     do {
-      try output.write(text + "\n")
+      let columns = (printing.json ? Terminal.standardError : .standardOutput).columns
+      try output.write(wrapped(text, width: columns, indent: "  ") + "\n")
     } catch {
       outputError = error
     }

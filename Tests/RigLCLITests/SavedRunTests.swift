@@ -1,0 +1,141 @@
+import Foundation
+import Testing
+
+@Suite struct SavedRunTests {
+  let data: SmallData
+  let folder: TemporaryFolder
+
+  init() throws {
+    data = try SmallData()
+    folder = try TemporaryFolder()
+    try data.train(in: folder("run"))
+  }
+
+  @Test func evaluationAgreesWithTheMetrics() throws {
+    let object = try Rigl.run("evaluate", folder("run"), "--json").object()
+    let test = try #require(object["test"] as? [String: Any])
+    #expect(test["samples"] as? Int == SmallData.testCount)
+    let metrics = try #require(
+      String(data: try folder.bytes(of: "run/metrics.csv"), encoding: .utf8))
+    let row = try #require(metrics.split(separator: "\n").last { $0.contains(",test,") })
+    let cells = row.split(separator: ",", omittingEmptySubsequences: false)
+    #expect(test["accuracy"] as? Double == Double(cells[5]))
+    #expect(test["loss"] as? Double == Double(cells[4]))
+
+    let text = try Rigl.run("evaluate", folder("run"))
+    #expect(text.output.contains("120 test samples: accuracy"))
+    #expect(try Rigl.run("evaluate", folder("run"), "--quiet").output.isEmpty)
+    let best = try Rigl.run("evaluate", folder("run"), "--best", "--json").object()
+    #expect((best["checkpoint"] as? String)?.hasSuffix("best.safetensors") == true)
+  }
+
+  @Test func bestNeedsValidationSamples() throws {
+    try data.train(in: folder("other"), ["--set", "validation=0"])
+    let outcome = try Rigl.run("evaluate", folder("other"), "--best")
+    #expect(outcome.status == 66)
+    #expect(outcome.errors.contains("no best weights"))
+  }
+
+  @Test func predictionsOfImagesAndOfTextAreTheSame() throws {
+    let images = try Rigl.run("predict", folder("run"), data.testImages)
+    #expect(images.status == 0)
+    let lines = images.output.split(separator: "\n")
+    #expect(lines.first == "sample,class,probability")
+    #expect(lines.count == SmallData.testCount + 1)
+
+    let csv = data.testPixels.map { $0.map { String($0) }.joined(separator: ",") }
+    try folder.write(csv.joined(separator: "\n"), to: "pixels.csv")
+    #expect(try Rigl.run("predict", folder("run"), folder("pixels.csv")).output == images.output)
+    let spaced = data.testPixels.map { " " + $0.map { String($0) }.joined(separator: " \t") + "\r" }
+    let piped = try Rigl.run(
+      "predict", folder("run"), "-", input: "\n" + spaced.joined(separator: "\n\n") + "\n")
+    #expect(piped.output == images.output)
+
+    // The share that is right is what evaluate says.
+    let evaluation = try Rigl.run("evaluate", folder("run"), "--json").object()
+    let test = try #require(evaluation["test"] as? [String: Any])
+    let labels = try Data(contentsOf: URL(fileURLWithPath: "\(data.path)/t10k-labels-idx1-ubyte"))
+    let predicted = lines.dropFirst().map { $0.split(separator: ",")[1] }
+    let right = zip(predicted, labels.dropFirst(8)).count { Int($0) == Int($1) }
+    #expect(test["accuracy"] as? Double == Double(right) / Double(SmallData.testCount))
+  }
+
+  @Test func predictionsAsJSONLines() throws {
+    let outcome = try Rigl.run("predict", folder("run"), data.testImages, "--json")
+    let lines = outcome.output.split(separator: "\n")
+    #expect(lines.count == SmallData.testCount)
+    for (index, line) in lines.enumerated() {
+      let object = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
+      #expect(object?["sample"] as? Int == index)
+      #expect((0..<4).contains(try #require(object?["class"] as? Int)))
+      #expect((0.25...1).contains(try #require(object?["probability"] as? Double)))
+    }
+  }
+
+  @Test func samplesThatAreNoneAre65() throws {
+    let row = [String](repeating: "1", count: 35).joined(separator: ",")
+    for (text, place) in [
+      ("\(row),1\n\(row)\n", "line 2: 35 values"), ("\(row),x\n", "line 1, value 36: 'x'"),
+      ("\(row),nan\n", "value 36"), ("\(row),\n", "value 36: ''"),
+    ] {
+      let outcome = try Rigl.run("predict", folder("run"), "-", input: text)
+      #expect(outcome.status == 65)
+      #expect(outcome.errors.contains(place))
+    }
+    let labels = "\(data.path)/t10k-labels-idx1-ubyte"
+    #expect(try Rigl.run("predict", folder("run"), labels).status == 65)
+    #expect(try Rigl.run("predict", folder("run"), folder("nothing")).status == 66)
+    let empty = try Rigl.run("predict", folder("run"), "-", input: "")
+    #expect(empty.status == 0)
+  }
+
+  @Test func inspectionCounts() throws {
+    let object = try Rigl.run("inspect", folder("run"), "--json").object()
+    let network = try #require(object["network"] as? [String: Any])
+    let layers = try #require(network["layers"] as? [[String: Any]])
+    #expect(layers.compactMap { $0["name"] as? String } == ["fc1", "fc2", "fc3"])
+    #expect(network["connections"] as? Int == 657)
+    #expect(abs(try #require(network["density"] as? Double) - 657.0 / 1312) < 1e-12)
+    for layer in layers {
+      let shape = try #require(layer["shape"] as? [Int])
+      let units = try #require(layer["live_units"] as? Int) + #require(layer["dead_units"] as? Int)
+      #expect(units == shape[0])
+    }
+    // Values, biases: 4 bytes each.
+    #expect(network["dense_bytes"] as? Int == 4 * (1312 + 44))
+    let size = try folder.bytes(of: "run/checkpoints/step-000000075.safetensors").count
+    #expect(object["checkpoint_bytes"] as? Int == size)
+  }
+
+  @Test func deadUnitsAreFound() throws {
+    // 40 connections for 200 units: most have none on one side.
+    try data.train(
+      in: folder("thin"),
+      [
+        "--set", "hidden=[200]", "--sparsity", "0.995", "--distribution", "er", "--method",
+        "static",
+      ])
+    let object = try Rigl.run("inspect", folder("thin"), "--json").object()
+    let network = try #require(object["network"] as? [String: Any])
+    #expect(try #require(network["connections"] as? Int) <= 41)
+    #expect(try #require(network["dead_units"] as? Int) >= 160)
+  }
+
+  @Test(arguments: [120, 60, 40, 24])
+  func tablesFit(columns: Int) throws {
+    for arguments in [
+      ["inspect", folder("run")], ["flops", "mlp-1000x3"], ["presets"],
+      data.arguments(["--output", folder("\(columns)")]),
+    ] {
+      let outcome = try Rigl.run(arguments, environment: ["COLUMNS": "\(columns)"])
+      #expect(outcome.status == 0)
+      let tables = outcome.output.split(separator: "\n").filter { line in
+        // Lines of a run may be longer; they are not tables.
+        !line.contains("epoch") && !line.contains(folder.path) && !line.contains("training samples")
+          && !line.contains("sparse")
+      }
+      for line in tables { #expect(line.count <= max(columns, 40), "\(line)") }
+      #expect(columns < 60 || outcome.output.contains("connections") || arguments == ["presets"])
+    }
+  }
+}

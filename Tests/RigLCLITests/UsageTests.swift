@@ -1,0 +1,107 @@
+import Foundation
+import Testing
+
+@Suite struct UsageTests {
+  @Test func versionIsPrinted() throws {
+    let outcome = try Rigl.run("--version")
+    #expect(outcome.status == 0)
+    #expect(outcome.output == "0.1.0\n")
+  }
+
+  @Test(arguments: ["train", "evaluate", "predict", "inspect", "presets", "flops"])
+  func everyCommandHasHelpThatFits(command: String) throws {
+    let outcome = try Rigl.run(command, "--help", environment: ["COLUMNS": "80"])
+    #expect(outcome.status == 0)
+    #expect(outcome.output.contains("USAGE: rigl \(command)"))
+    #expect(outcome.output.contains("--json"))
+    #expect(outcome.output.contains("--quiet"))
+    let help = try Rigl.run("help", command)
+    #expect(help.status == 0)
+  }
+
+  @Test(arguments: [
+    ["train", "--frobnicate"], ["frobnicate"], ["evaluate"], ["predict", "run"], ["inspect"],
+    ["flops"], ["train", "a.yaml", "b.yaml"], ["train", "--output"],
+    ["train", "--output", "a", "--resume", "b"],
+  ])
+  func wrongUsageIs64(arguments: [String]) throws {
+    let outcome = try Rigl.run(arguments)
+    #expect(outcome.status == 64)
+    #expect(outcome.output.isEmpty)
+    #expect(outcome.errors.contains("Usage: rigl"))
+  }
+
+  @Test func aReaderThatHasGoneIsNoCrash() throws {
+    for arguments in [["presets", "--json"], ["flops", "demo"], ["--help"]] {
+      let pipe = Pipe()
+      try pipe.fileHandleForReading.close()
+      let command = try RunningCommand(arguments, output: pipe.fileHandleForWriting)
+      let outcome = try command.wait()
+      #expect(!outcome.hasCrashed)
+      #expect(outcome.status == 0)
+      #expect(outcome.errors.isEmpty)
+    }
+  }
+
+  #if os(Linux)
+    @Test func aFullOutputIs74() throws {
+      let full = try #require(FileHandle(forWritingAtPath: "/dev/full"))
+      let outcome = try RunningCommand(["presets"], output: full).wait()
+      #expect(outcome.status == 74)
+      #expect(outcome.errors.contains("standard output"))
+    }
+  #endif
+}
+
+@Suite struct CatalogueTests {
+  @Test func presetsAreListed() throws {
+    let text = try Rigl.run("presets")
+    #expect(text.status == 0)
+    #expect(text.output.contains("lenet-300-100-paper"))
+    let json = try Rigl.run("presets", "--json")
+    let list = try #require(
+      try JSONSerialization.jsonObject(with: Data(json.output.utf8)) as? [[String: Any]])
+    #expect(list.compactMap { $0["name"] as? String }.contains("demo"))
+    #expect(list.allSatisfy { $0["configuration"] is [String: Any] })
+    #expect(try Rigl.run("presets", "--quiet").output.isEmpty)
+  }
+
+  @Test func flopsCountsAPreset() throws {
+    let object = try Rigl.run("flops", "lenet-300-100", "--json").object()
+    let layers = try #require(object["layers"] as? [[String: Any]])
+    #expect(layers.compactMap { $0["name"] as? String } == ["fc1", "fc2", "fc3"])
+    #expect(layers[0]["shape"] as? [Int] == [300, 784])
+    // 2 FLOPs a connection, 1 a bias.
+    let connections = try layers.reduce(0) { $0 + (try #require($1["connections"] as? Int)) }
+    #expect(object["flops"] as? Int == 2 * connections + 410)
+    #expect(object["dense_flops"] as? Int == 2 * 266_200 + 410)
+    let costs = try #require(object["train_multiplier"] as? [String: Double])
+    let (flops, denseFlops) = (Double(2 * connections + 410), Double(2 * 266_200 + 410))
+    #expect(abs(try #require(costs["static"]) - flops / denseFlops) < 1e-12)
+    #expect(costs["dense"] == 1)
+    let rigl = try #require(costs["rigl"])
+    #expect(abs(rigl - (3 * flops * 100 + 2 * flops + denseFlops) / 101 / (3 * denseFlops)) < 1e-12)
+  }
+
+  @Test func flopsTakesSettings() throws {
+    func flops(_ more: String...) throws -> Int {
+      let outcome = try Rigl.run(["flops", "lenet-300-100", "--json"] + more)
+      return try #require(try outcome.object()["flops"] as? Int, "\(outcome.errors)")
+    }
+    let dense = 2 * 266_200 + 410
+    #expect(try flops("--method", "dense") == dense)
+    #expect(try flops("--sparsity", "0") == dense)
+    // The first layer stays dense; the others lose floor(0.5 N) each.
+    #expect(
+      try flops("--sparsity", "0.5", "--distribution", "uniform") == dense - 2 * (15_000 + 500))
+    #expect(try flops("--set", "hidden=[10]", "--method", "dense") == 2 * 7_940 + 20)
+    let paper = try Rigl.run("flops", "lenet-300-100", "--paper-accounting", "--json").object()
+    #expect(paper["accounting"] as? String == "paper")
+  }
+
+  @Test func anUnknownPresetNamesTheNearest() throws {
+    let outcome = try Rigl.run("flops", "lenet-300-10")
+    #expect(outcome.status == 64)
+    #expect(outcome.errors.contains("Did you mean lenet-300-100?"))
+  }
+}
