@@ -45,3 +45,11 @@ extension Tensor {
     expectOK(status, "csk_unpack_backward")
   }
 }
+
+extension Tensor {
+  /// Has some groups brought into the cache, in order.
+  func prefetch(_ groups: Range<Int>) {
+    unsafe csk_prefetch(
+      base + groups.lowerBound * groupStride, Int64(groups.count * groupStride))
+  }
+}

@@ -87,7 +87,8 @@ public final class DenseLinear: WeightLayer, EpilogueLayer {
   public func backward(_ outputGradient: Tensor, _ pass: Pass) -> Tensor? {
     guard let input, let output else { preconditionFailure("\(name): backward before forward") }
     applyEpilogueBackward(
-      outputGradient, output: output, bias: bias, epilogue: epilogue, pass: pass)
+      outputGradient, groups: 0..<outputGradient.groups, output: output, bias: bias,
+      epilogue: epilogue, pass: pass)
     // The output panel is done with: it takes the output's gradient.
     forEachChunk(of: outputs, pass, with: outputGradient) { layer, gradient, rows, pass in
       unsafe gradient.gather(channels: rows, into: layer.y)

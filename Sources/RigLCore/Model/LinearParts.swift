@@ -11,7 +11,7 @@ struct GroupBands {
   init(of tensor: Tensor, channels: Int) {
     groups = tensor.groups
     let groupBytes = channels * tensor.lanes * MemoryLayout<Float>.stride
-    groupsPerBand = max(128 / tensor.lanes, GroupBands.bytes / groupBytes, 1)
+    groupsPerBand = max(64 / tensor.lanes, GroupBands.bytes / groupBytes, 1)
   }
 
   /// The number of bands.
@@ -33,17 +33,22 @@ extension WeightLayer {
     }
   }
 
-  /// Turns the gradient of the layer's output into that of its product, in place: channel range by
-  /// channel range, so that each bias gradient has one owner and sums its groups in order.
+  /// Turns the gradient of the layer's output into that of its product for a band of groups, in
+  /// place: channel range by channel range, so that each bias gradient has one owner and sums its
+  /// groups in order.
+  ///
+  /// The pass also brings the band into the cache in order, which the products that follow, whose
+  /// order hardware cannot foresee, would do at the price of a wait for each row.
   func applyEpilogueBackward(
-    _ gradient: Tensor, output: Tensor, bias: Parameter?, epilogue: Epilogue, pass: Pass
+    _ gradient: Tensor, groups: Range<Int>, output: Tensor, bias: Parameter?, epilogue: Epilogue,
+    pass: Pass
   ) {
-    if let bias, !pass.accumulatesGradients { bias.gradient.fill(0) }
-    let operands = (gradient, output, bias, epilogue, pass)
+    if let bias, groups.lowerBound == 0, !pass.accumulatesGradients { bias.gradient.fill(0) }
+    let operands = (gradient, groups, output, bias, epilogue, pass)
     pass.pool.run(chunks: outputs.dividedUp(by: 64), with: operands) { operands, index, _ in
-      let (gradient, output, bias, epilogue, pass) = operands
+      let (gradient, groups, output, bias, epilogue, pass) = operands
       let channels = index * 64..<min((index + 1) * 64, gradient.shape.count)
-      for group in 0..<gradient.groups {
+      for group in groups {
         gradient.applyEpilogueBackward(
           group: group, channels: channels, output: output, bias: bias, epilogue: epilogue,
           pass: pass)

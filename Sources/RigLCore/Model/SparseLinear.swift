@@ -98,6 +98,7 @@ public final class SparseLinear: WeightLayer, EpilogueLayer {
 
   private func forward(slab: Int, groups: Range<Int>, input: Tensor, output: Tensor, pass: Pass) {
     let list = weights.forward
+    if slab == 0 { input.prefetch(groups) }
     unsafe list.forward(
       slab: slab, groups: groups, weights: weights.forwardBase, input: input, output: output)
     guard ownBias != nil || !epilogue.isIdentity(pass) else { return }
@@ -112,12 +113,14 @@ public final class SparseLinear: WeightLayer, EpilogueLayer {
   public func backward(_ outputGradient: Tensor, _ pass: Pass) throws(RigLError) -> Tensor? {
     if let full { return full.backward(outputGradient, pass) }
     guard let input, let output else { preconditionFailure("\(name): backward before forward") }
-    applyEpilogueBackward(
-      outputGradient, output: output, bias: ownBias, epilogue: epilogue, pass: pass)
     inputGradient?.samples = input.samples
     let bands = GroupBands(of: input, channels: inputs + outputs)
     // Bands in order, so that each slab's owner sums dW in a fixed order.
     for band in 0..<bands.count {
+      applyEpilogueBackward(
+        outputGradient, groups: bands[band], output: output, bias: ownBias, epilogue: epilogue,
+        pass: pass)
+      outputGradient.prefetch(bands[band])
       let accumulates = pass.accumulatesGradients || band > 0
       let operands = (weights, bands[band], outputGradient, input, inputGradient, accumulates)
       pass.pool.run(chunks: weights.backward.slabs, with: operands) { operands, slab, _ in
