@@ -16,7 +16,7 @@ import Testing
     #expect(outcome.status == 70)
     #expect(!outcome.hasCrashed)
     #expect(outcome.errors.contains("step "))
-    #expect(outcome.errors.contains(".weight"))
+    #expect(outcome.errors.contains("fc"))
     #expect(outcome.errors.contains("There is no checkpoint yet"))
     #expect(try folder.names(in: "run/checkpoints").isEmpty)
   }

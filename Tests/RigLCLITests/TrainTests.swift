@@ -130,17 +130,21 @@ import Testing
   }
 
   @Test func aStoppedRunThatGoesOnEqualsAnUnbrokenOne() throws {
-    // Long enough to be stopped in the middle.
-    let long = ["--epochs", "4000", "--checkpoint-every", "100000", "--set", "accumulation=8"]
+    // Long enough to be stopped in the middle; most likely with a step's gradients half summed, as
+    // there is no validation to spend time on.
+    let long = [
+      "--epochs", "1500", "--checkpoint-every", "100000", "--set", "accumulation=8", "--set",
+      "validation=0",
+    ]
     let command = try RunningCommand(data.arguments(["--output", folder("a")] + long))
-    try command.waitForOutput("epoch    3")
+    try command.waitForOutput("epoch   30")
     command.send(SIGINT)
     #expect(try command.wait().status == 130)
     let step = try #require(try inspected("a")["step"] as? Int)
-    #expect(step > 0 && step < 16_000)
+    #expect(step > 0 && step < 6000)
     #expect(try Rigl.run("train", "--resume", folder("a"), "--quiet").status == 0)
     try data.train(in: folder("b"), long)
-    let name = "checkpoints/step-000016000.safetensors"
+    let name = "checkpoints/step-000006000.safetensors"
     #expect(try folder.bytes(of: "a/\(name)") == folder.bytes(of: "b/\(name)"))
   }
 
