@@ -86,6 +86,11 @@ let package = Package(
       swiftSettings: [.treatAllWarnings(as: .error)]
     ),
     .testTarget(
+      name: "RigLBenchTests",
+      dependencies: ["RigLBench"],
+      swiftSettings: [.treatAllWarnings(as: .error)]
+    ),
+    .testTarget(
       name: "RigLCLITests",
       dependencies: ["RigLCore"],
       swiftSettings: [.treatAllWarnings(as: .error)]

@@ -37,17 +37,15 @@ public struct EpochBench: Sendable {
     var record = Record("epoch")
     record.add("case", .text(preset), title: "preset")
     record.add("data", .text(name), title: "data")
-    record.add("batch", .integer(sparseConfiguration.batchSize), title: "batch")
-    let positions = dense.model.connections
-    let density = Double(sparse.model.connections) / Double(positions)
+    record.add("batch", .integer(sparseConfiguration.batchSize))
+    let density = Double(sparse.model.connections) / Double(dense.model.connections)
     record.add("density", .number(density), title: "density")
     record.add("threads", .integer(threads))
     record.add("steps_per_epoch", .integer(sparse.stepsPerEpoch))
     let count = Double(steps)
-    record.add(
-      "sparse_steps_per_s", .number(count / median(sparseTimes)), title: "sparse steps/s")
-    record.add("dense_steps_per_s", .number(count / median(denseTimes)), title: "dense steps/s")
     record.add("speedup", .number(medianRatio(denseTimes, sparseTimes)), title: "speedup")
+    record.add("sparse_steps_per_s", .number(count / median(sparseTimes)), title: "sparse/s")
+    record.add("dense_steps_per_s", .number(count / median(denseTimes)), title: "dense/s")
     let epoch = Double(sparse.stepsPerEpoch) / count
     record.add("sparse_epoch_s", .number(median(sparseTimes) * epoch))
     record.add("dense_epoch_s", .number(median(denseTimes) * epoch))

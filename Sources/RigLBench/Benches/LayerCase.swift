@@ -40,6 +40,12 @@ public struct LayerCase: Hashable, Sendable {
     guard let batch, (1...1 << 20).contains(batch) else {
       throw RigLError(.configuration, "'\(text)': the batch is not between 1 and 2^20")
     }
+    guard inputs * outputs >= 2, inputs * outputs <= 1 << 28 else {
+      throw RigLError(
+        .configuration,
+        "'\(text)': \(inputs * outputs) weights; a layer has at least two, and at "
+          + "most 2^28, for its dense twin has to fit")
+    }
     self.init(inputs: inputs, outputs: outputs, batch: batch)
   }
 

@@ -41,7 +41,6 @@ public struct LayersBench: Sendable {
     let step: SparseStep
     let density: Double
     var (sparse, dense, one): ([Double], [Double], [Double]) = ([], [], [])
-    var residual = Double.nan
 
     init(_ step: SparseStep, density: Double, threads: Int) {
       self.step = step
@@ -52,11 +51,14 @@ public struct LayersBench: Sendable {
   private func measure(
     _ subjects: [Subject], _ dense: DenseStep, _ passes: Passes
   ) throws(RigLError) {
-    let denseRepeats = repeats(ofSeconds: seconds { dense.run() })
+    let once = seconds { dense.run() }
+    // Both sides of a comparison last equally long: a disturbance, which comes by the clock, would
+    // otherwise meet the slower side more often.
+    let least = max(0.02, once)
+    let denseRepeats = repeats(ofSeconds: once, toLast: least)
     let sparseRepeats = try subjects.map { (subject) throws(RigLError) in
       let time = try seconds { () throws(RigLError) in try subject.step.run(passes.all) }
-      subject.residual = subject.step.residual()
-      return repeats(ofSeconds: time)
+      return repeats(ofSeconds: time, toLast: least)
     }
     for _ in 0..<rounds {
       for (subject, count) in zip(subjects, sparseRepeats) {
@@ -79,6 +81,7 @@ public struct LayersBench: Sendable {
     let work = LayerWork(subject.step.layerCase, connections: subject.step.connections)
     let sparse = median(subject.sparse)
     let bound = peaks.bound(flops: work.flops, bytes: work.bytes, workingSet: work.workingSet)
+    // In a table, the columns of a narrow terminal are the first ones.
     var record = Record.layer(subject.step.layerCase)
     record.add("density", .number(subject.density), title: "density")
     record.add("connections", .integer(subject.step.connections))
@@ -86,15 +89,16 @@ public struct LayersBench: Sendable {
     record.add("dense_ms", .number(median(subject.dense) * 1e3), title: "dense ms")
     record.add("sparse_ms", .number(sparse * 1e3), title: "sparse ms")
     record.add("speedup", .number(medianRatio(subject.dense, subject.sparse)), title: "speedup")
-    record.add("gflops", .number(work.flops / sparse / 1e9), title: "GFLOP/s")
-    record.add("bound_ms", .number(bound * 1e3))
-    record.add("fraction_of_bound", .number(bound / sparse), title: "of bound")
     if !subject.one.isEmpty {
       record.add("one_thread_ms", .number(median(subject.one) * 1e3))
       record.add("scaling", .number(medianRatio(subject.one, subject.sparse)), title: "scaling")
     }
+    record.add("bound_ms", .number(bound * 1e3))
+    record.add("fraction_of_bound", .number(bound / sparse), title: "of bound")
+    record.add("gflops", .number(work.flops / sparse / 1e9), title: "GFLOP/s")
+    // Of the last step that was timed.
+    record.add("residual", .number(subject.step.residual()), title: "residual")
     record.add("rounds", .integer(rounds))
-    record.add("residual", .number(subject.residual), title: "residual")
     let names = dense.chosen.map(\.rawValue)
     for (product, name) in zip(["forward", "dx", "dw"], names) {
       record.add("dense_\(product)", .text(name))
@@ -107,10 +111,10 @@ extension Record {
   /// A result about a layer.
   static func layer(_ layer: LayerCase) -> Record {
     var record = Record("layers")
-    record.add("case", .text("\(layer.inputs)x\(layer.outputs)"), title: "layer")
+    record.add("case", .text(layer.name), title: "layer")
     record.add("inputs", .integer(layer.inputs))
     record.add("outputs", .integer(layer.outputs))
-    record.add("batch", .integer(layer.batch), title: "batch")
+    record.add("batch", .integer(layer.batch))
     return record
   }
 }
@@ -146,9 +150,9 @@ extension LayersBench {
         title: "gains from sparsity")
       record.add("break_even_is_upper_bound", .flag(search.isUpperBound))
       record.add(
-        "probed_sparsities", .numbers(search.probes.map(\.sparsity)), title: "measured at")
+        "probed_sparsities", .numbers(search.probes.map(\.sparsity)))
       record.add(
-        "probed_speedups", .numbers(search.probes.map { 1 / $0.ratio }), title: "speedup")
+        "probed_speedups", .numbers(search.probes.map { 1 / $0.ratio }))
       record.add("rounds", .integer(Swift.max(rounds / 2, 1)))
       try report(record)
     }

@@ -7,8 +7,10 @@ public struct MemoryBench: Sendable {
   public enum Case: String, CaseIterable, Sendable {
     /// One layer 200 000 → 200 000 with 4 million connections: 160 GB if it were dense.
     case huge
-    /// 4096-4096-4096-10 at 95 %, batch 128.
+    /// 4096-4096-4096-10 at 95 %, batch 128, with RigL.
     case mlp
+    /// The same with a topology that never changes.
+    case mlpStatic = "mlp-static"
   }
 
   /// Threads; each has scratch of its own.
@@ -21,7 +23,8 @@ public struct MemoryBench: Sendable {
   public func run(_ which: Case) throws(RigLError) -> Record {
     switch which {
     case .huge: try HugeLayer().run(threads: threads)
-    case .mlp: try runMLP()
+    case .mlp: try runMLP(.rigl)
+    case .mlpStatic: try runMLP(.static)
     }
   }
 
@@ -43,9 +46,10 @@ public struct MemoryBench: Sendable {
     }
   }
 
-  private func runMLP() throws(RigLError) -> Record {
+  private func runMLP(_ method: Configuration.Method) throws(RigLError) -> Record {
     var configuration = Configuration()
     configuration.hidden = [4096, 4096]
+    configuration.method = method
     configuration.sparsity = 0.95
     configuration.batchSize = 128
     configuration.learningRate = 0.01
@@ -55,35 +59,46 @@ public struct MemoryBench: Sendable {
     let data = TrainingData(train: Samples(), test: Samples())
     let before = currentMemoryBytes() ?? 0
     let trainer = try Trainer(configuration, options: options, data: data)
-    // A topology update, then weight steps.
+    // A topology update, if there are any, then weight steps.
     for _ in 0..<5 { try trainer.trainNextBatch() }
     let peak = peakMemoryBytes() ?? 0
 
-    let connections = trainer.model.connections
-    let activations = activationBytes(trainer.model)
-    let allowance = 48 * connections + 16 << 20 + activations
     var record = Record("memory", layout: .list)
-    record.add("case", .text("mlp"), title: "case")
+    record.add(
+      "case", .text((method == .rigl ? Case.mlp : .mlpStatic).rawValue), title: "case")
+    record.add("method", .text(method.rawValue), title: "method")
     record.add("layers", .text("4096-4096-4096-10"), title: "layers")
-    record.add("batch", .integer(128), title: "batch")
+    record.add("batch", .integer(configuration.batchSize), title: "batch")
     record.add("sparsity", .number(configuration.sparsity), title: "sparsity")
     record.add("optimizer", .text("SGD with momentum"), title: "optimizer")
     record.add("threads", .integer(threads), title: "threads")
-    record.add("connections", .integer(connections), title: "connections")
-    record.add("rss_before_bytes", .integer(before))
-    record.add("peak_rss_bytes", .integer(peak))
-    record.add("activation_bytes", .integer(activations))
-    record.add("model_bytes", .integer(peak - before))
+    record.add("connections", .integer(trainer.model.connections), title: "connections")
+    addParts(of: trainer, before: before, peak: peak, to: &record)
+    return record
+  }
+
+  /// What the memory is for, as far as it is known, and what it may be.
+  private func addParts(of trainer: Trainer, before: Int, peak: Int, to record: inout Record) {
+    let connections = trainer.model.connections
+    let activations = activationBytes(trainer.model)
+    let allowance = 48 * connections + 16 << 20 + activations
+    let layers = trainer.model.weightLayers.reduce(0) { sum, layer in
+      sum + (layer.connections?.bytes ?? 8 * layer.weight.count)
+    }
+    let slots = trainer.step.optimizer.slots.joined().reduce(0) { $0 + 4 * $1.buffer.count }
+    let parts = layers + slots + activations
     record.addMegabytes("rss_before", before, title: "before the model, MB")
     record.addMegabytes("peak_rss", peak, title: "peak, MB")
     record.addMegabytes("model", peak - before, title: "for the model, MB")
-    record.addMegabytes("activations", activations, title: "of it activations, MB")
+    record.addMegabytes("activation", activations, title: "of it activations, MB")
+    record.addMegabytes("layer", layers, title: "weights, gradients, lists, MB")
+    record.addMegabytes("optimizer", slots, title: "optimizer state, MB")
+    record.addMegabytes("other", peak - before - parts, title: "all else, MB")
     let perConnection = Double(peak - before - activations) / Double(connections)
     record.add(
-      "bytes_per_connection", .number(perConnection), title: "bytes a connection, all else")
+      "bytes_per_connection", .number(perConnection), title: "bytes a connection, no activations")
     record.addMegabytes("allowance", allowance, title: "48 B a connection + 16 MiB + activations")
     record.add("within_allowance", .flag(peak - before <= allowance), title: "within that")
-    return record
   }
 
   /// Bytes of a batch's activations and their gradients: input, each layer's output, the two
@@ -99,7 +114,9 @@ public struct MemoryBench: Sendable {
 }
 
 extension Record {
+  /// Bytes in JSON, megabytes for people.
   fileprivate mutating func addMegabytes(_ key: String, _ bytes: Int, title: String) {
+    add("\(key)_bytes", .integer(bytes))
     add("\(key)_mb", .number(Double(bytes) / 1e6), title: title)
   }
 }
@@ -142,8 +159,6 @@ private struct HugeLayer {
     record.add("threads", .integer(threads), title: "threads")
     record.add("connections", .integer(connections), title: "connections")
     record.addMegabytes("dense_weight", 4 * width * width, title: "its dense weight, MB")
-    record.add("rss_before_bytes", .integer(before))
-    record.add("peak_rss_bytes", .integer(peak))
     record.addMegabytes("rss_before", before, title: "before the model, MB")
     record.addMegabytes("peak_rss", peak, title: "peak, MB")
     record.add("initialise_ms", .number(initialise * 1e3), title: "initialise, ms")
@@ -151,7 +166,7 @@ private struct HugeLayer {
     record.add("backward_ms", .number(backward * 1e3), title: "backward, ms")
     record.add("optimizer_ms", .number(optimizer * 1e3), title: "optimizer, ms")
     record.add("update_ms", .number(update * 1e3), title: "RigL update, ms")
-    record.add("allowance_mb", .number(500))
+    record.add("allowance_bytes", .integer(500_000_000))
     record.add("within_allowance", .flag(peak <= 500_000_000), title: "within 500 MB")
     return record
   }

@@ -53,7 +53,7 @@ public struct OptimizerBench: Sendable {
       let bytes = Double(subject.bytes * count)
       var record = Record("update")
       record.add("case", .text(subject.name), title: "optimizer")
-      record.add("parameters", .integer(count), title: "parameters")
+      record.add("parameters", .integer(count))
       record.add("threads", .integer(1))
       record.add("step_ms", .number(median(subject.times) * 1e3), title: "ms")
       record.add("gb_per_s", .number(bytes / median(subject.times) / 1e9), title: "GB/s")

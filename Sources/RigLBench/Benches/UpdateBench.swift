@@ -16,7 +16,7 @@ public struct UpdateBench: Sendable {
   /// Threads.
   public var threads = 1
   /// Rounds of one update interval each, in which both trainings take turns every few batches.
-  public var rounds = 5
+  public var rounds = 7
 
   /// Two layers of 2048 at 90 %, batch 256, ΔT 100.
   public init() {}
@@ -45,15 +45,15 @@ public struct UpdateBench: Sendable {
     var record = Record("update")
     record.add("case", .text("rigl"), title: "method")
     record.add("layers", .text("\(width)-\(width)-\(width)"), title: "layers")
-    record.add("batch", .integer(batch), title: "batch")
+    record.add("batch", .integer(batch))
     record.add("density", .number(density), title: "density")
     record.add("interval", .integer(interval))
     record.add("threads", .integer(threads))
     let steps = Double(interval)
+    record.add("ratio", .number(medianRatio(movingTimes, stillTimes)), title: "RigL/static")
     record.add("static_ms", .number(median(stillTimes) / steps * 1e3), title: "static ms")
     record.add("rigl_ms", .number(median(movingTimes) / steps * 1e3), title: "RigL ms")
     record.add("update_ms", .number(median(moving.updateTimes) * 1e3), title: "update ms")
-    record.add("ratio", .number(medianRatio(movingTimes, stillTimes)), title: "ratio")
     record.add("weight_steps", .integer(rounds * interval))
     record.add("updates", .integer(moving.updateTimes.count))
     record.add("rounds", .integer(rounds))

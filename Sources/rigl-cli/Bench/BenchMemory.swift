@@ -13,7 +13,8 @@ extension Bench {
       abstract: "The most memory that training takes.",
       discussion: """
         huge: one layer 200000-200000 with 4 million connections, from drawing them to moving \
-        them; mlp: 4096-4096-4096-10 at 95 %. Each runs in a process of its own.
+        them; mlp: 4096-4096-4096-10 at 95 %, with RigL; mlp-static: the same without updates. \
+        Each runs in a process of its own.
         """)
 
     @OptionGroup var arguments: BenchArguments
@@ -23,7 +24,7 @@ extension Bench {
 
     @Option(
       parsing: .upToNextOption,
-      help: ArgumentHelp("What to train: huge, mlp.", valueName: "case"))
+      help: ArgumentHelp("What to train: huge, mlp, mlp-static.", valueName: "case"))
     var cases: [MemoryBench.Case] = []
 
     @Option(help: ArgumentHelp("One case, in this process.", visibility: .hidden))

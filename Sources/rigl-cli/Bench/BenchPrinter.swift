@@ -23,19 +23,19 @@ final class BenchPrinter {
     let columns = record.fields.compactMap { field in
       field.title.map { (title: $0, text: field.value.text) }
     }
-    let cells = zip(columns.indices, columns).map { index, column in
-      // The first column holds words of any length; the others' heads are wider than their numbers.
-      (column.title, column.text, Swift.max(column.title.count, index == 0 ? 13 : 6))
-    }
-    let needed = cells.reduce(0) { $0 + $1.2 } + 2 * (cells.count - 1)
-    if record.layout == .list || needed > width {
-      try printList(columns)
-    } else {
-      try printRow(cells)
+    switch record.layout {
+    case .list: try printList(columns)
+    case .row: try printRow(columns)
     }
   }
 
-  private func printRow(_ cells: [(title: String, text: String, width: Int)]) throws {
+  private func printRow(_ columns: [(title: String, text: String)]) throws {
+    var cells = columns.enumerated().map { index, column in
+      // Wide enough for the rows to come: the first column holds words.
+      let width = max(column.title.count, column.text.count, index == 0 ? 13 : 6)
+      return (title: column.title, text: column.text, width: width)
+    }
+    while cells.count > 1, cells.reduce(-2, { $0 + $1.width + 2 }) > width { cells.removeLast() }
     func line(_ text: ((title: String, text: String, width: Int)) -> String) -> String {
       let padded = cells.enumerated().map { index, cell in
         let space = String(repeating: " ", count: Swift.max(cell.width - text(cell).count, 0))

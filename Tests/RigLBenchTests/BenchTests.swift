@@ -1,0 +1,96 @@
+import RigLBench
+import RigLCore
+import Testing
+
+/// The benchmarks themselves, small: that they run, measure what they say, and name it.
+@Suite struct BenchTests {
+  @Test(arguments: [1, 2]) func layers(threads: Int) throws {
+    var bench = LayersBench()
+    bench.cases = [LayerCase(inputs: 70, outputs: 50, batch: 33)]
+    bench.densities = [0.2, 0.05]
+    bench.threads = threads
+    bench.rounds = 1
+    var records: [Record] = []
+    try bench.run(BoundTests.peaks(threads: threads)) { records.append($0) }
+    #expect(records.map { $0["density"] } == [.number(0.2), .number(0.05)])
+    #expect(records.map { $0["connections"] } == [.integer(700), .integer(175)])
+    for record in records {
+      var keys = [
+        "bench", "case", "inputs", "outputs", "batch", "density", "connections", "threads",
+        "dense_ms", "sparse_ms", "speedup",
+      ]
+      if threads > 1 { keys += ["one_thread_ms", "scaling"] }
+      keys += [
+        "bound_ms", "fraction_of_bound", "gflops", "residual", "rounds", "dense_forward",
+        "dense_dx", "dense_dw",
+      ]
+      #expect(record.fields.map(\.key) == keys)
+      // The largest sums have 33 terms, each product and sum rounded to 2^-24.
+      let residual = number(record, "residual")
+      #expect(residual >= 0 && residual <= 34 * 0x1p-24, "\(residual)")
+      let (sparse, bound) = (number(record, "sparse_ms"), number(record, "bound_ms"))
+      #expect(sparse > 0 && number(record, "dense_ms") > 0)
+      #expect((number(record, "fraction_of_bound") / (bound / sparse) - 1).magnitude < 1e-9)
+    }
+    // gflops counts nonzeros: 6 for each and sample.
+    let flops = 6.0 * 700 * 33
+    let rate = flops / (number(records[0], "sparse_ms") * 1e6)
+    #expect((number(records[0], "gflops") / rate - 1).magnitude < 1e-9)
+  }
+
+  @Test func selection() throws {
+    var bench = SelectionBench()
+    bench.count = 1 << 17
+    bench.rounds = 1
+    var records: [Record] = []
+    bench.run { records.append($0) }
+    #expect(records.map { $0["case"] } == [.text("random"), .text("ascending")])
+    for record in records {
+      #expect(record["k"] == .integer(3932))
+      #expect(record["correct"] == .flag(true))
+      #expect(number(record, "share_of_memcpy") > 0)
+    }
+  }
+
+  @Test func update() throws {
+    var bench = UpdateBench()
+    (bench.width, bench.batch, bench.interval, bench.rounds) = (64, 16, 12, 2)
+    var records: [Record] = []
+    try bench.run { records.append($0) }
+    #expect(records.count == 1)
+    #expect(number(records[0], "ratio") > 0)
+    #expect(records[0]["weight_steps"] == .integer(24))
+    // The one at step 0, while warming up, and one in each round.
+    #expect(records[0]["updates"] == .integer(3))
+  }
+
+  @Test func optimizers() throws {
+    var bench = OptimizerBench()
+    (bench.count, bench.rounds) = (1 << 12, 1)
+    var records: [Record] = []
+    try bench.run { records.append($0) }
+    #expect(
+      records.map { $0["case"] }
+        == ["sgd", "momentum", "nesterov", "adam", "adamw"].map { .text($0) })
+  }
+
+  @Test func machine() {
+    let record = BoundTests.peaks().record(of: Machine.current())
+    #expect(record.fields.first?.value == .text("machine"))
+    #expect(record["kernels"] == .text(instructionSet))
+    #expect(record["l1_read_gb_per_s"] == .number(80e-9))
+    guard case .text(let processor)? = record["cpu"] else {
+      Issue.record("no processor")
+      return
+    }
+    #expect(!processor.isEmpty)
+  }
+
+  private func number(_ record: Record, _ key: String) -> Double {
+    guard case .number(let number)? = record[key] else {
+      Issue.record("\(key) is no number: \(record.json)")
+      return .nan
+    }
+    return number
+  }
+}
