@@ -81,6 +81,8 @@ final class RunningCommand {
 
   deinit { if process.isRunning { send(SIGKILL) } }
 
+  var isRunning: Bool { process.isRunning }
+
   /// What has been printed so far.
   var output: String { (try? String(contentsOfFile: folder("out"), encoding: .utf8)) ?? "" }
 

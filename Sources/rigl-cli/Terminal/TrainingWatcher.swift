@@ -131,10 +131,11 @@ final class TrainingWatcher: TrainingCallback {
     lastLine = .now
     guard !printing.quiet, outputError == nil else { return }
     bar.clear()
-    lastDrawn = nil
     do {
-      let columns = (printing.json ? Terminal.standardError : .standardOutput).columns
-      try output.write(wrapped(text, width: columns, indent: "  ") + "\n")
+      let terminal = printing.json ? Terminal.standardError : .standardOutput
+      let shown =
+        terminal.isInteractive ? wrapped(text, width: terminal.columns, indent: "  ") : text
+      try output.write(shown + "\n")
     } catch {
       outputError = error
     }
