@@ -47,9 +47,8 @@ extension Tensor {
 }
 
 extension Tensor {
-  /// Has some groups brought into the cache, in order.
-  func prefetch(_ groups: Range<Int>) {
-    unsafe csk_prefetch(
-      base + groups.lowerBound * groupStride, Int64(groups.count * groupStride))
+  /// Reads some groups in order, so that they are in this thread's cache.
+  func warm(_ groups: Range<Int>) {
+    unsafe csk_warm(base + groups.lowerBound * groupStride, Int64(groups.count * groupStride))
   }
 }
