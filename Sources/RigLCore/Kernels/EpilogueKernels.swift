@@ -51,4 +51,12 @@ extension Tensor {
   func warm(_ groups: Range<Int>) {
     unsafe csk_warm(base + groups.lowerBound * groupStride, Int64(groups.count * groupStride))
   }
+
+  /// The same for some channels only.
+  func warm(_ groups: Range<Int>, channels: Range<Int>) {
+    for group in groups {
+      let start = group * groupStride + channels.lowerBound * lanes
+      unsafe csk_warm(base + start, Int64(channels.count * lanes))
+    }
+  }
 }

@@ -5,13 +5,13 @@ struct GroupBands {
   private let groupsPerBand: Int
 
   /// Bytes of operands in a band: a constant, since the order of sums depends on it.
-  private static let bytes = 1 << 19
+  private static let bytes = 3 << 17
 
   /// Bands for a batch whose operand and result have `channels` channels together.
   init(of tensor: Tensor, channels: Int) {
     groups = tensor.groups
     let groupBytes = channels * tensor.lanes * MemoryLayout<Float>.stride
-    groupsPerBand = max(64 / tensor.lanes, GroupBands.bytes / groupBytes, 1)
+    groupsPerBand = max(GroupBands.bytes / groupBytes, 1)
   }
 
   /// The number of bands.

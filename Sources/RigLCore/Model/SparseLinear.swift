@@ -101,10 +101,12 @@ public final class SparseLinear: WeightLayer, EpilogueLayer {
 
   private func forward(slab: Int, groups: Range<Int>, input: Tensor, output: Tensor, pass: Pass) {
     let list = weights.forward
+    let rows = slab * list.slabRows..<min((slab + 1) * list.slabRows, outputs)
+    // With a few connections an output, most of the time goes into bringing in what is written.
+    if weights.count < 16 * outputs { output.warm(groups, channels: rows) }
     unsafe list.forward(
       slab: slab, groups: groups, weights: weights.forwardBase, input: input, output: output)
     guard ownBias != nil || !epilogue.isIdentity(pass) else { return }
-    let rows = slab * list.slabRows..<min((slab + 1) * list.slabRows, outputs)
     for group in groups {
       output.applyEpilogue(
         group: group, channels: rows, bias: ownBias, epilogue: epilogue, pass: pass)
