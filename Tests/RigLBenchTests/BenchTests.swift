@@ -17,7 +17,7 @@ import Testing
     for record in records {
       var keys = [
         "bench", "case", "inputs", "outputs", "batch", "density", "connections", "threads",
-        "dense_ms", "sparse_ms", "speedup",
+        "speedup", "dense_ms", "sparse_ms",
       ]
       if threads > 1 { keys += ["one_thread_ms", "scaling"] }
       keys += [

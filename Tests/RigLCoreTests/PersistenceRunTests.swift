@@ -235,7 +235,7 @@ import Testing
   @Test func seesMemoryBeingUsed() throws {
     let before = try #require(currentMemoryBytes())
     #expect(try #require(peakMemoryBytes()) >= before)
-    let size = 64 << 20
+    let size = 256 << 20
     let memory = [UInt8](repeating: 1, count: size)
     let now = try #require(currentMemoryBytes())
     #expect(memory[size / 2] == 1)

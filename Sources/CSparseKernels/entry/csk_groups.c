@@ -83,7 +83,7 @@ csk_status csk_scatter_groups(const float *panel, ptrdiff_t panel_stride, int32_
   return csk_status_ok;
 }
 
-void csk_prefetch(const float *values, int64_t count) {
+void csk_warm(const float *values, int64_t count) {
   enum { line = 64 / sizeof(float) };
-  for (int64_t i = 0; i < count; i += line) __builtin_prefetch(values + i, 0, 2);
+  for (int64_t i = 0; i < count; i += line) (void)*(const volatile float *)(values + i);
 }

@@ -97,10 +97,11 @@ csk_status csk_scatter_groups(const float *panel, ptrdiff_t panel_stride, int32_
                               int32_t lanes, int32_t channel_begin, int32_t channel_end,
                               float *groups, ptrdiff_t group_stride);
 
-/// Asks for `count` floats to be brought into the cache, in order. Writes nothing and waits for
-/// nothing; bound: bandwidth of the level they come from. For operands that a sparse product, whose
-/// order hardware cannot foresee, is about to read.
-void csk_prefetch(const float *values, int64_t count);
+/// Reads one float of each cache line of `count` floats, in order, so that they are in the cache
+/// afterwards; bound: bandwidth of the level they come from. For operands that a sparse product is
+/// about to read in an order that hardware cannot foresee. Loads, because a CPU drops prefetch
+/// instructions when it has many (measured: half of the gain is lost with them).
+void csk_warm(const float *values, int64_t count);
 
 /// Softmax and cross-entropy with label smoothing a over C classes, one group:
 ///   p = softmax(logits);  t = (1 - a) one_hot(label) + a / C

@@ -86,9 +86,9 @@ public struct LayersBench: Sendable {
     record.add("density", .number(subject.density), title: "density")
     record.add("connections", .integer(subject.step.connections))
     record.add("threads", .integer(threads))
+    record.add("speedup", .number(medianRatio(subject.dense, subject.sparse)), title: "speedup")
     record.add("dense_ms", .number(median(subject.dense) * 1e3), title: "dense ms")
     record.add("sparse_ms", .number(sparse * 1e3), title: "sparse ms")
-    record.add("speedup", .number(medianRatio(subject.dense, subject.sparse)), title: "speedup")
     if !subject.one.isEmpty {
       record.add("one_thread_ms", .number(median(subject.one) * 1e3))
       record.add("scaling", .number(medianRatio(subject.one, subject.sparse)), title: "scaling")

@@ -54,6 +54,8 @@ public struct UpdateBench: Sendable {
     record.add("static_ms", .number(median(stillTimes) / steps * 1e3), title: "static ms")
     record.add("rigl_ms", .number(median(movingTimes) / steps * 1e3), title: "RigL ms")
     record.add("update_ms", .number(median(moving.updateTimes) * 1e3), title: "update ms")
+    record.add("static_step_ms", .number(median(still.stepTimes) * 1e3))
+    record.add("rigl_step_ms", .number(median(moving.stepTimes) * 1e3))
     record.add("weight_steps", .integer(rounds * interval))
     record.add("updates", .integer(moving.updateTimes.count))
     record.add("rounds", .integer(rounds))
@@ -67,6 +69,8 @@ public struct UpdateBench: Sendable {
     private var next = 0
     /// Seconds of each update, with the forward and backward pass it consists of.
     private(set) var updateTimes: [Double] = []
+    /// Seconds of each weight step.
+    private(set) var stepTimes: [Double] = []
 
     init(
       _ bench: UpdateBench, method: any TopologyMethod, pool: ThreadPool
@@ -98,7 +102,12 @@ public struct UpdateBench: Sendable {
           moved = try step.train(on: batches[next % batches.count]).movedWeights
         }
         next += 1
-        if moved { done += 1 } else { updateTimes.append(time) }
+        if moved {
+          done += 1
+          stepTimes.append(time)
+        } else {
+          updateTimes.append(time)
+        }
       }
     }
   }

@@ -57,46 +57,55 @@ public struct Peaks: Sendable {
 
 extension Peaks {
   /// Measures this machine: the best of many short samples, for a disturbed sample is no peak.
+  ///
+  /// What each thread has for itself (arithmetic, first and second level) is measured on one and
+  /// counted as often as there are threads; what they share is measured on all at once.
   public static func measure(
     _ caches: Machine.Caches, threads: Int
   ) throws(RigLError) -> Peaks {
-    let pool = try ThreadPool(threads: threads)
-    // Well within each level and well beyond the one before; each thread has its part.
-    let sizes: [(MemoryLevel, Int)] = [
-      (.l1, caches.l1 / 2), (.l2, caches.l2 / 2),
-      (.l3, max(caches.l3 / 4, 2 * caches.l2 * threads) / threads),
-      (.memory, max(4 * caches.l3, 64 << 20) / threads),
-    ]
-    let blocks = (0..<threads).map { _ in
-      Block<Float>(count: (sizes.map(\.1).max() ?? 0) / MemoryLayout<Float>.stride)
-    }
-    func best(_ samples: Int, amount: Double, _ body: (Int) -> Void) -> Double {
-      var best = 0.0
-      for _ in 0..<samples {
-        let time = seconds { pool.run(chunks: threads) { chunk, _ in body(chunk) } }
-        best = max(best, amount * Double(threads) / time)
-      }
-      return best
-    }
-
     let iterations = 100_000
-    let flops = best(20, amount: multiplyAdds(iterations: iterations)) { _ in
-      _ = multiplyAdds(iterations: iterations)
-    }
-    var (read, copy): ([MemoryLevel: Double], [MemoryLevel: Double]) = ([:], [:])
-    for (level, size) in sizes {
-      // Some four milliseconds a sample, and at least one pass.
-      let count = size / MemoryLayout<Float>.stride / 64 * 64
-      let bytes = count * MemoryLayout<Float>.stride
-      let passes = max((level == .memory ? 0 : 200 << 20) / bytes, 1)
-      let samples = level == .memory ? 7 : 15
-      let amount = Double(bytes) * Double(passes)
-      read[level] = best(samples, amount: amount) { blocks[$0].read(count: count, passes: passes) }
-      copy[level] = best(samples, amount: amount) {
-        blocks[$0].copyHalf(count: count, passes: passes)
+    var peaks = Peaks(threads: threads, flops: 0, read: [:], copy: [:], caches: caches)
+    let single = try ThreadPool(threads: 1)
+    let operations = multiplyAdds(iterations: iterations)
+    peaks.flops =
+      Double(threads)
+      * best(of: 20, single, amount: operations) { _ in
+        _ = multiplyAdds(iterations: iterations)
       }
+    // Well within each level and well beyond the one before.
+    peaks.measure(.l1, bytes: caches.l1 / 2, samples: 15, single)
+    peaks.measure(.l2, bytes: caches.l2 / 2, samples: 15, single)
+    let pool = try ThreadPool(threads: threads)
+    let l3 = max(caches.l3 / 4, 2 * caches.l2 * threads)
+    peaks.measure(.l3, bytes: l3 / threads, samples: 25, pool)
+    peaks.measure(.memory, bytes: max(4 * caches.l3, 64 << 20) / threads, samples: 7, pool)
+    return peaks
+  }
+
+  /// Measures a level, with a block of so many bytes for each thread of a pool.
+  private mutating func measure(
+    _ level: MemoryLevel, bytes: Int, samples: Int, _ pool: ThreadPool
+  ) {
+    let count = max(bytes / MemoryLayout<Float>.stride / 64 * 64, 64)
+    let blocks = (0..<pool.threads).map { _ in Block<Float>(count: count) }
+    // Some milliseconds a sample, and at least one pass.
+    let passes = max((level == .memory ? 0 : 200 << 20) / blocks[0].bytes, 1)
+    let amount = Double(blocks[0].bytes) * Double(passes * threads)
+    read[level] = Peaks.best(of: samples, pool, amount: amount) {
+      blocks[$0].read(count: count, passes: passes)
     }
-    return Peaks(threads: threads, flops: flops, read: read, copy: copy, caches: caches)
+    copy[level] = Peaks.best(of: samples, pool, amount: amount) {
+      blocks[$0].copyHalf(count: count, passes: passes)
+    }
+  }
+
+  /// The best rate of `amount` of work a run, one part on each thread.
+  private static func best(
+    of samples: Int, _ pool: ThreadPool, amount: Double, _ body: (_ part: Int) -> Void
+  ) -> Double {
+    (0..<samples).reduce(0) { best, _ in
+      max(best, amount / seconds { pool.run(chunks: pool.threads) { part, _ in body(part) } })
+    }
   }
 
   /// The machine and its peaks as the first result of a benchmark.

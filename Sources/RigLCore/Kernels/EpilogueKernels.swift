@@ -47,9 +47,16 @@ extension Tensor {
 }
 
 extension Tensor {
-  /// Has some groups brought into the cache, in order.
-  func prefetch(_ groups: Range<Int>) {
-    unsafe csk_prefetch(
-      base + groups.lowerBound * groupStride, Int64(groups.count * groupStride))
+  /// Reads some groups in order, so that they are in this thread's cache.
+  func warm(_ groups: Range<Int>) {
+    unsafe csk_warm(base + groups.lowerBound * groupStride, Int64(groups.count * groupStride))
+  }
+
+  /// The same for some channels only.
+  func warm(_ groups: Range<Int>, channels: Range<Int>) {
+    for group in groups {
+      let start = group * groupStride + channels.lowerBound * lanes
+      unsafe csk_warm(base + start, Int64(channels.count * lanes))
+    }
   }
 }

@@ -63,12 +63,13 @@ extension AlignedBuffer where Element == Float {
   /// Moves the elements: self[i] = old self[origins[i]], or 0 where the origin is -1. `scratch`
   /// holds the old elements meanwhile.
   mutating func remap(
-    origins: borrowing AlignedBuffer<Int32>, scratch: inout AlignedBuffer<Float>
+    origins: borrowing AlignedBuffer<Int32>, scratch: inout AlignedBuffer<Int32>
   ) {
     precondition(scratch.count >= count && origins.count >= count, "remap: scratch too small")
-    unsafe scratch.base.update(from: base, count: count)
-    let status = unsafe csk_remap(
-      scratch.base, Int64(count), origins.base, base, Int64(count))
+    let status = unsafe scratch.base.withMemoryRebound(to: Float.self, capacity: count) { old in
+      unsafe old.update(from: base, count: count)
+      return unsafe csk_remap(old, Int64(count), origins.base, base, Int64(count))
+    }
     expectOK(status, "csk_remap")
   }
 

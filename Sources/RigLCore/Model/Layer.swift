@@ -16,9 +16,13 @@ public final class Pass {
   /// input and the gradient of its output at hand, last layer first.
   weak var connectionMover: (any ConnectionMover)?
 
+  /// Which part of its operands each thread has in its cache.
+  let warmBands: WarmBands
+
   /// Creates a pass for a pool and a seed.
   public init(pool: ThreadPool, seed: UInt64) {
     self.pool = pool
+    warmBands = WarmBands(threads: pool.threads)
     self.seed = seed
   }
 }

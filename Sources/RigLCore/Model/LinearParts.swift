@@ -5,13 +5,13 @@ struct GroupBands {
   private let groupsPerBand: Int
 
   /// Bytes of operands in a band: a constant, since the order of sums depends on it.
-  private static let bytes = 1 << 19
+  private static let bytes = 3 << 17
 
   /// Bands for a batch whose operand and result have `channels` channels together.
   init(of tensor: Tensor, channels: Int) {
     groups = tensor.groups
     let groupBytes = channels * tensor.lanes * MemoryLayout<Float>.stride
-    groupsPerBand = max(64 / tensor.lanes, GroupBands.bytes / groupBytes, 1)
+    groupsPerBand = max(GroupBands.bytes / groupBytes, 1)
   }
 
   /// The number of bands.
@@ -20,6 +20,35 @@ struct GroupBands {
   /// The groups of a band.
   subscript(band: Int) -> Range<Int> {
     band * groupsPerBand..<Swift.min((band + 1) * groupsPerBand, groups)
+  }
+}
+
+/// Which band of a product each thread has in its cache.
+///
+/// Products read their operands in the order of connections, which no hardware foresees: out of
+/// memory, that is a wait for each row. So a thread reads a band once in order before its first
+/// slab of it (measured: 384 → 1536, batch 2048, 98 % sparse, the backward product from 5.7 to
+/// 2.5 ms, the reading included).
+final class WarmBands {
+  /// One band a thread, a cache line apart.
+  private var bands: AlignedBuffer<Int>
+  private static let stride = 8
+
+  init(threads: Int) {
+    bands = AlignedBuffer(count: threads * WarmBands.stride)
+  }
+
+  /// Forgets all bands, when another product begins.
+  func reset() {
+    bands.fill(-1)
+  }
+
+  /// Whether a thread has not worked on the band before.
+  func isFirst(_ band: Int, of worker: Int) -> Bool {
+    let slot = unsafe bands.base + worker * WarmBands.stride
+    guard unsafe slot.pointee != band else { return false }
+    unsafe slot.pointee = band
+    return true
   }
 }
 
@@ -36,9 +65,6 @@ extension WeightLayer {
   /// Turns the gradient of the layer's output into that of its product for a band of groups, in
   /// place: channel range by channel range, so that each bias gradient has one owner and sums its
   /// groups in order.
-  ///
-  /// The pass also brings the band into the cache in order, which the products that follow, whose
-  /// order hardware cannot foresee, would do at the price of a wait for each row.
   func applyEpilogueBackward(
     _ gradient: Tensor, groups: Range<Int>, output: Tensor, bias: Parameter?, epilogue: Epilogue,
     pass: Pass

@@ -85,24 +85,28 @@ public final class SparseLinear: WeightLayer, EpilogueLayer {
     output.samples = input.samples
     weights.refreshForwardWeights(pass.pool)
     let bands = GroupBands(of: input, channels: inputs + outputs)
+    pass.warmBands.reset()
     let operands = (self, bands, input, output, pass)
     pass.pool.run(chunks: bands.count * weights.forward.slabs, with: operands) {
-      operands, chunk, _ in
+      operands, chunk, worker in
       let (layer, bands, input, output, pass) = operands
       let slabs = layer.weights.forward.slabs
+      let band = chunk / slabs
+      if pass.warmBands.isFirst(band, of: worker) { input.warm(bands[band]) }
       layer.forward(
-        slab: chunk % slabs, groups: bands[chunk / slabs], input: input, output: output, pass: pass)
+        slab: chunk % slabs, groups: bands[band], input: input, output: output, pass: pass)
     }
     return output
   }
 
   private func forward(slab: Int, groups: Range<Int>, input: Tensor, output: Tensor, pass: Pass) {
     let list = weights.forward
-    if slab == 0 { input.prefetch(groups) }
+    let rows = slab * list.slabRows..<min((slab + 1) * list.slabRows, outputs)
+    // With a few connections an output, most of the time goes into bringing in what is written.
+    if weights.count < 16 * outputs { output.warm(groups, channels: rows) }
     unsafe list.forward(
       slab: slab, groups: groups, weights: weights.forwardBase, input: input, output: output)
     guard ownBias != nil || !epilogue.isIdentity(pass) else { return }
-    let rows = slab * list.slabRows..<min((slab + 1) * list.slabRows, outputs)
     for group in groups {
       output.applyEpilogue(
         group: group, channels: rows, bias: ownBias, epilogue: epilogue, pass: pass)
@@ -115,23 +119,35 @@ public final class SparseLinear: WeightLayer, EpilogueLayer {
     guard let input, let output else { preconditionFailure("\(name): backward before forward") }
     inputGradient?.samples = input.samples
     let bands = GroupBands(of: input, channels: inputs + outputs)
+    pass.warmBands.reset()
     // Bands in order, so that each slab's owner sums dW in a fixed order.
     for band in 0..<bands.count {
       applyEpilogueBackward(
         outputGradient, groups: bands[band], output: output, bias: ownBias, epilogue: epilogue,
         pass: pass)
-      outputGradient.prefetch(bands[band])
-      let accumulates = pass.accumulatesGradients || band > 0
-      let operands = (weights, bands[band], outputGradient, input, inputGradient, accumulates)
-      pass.pool.run(chunks: weights.backward.slabs, with: operands) { operands, slab, _ in
-        let (weights, groups, outputGradient, input, inputGradient, accumulates) = operands
-        unsafe weights.backward.backward(
-          slab: slab, groups: groups, weights: weights.parameter.values.base,
-          outputGradient: outputGradient, input: input, inputGradient: inputGradient,
-          weightGradient: weights.parameter.gradient.base, accumulate: accumulates)
+      let operands = (self, band, bands[band], outputGradient, input, pass)
+      pass.pool.run(chunks: weights.backward.slabs, with: operands) { operands, slab, worker in
+        let (layer, band, groups, outputGradient, input, pass) = operands
+        if pass.warmBands.isFirst(band, of: worker) {
+          outputGradient.warm(groups)
+          input.warm(groups)
+          layer.inputGradient?.warm(groups)
+        }
+        layer.backward(
+          slab: slab, groups: groups, outputGradient: outputGradient, input: input,
+          accumulate: pass.accumulatesGradients || band > 0)
       }
     }
     try pass.connectionMover?.move(weights, input: input, outputGradient: outputGradient)
     return inputGradient
+  }
+
+  private func backward(
+    slab: Int, groups: Range<Int>, outputGradient: Tensor, input: Tensor, accumulate: Bool
+  ) {
+    unsafe weights.backward.backward(
+      slab: slab, groups: groups, weights: weights.parameter.values.base,
+      outputGradient: outputGradient, input: input, inputGradient: inputGradient,
+      weightGradient: weights.parameter.gradient.base, accumulate: accumulate)
   }
 }

@@ -112,7 +112,7 @@ public final class SparseWeights {
     unsafe forward.build(csr, csrIndices: forwardSources.base, workspace: scratch.words.base)
     for entry in 0..<count {
       unsafe forwardSources.base[entry] =
-        scratch.storageIndices.base[Int(forwardSources.base[entry])]
+        scratch.storageIndices[Int(forwardSources.base[entry])]
     }
     forwardIsStale = true
   }

@@ -63,7 +63,7 @@ public final class OptimizerState {
   func follow(_ change: TopologyChange, of parameter: Parameter, scratch: TopologyScratch) {
     for index in 0..<parameters.count where parameters[index] === parameter {
       for number in 0..<slots[index].count {
-        slots[index][number].buffer.remap(origins: change.origins, scratch: &scratch.floats)
+        slots[index][number].buffer.remap(origins: change.origins, scratch: &scratch.oldColumns)
       }
     }
   }

@@ -49,7 +49,7 @@ public final class LayerUpdate {
     kept = weights.count
     unsafe grown = UnsafeBufferPointer(start: nil, count: 0)
     for index in 0..<kept { unsafe scratch.isKept.base[index] = true }
-    scratch.storageIndices.invert(weights.csrIndices)
+    scratch.invert(weights.csrIndices)
   }
 
   /// Keeps the connections of largest |w| but for `count`; ties keep the lower position.
@@ -61,7 +61,7 @@ public final class LayerUpdate {
     var ties = cut.ties
     let values = unsafe weights.parameter.values.base
     for index in 0..<weights.count {
-      let magnitude = unsafe values[Int(scratch.storageIndices.base[index])].magnitude
+      let magnitude = unsafe values[Int(scratch.storageIndices[index])].magnitude
       var keep = magnitude > cut.magnitude
       if magnitude == cut.magnitude && ties > 0 {
         keep = true
@@ -162,7 +162,7 @@ extension LayerUpdate {
     for storage in 0..<weights.count {
       unsafe change.origins.base[storage] = scratch.origins.base[Int(csrIndices[storage])]
     }
-    weights.parameter.values.remap(origins: change.origins, scratch: &scratch.floats)
+    weights.parameter.values.remap(origins: change.origins, scratch: &scratch.oldColumns)
     return change
   }
 
@@ -195,7 +195,7 @@ extension LayerUpdate {
         // Kept, or dropped and grown again.
         if unsafe grownColumn == oldColumn || scratch.isKept.base[index] {
           unsafe columns[next] = oldColumn
-          unsafe origins[next] = scratch.storageIndices.base[index]
+          unsafe origins[next] = scratch.storageIndices[index]
           next += 1
         }
         index += 1

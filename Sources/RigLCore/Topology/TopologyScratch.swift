@@ -1,11 +1,9 @@
 /// The memory that drawing and moving connections works in, shared by the layers of a network and
 /// sized for the largest, so that a topology update allocates nothing.
 final class TopologyScratch {
-  /// Storage index of each connection in CSR order.
-  var storageIndices: AlignedBuffer<Int32>
   /// Workspace of the list builder.
   var words: AlignedBuffer<Int64>
-  /// The topology before an update.
+  /// The topology before an update; when the next one is written, values while they are moved.
   var oldColumns: AlignedBuffer<Int32>
   /// Where each row starts in `oldColumns`.
   var oldRowOffsets: AlignedBuffer<Int64>
@@ -13,29 +11,29 @@ final class TopologyScratch {
   var isKept: AlignedBuffer<Bool>
   /// Old storage index of each connection of the next topology in CSR order, -1 where it is new.
   var origins: AlignedBuffer<Int32>
-  /// Values while an array is moved.
-  var floats: AlignedBuffer<Float>
   /// Counts of magnitudes, for the cut.
   let histogram = MagnitudeCut.Histogram()
   /// What the last update did, for the optimizer to follow.
   let change: TopologyChange
 
+  /// Storage index of each connection in CSR order, between ``invert(_:)`` and the moment when the
+  /// change's origins, whose memory this is, are written.
+  var storageIndices: UnsafeMutablePointer<Int32> { unsafe change.origins.base }
+
   /// Sets `storageIndices` to the inverse of a layer's CSR indices.
   func invert(_ csrIndices: borrowing AlignedBuffer<Int32>) {
-    storageIndices.invert(csrIndices)
+    change.origins.invert(csrIndices)
   }
 
   /// Scratch for the given layers.
   init(layers: [SparseWeights]) {
     let connections = layers.map(\.count).max() ?? 0
     let rows = layers.map(\.outputs).max() ?? 0
-    storageIndices = AlignedBuffer(count: connections)
     words = AlignedBuffer(count: layers.map(\.workspaceCount).max() ?? 0)
     oldColumns = AlignedBuffer(count: connections)
     oldRowOffsets = AlignedBuffer(count: rows + 1)
     isKept = AlignedBuffer(count: connections)
     origins = AlignedBuffer(count: connections)
-    floats = AlignedBuffer(count: connections)
     change = TopologyChange(atMost: connections)
   }
 }

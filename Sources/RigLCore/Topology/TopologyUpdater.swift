@@ -106,7 +106,7 @@ final class TopologyUpdater: ConnectionMover {
   private func moveGradient(
     of weights: SparseWeights, _ change: TopologyChange, _ gradient: PositionGradient
   ) {
-    weights.parameter.gradient.remap(origins: change.origins, scratch: &scratch.floats)
+    weights.parameter.gradient.remap(origins: change.origins, scratch: &scratch.oldColumns)
     weights.forEachNewConnection(in: change) { storage, row, column in
       unsafe weights.parameter.gradient.base[storage] = gradient.value(row: row, column: column)
     }

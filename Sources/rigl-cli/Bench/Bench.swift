@@ -58,7 +58,7 @@ extension Bench {
 
     @Option(
       parsing: .upToNextOption,
-      help: ArgumentHelp("Layers, as 1024x1024 or 512x2048@64.", valueName: "in x out @ batch"))
+      help: ArgumentHelp("Layers, as 1024x1024 or 512x2048@64.", valueName: "layer"))
     var cases: [String] = []
 
     @Option(

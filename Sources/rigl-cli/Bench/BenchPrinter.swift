@@ -35,7 +35,9 @@ final class BenchPrinter {
       let width = max(column.title.count, column.text.count, index == 0 ? 13 : 6)
       return (title: column.title, text: column.text, width: width)
     }
+    // The last columns say least. A table without most of them is worse than a list.
     while cells.count > 1, cells.reduce(-2, { $0 + $1.width + 2 }) > width { cells.removeLast() }
+    if 2 * cells.count < columns.count { return try printList(columns) }
     func line(_ text: ((title: String, text: String, width: Int)) -> String) -> String {
       let padded = cells.enumerated().map { index, cell in
         let space = String(repeating: " ", count: Swift.max(cell.width - text(cell).count, 0))
