@@ -4,7 +4,7 @@
 // block costs as much as several entries, so sparser rows want wider blocks, out to L2 and beyond.
 // All tiles pass over a slab's entries before the next one's, so those should stay near, unless
 // each operand would then be used only a few times: fetching its lanes weighs as much as sixteen
-// entries. Short slabs have short runs, but a layer should make eight slabs for the threads. The
+// entries. Short slabs have short runs, but a layer should make some six slabs for the threads. The
 // rates are flat within a factor of two around these numbers.
 #include <math.h>
 
@@ -39,6 +39,6 @@ void csk_list_choose(csk_direction direction, int32_t rows, int32_t channels, in
   const double height = fmax(fmax(near, reuse * reduced) / entries_a_row, 256);
 
   shape->direction = direction;
-  shape->slab_rows = part(list_rows, fmax(fmin(height, list_rows / 8.0), 128));
+  shape->slab_rows = part(list_rows, fmax(fmin(height, list_rows / 8.0), 64));
   shape->block_columns = part(reduced, columns);
 }

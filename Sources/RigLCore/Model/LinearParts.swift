@@ -11,7 +11,9 @@ struct GroupBands {
   init(of tensor: Tensor, channels: Int) {
     groups = tensor.groups
     let groupBytes = channels * tensor.lanes * MemoryLayout<Float>.stride
-    groupsPerBand = max(GroupBands.bytes / groupBytes, 1)
+    // Small batches gain less from the cache than they lose by meeting of the threads.
+    let least = groups <= 8 ? 4 : 1
+    groupsPerBand = max(GroupBands.bytes / groupBytes, least)
   }
 
   /// The number of bands.
@@ -69,6 +71,8 @@ extension WeightLayer {
     _ gradient: Tensor, groups: Range<Int>, output: Tensor, bias: Parameter?, epilogue: Epilogue,
     pass: Pass
   ) {
+    let hasDeadLanes = gradient.liveLanes(group: groups.upperBound - 1) < gradient.lanes
+    guard bias != nil || hasDeadLanes || !epilogue.isIdentity(pass) else { return }
     if let bias, groups.lowerBound == 0, !pass.accumulatesGradients { bias.gradient.fill(0) }
     let operands = (gradient, groups, output, bias, epilogue, pass)
     pass.pool.run(chunks: outputs.dividedUp(by: 64), with: operands) { operands, index, _ in
