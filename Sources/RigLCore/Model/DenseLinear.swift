@@ -122,7 +122,7 @@ public final class DenseLinear: WeightLayer, EpilogueLayer {
     of dimension: Int, _ pass: Pass, with tensor: Tensor,
     _ body: @escaping (DenseLinear, Tensor, Range<Int>, Pass) -> Void
   ) {
-    let length = Swift.max(256, dimension.dividedUp(by: 8).dividedUp(by: 32) * 32)
+    let length = Swift.max(256, dimension.dividedUp(by: 4).dividedUp(by: 32) * 32)
     let work = Work(
       layer: self, tensor: tensor, dimension: dimension, length: length, pass: pass, body: body)
     pass.pool.run(chunks: dimension.dividedUp(by: length), with: work) { work, index, _ in

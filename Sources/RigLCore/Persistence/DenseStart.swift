@@ -26,7 +26,7 @@ extension Model {
       if file["\(parameter.name).values"] != nil {
         throw RigLError(
           .configuration, "\(file.path): \(parameter.name) is sparse already",
-          hint: "start_from takes a dense model; go on with a sparse run by --resume")
+          hint: "Start from a dense run; go on with a sparse one by --resume.")
       }
       var dense = AlignedBuffer<Float>(count: sparse.positions)
       try file.read(parameter.name, shape: parameter.shape, into: &dense)

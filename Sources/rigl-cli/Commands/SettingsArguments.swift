@@ -30,6 +30,17 @@ struct SettingsArguments: ParsableArguments {
   var epochs: String?
 
   @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Training samples held out for validation; 0: none.", valueName: "n"))
+  var validation: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "A trained dense run, or a safetensors file, to start from its largest weights.",
+      valueName: "path"))
+  var startFrom: String?
+
+  @Option(
     parsing: .unconditional, help: ArgumentHelp("The seed of all random numbers.", valueName: "n"))
   var seed: String?
 
@@ -41,6 +52,8 @@ struct SettingsArguments: ParsableArguments {
     try sparsity.apply(to: &layers)
     try layers.set(.epochs, to: epochs)
     try layers.set(.seed, to: seed)
+    try layers.set(.validation, to: validation)
+    if let startFrom { layers.options.startFrom = startFrom }
   }
 }
 
