@@ -32,8 +32,11 @@ final class ConnectionList {
 
   /// Slabs of rows; each has one owner at a time.
   var slabs: Int { Int(sizes.slabs) }
-  /// Rows of a slab.
-  var slabRows: Int { unsafe Int(shape.slab_rows) }
+  /// The list rows of some slabs.
+  func rows(of slabs: Range<Int>) -> Range<Int> {
+    let height = unsafe Int(shape.slab_rows)
+    return slabs.lowerBound * height..<min(slabs.upperBound * height, rows)
+  }
   /// Int64 elements that ``build`` needs as workspace.
   var workspaceCount: Int { Int(sizes.workspace) }
 
@@ -85,9 +88,10 @@ final class ConnectionList {
     expectOK(unsafe csk_list_build(&view, &shape, &storage, workspace), "csk_list_build")
   }
 
-  /// y = W x for the rows of `slab`, over the groups `groups` of both tensors.
+  /// y = W x for the rows of `slabs`, over the groups `groups` of both tensors.
   func forward(
-    slab: Int, groups: Range<Int>, weights: UnsafePointer<Float>, input: Tensor, output: Tensor
+    slabs: Range<Int>, groups: Range<Int>, weights: UnsafePointer<Float>, input: Tensor,
+    output: Tensor
   ) {
     let width = input.lanes % 64 == 0 ? 64 : min(input.lanes, 32)
     var tiles = ConnectionList.tiles(
@@ -96,13 +100,14 @@ final class ConnectionList {
     var list = unsafe view(weights: weights)
     let x = unsafe input.base + groups.lowerBound * input.groupStride
     let y = unsafe output.base + groups.lowerBound * output.groupStride
-    let status = unsafe csk_sparse_forward(&list, Int32(slab), Int32(slab + 1), x, y, &tiles)
+    let status = unsafe csk_sparse_forward(
+      &list, Int32(slabs.lowerBound), Int32(slabs.upperBound), x, y, &tiles)
     expectOK(status, "csk_sparse_forward")
   }
 
-  /// dx = Wᵀ dy and dw (+)= x dyᵀ for the input rows of `slab`, over `groups`.
+  /// dx = Wᵀ dy and dw (+)= x dyᵀ for the input rows of `slabs`, over `groups`.
   func backward(
-    slab: Int, groups: Range<Int>, weights: UnsafePointer<Float>, outputGradient: Tensor,
+    slabs: Range<Int>, groups: Range<Int>, weights: UnsafePointer<Float>, outputGradient: Tensor,
     input: Tensor, inputGradient: Tensor?, weightGradient: UnsafeMutablePointer<Float>,
     accumulate: Bool
   ) {
@@ -114,7 +119,8 @@ final class ConnectionList {
     let place = groups.lowerBound * input.groupStride
     let dx = unsafe inputGradient.map { unsafe $0.base + place }
     let status = unsafe csk_sparse_backward(
-      &list, Int32(slab), Int32(slab + 1), dy, input.base + place, dx, weightGradient, accumulate,
+      &list, Int32(slabs.lowerBound), Int32(slabs.upperBound), dy, input.base + place, dx,
+      weightGradient, accumulate,
       &tiles)
     expectOK(status, "csk_sparse_backward")
   }

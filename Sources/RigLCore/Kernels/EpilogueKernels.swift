@@ -34,14 +34,14 @@ extension Tensor {
   /// Turns the gradient of an epilogue's result into that of its input for some channels of one
   /// group: zeroes dead lanes, and adds to the bias gradient.
   func applyEpilogueBackward(
-    group: Int, channels: Range<Int>, output: Tensor, bias: Parameter?, epilogue: Epilogue,
-    pass: Pass
+    group: Int, channels: Range<Int>, output: Tensor, biasGradient: UnsafeMutablePointer<Float>?,
+    epilogue: Epilogue, pass: Pass
   ) {
     var view = epilogue.view(pass)
     let status = unsafe csk_unpack_backward(
       base + group * groupStride, output.base + group * groupStride, Int32(channels.lowerBound),
       Int32(channels.upperBound), Int32(lanes), Int32(liveLanes(group: group)),
-      Int64(group * lanes), &view, bias.map { unsafe $0.gradient.base })
+      Int64(group * lanes), &view, biasGradient)
     expectOK(status, "csk_unpack_backward")
   }
 }

@@ -91,8 +91,8 @@ private struct ElementwisePass {
     let operands = (gradient, output, epilogue, pass)
     pass.pool.run(chunks: gradient.groups, with: operands) { operands, group, _ in
       let (gradient, output, epilogue, pass) = operands
-      gradient.applyEpilogueBackward(
-        group: group, channels: 0..<gradient.shape.count, output: output, bias: nil,
+      unsafe gradient.applyEpilogueBackward(
+        group: group, channels: 0..<gradient.shape.count, output: output, biasGradient: nil,
         epilogue: epilogue, pass: pass)
     }
     return gradient

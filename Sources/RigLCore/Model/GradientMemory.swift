@@ -3,6 +3,8 @@
 final class GradientMemory {
   private let storages = [Tensor.Storage(count: 0), Tensor.Storage(count: 0)]
   private var turn = 0
+  /// The memory of ``GradientParts``: a layer is done with it when the next one's turn comes.
+  let parts = Tensor.Storage(count: 0)
 
   /// The buffer that the previous call did not give out.
   func next() -> Tensor.Storage {

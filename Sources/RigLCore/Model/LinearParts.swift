@@ -7,10 +7,18 @@ struct GroupBands {
   /// Bytes of operands in a band: a constant, since the order of sums depends on it.
   private static let bytes = 3 << 17
 
+  /// Bands are shared out among threads from twice as many as there are parts of a gradient on.
+  private static let leastShared = 2 * GradientParts.count
+
   /// Bands for a batch whose operand and result have `channels` channels together.
   init(of tensor: Tensor, channels: Int) {
-    groups = tensor.groups
-    let groupBytes = channels * tensor.lanes * MemoryLayout<Float>.stride
+    self.init(groups: tensor.groups, lanes: tensor.lanes, channels: channels)
+  }
+
+  /// Bands for `groups` groups of `lanes` samples.
+  init(groups: Int, lanes: Int, channels: Int) {
+    self.groups = groups
+    let groupBytes = channels * lanes * MemoryLayout<Float>.stride
     // Small batches gain less from the cache than they lose by meeting of the threads.
     let least = groups <= 8 ? 4 : 1
     groupsPerBand = max(GroupBands.bytes / groupBytes, least)
@@ -18,6 +26,14 @@ struct GroupBands {
 
   /// The number of bands.
   var count: Int { groups.dividedUp(by: groupsPerBand) }
+
+  /// Whether a thread's share is a band; else it is some connections of one.
+  var areShared: Bool { count >= GroupBands.leastShared }
+
+  /// The bands of one of `parts` equal parts.
+  func part(_ part: Int, of parts: Int) -> Range<Int> {
+    part * count / parts..<(part + 1) * count / parts
+  }
 
   /// The groups of a band.
   subscript(band: Int) -> Range<Int> {
@@ -54,6 +70,64 @@ final class WarmBands {
   }
 }
 
+/// Sums of a weight gradient over parts of a batch, for threads that share out its bands: a fixed
+/// number, whatever the number of threads, added up in order.
+@safe
+final class GradientParts {
+  /// Parts of a batch: enough to keep several threads equally busy.
+  static let count = 8
+  /// The memory of all parts but the first, which is the gradient itself; shared by layers.
+  private let storage: Tensor.Storage
+
+  /// Parts in memory that other layers use, too.
+  init(storage: Tensor.Storage) {
+    self.storage = storage
+  }
+
+  /// Makes room for a layer's gradients.
+  func reserve(_ layer: SparseLinear) {
+    storage.reserve((GradientParts.count - 1) * GradientParts.stride(layer))
+  }
+
+  private static func stride(_ layer: SparseLinear) -> Int {
+    layer.weight.count + (layer.bias?.count ?? 0)
+  }
+
+  /// Where a part sums the gradients of weight and bias.
+  func bases(_ part: Int, _ layer: SparseLinear) -> (
+    weight: UnsafeMutablePointer<Float>, bias: UnsafeMutablePointer<Float>?
+  ) {
+    guard part > 0 else {
+      return unsafe (layer.weight.gradient.base, layer.bias.map { unsafe $0.gradient.base })
+    }
+    let base = unsafe storage.buffer.base + (part - 1) * GradientParts.stride(layer)
+    return unsafe (base, layer.bias.map { _ in unsafe base + layer.weight.count })
+  }
+
+  /// Adds the parts up into the layer's gradients.
+  func join(into layer: SparseLinear, _ pool: ThreadPool) {
+    let count = GradientParts.stride(layer)
+    pool.run(chunks: count.dividedUp(by: 1 << 14), with: (self, layer, count)) { work, chunk, _ in
+      let (parts, layer, count) = work
+      let range = chunk << 14..<min((chunk + 1) << 14, count)
+      let weights = layer.weight.count
+      parts.add(range.clamped(to: 0..<weights), to: layer.weight, from: 0, layer)
+      if let bias = layer.bias {
+        parts.add(range.clamped(to: weights..<count), to: bias, from: weights, layer)
+      }
+    }
+  }
+
+  private func add(_ range: Range<Int>, to parameter: Parameter, from: Int, _ layer: SparseLinear) {
+    for part in 1..<GradientParts.count {
+      let source = unsafe bases(part, layer).weight
+      for index in range {
+        unsafe parameter.gradient.base[index - from] += source[index]
+      }
+    }
+  }
+}
+
 extension WeightLayer {
   /// Checks that the input is a vector, or an image taken as one, of the layer's width.
   func checkInput(_ shape: SampleShape) throws(RigLError) {
@@ -71,18 +145,26 @@ extension WeightLayer {
     _ gradient: Tensor, groups: Range<Int>, output: Tensor, bias: Parameter?, epilogue: Epilogue,
     pass: Pass
   ) {
-    let hasDeadLanes = gradient.liveLanes(group: groups.upperBound - 1) < gradient.lanes
-    guard bias != nil || hasDeadLanes || !epilogue.isIdentity(pass) else { return }
+    guard needsEpilogueBackward(gradient, groups: groups, bias: bias, epilogue: epilogue, pass)
+    else { return }
     if let bias, groups.lowerBound == 0, !pass.accumulatesGradients { bias.gradient.fill(0) }
     let operands = (gradient, groups, output, bias, epilogue, pass)
     pass.pool.run(chunks: outputs.dividedUp(by: 64), with: operands) { operands, index, _ in
       let (gradient, groups, output, bias, epilogue, pass) = operands
       let channels = index * 64..<min((index + 1) * 64, gradient.shape.count)
       for group in groups {
-        gradient.applyEpilogueBackward(
-          group: group, channels: channels, output: output, bias: bias, epilogue: epilogue,
-          pass: pass)
+        unsafe gradient.applyEpilogueBackward(
+          group: group, channels: channels, output: output,
+          biasGradient: bias.map { unsafe $0.gradient.base }, epilogue: epilogue, pass: pass)
       }
     }
+  }
+
+  /// Whether there is anything to apply to the gradient of the layer's output.
+  func needsEpilogueBackward(
+    _ gradient: Tensor, groups: Range<Int>, bias: Parameter?, epilogue: Epilogue, _ pass: Pass
+  ) -> Bool {
+    let hasDeadLanes = gradient.liveLanes(group: groups.upperBound - 1) < gradient.lanes
+    return bias != nil || hasDeadLanes || !epilogue.isIdentity(pass)
   }
 }

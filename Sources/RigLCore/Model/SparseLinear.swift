@@ -24,6 +24,7 @@ public final class SparseLinear: WeightLayer, EpilogueLayer {
   private var input: Tensor?
   private var output: Tensor?
   private var inputGradient: Tensor?
+  private var gradientParts = GradientParts(storage: Tensor.Storage(count: 0))
 
   /// Creates a layer; its connections are drawn when a ``Model`` is made of it.
   public init(_ name: String, inputs: Int, outputs: Int, bias: Bool = true) {
@@ -74,10 +75,15 @@ public final class SparseLinear: WeightLayer, EpilogueLayer {
     let shape = SampleShape(channels: outputs)
     output = context.makeOutput(shape)
     inputGradient = context.makeInputGradient()
+    gradientParts = GradientParts(storage: context.gradients.parts)
+    let largest = GroupBands(
+      groups: context.capacity.dividedUp(by: context.lanes), lanes: context.lanes,
+      channels: inputs + outputs)
+    if context.isTraining && largest.areShared { gradientParts.reserve(self) }
     return shape
   }
 
-  /// y = epilogue(W x + b), slab by slab of outputs, a band of groups at a time.
+  /// y = epilogue(W x + b), a band of groups at a time.
   public func forward(_ input: Tensor, _ pass: Pass) -> Tensor {
     if let full { return full.forward(input, pass) }
     guard let output else { preconditionFailure("\(name): forward before prepare") }
@@ -85,27 +91,30 @@ public final class SparseLinear: WeightLayer, EpilogueLayer {
     output.samples = input.samples
     weights.refreshForwardWeights(pass.pool)
     let bands = GroupBands(of: input, channels: inputs + outputs)
+    // A thread's share is a band if there are enough of them, else some of a band's outputs.
+    let slabs = bands.areShared ? weights.forward.slabs : 1
+    let cuts = weights.forward.slabs / slabs
     pass.warmBands.reset()
-    let operands = (self, bands, input, output, pass)
-    pass.pool.run(chunks: bands.count * weights.forward.slabs, with: operands) {
-      operands, chunk, worker in
-      let (layer, bands, input, output, pass) = operands
-      let slabs = layer.weights.forward.slabs
-      let band = chunk / slabs
+    let operands = (self, bands, slabs, cuts, input, output, pass)
+    pass.pool.run(chunks: bands.count * cuts, with: operands) { operands, chunk, worker in
+      let (layer, bands, slabs, cuts, input, output, pass) = operands
+      let (band, first) = (chunk / cuts, chunk % cuts * slabs)
       if pass.warmBands.isFirst(band, of: worker) { input.warm(bands[band]) }
       layer.forward(
-        slab: chunk % slabs, groups: bands[band], input: input, output: output, pass: pass)
+        slabs: first..<first + slabs, groups: bands[band], input: input, output: output, pass: pass)
     }
     return output
   }
 
-  private func forward(slab: Int, groups: Range<Int>, input: Tensor, output: Tensor, pass: Pass) {
+  private func forward(
+    slabs: Range<Int>, groups: Range<Int>, input: Tensor, output: Tensor, pass: Pass
+  ) {
     let list = weights.forward
-    let rows = slab * list.slabRows..<min((slab + 1) * list.slabRows, outputs)
+    let rows = list.rows(of: slabs)
     // With a few connections an output, most of the time goes into bringing in what is written.
     if weights.count < 16 * outputs { output.warm(groups, channels: rows) }
     unsafe list.forward(
-      slab: slab, groups: groups, weights: weights.forwardBase, input: input, output: output)
+      slabs: slabs, groups: groups, weights: weights.forwardBase, input: input, output: output)
     guard ownBias != nil || !epilogue.isIdentity(pass) else { return }
     for group in groups {
       output.applyEpilogue(
@@ -119,35 +128,84 @@ public final class SparseLinear: WeightLayer, EpilogueLayer {
     guard let input, let output else { preconditionFailure("\(name): backward before forward") }
     inputGradient?.samples = input.samples
     let bands = GroupBands(of: input, channels: inputs + outputs)
-    pass.warmBands.reset()
-    // Bands in order, so that each slab's owner sums dW in a fixed order.
-    for band in 0..<bands.count {
-      applyEpilogueBackward(
-        outputGradient, groups: bands[band], output: output, bias: ownBias, epilogue: epilogue,
-        pass: pass)
-      let operands = (self, band, bands[band], outputGradient, input, pass)
-      pass.pool.run(chunks: weights.backward.slabs, with: operands) { operands, slab, worker in
-        let (layer, band, groups, outputGradient, input, pass) = operands
-        if pass.warmBands.isFirst(band, of: worker) {
-          outputGradient.warm(groups)
-          input.warm(groups)
-          layer.inputGradient?.warm(groups)
-        }
-        layer.backward(
-          slab: slab, groups: groups, outputGradient: outputGradient, input: input,
-          accumulate: pass.accumulatesGradients || band > 0)
-      }
-    }
+    let work = BackwardWork(
+      layer: self, bands: bands, outputGradient: outputGradient, input: input, output: output,
+      pass: pass)
+    if bands.areShared { backwardByBands(work) } else { backwardBySlabs(work) }
     try pass.connectionMover?.move(weights, input: input, outputGradient: outputGradient)
     return inputGradient
   }
 
+  private struct BackwardWork {
+    let layer: SparseLinear
+    let bands: GroupBands
+    let outputGradient: Tensor
+    let input: Tensor
+    let output: Tensor
+    let pass: Pass
+  }
+
+  /// Few groups: a thread's share is a slab of connections, which it alone adds to.
+  private func backwardBySlabs(_ work: BackwardWork) {
+    work.pass.warmBands.reset()
+    // Bands in order, so that each slab's owner sums dW in a fixed order.
+    for band in 0..<work.bands.count {
+      applyEpilogueBackward(
+        work.outputGradient, groups: work.bands[band], output: work.output, bias: ownBias,
+        epilogue: epilogue, pass: work.pass)
+      work.pass.pool.run(chunks: weights.backward.slabs, with: (work, band)) {
+        operands, slab, worker in
+        let (work, band) = operands
+        let (layer, groups) = (work.layer, work.bands[band])
+        if work.pass.warmBands.isFirst(band, of: worker) { work.outputGradient.warm(groups) }
+        unsafe layer.backward(
+          slabs: slab..<slab + 1, groups: groups, work,
+          gradient: layer.weights.parameter.gradient.base,
+          accumulate: work.pass.accumulatesGradients || band > 0)
+      }
+    }
+  }
+
+  /// Many groups: a thread's share is some bands, with sums of dW of its own that are added up, in
+  /// order, at the end.
+  private func backwardByBands(_ work: BackwardWork) {
+    work.pass.pool.run(chunks: GradientParts.count, with: work) { work, part, _ in
+      let (layer, pass) = (work.layer, work.pass)
+      let (gradient, biasGradient) = unsafe layer.gradientParts.bases(part, layer)
+      let accumulates = part == 0 && pass.accumulatesGradients
+      if !accumulates { unsafe biasGradient?.update(repeating: 0, count: layer.outputs) }
+      let bands = work.bands.part(part, of: GradientParts.count)
+      for band in bands {
+        let groups = work.bands[band]
+        if layer.needsEpilogueBackward(
+          work.outputGradient, groups: groups, bias: layer.ownBias, epilogue: layer.epilogue, pass)
+        {
+          for group in groups {
+            unsafe work.outputGradient.applyEpilogueBackward(
+              group: group, channels: 0..<layer.outputs, output: work.output,
+              biasGradient: biasGradient, epilogue: layer.epilogue, pass: pass)
+          }
+        } else {
+          work.outputGradient.warm(groups)
+        }
+        unsafe layer.backward(
+          slabs: 0..<layer.weights.backward.slabs, groups: groups, work, gradient: gradient,
+          accumulate: accumulates || band > bands.lowerBound)
+      }
+    }
+    gradientParts.join(into: self, work.pass.pool)
+  }
+
   private func backward(
-    slab: Int, groups: Range<Int>, outputGradient: Tensor, input: Tensor, accumulate: Bool
+    slabs: Range<Int>, groups: Range<Int>, _ work: BackwardWork,
+    gradient: UnsafeMutablePointer<Float>, accumulate: Bool
   ) {
+    let rows = weights.backward.rows(of: slabs)
+    work.input.warm(groups, channels: rows)
+    inputGradient?.warm(groups, channels: rows)
     unsafe weights.backward.backward(
-      slab: slab, groups: groups, weights: weights.parameter.values.base,
-      outputGradient: outputGradient, input: input, inputGradient: inputGradient,
-      weightGradient: weights.parameter.gradient.base, accumulate: accumulate)
+      slabs: slabs, groups: groups, weights: weights.parameter.values.base,
+      outputGradient: work.outputGradient, input: work.input, inputGradient: inputGradient,
+      weightGradient: gradient, accumulate: accumulate)
   }
 }

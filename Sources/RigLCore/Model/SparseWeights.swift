@@ -128,8 +128,9 @@ public final class SparseWeights {
   /// Brings ``forwardBase`` up to date.
   func refreshForwardWeights(_ pool: ThreadPool) {
     guard forwardIsStale else { return }
-    pool.run(chunks: count.dividedUp(by: 1 << 16), with: self) { weights, index, _ in
-      let range = index << 16..<min((index + 1) << 16, weights.count)
+    // A chunk takes some 8 µs, which a thread is just worth waking for.
+    pool.run(chunks: count.dividedUp(by: 1 << 13), with: self) { weights, index, _ in
+      let range = index << 13..<min((index + 1) << 13, weights.count)
       weights.forwardWeights.gather(
         from: weights.parameter.values, indices: weights.forwardSources, range: range)
     }
