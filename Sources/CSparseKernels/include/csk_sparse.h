@@ -107,6 +107,12 @@ typedef struct csk_list_shape {
   int32_t row_stride;          // elements from one list row's result to the next
   int32_t column_stride;       // elements from one reduced index's operand to the next
   const int32_t *tap_offsets;  // (taps) added (forward) or subtracted (backward); null: all 0
+  // Where a stride cuts the input into phases, a backward list has a row for each channel and
+  // phase: list row channel * phases + phase, its result at channel * row_stride + phase *
+  // phase_stride. slab_rows is then a multiple of phases. Forward lists have none.
+  int32_t phases;             // 0 or 1: none
+  int32_t phase_stride;       // elements
+  const int32_t *tap_phases;  // (taps) each in 0..<phases; null without phases
 } csk_list_shape;
 
 /// Fills in direction, slab_rows and block_columns: a segmentation that suits the sparse kernels
