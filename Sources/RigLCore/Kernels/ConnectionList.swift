@@ -19,7 +19,29 @@ final class ConnectionList {
     }
   }
 
+  /// Where operands and results lie: how a topology becomes offsets.
+  struct Layout {
+    /// Elements from one list row's result to the next.
+    var rowStride: Int
+    /// Elements from one reduced index's operand to the next.
+    var columnStride: Int
+    /// What each kernel position adds to an operand's offset going forward, and takes off going
+    /// back.
+    var tapOffsets: [Int32] = [0]
+    /// Phases of an input channel's result going back; see ``BandGeometry``.
+    var phases = 1
+    /// Elements from one phase's result to the next.
+    var phaseStride = 0
+    /// The phase that each kernel position reads.
+    var tapPhases: [Int32] = [0]
+
+    /// A linear layer's, for groups of `lanes` samples.
+    static func linear(lanes: Int) -> Layout { Layout(rowStride: lanes, columnStride: lanes) }
+  }
+
   private var shape: csk_list_shape
+  private let tapOffsets: AlignedBuffer<Int32>
+  private let tapPhases: AlignedBuffer<Int32>
   private let sizes: csk_list_sizes
   private var entryStarts: AlignedBuffer<Int64>
   private var runStarts: AlignedBuffer<Int64>
@@ -27,8 +49,10 @@ final class ConnectionList {
   private var runs: AlignedBuffer<csk_run>
   private var rowOffsets: AlignedBuffer<Int32>
   private var offsets: AlignedBuffer<Int32>
-  /// List rows: outputs forward, inputs backward.
+  /// List rows: outputs forward, input channels (times phases) backward.
   let rows: Int
+  /// Kernel positions.
+  private let taps: Int
 
   /// Slabs of rows; each has one owner at a time.
   var slabs: Int { Int(sizes.slabs) }
@@ -40,30 +64,41 @@ final class ConnectionList {
   /// Int64 elements that ``build`` needs as workspace.
   var workspaceCount: Int { Int(sizes.workspace) }
 
-  /// Measures and allocates a list for `connections` connections between `inputs` and `outputs`,
-  /// whose operands and results are `lanes` apart.
-  init(direction: Direction, outputs: Int, inputs: Int, connections: Int, lanes: Int)
+  /// Measures and allocates a list for `connections` connections between `inputs` and `outputs`:
+  /// of a convolution, input channels times kernel positions.
+  init(direction: Direction, outputs: Int, inputs: Int, connections: Int, layout: Layout)
     throws(RigLError)
   {
-    let (outputs, inputs) = (Int32(outputs), Int32(inputs))
+    taps = layout.tapOffsets.count
+    let (rowCount, channels) = (Int32(outputs), Int32(inputs / taps))
+    tapOffsets = AlignedBuffer(layout.tapOffsets)
+    tapPhases = AlignedBuffer(layout.tapPhases)
     var shape = unsafe csk_list_shape()
-    unsafe shape.direction = direction.kernelDirection
     unsafe csk_list_choose(
-      direction.kernelDirection, outputs, inputs, 1, Int64(connections), &shape)
-    unsafe shape.row_stride = Int32(lanes)
-    unsafe shape.column_stride = Int32(lanes)
+      direction.kernelDirection, rowCount, channels, Int32(taps), Int64(connections), &shape)
+    unsafe shape.direction = direction.kernelDirection
+    unsafe shape.row_stride = Int32(layout.rowStride)
+    unsafe shape.column_stride = Int32(layout.columnStride)
+    if taps > 1 { unsafe shape.tap_offsets = UnsafePointer(tapOffsets.base) }
+    if direction == .backward && layout.phases > 1 {
+      unsafe shape.slab_rows *= Int32(layout.phases)
+      unsafe shape.phases = Int32(layout.phases)
+      unsafe shape.phase_stride = Int32(layout.phaseStride)
+      unsafe shape.tap_phases = UnsafePointer(tapPhases.base)
+    }
     var sizes = csk_list_sizes()
-    let status = unsafe csk_list_measure(&shape, outputs, inputs, 1, Int64(connections), &sizes)
+    let status = unsafe csk_list_measure(
+      &shape, rowCount, channels, Int32(taps), Int64(connections), &sizes)
     guard status != csk_status_overflow else {
       throw RigLError(
         .configuration,
-        "a layer of \(inputs) inputs and \(outputs) outputs is too wide for groups of \(lanes) "
-          + "samples: offsets do not fit 32 bits", hint: "use a smaller batch")
+        "a layer of \(inputs) inputs and \(outputs) outputs is too wide: offsets do not fit 32 bits",
+        hint: "use a smaller batch, or a narrower layer")
     }
     expectOK(status, "csk_list_measure")
     unsafe self.shape = shape
     self.sizes = sizes
-    rows = Int(direction == .forward ? outputs : inputs)
+    rows = direction == .forward ? outputs : inputs / taps * layout.phases
     let segments = Int(sizes.segments) + 1
     entryStarts = AlignedBuffer(count: segments)
     runStarts = AlignedBuffer(count: segments)
@@ -83,7 +118,7 @@ final class ConnectionList {
       runs: runs.base, row_offsets: rowOffsets.base, offsets: offsets.base,
       csr_indices: csrIndices)
     var view = unsafe csk_csr(
-      rows: Int32(csr.rows), channels: Int32(csr.columnCount), taps: 1,
+      rows: Int32(csr.rows), channels: Int32(csr.columnCount / taps), taps: Int32(taps),
       row_offsets: csr.rowOffsets.base, columns: csr.columns.base)
     expectOK(unsafe csk_list_build(&view, &shape, &storage, workspace), "csk_list_build")
   }
@@ -123,6 +158,48 @@ final class ConnectionList {
       weightGradient, accumulate,
       &tiles)
     expectOK(status, "csk_sparse_backward")
+  }
+
+  /// Where the kernels apply the list in a band of planes: tiles of `columns` × `rows` vectors of 8
+  /// lanes, next to each other and one below the other, in operands and results with these row
+  /// strides.
+  struct PlaneTiles {
+    let columns: Int
+    let rows: Int
+    let across: Int
+    let down: Int
+    let operandRow: Int
+    let resultRow: Int
+
+    fileprivate var view: csk_tiles {
+      let step = columns * 8
+      return csk_tiles(
+        vectors: Int32(columns), rows: Int32(rows), outer: Int32(down), inner: Int32(across),
+        x_outer: rows * operandRow, x_inner: step, x_row: operandRow, y_outer: rows * resultRow,
+        y_inner: step, y_row: resultRow)
+    }
+  }
+
+  /// y = W x on a band of planes.
+  func forward(
+    _ tiles: PlaneTiles, weights: UnsafePointer<Float>, x: UnsafePointer<Float>,
+    y: UnsafeMutablePointer<Float>
+  ) {
+    var (tiles, list) = unsafe (tiles.view, view(weights: weights))
+    expectOK(
+      unsafe csk_sparse_forward(&list, 0, sizes.slabs, x, y, &tiles), "csk_sparse_forward")
+  }
+
+  /// dx = Wᵀ dy and dw (+)= x dyᵀ on a band of planes.
+  func backward(
+    _ tiles: PlaneTiles, weights: UnsafePointer<Float>, dy: UnsafePointer<Float>,
+    x: UnsafePointer<Float>, dx: UnsafeMutablePointer<Float>?, dw: UnsafeMutablePointer<Float>,
+    accumulate: Bool
+  ) {
+    var (tiles, list) = unsafe (tiles.view, view(weights: weights))
+    expectOK(
+      unsafe csk_sparse_backward(
+        &list, 0, sizes.slabs, dy, x, dx, dw, accumulate, &tiles), "csk_sparse_backward")
   }
 
   private func view(weights: UnsafePointer<Float>) -> csk_list {

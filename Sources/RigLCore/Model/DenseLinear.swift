@@ -47,6 +47,12 @@ public final class DenseLinear: WeightLayer, EpilogueLayer {
   /// Itself.
   public var weightLayers: [any WeightLayer] { [self] }
 
+  /// A vector of `outputs`.
+  public func outputShape(of input: SampleShape) throws(RigLError) -> SampleShape {
+    try checkInput(input)
+    return SampleShape(channels: outputs)
+  }
+
   /// Allocates output, input gradient and the panels.
   public func prepare(_ context: LayerContext) throws(RigLError) -> SampleShape {
     try checkInput(context.input)

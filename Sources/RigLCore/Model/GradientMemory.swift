@@ -12,6 +12,13 @@ final class GradientMemory {
     return storages[turn]
   }
 
+  /// The memory of branches of residual blocks, whose own input and output gradients lie here; and
+  /// that of their shortcuts. Blocks take turns, so one of each serves all.
+  private(set) lazy var inner: GradientMemory = GradientMemory()
+  private(set) lazy var side: GradientMemory = GradientMemory()
+
+  init() {}
+
   /// Bytes held.
   var bytes: Int { storages.reduce(0) { $0 + $1.buffer.count * MemoryLayout<Float>.stride } }
 }

@@ -53,9 +53,9 @@ public struct Initializer: Hashable, Sendable {
   /// Draws all weights of a layer.
   func initialize(_ layer: any WeightLayer, random: CounterRandom) {
     guard let connections = layer.connections else {
-      let (fanIn, fanOut) = (Double(layer.inputs), Double(layer.outputs))
+      let (fanIn, fanOut) = (Double(layer.inputs), Double(layer.fanOut))
       for position in 0..<layer.weight.count {
-        layer.weight.values[position] = weight(
+        layer.weight.values[layer.place(of: position)] = weight(
           random, position: position, fanIn: fanIn, fanOut: fanOut)
       }
       return
@@ -63,7 +63,7 @@ public struct Initializer: Hashable, Sendable {
     var ordered = AlignedBuffer<Float>(count: connections.count)
     let fanOut =
       countsConnections
-      ? Double(connections.count) / Double(layer.inputs) : Double(layer.outputs)
+      ? Double(connections.count * connections.taps) / Double(layer.inputs) : Double(layer.fanOut)
     for row in 0..<layer.outputs {
       let indices = connections.csr.row(row)
       let fanIn = Double(countsConnections ? indices.count : layer.inputs)

@@ -18,19 +18,49 @@ public final class Pass {
 
   /// Which part of its operands each thread has in its cache.
   let warmBands: WarmBands
+  /// Each thread's scratch for bands of planes.
+  private var scratches: [AlignedBufferBox] = []
 
   /// Creates a pass for a pool and a seed.
   public init(pool: ThreadPool, seed: UInt64) {
     self.pool = pool
     warmBands = WarmBands(threads: pool.threads)
     self.seed = seed
+    scratches = (0..<pool.threads).map { _ in AlignedBufferBox() }
+  }
+
+  /// Makes room for `count` floats of scratch a thread: in the first pass, and never again.
+  func reserveScratch(_ count: Int) {
+    for index in 0..<scratches.count { scratches[index].reserve(count) }
+  }
+
+  /// A thread's scratch.
+  func scratch(of worker: Int) -> UnsafeMutablePointer<Float> {
+    unsafe scratches[worker].buffer.base
+  }
+
+  private final class AlignedBufferBox {
+    private(set) var buffer = AlignedBuffer<Float>(count: 0)
+
+    func reserve(_ count: Int) {
+      if buffer.count < count { buffer = AlignedBuffer(count: count) }
+    }
   }
 }
 
 /// What moves connections during a backward pass, while a layer's operands are at hand.
 protocol ConnectionMover: AnyObject {
   /// Moves a layer's connections.
-  func move(_ weights: SparseWeights, input: Tensor, outputGradient: Tensor) throws(RigLError)
+  func move(_ weights: SparseWeights, _ operands: GradientOperands) throws(RigLError)
+}
+
+/// What a layer's dense gradient is made of.
+struct GradientOperands {
+  let input: Tensor
+  /// The gradient of the output; of a convolution's as it arrives, see ``PlaneWriter/foldsNorm``.
+  let outputGradient: Tensor
+  /// The convolution between them; nil: a linear layer.
+  var convolution: PlaneConvolution?
 }
 
 /// What a layer is told before its first pass.
@@ -51,14 +81,24 @@ public struct LayerContext {
   /// not hold its output's.
   let gradients: GradientMemory
 
+  /// The context of a residual block's branch.
+  func branch(_ number: Int, gradients: GradientMemory, needsInputGradient: Bool) -> LayerContext {
+    LayerContext(
+      input: input, capacity: capacity, lanes: lanes, needsInputGradient: needsInputGradient,
+      isTraining: isTraining, index: index * 256 + number, gradients: gradients)
+  }
+
   /// A tensor for the layer's output, of `shape`.
   public func makeOutput(_ shape: SampleShape) -> Tensor {
     Tensor(shape: shape, capacity: capacity, lanes: lanes)
   }
 
   /// A tensor for the gradient of the layer's input, in the shared memory; nil if it is not needed.
-  public func makeInputGradient() -> Tensor? {
-    guard isTraining, needsInputGradient else { return nil }
+  public func makeInputGradient() -> Tensor? { makeInputGradient(evenIfFirst: false) }
+
+  /// The same; `evenIfFirst`: also where only the layer itself needs it.
+  func makeInputGradient(evenIfFirst: Bool) -> Tensor? {
+    guard isTraining, needsInputGradient || evenIfFirst else { return nil }
     return Tensor(shape: input, capacity: capacity, lanes: lanes, storage: gradients.next())
   }
 }
@@ -67,6 +107,12 @@ public struct LayerContext {
 ///
 /// An own layer is these members: allocate in `prepare`, allocate nothing afterwards.
 public protocol Layer: AnyObject {
+  /// Whether the layer works on images, and the network's input must therefore not be taken as one
+  /// long vector.
+  var takesPlanes: Bool { get }
+  /// The shape of the output for an input of some shape; asked before ``prepare(_:)``, so that a
+  /// network can be counted without being made. By default the input's.
+  func outputShape(of input: SampleShape) throws(RigLError) -> SampleShape
   /// Checks the input's shape, allocates, and says the shape of the output.
   func prepare(_ context: LayerContext) throws(RigLError) -> SampleShape
   /// The layer's output for a batch; it stays valid until the next call.
@@ -78,9 +124,17 @@ public protocol Layer: AnyObject {
   var parameters: [Parameter] { get }
   /// The layers whose connections can be sparse, in order, itself included.
   var weightLayers: [any WeightLayer] { get }
+  /// What training changes without an optimizer, in a fixed order: saved with the parameters.
+  var averages: [RunningAverage] { get }
 }
 
 extension Layer {
+  /// Vectors, unless the layer says otherwise.
+  public var takesPlanes: Bool { false }
+  /// The input's shape, unless the layer says otherwise.
+  public func outputShape(of input: SampleShape) throws(RigLError) -> SampleShape { input }
+  /// None, unless the layer says otherwise.
+  public var averages: [RunningAverage] { [] }
   /// No parameters, unless the layer says otherwise.
   public var parameters: [Parameter] { [] }
   /// No weights, unless the layer says otherwise.
@@ -92,20 +146,43 @@ extension Layer {
 public protocol WeightLayer: Layer {
   /// The name in files, reports and per-layer settings.
   var name: String { get }
-  /// Inputs of an output: columns of the weight.
+  /// Inputs of an output: columns of the weight. Of a convolution, channels · k².
   var inputs: Int { get }
   /// Outputs: rows of the weight.
   var outputs: Int { get }
+  /// The weight's dense shape: (out, in), or (out, in, k, k) of a convolution.
+  var shape: [Int] { get }
+  /// Outputs that an input contributes to: outputs, times k² of a convolution.
+  var fanOut: Int { get }
+  /// The layer as the accounting sees it, with every position active.
+  var accounted: AccountedLayer { get }
   /// Whether a sparsity distribution may leave out positions.
   var canBeSparse: Bool { get }
   /// The weight.
   var weight: Parameter { get }
+  /// Where the weight at a position (row-major in ``shape``) is among ``weight``'s values, of a layer
+  /// that stores every weight.
+  func place(of position: Int) -> Int
   /// The bias, one for each output.
   var bias: Parameter? { get }
   /// The connections; nil if the layer stores every weight.
   var connections: SparseWeights? { get }
-  /// Makes room for `count` connections, for activations in groups of `lanes`.
+  /// Makes room for `count` connections, for activations in groups of `lanes`; called after
+  /// ``Layer/outputShape(of:)``.
   func makeConnections(_ count: Int, lanes: Int) throws(RigLError)
+}
+
+extension WeightLayer {
+  /// In order.
+  public func place(of position: Int) -> Int { position }
+  /// (out, in).
+  public var shape: [Int] { [outputs, inputs] }
+  /// The outputs.
+  public var fanOut: Int { outputs }
+  /// A linear layer.
+  public var accounted: AccountedLayer {
+    .linear(name, inputs: inputs, outputs: outputs, hasBias: bias != nil)
+  }
 }
 
 /// A layer that applies the elementwise layers after it together with its own product, while the

@@ -70,57 +70,61 @@ final class WarmBands {
   }
 }
 
-/// Sums of a weight gradient over parts of a batch, for threads that share out its bands: a fixed
+/// Sums of a layer's gradient over parts of a batch, for threads that share out its bands: a fixed
 /// number, whatever the number of threads, added up in order.
 @safe
 final class GradientParts {
   /// Parts of a batch: enough to keep several threads equally busy.
   static let count = 8
+
+  private let weight: Parameter
+  private let bias: Parameter?
   /// The memory of all parts but the first, which is the gradient itself; shared by layers.
   private let storage: Tensor.Storage
 
-  /// Parts in memory that other layers use, too.
-  init(storage: Tensor.Storage) {
+  /// Parts of a layer's gradient, in memory that other layers use, too; ``reserve()`` makes room.
+  init(weight: Parameter, bias: Parameter?, storage: Tensor.Storage) {
+    self.weight = weight
+    self.bias = bias
     self.storage = storage
   }
 
-  /// Makes room for a layer's gradients.
-  func reserve(_ layer: SparseLinear) {
-    storage.reserve((GradientParts.count - 1) * GradientParts.stride(layer))
+  /// Makes room for all parts.
+  func reserve() {
+    storage.reserve((GradientParts.count - 1) * stride)
   }
 
-  private static func stride(_ layer: SparseLinear) -> Int {
-    layer.weight.count + (layer.bias?.count ?? 0)
-  }
+  private var stride: Int { weight.count + (bias?.count ?? 0) }
 
   /// Where a part sums the gradients of weight and bias.
-  func bases(_ part: Int, _ layer: SparseLinear) -> (
+  func bases(_ part: Int) -> (
     weight: UnsafeMutablePointer<Float>, bias: UnsafeMutablePointer<Float>?
   ) {
     guard part > 0 else {
-      return unsafe (layer.weight.gradient.base, layer.bias.map { unsafe $0.gradient.base })
+      return unsafe (weight.gradient.base, bias.map { unsafe $0.gradient.base })
     }
-    let base = unsafe storage.buffer.base + (part - 1) * GradientParts.stride(layer)
-    return unsafe (base, layer.bias.map { _ in unsafe base + layer.weight.count })
+    let base = unsafe storage.buffer.base + (part - 1) * stride
+    return unsafe (base, bias.map { _ in unsafe base + weight.count })
   }
 
-  /// Adds the parts up into the layer's gradients.
-  func join(into layer: SparseLinear, _ pool: ThreadPool) {
-    let count = GradientParts.stride(layer)
-    pool.run(chunks: count.dividedUp(by: 1 << 14), with: (self, layer, count)) { work, chunk, _ in
-      let (parts, layer, count) = work
+  /// Adds the first `parts` parts up into the layer's gradients.
+  func join(_ parts: Int = GradientParts.count, pool: ThreadPool) {
+    guard parts > 1 else { return }
+    let count = stride
+    pool.run(chunks: count.dividedUp(by: 1 << 14), with: (self, count, parts)) { work, chunk, _ in
+      let (own, count, parts) = work
       let range = chunk << 14..<min((chunk + 1) << 14, count)
-      let weights = layer.weight.count
-      parts.add(range.clamped(to: 0..<weights), to: layer.weight, from: 0, layer)
-      if let bias = layer.bias {
-        parts.add(range.clamped(to: weights..<count), to: bias, from: weights, layer)
+      let weights = own.weight.count
+      own.add(range.clamped(to: 0..<weights), to: own.weight, from: 0, parts)
+      if let bias = own.bias {
+        own.add(range.clamped(to: weights..<count), to: bias, from: weights, parts)
       }
     }
   }
 
-  private func add(_ range: Range<Int>, to parameter: Parameter, from: Int, _ layer: SparseLinear) {
-    for part in 1..<GradientParts.count {
-      let source = unsafe bases(part, layer).weight
+  private func add(_ range: Range<Int>, to parameter: Parameter, from: Int, _ parts: Int) {
+    for part in 1..<parts {
+      let source = unsafe bases(part).weight
       for index in range {
         unsafe parameter.gradient.base[index - from] += source[index]
       }

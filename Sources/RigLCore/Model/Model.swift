@@ -33,6 +33,8 @@ public final class Model {
   public let sparseLayers: [SparseWeights]
   /// What an optimizer changes, in order.
   public let parameters: [Parameter]
+  /// What training changes without an optimizer, in order.
+  public let averages: [RunningAverage]
 
   /// Makes room for a model; its topology and weights are drawn, set or read afterwards.
   ///
@@ -50,10 +52,11 @@ public final class Model {
     precondition(capacity > 0, "Model: batches of \(capacity) samples")
     self.layers = layers
     // Networks of vectors take an image as one vector.
-    inputShape = SampleShape(channels: input.count)
+    inputShape = layers.takesPlanes ? input : SampleShape(channels: input.count)
     self.capacity = capacity
-    lanes = Tensor.lanes(forBatch: capacity)
+    lanes = layers.takesPlanes ? BandGeometry.lanes : Tensor.lanes(forBatch: capacity)
     weightLayers = layers.weightLayers
+    outputs = try layers.outputShape(of: inputShape).count
     try Model.checkMemory(weightLayers, connections, capacity: capacity)
     var names = Set<String>()
     for layer in weightLayers {
@@ -64,11 +67,11 @@ public final class Model {
         connections[layer.name] ?? layer.inputs * layer.outputs, lanes: lanes)
     }
     sparseLayers = weightLayers.compactMap(\.connections)
-    let output = try layers.prepare(
+    _ = try layers.prepare(
       LayerContext(
         input: inputShape, capacity: capacity, lanes: lanes, needsInputGradient: false,
         isTraining: isTraining, index: 0, gradients: GradientMemory()))
-    outputs = output.count
+    averages = layers.averages
     parameters = layers.parameters
   }
 

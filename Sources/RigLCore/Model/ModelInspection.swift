@@ -91,7 +91,7 @@ extension Model {
     let accounted = layer.accounted.withConnections(
       layer.weight.count, isStoredSparse: layer.connections != nil)
     return ModelInspection.Layer(
-      name: layer.name, shape: [layer.outputs, layer.inputs],
+      name: layer.name, shape: layer.shape,
       density: Double(layer.weight.count) / Double(layer.outputs * layer.inputs),
       connections: layer.weight.count, bytes: Int(Accounting.real.cost(of: accounted).bytes),
       denseBytes: Int(Accounting.real.cost(of: accounted.dense).bytes), liveUnits: live,
@@ -100,11 +100,6 @@ extension Model {
 }
 
 extension WeightLayer {
-  /// The layer as the accounting sees it, with every position active.
-  public var accounted: AccountedLayer {
-    .linear(name, inputs: inputs, outputs: outputs, hasBias: bias != nil)
-  }
-
   /// Whether each input has a connection.
   fileprivate var usedInputs: [Bool] {
     connections.map { $0.inputDegrees().map { $0 > 0 } } ?? [Bool](repeating: true, count: inputs)

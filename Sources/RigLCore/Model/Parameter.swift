@@ -37,3 +37,18 @@ public final class Slot {
     buffer = AlignedBuffer(count: count)
   }
 }
+
+/// Numbers that training changes without an optimizer: batch-norm's running mean and variance.
+public final class RunningAverage {
+  /// The layer's name, then what it is: `bn1.running_mean`.
+  public let name: String
+  /// The values, one for each channel.
+  public var values: AlignedBuffer<Float>
+
+  /// Creates averages that start at `initial`.
+  public init(name: String, count: Int, initial: Float) {
+    self.name = name
+    values = AlignedBuffer(count: count)
+    values.fill(initial)
+  }
+}

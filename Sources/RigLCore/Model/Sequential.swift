@@ -18,40 +18,60 @@ public final class Sequential: Layer {
     self.init(layers)
   }
 
+  /// What is applied to the input before the first layer: of a branch of a residual block.
+  private var leadingPrologue = Prologue()
+  /// Whether a batch-norm at the end is left to a residual block to apply.
+  private var leavesTrailingNorm = false
+  /// Whether the layers are a branch: all gradients but the input's lie in the inner memory.
+  private var isBranch = false
+  /// The batch-norm at the end, if it is left to a residual block.
+  private(set) var trailingNorm: BatchNorm?
+
   /// All layers' parameters, in order.
   public var parameters: [Parameter] { layers.flatMap(\.parameters) }
   /// All layers' weight layers, in order.
   public var weightLayers: [any WeightLayer] { layers.flatMap(\.weightLayers) }
+  /// All layers' averages, in order.
+  public var averages: [RunningAverage] { layers.flatMap(\.averages) }
+  /// Whether any layer does.
+  public var takesPlanes: Bool { layers.contains { $0.takesPlanes } }
+  /// The first and last layer that run.
+  var firstStage: (any Layer)? { stages.first }
+  var lastStage: (any Layer)? { stages.last }
+
+  /// The last layer's.
+  public func outputShape(of input: SampleShape) throws(RigLError) -> SampleShape {
+    var shape = input
+    for layer in layers { shape = try layer.outputShape(of: shape) }
+    return shape
+  }
+
+  /// Makes the layers a branch of a residual block, before they are prepared.
+  func begin(with prologue: Prologue, keepsTrailingNorm: Bool) {
+    leadingPrologue = prologue
+    leavesTrailingNorm = keepsTrailingNorm
+    isBranch = true
+  }
 
   /// Prepares the layers that run, in order.
   public func prepare(_ context: LayerContext) throws(RigLError) -> SampleShape {
     stages = []
     var shape = context.input
-    for (place, layer) in fuse(context) {
+    var stager = Stager(prologue: leadingPrologue, leavesTrailingNorm: leavesTrailingNorm)
+    for (place, layer) in layers.enumerated() {
+      try stager.add(layer, index: number(place, context))
+    }
+    trailingNorm = stager.finish()
+    for (layer, index) in stager.stages {
       shape = try layer.prepare(
         LayerContext(
           input: shape, capacity: context.capacity, lanes: context.lanes,
           needsInputGradient: context.needsInputGradient || !stages.isEmpty,
-          isTraining: context.isTraining, index: number(place, context),
-          gradients: context.gradients))
+          isTraining: context.isTraining, index: index,
+          gradients: isBranch && !stages.isEmpty ? context.gradients.inner : context.gradients))
       stages.append(layer)
     }
     return shape
-  }
-
-  /// The layers that run, with their places in ``layers``.
-  private func fuse(_ context: LayerContext) -> [(place: Int, layer: any Layer)] {
-    var stages: [(place: Int, layer: any Layer)] = []
-    for (place, layer) in layers.enumerated() {
-      if let elementwise = layer as? any ElementwiseLayer,
-        let previous = stages.last?.layer as? any EpilogueLayer,
-        elementwise.join(&previous.epilogue, index: number(place, context))
-      {
-        continue
-      }
-      stages.append((place, layer))
-    }
-    return stages
   }
 
   /// A layer's number in the network, different for every layer whether it is fused or not: the

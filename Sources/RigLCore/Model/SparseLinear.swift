@@ -24,7 +24,7 @@ public final class SparseLinear: WeightLayer, EpilogueLayer {
   private var input: Tensor?
   private var output: Tensor?
   private var inputGradient: Tensor?
-  private var gradientParts = GradientParts(storage: Tensor.Storage(count: 0))
+  private var gradientParts: GradientParts?
 
   /// Creates a layer; its connections are drawn when a ``Model`` is made of it.
   public init(_ name: String, inputs: Int, outputs: Int, bias: Bool = true) {
@@ -65,6 +65,12 @@ public final class SparseLinear: WeightLayer, EpilogueLayer {
   /// Itself.
   public var weightLayers: [any WeightLayer] { [self] }
 
+  /// A vector of `outputs`.
+  public func outputShape(of input: SampleShape) throws(RigLError) -> SampleShape {
+    try checkInput(input)
+    return SampleShape(channels: outputs)
+  }
+
   /// Allocates output and input gradient.
   public func prepare(_ context: LayerContext) throws(RigLError) -> SampleShape {
     try checkInput(context.input)
@@ -75,11 +81,13 @@ public final class SparseLinear: WeightLayer, EpilogueLayer {
     let shape = SampleShape(channels: outputs)
     output = context.makeOutput(shape)
     inputGradient = context.makeInputGradient()
-    gradientParts = GradientParts(storage: context.gradients.parts)
+    let parts = GradientParts(
+      weight: weights.parameter, bias: ownBias, storage: context.gradients.parts)
     let largest = GroupBands(
       groups: context.capacity.dividedUp(by: context.lanes), lanes: context.lanes,
       channels: inputs + outputs)
-    if context.isTraining && largest.areShared { gradientParts.reserve(self) }
+    if context.isTraining && largest.areShared { parts.reserve() }
+    gradientParts = parts
     return shape
   }
 
@@ -132,7 +140,8 @@ public final class SparseLinear: WeightLayer, EpilogueLayer {
       layer: self, bands: bands, outputGradient: outputGradient, input: input, output: output,
       pass: pass)
     if bands.areShared { backwardByBands(work) } else { backwardBySlabs(work) }
-    try pass.connectionMover?.move(weights, input: input, outputGradient: outputGradient)
+    try pass.connectionMover?.move(
+      weights, GradientOperands(input: input, outputGradient: outputGradient))
     return inputGradient
   }
 
@@ -169,9 +178,11 @@ public final class SparseLinear: WeightLayer, EpilogueLayer {
   /// Many groups: a thread's share is some bands, with sums of dW of its own that are added up, in
   /// order, at the end.
   private func backwardByBands(_ work: BackwardWork) {
-    work.pass.pool.run(chunks: GradientParts.count, with: work) { work, part, _ in
+    guard let gradientParts else { preconditionFailure("\(name): backward before prepare") }
+    work.pass.pool.run(chunks: GradientParts.count, with: (work, gradientParts)) { work, part, _ in
+      let (work, gradientParts) = work
       let (layer, pass) = (work.layer, work.pass)
-      let (gradient, biasGradient) = unsafe layer.gradientParts.bases(part, layer)
+      let (gradient, biasGradient) = unsafe gradientParts.bases(part)
       let accumulates = part == 0 && pass.accumulatesGradients
       if !accumulates { unsafe biasGradient?.update(repeating: 0, count: layer.outputs) }
       let bands = work.bands.part(part, of: GradientParts.count)
@@ -193,7 +204,7 @@ public final class SparseLinear: WeightLayer, EpilogueLayer {
           accumulate: accumulates || band > bands.lowerBound)
       }
     }
-    gradientParts.join(into: self, work.pass.pool)
+    gradientParts.join(pool: work.pass.pool)
   }
 
   private func backward(

@@ -10,8 +10,10 @@ public final class SparseWeights {
   public let name: String
   /// Outputs: rows of the weight.
   public let outputs: Int
-  /// Inputs: columns of the weight.
+  /// Inputs: columns of the weight; of a convolution, channels · k².
   public let inputs: Int
+  /// Kernel positions (k²); 1 of a linear layer.
+  public let taps: Int
   /// The weights of the connections, in storage order.
   public let parameter: Parameter
   /// Connections (n_l); the number never changes.
@@ -34,8 +36,23 @@ public final class SparseWeights {
   let backward: ConnectionList
 
   /// Allocates a layer's connections; they do not exist until ``assign(ascending:scratch:)``.
-  init(name: String, outputs: Int, inputs: Int, connections: Int, lanes: Int) throws(RigLError) {
+  convenience init(
+    name: String, outputs: Int, inputs: Int, connections: Int, lanes: Int
+  ) throws(RigLError) {
+    try self.init(
+      name: name, shape: [outputs, inputs], connections: connections,
+      forward: .linear(lanes: lanes), backward: .linear(lanes: lanes))
+  }
+
+  /// Allocates connections between inputs (channels times kernel positions) and outputs, whose
+  /// operands lie in memory as the layouts say.
+  init(
+    name: String, shape: [Int], connections: Int, forward forwardLayout: ConnectionList.Layout,
+    backward backwardLayout: ConnectionList.Layout
+  ) throws(RigLError) {
+    let (outputs, inputs) = (shape[0], shape.dropFirst().reduce(1, *))
     self.name = name
+    taps = forwardLayout.tapOffsets.count
     self.outputs = outputs
     self.inputs = inputs
     guard connections <= Int(Int32.max) else {
@@ -44,16 +61,17 @@ public final class SparseWeights {
         hint: "raise its sparsity")
     }
     parameter = Parameter(
-      name: "\(name).weight", shape: [outputs, inputs], count: connections, decays: true)
+      name: "\(name).weight", shape: shape, count: connections, decays: true)
     csr = CSR(rows: outputs, columnCount: inputs, connections: connections)
     csrIndices = AlignedBuffer(count: connections)
     forwardSources = AlignedBuffer(count: connections)
     forwardWeights = AlignedBuffer(count: connections)
     forward = try ConnectionList(
-      direction: .forward, outputs: outputs, inputs: inputs, connections: connections, lanes: lanes)
+      direction: .forward, outputs: outputs, inputs: inputs, connections: connections,
+      layout: forwardLayout)
     backward = try ConnectionList(
       direction: .backward, outputs: outputs, inputs: inputs, connections: connections,
-      lanes: lanes)
+      layout: backwardLayout)
   }
 
   /// Int64 elements of workspace that a rebuild needs.

@@ -1,4 +1,5 @@
-/// Activations of a batch, or their gradient: `[group][channel][lane]`, the batch innermost.
+/// Activations of a batch, or their gradient: `[group][y][channel][x][lane]`, the batch innermost;
+/// of vectors that is `[group][channel][lane]`.
 ///
 /// Sample s is lane `s % lanes` of group `s / lanes`, so that a connection is one broadcast and
 /// contiguous multiply-adds. The last group's lanes beyond the samples are dead: any finite value
@@ -64,7 +65,7 @@ public final class Tensor {
   /// The first element, for the kernels' wrappers.
   var base: UnsafeMutablePointer<Float> { unsafe storage.buffer.base }
 
-  /// A value by sample and index within the sample.
+  /// A value by sample and index within the sample, channel by channel and row by row: c, y, x.
   public subscript(sample: Int, index: Int) -> Float {
     get { storage.buffer[offset(sample, index)] }
     set { storage.buffer[offset(sample, index)] = newValue }
@@ -73,7 +74,10 @@ public final class Tensor {
   private func offset(_ sample: Int, _ index: Int) -> Int {
     precondition(sample >= 0 && sample < samples, "sample \(sample) of \(samples)")
     precondition(index >= 0 && index < shape.count, "value \(index) of \(shape.count)")
-    return (sample / lanes * shape.count + index) * lanes + sample % lanes
+    let (x, row) = (index % shape.width, index / shape.width)
+    let (y, channel) = (row % shape.height, row / shape.height)
+    let element = (y * shape.channels + channel) * shape.width + x
+    return (sample / lanes * shape.count + element) * lanes + sample % lanes
   }
 
   /// Lanes for batches of `samples`: 32 for vectors, fewer where more than half would be dead.

@@ -45,7 +45,8 @@ final class DenseGradient {
   }
 
   /// Takes a layer's input and the gradient of its output; both must stay as they are.
-  func begin(input: Tensor, outputGradient: Tensor) {
+  func begin(_ operands: GradientOperands) {
+    let (input, outputGradient) = (operands.input, operands.outputGradient)
     inputs = input.shape.count
     outputs = outputGradient.shape.count
     samples = input.groups * input.lanes

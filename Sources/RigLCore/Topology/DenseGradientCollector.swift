@@ -13,9 +13,9 @@ private final class DenseGradientCollector: ConnectionMover {
       groups: samples / model.lanes, selected: 0)
   }
 
-  func move(_ weights: SparseWeights, input: Tensor, outputGradient: Tensor) {
+  func move(_ weights: SparseWeights, _ operands: GradientOperands) {
     guard let index = layers.firstIndex(where: { $0 === weights }) else { return }
-    gradient.begin(input: input, outputGradient: outputGradient)
+    gradient.begin(operands)
     collected[index] = gradient.array()
   }
 }

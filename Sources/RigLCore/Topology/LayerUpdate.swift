@@ -36,7 +36,7 @@ public final class LayerUpdate {
 
   func begin(
     _ weights: SparseWeights, layerIndex: Int, step: Int, batchesConsumed: UInt64,
-    gradient operands: (input: Tensor, outputGradient: Tensor)?
+    gradient operands: GradientOperands?
   ) {
     self.weights = weights
     self.layerIndex = layerIndex
@@ -44,7 +44,7 @@ public final class LayerUpdate {
     self.batchesConsumed = batchesConsumed
     hasGradient = operands != nil && gradient != nil
     if let operands {
-      gradient?.begin(input: operands.input, outputGradient: operands.outputGradient)
+      gradient?.begin(operands)
     }
     kept = weights.count
     unsafe grown = UnsafeBufferPointer(start: nil, count: 0)

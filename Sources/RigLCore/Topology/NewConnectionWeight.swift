@@ -77,11 +77,16 @@ public enum NewConnectionWeight: Hashable, Sendable {
 
 /// The data loss's gradient at single positions of a layer, from the operands of its backward pass.
 struct PositionGradient {
-  let input: Tensor
-  let outputGradient: Tensor
+  private let operands: GradientOperands
 
-  /// dL/dW[row, column] = Σ over samples of dY[row] X[column].
+  init(_ operands: GradientOperands) { self.operands = operands }
+
+  /// dL/dW[row, column] = Σ over samples of dY[row] X[column]; of a convolution over pixels, too.
   func value(row: Int, column: Int) -> Float {
+    let (input, outputGradient) = (operands.input, operands.outputGradient)
+    if let convolution = operands.convolution {
+      return convolution.weightGradient(outputGradient, output: row, position: column)
+    }
     var sum: Float = 0
     for group in 0..<input.groups {
       let x = unsafe input.base + group * input.groupStride + column * input.lanes
@@ -115,7 +120,8 @@ extension Initializer {
     let fanIn = Double(countsConnections ? weights.csr.row(row).count : weights.inputs)
     let fanOut =
       countsConnections
-      ? Double(weights.count) / Double(weights.inputs) : Double(weights.outputs)
+      ? Double(weights.count * weights.taps) / Double(weights.inputs)
+      : Double(weights.outputs * weights.taps)
     return weight(
       random, position: row * weights.inputs + column, fanIn: fanIn, fanOut: fanOut)
   }

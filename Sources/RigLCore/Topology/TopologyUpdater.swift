@@ -74,14 +74,14 @@ final class TopologyUpdater: ConnectionMover {
   }
 
   /// Moves one layer while its operands are at hand.
-  func move(_ weights: SparseWeights, input: Tensor, outputGradient: Tensor) throws(RigLError) {
+  func move(_ weights: SparseWeights, _ operands: GradientOperands) throws(RigLError) {
     for index in 0..<layers.count where layers[index] === weights {
-      try move(index, operands: (input, outputGradient))
+      try move(index, operands: operands)
     }
   }
 
   private func move(
-    _ index: Int, operands: (input: Tensor, outputGradient: Tensor)?
+    _ index: Int, operands: GradientOperands?
   ) throws(RigLError) {
     let weights = layers[index]
     let count = UpdateSchedule.moved(of: weights.count, fraction: fraction)
@@ -91,9 +91,7 @@ final class TopologyUpdater: ConnectionMover {
     try method.move(count, in: update)
     let change = update.commit()
     newConnections += change.newConnections
-    let gradient = operands.map {
-      PositionGradient(input: $0.input, outputGradient: $0.outputGradient)
-    }
+    let gradient = operands.map { PositionGradient($0) }
     newWeight.apply(
       to: weights, change: change,
       random: CounterRandom(

@@ -38,7 +38,7 @@ extension Configuration {
   public func allocate(_ layers: [any WeightLayer]) throws(RigLError) -> SparsityAllocation {
     let described = layers.enumerated().map { index, layer in
       SparsifiableLayer(
-        name: layer.name, shape: [layer.outputs, layer.inputs], isFirst: index == 0,
+        name: layer.name, shape: layer.shape, isFirst: index == 0,
         isLast: index == layers.count - 1, canBeSparse: layer.canBeSparse)
     }
     guard let distribution = sparsityDistribution else {

@@ -32,7 +32,7 @@ struct DryRun: Encodable {
     let allocation = trainer.allocation
     layers = zip(trainer.model.weightLayers, allocation.layers).map { layer, sparsity in
       Layer(
-        name: layer.name, shape: [layer.outputs, layer.inputs], sparsity: sparsity.sparsity,
+        name: layer.name, shape: layer.shape, sparsity: sparsity.sparsity,
         connections: sparsity.connections)
     }
     connections = allocation.connections

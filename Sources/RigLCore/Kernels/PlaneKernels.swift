@@ -1,0 +1,203 @@
+internal import CSparseKernels
+
+/// How a row lies in scratch; see `csk_row_layout`.
+struct RowLayout {
+  fileprivate var view: csk_row_layout
+
+  /// A row of a band: padded column x + before goes to phase (x + before) % stride.
+  init(_ scratch: BandGeometry.Scratch, stride: Int = 1, phases: Int = 1, before: Int) {
+    view = csk_row_layout(
+      stride: Int32(stride), phases: Int32(phases), before: Int32(before),
+      columns: Int32(scratch.columns), phase_stride: scratch.phaseStride,
+      channel_stride: scratch.channelStride)
+  }
+
+  /// A row as it lies in a tensor.
+  init(width: Int) {
+    view = csk_row_layout(
+      stride: 1, phases: 1, before: 0, columns: Int32(width), phase_stride: 0,
+      channel_stride: width * BandGeometry.lanes)
+  }
+
+  /// A row of which no column is stored: a kernel narrower than its stride passes over it.
+  static func nothing(width: Int) -> RowLayout {
+    var layout = RowLayout(width: width)
+    layout.view.stride = Int32(width) + 1
+    layout.view.before = 1
+    layout.view.columns = 1
+    return layout
+  }
+}
+
+/// What a reader applies to a layer's raw output as it reads it: relu(scale · x + shift).
+struct Prologue {
+  /// Gives scale and shift; nil: 1 and 0.
+  var norm: BatchNorm?
+  var relu = false
+
+  /// Whether there is nothing to apply.
+  var isIdentity: Bool { norm == nil && !relu }
+
+  fileprivate var scale: UnsafePointer<Float>? { unsafe norm.map { unsafe .init($0.scale.base) } }
+  fileprivate var shift: UnsafePointer<Float>? { unsafe norm.map { unsafe .init($0.shift.base) } }
+  fileprivate var mean: UnsafePointer<Float>? { unsafe norm.map { unsafe .init($0.mean.base) } }
+}
+
+/// A row of planes: (channels, width, lane).
+@unsafe
+struct PlaneRow {
+  let base: UnsafeMutablePointer<Float>
+  let channels: Int
+  let width: Int
+}
+
+extension Tensor {
+  /// A row of a group.
+  func row(_ y: Int, group: Int) -> PlaneRow {
+    unsafe PlaneRow(
+      base: base + group * groupStride + y * rowStride, channels: shape.channels,
+      width: shape.width)
+  }
+
+  /// Elements from one row to the next.
+  var rowStride: Int { shape.channels * shape.width * lanes }
+}
+
+extension PlaneRow {
+  /// target = relu(scale x + shift).
+  func pack(_ prologue: Prologue, _ layout: RowLayout, into target: UnsafeMutablePointer<Float>) {
+    var view = layout.view
+    expectOK(
+      unsafe csk_pack_activation_row(
+        base, Int32(channels), Int32(width), prologue.scale, prologue.shift, prologue.relu, &view,
+        target), "csk_pack_activation_row")
+  }
+
+  /// target = the gradient of this row's layer from that of the batch-norm after it, dead lanes 0.
+  ///
+  /// - Parameters:
+  ///   - norm: the batch-norm, with the row of its input; nil: the gradient as it is.
+  ///   - addend: what came past by a shortcut.
+  ///   - live: lanes that are samples.
+  ///   - sums: (channels) are added the sums over columns and lanes.
+  func packGradient(
+    _ norm: (norm: BatchNorm, input: PlaneRow)?, addend: PlaneRow? = nil, live: Int,
+    _ layout: RowLayout, into target: UnsafeMutablePointer<Float>,
+    sums: UnsafeMutablePointer<Double>? = nil
+  ) {
+    var view = layout.view
+    var status = csk_status_ok
+    if let (norm, input) = unsafe norm {
+      var affine = unsafe csk_gradient_affine(a: norm.a.base, b: norm.b.base, c: norm.c.base)
+      status = unsafe csk_pack_gradient_row(
+        base, input.base, addend?.base, Int32(channels), Int32(width), Int32(live), &affine, &view,
+        target, sums)
+    } else {
+      status = unsafe csk_pack_gradient_row(
+        base, nil, addend?.base, Int32(channels), Int32(width), Int32(live), nil, &view, target,
+        sums)
+    }
+    expectOK(status, "csk_pack_gradient_row")
+  }
+
+  /// self = product + bias + residual, with statistics over live lanes.
+  func unpackOutput(
+    product: UnsafePointer<Float>, channelStride: Int, bias: Parameter?, residual: PlaneRow?,
+    live: Int, statistics: ChannelSums?, part: Int, starts: Bool
+  ) {
+    let biasBase = unsafe bias.map { unsafe UnsafePointer($0.values.base) }
+    var status = csk_status_ok
+    if let statistics {
+      let bases = unsafe statistics.bases(part: part)
+      var view = unsafe csk_row_statistics(
+        pivot: bases.pivots, sums: bases.sums.pairs, starts: starts)
+      status = unsafe csk_unpack_output_row(
+        product, channelStride, biasBase, residual?.base, Int32(channels), Int32(width),
+        Int32(live), base, &view)
+    } else {
+      status = unsafe csk_unpack_output_row(
+        product, channelStride, biasBase, residual?.base, Int32(channels), Int32(width),
+        Int32(live), base, nil)
+    }
+    expectOK(status, "csk_unpack_output_row")
+  }
+
+  /// self = (d + addend) where the activation is positive, with the sums for a batch-norm.
+  ///
+  /// - Parameters:
+  ///   - activation: what ``pack(_:_:into:)`` made; nil: no ReLU.
+  ///   - input: the row that was packed.
+  func unpackGradient(
+    d: UnsafePointer<Float>, activation: UnsafePointer<Float>?, input: PlaneRow,
+    prologue: Prologue, addend: PlaneRow?, _ layout: RowLayout, part: Int
+  ) {
+    var view = layout.view
+    let sums = unsafe prologue.norm.map { unsafe $0.gradientSums.bases(part: part).sums.pairs }
+    let status = unsafe csk_unpack_gradient_row(
+      d, activation, input.base, prologue.mean, addend?.base, Int32(channels), Int32(width), &view,
+      prologue.scale, prologue.shift, base, sums)
+    expectOK(status, "csk_unpack_gradient_row")
+  }
+}
+
+// MARK: - The end of a residual block
+
+extension PlaneRow {
+  /// self = relu(scale x + shift + shortcut), each branch with its batch-norm.
+  func join(
+    _ x: PlaneRow, _ norm: BatchNorm?, _ r: PlaneRow, _ shortcutNorm: BatchNorm?, relu: Bool
+  ) {
+    let (main, shortcut) = (Prologue(norm: norm), Prologue(norm: shortcutNorm))
+    let status = unsafe csk_join_row(
+      x.base, main.scale, main.shift, r.base, shortcut.scale, shortcut.shift, Int32(channels),
+      Int32(width), relu, base)
+    expectOK(status, "csk_join_row")
+  }
+
+  /// self = gradient where y > 0, with each batch-norm's sums.
+  func joinGradient(
+    _ gradient: PlaneRow, _ y: PlaneRow?, _ x: PlaneRow, _ norm: BatchNorm?, _ r: PlaneRow,
+    _ shortcutNorm: BatchNorm?, part: Int
+  ) {
+    let (main, shortcut) = (Prologue(norm: norm), Prologue(norm: shortcutNorm))
+    let sums = unsafe norm.map { unsafe $0.gradientSums.bases(part: part).sums.pairs }
+    let shortcutSums = unsafe shortcutNorm.map {
+      unsafe $0.gradientSums.bases(part: part).sums.pairs
+    }
+    let status = unsafe csk_join_gradient_row(
+      gradient.base, y?.base, norm == nil ? nil : x.base, main.mean, sums,
+      shortcutNorm == nil ? nil : r.base, shortcut.mean, shortcutSums, Int32(channels),
+      Int32(width), base)
+    expectOK(status, "csk_join_gradient_row")
+  }
+}
+
+// MARK: - Global average pooling
+
+extension PlaneRow {
+  /// y[c, lane] += factor · Σ relu(scale x + shift).
+  func average(_ prologue: Prologue, factor: Float, into y: UnsafeMutablePointer<Float>) {
+    let status = unsafe csk_average_row(
+      base, prologue.scale, prologue.shift, prologue.relu, Int32(channels), Int32(width), factor, y)
+    expectOK(status, "csk_average_row")
+  }
+
+  /// self = factor · gradient[c, lane] where relu(scale x + shift) > 0, with the sums.
+  func averageGradient(
+    _ gradient: UnsafePointer<Float>, input: PlaneRow, _ prologue: Prologue, factor: Float,
+    part: Int
+  ) {
+    let sums = unsafe prologue.norm.map { unsafe $0.gradientSums.bases(part: part).sums.pairs }
+    let status = unsafe csk_average_gradient_row(
+      gradient, input.base, prologue.scale, prologue.shift, prologue.relu, prologue.mean,
+      Int32(channels), Int32(width), factor, base, sums)
+    expectOK(status, "csk_average_gradient_row")
+  }
+}
+
+extension UnsafeMutablePointer<Double> {
+  /// As C sees (channels, 2): `double (*)[2]` comes over as a pointer to pairs.
+  fileprivate var pairs: UnsafeMutablePointer<(Double, Double)> {
+    unsafe UnsafeMutableRawPointer(self).assumingMemoryBound(to: (Double, Double).self)
+  }
+}

@@ -1,0 +1,229 @@
+/// y = γ (x − mean) / √(variance + ε) + β for each channel: over the batch in training, by running
+/// averages otherwise. Ioffe and Szegedy, ICML 2015.
+///
+/// It is never a pass of its own between two layers that work on planes: the layer before sums the
+/// statistics as it writes, the layer after applies scale and shift as it reads, and going back
+/// they do the same the other way round.
+public final class BatchNorm: Layer {
+  /// The name in files.
+  public let name: String
+  /// Channels.
+  public let channels: Int
+  /// How much of a running average stays at each training batch.
+  public let momentum: Double
+  /// What is added to the variance (ε).
+  public let epsilon: Double
+  /// γ, one for each channel.
+  public let gamma: Parameter
+  /// β.
+  public let beta: Parameter
+  /// The mean that is used outside training.
+  public let runningMean: RunningAverage
+  /// The variance that is used outside training; unbiased.
+  public let runningVariance: RunningAverage
+
+  /// What readers apply: scale · x + shift.
+  private(set) var scale: AlignedBuffer<Float>
+  private(set) var shift: AlignedBuffer<Float>
+  /// The batch's mean.
+  private(set) var mean: AlignedBuffer<Float>
+  /// √(variance + ε), inverted.
+  private var inverse: AlignedBuffer<Double>
+  /// The gradient's coefficients: dx = a dy + b x + c.
+  private(set) var a: AlignedBuffer<Float>
+  private(set) var b: AlignedBuffer<Float>
+  private(set) var c: AlignedBuffer<Float>
+  /// Sums of parts of a batch; see ``ChannelSums``.
+  let statistics: ChannelSums
+  let gradientSums: ChannelSums
+  /// Values of a channel in the last batch.
+  private var count = 0
+
+  /// Creates a layer; `gamma` is what γ starts at.
+  public init(
+    _ name: String, channels: Int, momentum: Double = 0.9, epsilon: Double = 1e-5, gamma: Float = 1
+  ) {
+    precondition(channels > 0, "\(name): \(channels) channels")
+    self.name = name
+    self.channels = channels
+    self.momentum = momentum
+    self.epsilon = epsilon
+    self.gamma = Parameter(
+      name: "\(name).weight", shape: [channels], count: channels, decays: false)
+    self.gamma.values.fill(gamma)
+    beta = Parameter(name: "\(name).bias", shape: [channels], count: channels, decays: false)
+    runningMean = RunningAverage(name: "\(name).running_mean", count: channels, initial: 0)
+    runningVariance = RunningAverage(name: "\(name).running_var", count: channels, initial: 1)
+    scale = AlignedBuffer(count: channels)
+    shift = AlignedBuffer(count: channels)
+    mean = AlignedBuffer(count: channels)
+    inverse = AlignedBuffer(count: channels)
+    a = AlignedBuffer(count: channels)
+    b = AlignedBuffer(count: channels)
+    c = AlignedBuffer(count: channels)
+    statistics = ChannelSums(channels: channels)
+    gradientSums = ChannelSums(channels: channels)
+  }
+
+  /// γ, then β.
+  public var parameters: [Parameter] { [gamma, beta] }
+  /// The running mean, then the running variance.
+  public var averages: [RunningAverage] { [runningMean, runningVariance] }
+  /// It works on channels.
+  public var takesPlanes: Bool { true }
+
+  /// The input's shape.
+  public func outputShape(of input: SampleShape) throws(RigLError) -> SampleShape {
+    guard input.channels == channels else {
+      throw RigLError(
+        .configuration,
+        "layer \(name): \(channels) channels, but its input has \(input.channels)")
+    }
+    return input
+  }
+
+  // A Sequential hands the work to the layers around; see `PlaneStages`.
+
+  /// Not called: the layers around apply it.
+  public func prepare(_ context: LayerContext) throws(RigLError) -> SampleShape {
+    preconditionFailure("\(name): batch-norm belongs into a Sequential")
+  }
+  /// Not called: the layers around apply it.
+  public func forward(_ input: Tensor, _ pass: Pass) -> Tensor {
+    preconditionFailure("\(name): batch-norm belongs into a Sequential")
+  }
+  /// Not called: the layers around apply it.
+  public func backward(_ outputGradient: Tensor, _ pass: Pass) -> Tensor? {
+    preconditionFailure("\(name): batch-norm belongs into a Sequential")
+  }
+}
+
+// MARK: - What the layers around it need
+
+extension BatchNorm {
+  /// Scale and shift for a pass, once the statistics of the batch are summed in `parts` parts of
+  /// `values` values a channel altogether. Outside training from the running averages.
+  ///
+  /// - Throws: `configuration` if a training batch has a single value a channel: it has no variance.
+  func finishForward(parts: Int, values: Int, _ pass: Pass) throws(RigLError) {
+    guard pass.isTraining else {
+      for channel in 0..<channels {
+        inverse[channel] = 1 / (Double(runningVariance.values[channel]) + epsilon).squareRoot()
+        setScale(channel, mean: Double(runningMean.values[channel]))
+      }
+      return
+    }
+    guard values > 1 else {
+      throw RigLError(
+        .configuration, "layer \(name): batch-norm over a single value a channel",
+        hint: "Use a batch size that leaves no batch of one sample.")
+    }
+    count = values
+    for channel in 0..<channels {
+      let (mean, squares) = statistics.merge(channel, parts: parts)
+      let variance = squares / Double(values)
+      inverse[channel] = 1 / (variance + epsilon).squareRoot()
+      setScale(channel, mean: mean)
+      let unbiased = squares / Double(values - 1)
+      runningMean.values[channel].approach(mean, keeping: momentum)
+      runningVariance.values[channel].approach(unbiased, keeping: momentum)
+    }
+  }
+
+  private func setScale(_ channel: Int, mean: Double) {
+    let scale = Double(gamma.values[channel]) * inverse[channel]
+    self.mean[channel] = Float(mean)
+    self.scale[channel] = Float(scale)
+    shift[channel] = Float(Double(beta.values[channel]) - mean * scale)
+  }
+
+  /// The gradients of γ and β, and the coefficients of the input's, once readers have summed the
+  /// gradient dy and dy (x − mean) in `parts` parts.
+  func finishBackward(parts: Int, _ pass: Pass) {
+    for channel in 0..<channels {
+      let (sum, product) = gradientSums.add(channel, parts: parts)
+      let dGamma = product * inverse[channel]
+      if pass.accumulatesGradients {
+        gamma.gradient[channel] += Float(dGamma)
+        beta.gradient[channel] += Float(sum)
+      } else {
+        gamma.gradient[channel] = Float(dGamma)
+        beta.gradient[channel] = Float(sum)
+      }
+      // dx = γ inv (dy − (Σ dy + (x − mean) inv dγ) / n)
+      let scale = Double(gamma.values[channel]) * inverse[channel]
+      let slope = scale * dGamma * inverse[channel] / Double(count)
+      a[channel] = Float(scale)
+      b[channel] = Float(-slope)
+      c[channel] = Float(slope * Double(mean[channel]) - scale * sum / Double(count))
+    }
+  }
+}
+
+extension Float {
+  /// A running average's next value.
+  fileprivate mutating func approach(_ value: Double, keeping momentum: Double) {
+    self = Float(momentum * Double(self) + (1 - momentum) * value)
+  }
+}
+
+/// Two sums for each channel of each part of a batch: parts are fixed by shapes, summed by any
+/// thread, and merged in order.
+final class ChannelSums {
+  let channels: Int
+  /// A value near each part's own, so that a variance is not the difference of large numbers.
+  private(set) var pivots: AlignedBuffer<Float>
+  /// (part, channel, 2).
+  private(set) var sums: AlignedBuffer<Double>
+  /// Values a channel in each part.
+  private var counts: AlignedBuffer<Int>
+
+  init(channels: Int) {
+    self.channels = channels
+    pivots = AlignedBuffer(count: GradientParts.count * channels)
+    sums = AlignedBuffer(count: GradientParts.count * channels * 2)
+    counts = AlignedBuffer(count: GradientParts.count)
+  }
+
+  /// Starts a part of `values` values a channel.
+  func begin(part: Int, values: Int) {
+    counts[part] = values
+    for index in part * channels * 2..<(part + 1) * channels * 2 { sums[index] = 0 }
+  }
+
+  /// A part's pivots and sums.
+  func bases(part: Int) -> (pivots: UnsafeMutablePointer<Float>, sums: UnsafeMutablePointer<Double>)
+  {
+    unsafe (pivots.base + part * channels, sums.base + part * channels * 2)
+  }
+
+  /// The mean and the sum of squared distances from it, of all parts. Chan, Golub and LeVeque, 1983.
+  func merge(_ channel: Int, parts: Int) -> (mean: Double, squares: Double) {
+    var (count, mean, squares) = (0.0, 0.0, 0.0)
+    for part in 0..<parts {
+      let index = part * channels + channel
+      let added = Double(counts[part])
+      guard added > 0 else { continue }
+      let (sum, square) = (sums[2 * index], sums[2 * index + 1])
+      let partMean = Double(pivots[index]) + sum / added
+      let partSquares = max(square - sum * sum / added, 0)
+      let distance = partMean - mean
+      let total = count + added
+      squares += partSquares + distance * distance * count * added / total
+      mean += distance * added / total
+      count = total
+    }
+    return (mean, squares)
+  }
+
+  /// Both sums over all parts.
+  func add(_ channel: Int, parts: Int) -> (Double, Double) {
+    var (first, second) = (0.0, 0.0)
+    for part in 0..<parts {
+      let index = 2 * (part * channels + channel)
+      first += sums[index]
+      second += sums[index + 1]
+    }
+    return (first, second)
+  }
+}

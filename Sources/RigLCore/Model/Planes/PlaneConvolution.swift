@@ -1,0 +1,322 @@
+/// A convolution's passes, whatever its kernel: band by band, pack, product, unpack, with all scratch
+/// private to the thread and in its second-level cache. Only the raw output is kept; the
+/// activations are made again going back.
+final class PlaneConvolution {
+  let name: String
+  let geometry: BandGeometry
+  let kernel: any BandKernel
+  let bias: Parameter?
+  var prologue = Prologue()
+  var outputNorm: BatchNorm?
+  var foldsNorm = false
+  /// What is added to the output as it is written: a residual block's shortcut.
+  var residual: Tensor?
+  /// What is added to the input's gradient: a shortcut's, that reads the same input.
+  var addend: Tensor?
+  /// Whether another reader of the same input applies the prologue's gradient to the sum.
+  var defersPrologue = false
+  private(set) var input: Tensor?
+  private(set) var output: Tensor?
+  private var inputGradient: Tensor?
+  private var gradientParts: GradientParts?
+  private var biasSums = AlignedBuffer<Double>(count: 0)
+
+  init(_ name: String, _ geometry: BandGeometry, _ kernel: any BandKernel, bias: Parameter?) {
+    self.name = name
+    self.geometry = geometry
+    self.kernel = kernel
+    self.bias = bias
+  }
+
+  func prepare(_ context: LayerContext) throws(RigLError) -> SampleShape {
+    output = context.makeOutput(geometry.output)
+    inputGradient = context.makeInputGradient(evenIfFirst: prologue.norm != nil)
+    if context.isTraining {
+      // A bias is summed apart: convolutions that have one are few.
+      let parts = GradientParts(
+        weight: kernel.weight, bias: nil, storage: context.gradients.parts)
+      parts.reserve()
+      gradientParts = parts
+      biasSums = AlignedBuffer(count: GradientParts.count * (bias?.count ?? 0))
+    }
+    return geometry.output
+  }
+
+  // MARK: - Forward
+
+  /// The raw output: product + bias + residual.
+  func forward(_ input: Tensor, _ pass: Pass) throws(RigLError) -> Tensor {
+    guard let output else { preconditionFailure("\(name): forward before prepare") }
+    self.input = input
+    output.samples = input.samples
+    kernel.willRunForward(pass)
+    pass.reserveScratch(geometry.scratchCount)
+    let bands = Bands(groups: input.groups, bands: geometry.forwardBands)
+    pass.pool.run(chunks: bands.parts, with: (self, input, output, bands, pass)) {
+      work, part, worker in
+      let (layer, input, output, bands, pass) = work
+      unsafe layer.forward(
+        part, of: bands, input, output, pass, scratch: pass.scratch(of: worker))
+    }
+    try outputNorm?.finishForward(parts: bands.parts, values: output.planeValues, pass)
+    return output
+  }
+
+  private func forward(
+    _ part: Int, of bands: Bands, _ input: Tensor, _ output: Tensor, _ pass: Pass,
+    scratch: UnsafeMutablePointer<Float>
+  ) {
+    let statistics = pass.isTraining ? outputNorm?.statistics : nil
+    statistics?.begin(part: part, values: outputValues(of: bands[part], bands))
+    let (packed, product) = unsafe (scratch, scratch + geometry.packed.count)
+    var starts = true
+    for item in bands[part] {
+      let (group, band) = bands.place(item)
+      let first = band * geometry.forwardRows
+      let rows = min(geometry.forwardRows, geometry.output.height - first)
+      let continues = item > bands[part].lowerBound && band > 0
+      unsafe packInput(input, group: group, firstRow: first, continues: continues, into: packed)
+      unsafe kernel.forward(rows: rows, packed: packed, product: product)
+      for row in 0..<rows {
+        unsafe output.row(first + row, group: group).unpackOutput(
+          product: product + row * geometry.product.rowStride,
+          channelStride: geometry.product.channelStride, bias: bias,
+          residual: residual?.row(first + row, group: group), live: input.liveLanes(group: group),
+          statistics: statistics, part: part, starts: starts)
+        starts = false
+      }
+    }
+  }
+
+  private func outputValues(of items: Range<Int>, _ bands: Bands) -> Int {
+    guard let output else { return 0 }
+    var values = 0
+    for item in items {
+      let (group, band) = bands.place(item)
+      let rows = min(
+        geometry.forwardRows, geometry.output.height - band * geometry.forwardRows)
+      values += rows * geometry.output.width * output.liveLanes(group: group)
+    }
+    return values
+  }
+
+  /// Brings a band of input rows, with its halo, into scratch. One that continues the band before
+  /// finds the rows that both need there.
+  private func packInput(
+    _ input: Tensor, group: Int, firstRow: Int, continues: Bool,
+    into packed: UnsafeMutablePointer<Float>
+  ) {
+    let (scratch, shape) = (geometry.packed, geometry.shape)
+    var from = 0
+    if continues {
+      let overlap = geometry.reach
+      unsafe packed.update(
+        from: packed + geometry.forwardRows * scratch.rowStride, count: overlap * scratch.rowStride)
+      from = overlap
+    }
+    let layout = RowLayout(
+      scratch, stride: shape.stride, phases: geometry.phases, before: shape.padding)
+    for subRow in from..<scratch.rows {
+      unsafe pack(
+        input, group: group, paddedRow: (firstRow + subRow) * shape.stride, scratch, layout,
+        into: packed + subRow * scratch.rowStride)
+    }
+  }
+
+  /// Brings the rows of one sub-row into scratch: those of the padded input from `paddedRow` on, one
+  /// for each phase.
+  private func pack(
+    _ input: Tensor, group: Int, paddedRow: Int, _ scratch: BandGeometry.Scratch,
+    _ layout: RowLayout, into target: UnsafeMutablePointer<Float>
+  ) {
+    let first = paddedRow - geometry.shape.padding
+    let height = geometry.input.height
+    if first < 0 || first + geometry.phases > height {
+      unsafe target.update(repeating: 0, count: scratch.rowStride)
+    }
+    for phase in 0..<geometry.phases where first + phase >= 0 && first + phase < height {
+      unsafe input.row(first + phase, group: group).pack(
+        prologue, layout, into: target + phase * geometry.phases * scratch.phaseStride)
+    }
+  }
+
+  // MARK: - Backward
+
+  /// The gradient of the prologue's batch-norm's result (of the input, without one), and those of
+  /// the parameters.
+  func backward(_ outputGradient: Tensor, _ pass: Pass) throws(RigLError) -> Tensor? {
+    guard let input, let output, let gradientParts else {
+      preconditionFailure("\(name): backward before forward")
+    }
+    inputGradient?.samples = input.samples
+    pass.reserveScratch(geometry.scratchCount)
+    let bands = Bands(groups: input.groups, bands: geometry.backwardBands)
+    let work = BackwardWork(
+      layer: self, bands: bands, input: input, output: output, gradient: outputGradient,
+      parts: gradientParts, pass: pass)
+    pass.pool.run(chunks: bands.parts, with: work) { work, part, worker in
+      unsafe work.layer.backward(part, work, scratch: work.pass.scratch(of: worker))
+    }
+    gradientParts.join(bands.parts, pool: pass.pool)
+    if let bias { sumBias(bias, outputGradient, pass) }
+    if !defersPrologue { prologue.norm?.finishBackward(parts: bands.parts, pass) }
+    return inputGradient
+  }
+
+  private struct BackwardWork {
+    let layer: PlaneConvolution
+    let bands: Bands
+    let input: Tensor
+    let output: Tensor
+    let gradient: Tensor
+    let parts: GradientParts
+    let pass: Pass
+  }
+
+  private func backward(
+    _ part: Int, _ work: BackwardWork, scratch: UnsafeMutablePointer<Float>
+  ) {
+    let bands = work.bands
+    let weightGradient = unsafe work.parts.bases(part).weight
+    if !defersPrologue { prologue.norm?.gradientSums.begin(part: part, values: 0) }
+    let gradient = unsafe scratch
+    let activation = unsafe scratch + geometry.gradient.count
+    let activationGradient = unsafe activation + geometry.activation.count
+    for item in bands[part] {
+      let (group, band) = bands.place(item)
+      let first = band * geometry.backwardRows
+      let rows = min(geometry.backwardRows, geometry.inputSubRows - first)
+      let continues = item > bands[part].lowerBound && band > 0
+      unsafe packGradient(work, group: group, firstSubRow: first, continues, into: gradient)
+      unsafe packActivation(work.input, group: group, firstSubRow: first, rows, into: activation)
+      let isFirst = item == bands[part].lowerBound
+      unsafe kernel.backward(
+        rows: rows, gradient: gradient, activation: activation,
+        activationGradient: inputGradient == nil ? nil : activationGradient,
+        weightGradient: weightGradient,
+        accumulate: !isFirst || (part == 0 && work.pass.accumulatesGradients))
+      if let inputGradient {
+        unsafe unpackGradient(
+          into: inputGradient, work.input, group: group, firstSubRow: first, rows, activation,
+          activationGradient, part: part)
+      }
+    }
+  }
+
+  /// The rows of the output's gradient that a band of input rows sees, dead lanes 0.
+  private func packGradient(
+    _ work: BackwardWork, group: Int, firstSubRow: Int, _ continues: Bool,
+    into target: UnsafeMutablePointer<Float>
+  ) {
+    let scratch = geometry.gradient
+    var from = 0
+    if continues {
+      from = geometry.reach
+      unsafe target.update(
+        from: target + geometry.backwardRows * scratch.rowStride,
+        count: geometry.reach * scratch.rowStride)
+    }
+    let layout = RowLayout(scratch, before: geometry.gradientBefore)
+    let firstRow = geometry.firstGradientRow(subRow: firstSubRow)
+    for row in from..<scratch.rows {
+      let (y, place) = unsafe (firstRow + row, target + row * scratch.rowStride)
+      guard y >= 0, y < geometry.output.height else {
+        unsafe place.update(repeating: 0, count: scratch.rowStride)
+        continue
+      }
+      let norm = foldsNorm ? outputNorm : nil
+      unsafe work.gradient.row(y, group: group).packGradient(
+        norm.map { unsafe ($0, work.output.row(y, group: group)) },
+        live: work.input.liveLanes(group: group), layout, into: place)
+    }
+  }
+
+  /// Layout of an input row in the scratch of its sub-row, going back.
+  private var activationLayout: RowLayout {
+    let shape = geometry.shape
+    return RowLayout(
+      geometry.activation, stride: shape.stride, phases: geometry.phases,
+      before: shape.padding - shape.stride * geometry.first)
+  }
+
+  private func packActivation(
+    _ input: Tensor, group: Int, firstSubRow: Int, _ rows: Int,
+    into target: UnsafeMutablePointer<Float>
+  ) {
+    let (scratch, layout) = (geometry.activation, activationLayout)
+    for row in 0..<scratch.rows {
+      let place = unsafe target + row * scratch.rowStride
+      guard row < rows else {
+        // A tile may be taller than what is left; zeros add nothing.
+        unsafe place.update(repeating: 0, count: scratch.rowStride)
+        continue
+      }
+      let paddedRow = (firstSubRow + row + geometry.first) * geometry.shape.stride
+      unsafe pack(input, group: group, paddedRow: paddedRow, scratch, layout, into: place)
+    }
+  }
+
+  private func unpackGradient(
+    into target: Tensor, _ input: Tensor, group: Int, firstSubRow: Int, _ rows: Int,
+    _ activation: UnsafeMutablePointer<Float>, _ activationGradient: UnsafeMutablePointer<Float>,
+    part: Int
+  ) {
+    let (scratch, stride) = (geometry.activation, geometry.shape.stride)
+    let (layout, unread) = (activationLayout, RowLayout.nothing(width: geometry.input.width))
+    let prologue = defersPrologue ? Prologue() : prologue
+    for row in 0..<rows {
+      let first = (firstSubRow + row + geometry.first) * stride - geometry.shape.padding
+      for phase in 0..<stride where first + phase >= 0 && first + phase < geometry.input.height {
+        let y = first + phase
+        let isStored = phase < geometry.phases
+        let place =
+          row * scratch.rowStride + (isStored ? phase : 0) * geometry.phases * scratch.phaseStride
+        unsafe target.row(y, group: group).unpackGradient(
+          d: activationGradient + place,
+          activation: prologue.relu ? UnsafePointer(activation + place) : nil,
+          input: input.row(y, group: group), prologue: prologue,
+          addend: addend?.row(y, group: group), isStored ? layout : unread, part: part)
+      }
+    }
+  }
+
+  /// The bias's gradient: the sum of the output's over pixels and samples.
+  private func sumBias(_ bias: Parameter, _ gradient: Tensor, _ pass: Pass) {
+    let rows = PlaneRows(of: gradient)
+    pass.pool.run(chunks: rows.parts, with: (self, gradient, rows)) { work, part, _ in
+      let (layer, gradient, rows) = work
+      let channels = gradient.shape.channels
+      for channel in 0..<channels { layer.biasSums[part * channels + channel] = 0 }
+      let layout = RowLayout(width: gradient.shape.width)
+      for row in rows[part] {
+        let (group, y) = (row / gradient.shape.height, row % gradient.shape.height)
+        let place = unsafe gradient.row(y, group: group)
+        unsafe place.packGradient(
+          nil, live: gradient.liveLanes(group: group), layout, into: place.base,
+          sums: layer.biasSums.base + part * channels)
+      }
+    }
+    for channel in 0..<bias.count {
+      var sum = pass.accumulatesGradients ? Double(bias.gradient[channel]) : 0
+      for part in 0..<rows.parts { sum += biasSums[part * bias.count + channel] }
+      bias.gradient[channel] = Float(sum)
+    }
+  }
+}
+
+/// The bands of a batch in parts: any thread may take one, borders depend on shapes only.
+struct Bands {
+  let groups: Int
+  let bands: Int
+
+  /// The number of parts.
+  var parts: Int { min(GradientParts.count, groups * bands) }
+
+  /// The bands of a part, counted over all groups.
+  subscript(part: Int) -> Range<Int> {
+    part * groups * bands / parts..<(part + 1) * groups * bands / parts
+  }
+
+  /// A band's group, and its number there.
+  func place(_ item: Int) -> (group: Int, band: Int) { (item / bands, item % bands) }
+}
