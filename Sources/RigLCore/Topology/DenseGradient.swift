@@ -8,7 +8,7 @@ final class DenseGradient {
   /// Output rows and input columns of a panel: long enough for the dense product to be quick, and
   /// small enough to be scored from the cache.
   static let panelRows = 128
-  static let panelColumns = 2048
+  static let panelColumns = 1024
 
   private let pool: ThreadPool
   /// The gathered input, (inputs, samples); only if a batch has several groups.
