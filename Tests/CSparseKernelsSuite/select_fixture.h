@@ -29,4 +29,7 @@ int64_t select_naive(csk_select_order order, const float *values, int64_t count,
 /// The test of csk_find_magnitude_cut, in a file of its own.
 void select_test_magnitude_cut(void);
 
+/// The tests of selections that threads share, in a file of their own.
+void select_test_parts(void);
+
 #endif

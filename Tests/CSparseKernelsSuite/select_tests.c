@@ -368,6 +368,8 @@ const csk_test csk_tests_select[] = {
     {"select.offer: a NaN at every lane, excluded or not", test_nan},
     {"select.offer: values are only read, and only to the end", test_only_reads},
     {"select: invalid arguments", test_arguments},
+    {"select.part: 1 to 8 parts, every shape of data, both sides of every capacity, threads",
+     select_test_parts},
     {"select.magnitude_cut: every shape of data, every NaN, invalid arguments",
      select_test_magnitude_cut},
     {0},

@@ -79,6 +79,28 @@ import Testing
     #expect(outcome.errors.contains("/dev/null/run"))
   }
 
+  /// Two trainings in one folder would mix their metrics and remove each other's checkpoints.
+  @Test func aFolderInUseIs64UntilItsTrainingIsKilled() throws {
+    let endless = data.arguments(["--output", folder("run"), "--epochs", "1000000"])
+    let first = try RunningCommand(endless)
+    try first.waitForOutput("epoch")
+    let second = try Rigl.run("train", "--resume", folder("run"))
+    #expect(second.status == 64)
+    #expect(second.errors.contains("\(folder("run")): another training is writing"))
+    #expect(second.errors.contains("--output"))
+    #expect(first.isRunning)
+    // To look at it is no harm.
+    #expect(try Rigl.run("evaluate", folder("run"), "--json").status == 0)
+
+    first.send(SIGKILL)
+    #expect(try first.wait().hasCrashed)
+    let third = try RunningCommand(["train", "--resume", folder("run")])
+    try third.waitForOutput("epoch")
+    #expect(try Rigl.run("train", "--resume", folder("run")).status == 64)
+    third.send(SIGINT)
+    #expect(try third.wait().status == 130)
+  }
+
   @Test func aFullDiskIs74AndLeavesNothingHalfWritten() throws {
     // The largest file may have 8 blocks of 512 bytes (or 1024): less than a checkpoint.
     let arguments = data.arguments(["--output", folder("run"), "--set", "hidden=[200,200]"])

@@ -219,6 +219,30 @@ import Testing
     #expect(error?.kind == .data)
   }
 
+  @Test func oneAtATimeWrites() throws {
+    let folder = try TemporaryFolder()
+    let run = try RunFolder.create(at: folder("run"), configuration: "seed: 1\n")
+    let other = try RunFolder.create(at: folder("other"), configuration: "")
+    var lock: RunLock? = try run.lock()
+    #expect(lock?.isHeld == true)
+    #expect(try other.lock().isHeld, "another run is another matter")
+    let error = #expect(throws: RigLError.self) { try RunFolder.open(folder("run/")).lock() }
+    #expect(error?.kind == .configuration && error?.hint?.contains("--output") == true)
+    #expect(error?.what.hasPrefix("\(run.path): another training") == true)
+    // By another name, too.
+    try FileManager.default.createSymbolicLink(
+      atPath: folder("link"), withDestinationPath: run.path)
+    #expect(throws: RigLError.self) { try RunFolder.open(folder("link")).lock() }
+    #expect(try RunFolder.open(run.path).configuration() == "seed: 1\n", "reading needs none")
+    lock = nil
+    #expect(try run.lock().isHeld)
+    #expect(try FileManager.default.contentsOfDirectory(atPath: run.path).count == 2, "no file")
+
+    try FileManager.default.removeItem(atPath: run.path)
+    let gone = #expect(throws: RigLError.self) { try run.lock() }
+    #expect(gone?.kind == .missingFile)
+  }
+
   @Test func removesWhatWasHalfWritten() throws {
     let folder = try TemporaryFolder()
     let run = try RunFolder.create(at: folder("run"), configuration: "")

@@ -32,6 +32,30 @@ csk_status csk_selection_begin(csk_selection *selection, csk_select_order order,
   return csk_status_ok;
 }
 
+csk_status csk_selection_begin_part(csk_selection *part, const csk_selection *whole, uint32_t *keys,
+                                    int64_t *positions, int64_t capacity) {
+  if (!part || !whole || part == whole || !whole->keys || !whole->positions || whole->is_part ||
+      !keys || !positions || keys == whole->keys || capacity <= csk_select_slack)
+    return csk_status_invalid_argument;
+  // Whatever does not pass the cut of the whole is worse than k that it holds already.
+  *part = (csk_selection){
+      .order = whole->order,
+      .k = whole->k,
+      .capacity = capacity,
+      .keys = keys,
+      .positions = positions,
+      .cut_key = whole->cut_key,
+      .cut_position = whole->cut_position,
+      .in_order = true,
+      .is_part = true,
+  };
+  return csk_status_ok;
+}
+
+int64_t csk_selection_room(const csk_selection *selection) {
+  return selection->is_part ? selection->capacity - csk_select_slack - selection->count : INT64_MAX;
+}
+
 // One offer on its way through the filter.
 typedef struct offer {
   float *values;
@@ -146,7 +170,7 @@ csk_status csk_selection_offer_on(csk_isa isa, csk_selection *selection, float *
                                   const int32_t *excluded, int64_t excluded_count) {
   if (!selection || !selection->keys || !selection->positions || count < 0 ||
       (count > 0 && !values) || first_position < 0 || position_stride < 1 || excluded_count < 0 ||
-      (excluded_count > 0 && !excluded))
+      (excluded_count > 0 && !excluded) || count > csk_selection_room(selection))
     return csk_status_invalid_argument;
   const csk_kernels *kernels = csk_kernels_for(isa);
   if (!kernels) return csk_status_unsupported_isa;
@@ -165,26 +189,41 @@ csk_status csk_selection_offer(csk_selection *selection, float *values, int64_t 
                                 position_stride, excluded, excluded_count);
 }
 
+// Appends candidates that pass the cut, without a branch: the arrays have room for all of them.
+static void append(csk_selection *selection, const uint32_t *restrict from_keys,
+                   const int64_t *restrict from_positions, int64_t count) {
+  uint32_t *restrict keys = selection->keys;
+  int64_t *restrict positions = selection->positions;
+  const uint32_t cut_key = selection->cut_key;
+  const int64_t cut_position = selection->cut_position;
+  int64_t held = selection->count, next = selection->next_position;
+  bool in_order = selection->in_order;
+  for (int64_t i = 0; i < count; i++) {
+    const uint32_t key = from_keys[i];
+    const int64_t position = from_positions[i];
+    keys[held] = key;
+    positions[held] = position;
+    const bool passes = (key > cut_key) | ((key == cut_key) & (position < cut_position));
+    in_order &= !passes | (position >= next);
+    next = passes ? position + 1 : next;
+    held += passes;
+  }
+  selection->count = held;
+  selection->next_position = next;
+  selection->in_order = in_order;
+}
+
 csk_status csk_selection_merge(csk_selection *selection, const csk_selection *other) {
-  if (!selection || !other || selection == other || selection->order != other->order ||
-      other->k < selection->k)
+  if (!selection || !other || selection == other || selection->is_part ||
+      selection->order != other->order || other->k < selection->k)
     return csk_status_invalid_argument;
   const csk_kernels *kernels = csk_kernels_for(csk_isa_current());
-  for (int64_t i = 0; i < other->count; i++) {
-    const uint32_t key = other->keys[i];
-    const int64_t position = other->positions[i];
-    if (key < selection->cut_key ||
-        (key == selection->cut_key && position >= selection->cut_position))
-      continue;
-    if (selection->count == selection->capacity) {
-      csk_selection_shrink(selection, kernels, false);
-      i--;  // the cut has risen: look again
-      continue;
-    }
-    selection->in_order &= position >= selection->next_position;
-    selection->next_position = position + 1;
-    selection->keys[selection->count] = key;
-    selection->positions[selection->count++] = position;
+  for (int64_t begin = 0; begin < other->count;) {
+    if (selection->count == selection->capacity) csk_selection_shrink(selection, kernels, false);
+    const int64_t room = selection->capacity - selection->count;
+    const int64_t rest = other->count - begin, count = rest < room ? rest : room;
+    append(selection, other->keys + begin, other->positions + begin, count);
+    begin += count;
   }
   return csk_status_ok;
 }

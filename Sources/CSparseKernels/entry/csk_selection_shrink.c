@@ -112,7 +112,8 @@ static void sort_positions(int64_t *positions, int64_t *spare, int64_t count) {
 }
 
 csk_status csk_selection_finish(csk_selection *selection) {
-  if (!selection || !selection->keys || !selection->positions) return csk_status_invalid_argument;
+  if (!selection || !selection->keys || !selection->positions || selection->is_part)
+    return csk_status_invalid_argument;
   csk_selection_shrink(selection, csk_kernels_for(csk_isa_current()), true);
   // count <= k, and the arrays hold 3 k: the rest is room to sort in.
   if (!selection->in_order)

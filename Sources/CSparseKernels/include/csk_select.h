@@ -29,6 +29,7 @@ typedef struct csk_selection {
   int64_t cut_position;   // ... and, at that key, the first position that can not
   bool in_order;          // the candidates' positions ascend
   int64_t next_position;  // ... and all lie below this one
+  bool is_part;           // a part of another: csk_selection_begin_part
 } csk_selection;
 
 /// Elements that the candidate arrays need for a given k: 3 k + 4096, that is 36 bytes for each
@@ -38,6 +39,20 @@ int64_t csk_selection_capacity(int64_t k);
 /// Starts a selection over borrowed arrays.
 csk_status csk_selection_begin(csk_selection *selection, csk_select_order order, int64_t k,
                                uint32_t *keys, int64_t *positions, int64_t capacity);
+
+/// Starts one thread's part of a selection that several threads share: a short queue in front of
+/// it, with the cut that `whole` has now, so that the memory of all threads together is that of one
+/// selection and a queue each. Offers go to the part, which takes no lock; when it has no room for
+/// the next one, and in the end, the thread locks `whole`, merges the part into it, and begins the
+/// part again, with the cut that has risen meanwhile. What is selected does not depend on when.
+///
+/// `capacity` is the caller's choice, beyond 8 and the longest offer; long queues lock seldom.
+csk_status csk_selection_begin_part(csk_selection *part, const csk_selection *whole, uint32_t *keys,
+                                    int64_t *positions, int64_t capacity);
+
+/// How many values can be offered to a part before it has to be merged; to a selection that is not
+/// a part, any number: INT64_MAX.
+int64_t csk_selection_room(const csk_selection *selection);
 
 /// Offers values[i] at position first_position + i * position_stride, i < count, by |value|
 /// (-0 counts as 0, infinities are ordered). Long offers are faster than short ones: from 2^16
@@ -49,7 +64,8 @@ csk_status csk_selection_begin(csk_selection *selection, csk_select_order order,
 ///                    selected; their entries are overwritten. null if there are none, and then
 ///                    `values` is only read.
 ///
-/// A NaN anywhere in `values`, excluded entries too, gives csk_status_nan; it is never selected.
+/// A NaN anywhere in `values`, excluded entries too, gives csk_status_nan; it is never selected. A
+/// part that has no room for `count` values gives csk_status_invalid_argument.
 csk_status csk_selection_offer(csk_selection *selection, float *values, int64_t count,
                                int64_t first_position, int64_t position_stride,
                                const int32_t *excluded, int64_t excluded_count);
@@ -57,12 +73,13 @@ csk_status csk_selection_offer_on(csk_isa isa, csk_selection *selection, float *
                                   int64_t count, int64_t first_position, int64_t position_stride,
                                   const int32_t *excluded, int64_t excluded_count);
 
-/// Offers everything `other` holds (another thread's candidates) to `selection`. `other` must have
-/// the same order and at least the same k, and not be finished; it is only read.
+/// Offers everything `other` holds (a part, or another thread's selection) to `selection`, which
+/// must not be a part itself. `other` must have the same order and at least the same k, and not be
+/// finished; it is only read.
 csk_status csk_selection_merge(csk_selection *selection, const csk_selection *other);
 
 /// Finishes: positions[0..count) are the selected ones, ascending; count = min(k, offered).
-/// The keys are gone afterwards: only csk_selection_begin may follow.
+/// The keys are gone afterwards: only csk_selection_begin may follow. A part cannot be finished.
 csk_status csk_selection_finish(csk_selection *selection);
 
 /// The cut that keeps the `keep` largest magnitudes of an array: everything above `magnitude`, and

@@ -1,4 +1,5 @@
 internal import CSparseKernels
+internal import Synchronization
 
 /// Selects the k scores of largest (or smallest) magnitude from a stream, in bounded memory.
 ///
@@ -16,6 +17,8 @@ final class TopSelection {
   private var selection = unsafe csk_selection()
   private var keys: AlignedBuffer<UInt32>
   private var positionBuffer: AlignedBuffer<Int64>
+  /// Held while a part is merged.
+  private let lock = Mutex(())
 
   /// Room for selecting up to `count` scores.
   init(atMost count: Int) {
@@ -38,6 +41,14 @@ final class TopSelection {
     _ scores: UnsafeMutableBufferPointer<Float>, firstPosition: Int,
     excluding excluded: UnsafeBufferPointer<Int32>
   ) -> Bool {
+    unsafe TopSelection.offer(
+      scores, firstPosition: firstPosition, excluding: excluded, to: &selection)
+  }
+
+  private static func offer(
+    _ scores: UnsafeMutableBufferPointer<Float>, firstPosition: Int,
+    excluding excluded: UnsafeBufferPointer<Int32>, to selection: inout csk_selection
+  ) -> Bool {
     let status = unsafe csk_selection_offer(
       &selection, scores.baseAddress, Int64(scores.count), Int64(firstPosition), 1,
       excluded.baseAddress, Int64(excluded.count))
@@ -46,20 +57,77 @@ final class TopSelection {
     return true
   }
 
-  /// Offers what another selection holds.
-  func merge(_ other: TopSelection) {
-    expectOK(
-      unsafe csk_selection_merge(&selection, &other.selection), "csk_selection_merge")
-  }
-
   /// Ends the selection; the selected positions, ascending, stay valid until the next `begin`.
   func finish() -> UnsafeBufferPointer<Int64> {
     expectOK(unsafe csk_selection_finish(&selection), "csk_selection_finish")
     return unsafe UnsafeBufferPointer(start: positionBuffer.base, count: Int(selection.count))
   }
 
+  /// The memory of the selected positions, for other uses until the next `begin`.
+  var positions: UnsafeMutableBufferPointer<Int64> {
+    unsafe UnsafeMutableBufferPointer(start: positionBuffer.base, count: positionBuffer.count)
+  }
+
   /// Bytes that the selection holds.
   var bytes: Int { keys.count * 12 }
+}
+
+extension TopSelection {
+  /// One thread's way into a selection that several threads share.
+  ///
+  /// A part holds a few of its thread's candidates, and locks the selection only to hand them over,
+  /// so that threads need hardly more memory than one. The result does not depend on when they do.
+  @safe
+  final class Part {
+    /// Candidates of a part: so many that locking and learning the cut late cost nothing.
+    static let capacity = 8192
+
+    private let whole: TopSelection
+    private var part = unsafe csk_selection()
+    private var keys = AlignedBuffer<UInt32>(count: Part.capacity)
+    private var positions = AlignedBuffer<Int64>(count: Part.capacity)
+
+    /// A part of `whole`.
+    init(of whole: TopSelection) {
+      self.whole = whole
+    }
+
+    /// Starts over, after the whole did.
+    func begin() {
+      whole.lock.withLock { _ in restart() }
+    }
+
+    /// Offers scores as ``TopSelection/offer(_:firstPosition:excluding:)`` does; at most half of
+    /// ``capacity`` at a time.
+    func offer(
+      _ scores: UnsafeMutableBufferPointer<Float>, firstPosition: Int,
+      excluding excluded: UnsafeBufferPointer<Int32>
+    ) -> Bool {
+      precondition(
+        scores.count <= Part.capacity / 2, "offer: \(scores.count) of \(Part.capacity / 2) scores")
+      if unsafe csk_selection_room(&part) < Int64(scores.count) { handOver() }
+      return unsafe TopSelection.offer(
+        scores, firstPosition: firstPosition, excluding: excluded, to: &part)
+    }
+
+    /// Gives the candidates to the whole; the last time, before it is finished.
+    func handOver() {
+      whole.lock.withLock { _ in
+        expectOK(unsafe csk_selection_merge(&whole.selection, &part), "csk_selection_merge")
+        restart()
+      }
+    }
+
+    /// Empties the part and takes the whole's cut.
+    private func restart() {
+      let status = unsafe csk_selection_begin_part(
+        &part, &whole.selection, keys.base, positions.base, Int64(Part.capacity))
+      expectOK(status, "csk_selection_begin_part")
+    }
+
+    /// Bytes that the part holds.
+    var bytes: Int { Part.capacity * 12 }
+  }
 }
 
 /// The cut that keeps the `keep` largest magnitudes: everything above `magnitude`, and of those

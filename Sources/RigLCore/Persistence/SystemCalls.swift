@@ -45,6 +45,8 @@ final class OpenFile: Sendable {
     case append
     /// An existing file that is not a link, to take its lock.
     case lock
+    /// A folder, to take its lock.
+    case folderLock
   }
 
   private let descriptor: Int32
@@ -56,6 +58,7 @@ final class OpenFile: Sendable {
       case .create: O_WRONLY | O_CREAT | O_EXCL
       case .append: O_WRONLY | O_APPEND | O_NONBLOCK
       case .lock: O_RDWR | O_NOFOLLOW | O_NONBLOCK
+      case .folderLock: O_RDONLY | O_DIRECTORY
       }
     descriptor = try retrying { unsafe open(path, flags | O_CLOEXEC, 0o666) }
   }
@@ -152,8 +155,11 @@ final class OpenFile: Sendable {
 
   /// Takes the file's lock without waiting; the system releases it when the process ends.
   func tryLock() -> Lock {
-    if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return .taken }
-    return errno == EWOULDBLOCK ? .heldByAnother : .unsupported
+    while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
+      if errno == EWOULDBLOCK { return .heldByAnother }
+      guard errno == EINTR else { return .unsupported }
+    }
+    return .taken
   }
 
   /// Whether the file still has a name in a folder.

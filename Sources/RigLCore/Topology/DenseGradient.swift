@@ -8,12 +8,14 @@ final class DenseGradient {
   /// Output rows and input columns of a panel: long enough for the dense product to be quick, and
   /// small enough to be scored from the cache.
   static let panelRows = 128
-  static let panelColumns = 2048
+  static let panelColumns = 1024
 
   private let pool: ThreadPool
   /// The gathered input, (inputs, samples); only if a batch has several groups.
   private var gatheredInput: AlignedBuffer<Float>
   private let workers: [Worker]
+  /// What all workers select into.
+  private let selection: TopSelection
   private var inputs = 0
   private var outputs = 0
   private var samples = 0
@@ -25,14 +27,14 @@ final class DenseGradient {
     var rows: AlignedBuffer<Float>
     var panel: AlignedBuffer<Float>
     var excluded: AlignedBuffer<Int32>
-    let selection: TopSelection
+    let part: TopSelection.Part
     var sawNaN = false
 
-    init(samples: Int, atMost selected: Int) {
+    init(samples: Int, selection: TopSelection) {
       rows = AlignedBuffer(count: DenseGradient.panelRows * samples)
       panel = AlignedBuffer(count: DenseGradient.panelRows * DenseGradient.panelColumns)
       excluded = AlignedBuffer(count: DenseGradient.panelColumns)
-      selection = TopSelection(atMost: selected)
+      part = TopSelection.Part(of: selection)
     }
   }
 
@@ -41,7 +43,11 @@ final class DenseGradient {
   init(pool: ThreadPool, inputs: Int, samples: Int, groups: Int, selected: Int) {
     self.pool = pool
     gatheredInput = AlignedBuffer(count: groups > 1 ? inputs * samples : 0)
-    workers = (0..<pool.threads).map { _ in Worker(samples: samples, atMost: selected) }
+    let selection = TopSelection(atMost: selected)
+    self.selection = selection
+    workers = (0..<pool.threads).map { _ in
+      Worker(samples: groups > 1 ? samples : 0, selection: selection)
+    }
   }
 
   /// Takes a layer's input and the gradient of its output; both must stay as they are.
@@ -74,8 +80,9 @@ final class DenseGradient {
     _ order: TopSelection.Order, count: Int, csr: borrowing CSR,
     isKept: borrowing AlignedBuffer<Bool>
   ) -> UnsafeBufferPointer<Int64>? {
+    selection.begin(order, count: count)
     for index in 0..<workers.count {
-      workers[index].selection.begin(order, count: count)
+      workers[index].part.begin()
       workers[index].sawNaN = false
     }
     let (rowPanels, columnPanels) = (
@@ -93,8 +100,7 @@ final class DenseGradient {
         worker: gradient.workers[worker])
     }
     for index in 0..<workers.count where workers[index].sawNaN { return nil }
-    let selection = workers[0].selection
-    for index in 1..<workers.count { selection.merge(workers[index].selection) }
+    for index in 0..<workers.count { workers[index].part.handOver() }
     return unsafe selection.finish()
   }
 
@@ -139,7 +145,7 @@ final class DenseGradient {
       let excluded = unsafe kept.write(row: row, range: columns, into: worker.excluded.base)
       let scores = unsafe UnsafeMutableBufferPointer(
         start: worker.panel.base + (row - rows.lowerBound) * columns.count, count: columns.count)
-      let isOrdered = unsafe worker.selection.offer(
+      let isOrdered = unsafe worker.part.offer(
         scores, firstPosition: row * inputs + columns.lowerBound,
         excluding: UnsafeBufferPointer(start: worker.excluded.base, count: excluded))
       if !isOrdered { worker.sawNaN = true }
@@ -177,6 +183,9 @@ final class DenseGradient {
     return (rows, columns)
   }
 
+  /// Memory for `selected` positions that are not selected by gradient; what was is gone.
+  var positions: UnsafeMutableBufferPointer<Int64> { unsafe selection.positions }
+
   /// The whole gradient, (outputs · inputs): for layers whose dense form is no trouble.
   func array() -> [Float] {
     var whole = [Float](repeating: 0, count: outputs * inputs)
@@ -196,9 +205,9 @@ final class DenseGradient {
 
   /// Bytes held.
   var bytes: Int {
-    gatheredInput.count * 4
+    gatheredInput.count * 4 + selection.bytes
       + workers.reduce(0) {
-        $0 + ($1.rows.count + $1.panel.count + $1.excluded.count) * 4 + $1.selection.bytes
+        $0 + ($1.rows.count + $1.panel.count + $1.excluded.count) * 4 + $1.part.bytes
       }
   }
 }

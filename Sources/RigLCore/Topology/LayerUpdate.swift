@@ -18,7 +18,9 @@ public final class LayerUpdate {
   private var hasGradient = false
   private var kept = 0
   private var grown = unsafe UnsafeBufferPointer<Int64>(start: nil, count: 0)
-  private var randomPositions: AlignedBuffer<Int64>
+  /// Where positions drawn at random go, unless the gradient's selection has room for them.
+  private var ownPositions: AlignedBuffer<Int64>
+  private let mostMoved: Int
 
   init(
     first: SparseWeights, seed: UInt64, scratch: TopologyScratch, gradient: DenseGradient?,
@@ -28,7 +30,8 @@ public final class LayerUpdate {
     self.seed = seed
     self.scratch = scratch
     self.gradient = gradient
-    randomPositions = AlignedBuffer(count: moved)
+    ownPositions = AlignedBuffer(count: gradient == nil ? moved : 0)
+    mostMoved = moved
   }
 
   /// Connections of the layer (n_l).
@@ -108,13 +111,14 @@ extension LayerUpdate {
     let candidates = weights.positions - kept
     precondition(count <= candidates, "grow \(count) of \(candidates) candidates")
     precondition(
-      count <= randomPositions.count,
-      "grow \(count) connections at random: the schedule moves at most \(randomPositions.count)")
+      count <= mostMoved,
+      "grow \(count) connections at random: the schedule moves at most \(mostMoved)")
     let random = CounterRandom(
       seed: seed, purpose: .growth, layer: layerIndex, stream: batchesConsumed)
     // Ranks among the candidates, ascending; then each rank's position, by walking the kept
     // connections beside them.
-    let ranks = unsafe UnsafeMutableBufferPointer(start: randomPositions.base, count: count)
+    let memory = unsafe gradient?.positions.baseAddress ?? ownPositions.base
+    let ranks = unsafe UnsafeMutableBufferPointer(start: memory, count: count)
     var chosen = unsafe MutableSpan(_unsafeElements: ranks)
     random.sampleWithoutReplacement(of: Int64(candidates), into: &chosen)
     var keptIndex = nextKept(after: -1)

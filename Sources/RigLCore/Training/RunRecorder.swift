@@ -5,6 +5,8 @@ final class RunRecorder {
 
   private unowned let trainer: Trainer
   let folder: RunFolder
+  /// Nobody else writes in the folder as long as this training lasts.
+  private let lock: RunLock
   private let store: CheckpointStore
   private let metrics: MetricsLog
   private let started = ContinuousClock.now
@@ -25,6 +27,7 @@ final class RunRecorder {
       folder = try RunFolder.create(
         named: "\(trainer.configuration.method.rawValue)", configuration: text)
     }
+    lock = try folder.lock()
     store = folder.checkpoints(keep: trainer.options.keep)
     metrics = try MetricsLog.create(at: folder.metricsPath)
     earlierSeconds = 0
@@ -36,6 +39,7 @@ final class RunRecorder {
   init(resuming path: String, _ trainer: Trainer) throws(RigLError) {
     self.trainer = trainer
     folder = try RunFolder.open(path)
+    lock = try folder.lock()
     try folder.removeStaleTemporaries()
     store = folder.checkpoints(keep: trainer.options.keep)
     if let latest = try store.latest() {
@@ -53,6 +57,9 @@ final class RunRecorder {
     earlierSeconds = lastRow?.elapsedSeconds ?? 0
     hasTestResult = lastRow?.split == .test && lastRow?.step == trainer.step.step
     lastLine = (0, 0)
+    if !lock.isHeld {
+      warnings.append("\(path): this file system has no locks; do not resume the run twice at once")
+    }
   }
 
   // MARK: - Metrics

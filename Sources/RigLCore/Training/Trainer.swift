@@ -149,7 +149,7 @@ public final class Trainer {
   /// Goes on with a run from its last complete checkpoint.
   ///
   /// - Throws: a configuration error that names the key if the run was started with another
-  ///   configuration.
+  ///   configuration, or the folder if another training is writing there (``RunFolder/lock()``).
   public func resume(_ path: String) throws(RigLError) -> Result {
     let recorder = try RunRecorder(resuming: path, self)
     return try run(recorder)
