@@ -53,6 +53,33 @@ typedef struct csk_kernels {
                                 const int32_t *labels, float label_smoothing, float gradient_scale,
                                 float *gradient, double *loss, int32_t *predictions,
                                 int32_t *ranks);
+  // csk_planes.h
+  void (*pack_activation_row)(const float *x, int32_t channels, int32_t width, const float *scale,
+                              const float *shift, bool relu, const csk_row_layout *layout,
+                              float *target);
+  void (*pack_gradient_row)(const float *gradient, const float *y, const float *addend,
+                            int32_t channels, int32_t width, int32_t live,
+                            const csk_gradient_affine *affine, const csk_row_layout *layout,
+                            float *target, double *sums);
+  void (*unpack_output_row)(const float *product, ptrdiff_t product_channel_stride,
+                            const float *bias, const float *residual, int32_t channels,
+                            int32_t width, int32_t live, float *y, csk_row_statistics *statistics);
+  void (*unpack_gradient_row)(const float *d, const float *activation, const float *x,
+                              const float *mean, const float *addend, int32_t channels,
+                              int32_t width, const csk_row_layout *layout, const float *scale,
+                              const float *shift, float *result, double (*sums)[2]);
+  void (*join_row)(const float *x, const float *scale, const float *shift, const float *r,
+                   const float *shortcut_scale, const float *shortcut_shift, int32_t channels,
+                   int32_t width, bool relu, float *y);
+  void (*join_gradient_row)(const float *gradient, const float *y, const float *x,
+                            const float *mean, double (*sums)[2], const float *r,
+                            const float *shortcut_mean, double (*shortcut_sums)[2],
+                            int32_t channels, int32_t width, float *result);
+  void (*average_row)(const float *x, const float *scale, const float *shift, bool relu,
+                      int32_t channels, int32_t width, float factor, float *y);
+  void (*average_gradient_row)(const float *gradient, const float *x, const float *scale,
+                               const float *shift, bool relu, const float *mean, int32_t channels,
+                               int32_t width, float factor, float *result, double (*sums)[2]);
   // csk_measure.h: one pass of each; measure_fma returns its number of lanes.
   int64_t (*measure_fma)(int64_t iterations, float multiplier, float addend, float *sum);
   uint32_t (*measure_read)(const float *values, int64_t count);
@@ -67,18 +94,21 @@ void csk_sparse_scalar(csk_kernels *kernels);
 void csk_select_scalar(csk_kernels *kernels);
 void csk_update_scalar(csk_kernels *kernels);
 void csk_pack_scalar(csk_kernels *kernels);
+void csk_planes_scalar(csk_kernels *kernels);
 void csk_measure_scalar(csk_kernels *kernels);
 #if CSK_ARCH_X86_64
 void csk_sparse_avx2(csk_kernels *kernels);
 void csk_select_avx2(csk_kernels *kernels);
 void csk_update_avx2(csk_kernels *kernels);
 void csk_pack_avx2(csk_kernels *kernels);
+void csk_planes_avx2(csk_kernels *kernels);
 void csk_measure_avx2(csk_kernels *kernels);
 #elif CSK_ARCH_AARCH64
 void csk_sparse_neon(csk_kernels *kernels);
 void csk_select_neon(csk_kernels *kernels);
 void csk_update_neon(csk_kernels *kernels);
 void csk_pack_neon(csk_kernels *kernels);
+void csk_planes_neon(csk_kernels *kernels);
 void csk_measure_neon(csk_kernels *kernels);
 #endif
 

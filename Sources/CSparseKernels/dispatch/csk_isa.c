@@ -36,6 +36,7 @@ static void set_up(void) {
   csk_select_scalar(scalar);
   csk_update_scalar(scalar);
   csk_pack_scalar(scalar);
+  csk_planes_scalar(scalar);
   csk_measure_scalar(scalar);
   csk_isa best = csk_isa_scalar;
 #if CSK_ARCH_X86_64

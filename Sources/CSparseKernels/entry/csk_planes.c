@@ -1,0 +1,126 @@
+// entry/csk_planes.c: checks the arguments of rows into and out of scratch once, then dispatches.
+#include "csk_internal.h"
+
+static bool row_is_valid(int32_t channels, int32_t width) {
+  return channels >= 0 && width >= 0;
+}
+
+/// Whether a pointer to the row's elements may be used: null only if there are none.
+static bool is_usable(const void *values, int32_t channels, int32_t width) {
+  return values || channels == 0 || width == 0;
+}
+
+/// Columns of one phase of one channel must not be another's.
+static bool layout_is_valid(const csk_row_layout *layout, int32_t channels) {
+  if (!layout || layout->stride < 1 || layout->phases < 1 || layout->phases > layout->stride ||
+      layout->before < 0 || layout->columns < 0)
+    return false;
+  const ptrdiff_t size = (ptrdiff_t)layout->columns * csk_plane_lanes;
+  return (layout->phases == 1 || layout->phase_stride >= size) &&
+         (channels <= 1 || layout->channel_stride >= size);
+}
+
+/// Whether every element of a row has its place in scratch.
+static bool stores_all(const csk_row_layout *layout, int32_t width) {
+  return layout->phases == layout->stride &&
+         (int64_t)layout->before + width <= (int64_t)layout->columns * layout->stride;
+}
+
+csk_status csk_pack_activation_row_on(csk_isa isa, const float *x, int32_t channels, int32_t width,
+                                      const float *scale, const float *shift, bool relu,
+                                      const csk_row_layout *layout, float *target) {
+  if (!row_is_valid(channels, width) || !layout_is_valid(layout, channels) || !scale != !shift ||
+      !is_usable(x, channels, width) || !is_usable(target, channels, layout->columns))
+    return csk_status_invalid_argument;
+  const csk_kernels *kernels = csk_kernels_for(isa);
+  if (!kernels) return csk_status_unsupported_isa;
+  kernels->pack_activation_row(x, channels, width, scale, shift, relu, layout, target);
+  return csk_status_ok;
+}
+
+csk_status csk_pack_activation_row(const float *x, int32_t channels, int32_t width,
+                                   const float *scale, const float *shift, bool relu,
+                                   const csk_row_layout *layout, float *target) {
+  return csk_pack_activation_row_on(csk_isa_current(), x, channels, width, scale, shift, relu,
+                                    layout, target);
+}
+
+csk_status csk_pack_gradient_row_on(csk_isa isa, const float *gradient, const float *y,
+                                    const float *addend, int32_t channels, int32_t width,
+                                    int32_t live, const csk_gradient_affine *affine,
+                                    const csk_row_layout *layout, float *target, double *sums) {
+  if (!row_is_valid(channels, width) || !layout_is_valid(layout, channels) || live < 1 ||
+      live > csk_plane_lanes || !is_usable(gradient, channels, width) ||
+      !is_usable(target, channels, layout->columns))
+    return csk_status_invalid_argument;
+  if (affine && !(is_usable(y, channels, width) && is_usable(affine->a, channels, width) &&
+                  is_usable(affine->b, channels, width) && is_usable(affine->c, channels, width)))
+    return csk_status_invalid_argument;
+  const csk_kernels *kernels = csk_kernels_for(isa);
+  if (!kernels) return csk_status_unsupported_isa;
+  kernels->pack_gradient_row(gradient, y, addend, channels, width, live, affine, layout, target,
+                             sums);
+  return csk_status_ok;
+}
+
+csk_status csk_pack_gradient_row(const float *gradient, const float *y, const float *addend,
+                                 int32_t channels, int32_t width, int32_t live,
+                                 const csk_gradient_affine *affine, const csk_row_layout *layout,
+                                 float *target, double *sums) {
+  return csk_pack_gradient_row_on(csk_isa_current(), gradient, y, addend, channels, width, live,
+                                  affine, layout, target, sums);
+}
+
+csk_status csk_unpack_output_row_on(csk_isa isa, const float *product,
+                                    ptrdiff_t product_channel_stride, const float *bias,
+                                    const float *residual, int32_t channels, int32_t width,
+                                    int32_t live, float *y, csk_row_statistics *statistics) {
+  if (!row_is_valid(channels, width) || live < 1 || live > csk_plane_lanes ||
+      !is_usable(product, channels, width) || !is_usable(y, channels, width))
+    return csk_status_invalid_argument;
+  if (channels > 1 && product_channel_stride < (ptrdiff_t)width * csk_plane_lanes)
+    return csk_status_invalid_argument;
+  if (statistics && channels > 0 && !(statistics->pivot && statistics->sums))
+    return csk_status_invalid_argument;
+  const csk_kernels *kernels = csk_kernels_for(isa);
+  if (!kernels) return csk_status_unsupported_isa;
+  kernels->unpack_output_row(product, product_channel_stride, bias, residual, channels, width, live,
+                             y, statistics);
+  return csk_status_ok;
+}
+
+csk_status csk_unpack_output_row(const float *product, ptrdiff_t product_channel_stride,
+                                 const float *bias, const float *residual, int32_t channels,
+                                 int32_t width, int32_t live, float *y,
+                                 csk_row_statistics *statistics) {
+  return csk_unpack_output_row_on(csk_isa_current(), product, product_channel_stride, bias,
+                                  residual, channels, width, live, y, statistics);
+}
+
+csk_status csk_unpack_gradient_row_on(csk_isa isa, const float *d, const float *activation,
+                                      const float *x, const float *mean, const float *addend,
+                                      int32_t channels, int32_t width, const csk_row_layout *layout,
+                                      const float *scale, const float *shift, float *result,
+                                      double (*sums)[2]) {
+  if (!row_is_valid(channels, width) || !layout_is_valid(layout, channels) || !scale != !shift ||
+      !is_usable(d, channels, width) || !is_usable(result, channels, width))
+    return csk_status_invalid_argument;
+  if (sums && !(is_usable(x, channels, width) && is_usable(mean, channels, width)))
+    return csk_status_invalid_argument;
+  // Without an addend what is not stored is 0 whatever the mask.
+  if (activation && addend && !stores_all(layout, width) && !is_usable(x, channels, width))
+    return csk_status_invalid_argument;
+  const csk_kernels *kernels = csk_kernels_for(isa);
+  if (!kernels) return csk_status_unsupported_isa;
+  kernels->unpack_gradient_row(d, activation, x, mean, addend, channels, width, layout, scale,
+                               shift, result, sums);
+  return csk_status_ok;
+}
+
+csk_status csk_unpack_gradient_row(const float *d, const float *activation, const float *x,
+                                   const float *mean, const float *addend, int32_t channels,
+                                   int32_t width, const csk_row_layout *layout, const float *scale,
+                                   const float *shift, float *result, double (*sums)[2]) {
+  return csk_unpack_gradient_row_on(csk_isa_current(), d, activation, x, mean, addend, channels,
+                                    width, layout, scale, shift, result, sums);
+}
