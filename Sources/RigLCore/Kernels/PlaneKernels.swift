@@ -49,6 +49,13 @@ struct PlaneRow {
   let base: UnsafeMutablePointer<Float>
   let channels: Int
   let width: Int
+
+  /// Some channels of the row.
+  subscript(channels: Range<Int>) -> PlaneRow {
+    unsafe PlaneRow(
+      base: base + channels.lowerBound * width * BandGeometry.lanes, channels: channels.count,
+      width: width)
+  }
 }
 
 extension Tensor {
@@ -77,18 +84,22 @@ extension PlaneRow {
   ///
   /// - Parameters:
   ///   - norm: the batch-norm, with the row of its input; nil: the gradient as it is.
+  ///   - firstChannel: the batch-norm's channel that is the row's first.
   ///   - addend: what came past by a shortcut.
   ///   - live: lanes that are samples.
   ///   - sums: (channels) are added the sums over columns and lanes.
   func packGradient(
-    _ norm: (norm: BatchNorm, input: PlaneRow)?, addend: PlaneRow? = nil, live: Int,
-    _ layout: RowLayout, into target: UnsafeMutablePointer<Float>,
+    _ norm: (norm: BatchNorm, input: PlaneRow)?, firstChannel: Int = 0,
+    addend: PlaneRow? = nil, live: Int, _ layout: RowLayout,
+    into target: UnsafeMutablePointer<Float>,
     sums: UnsafeMutablePointer<Double>? = nil
   ) {
     var view = layout.view
     var status = csk_status_ok
     if let (norm, input) = unsafe norm {
-      var affine = unsafe csk_gradient_affine(a: norm.a.base, b: norm.b.base, c: norm.c.base)
+      var affine = unsafe csk_gradient_affine(
+        a: norm.a.base + firstChannel, b: norm.b.base + firstChannel,
+        c: norm.c.base + firstChannel)
       status = unsafe csk_pack_gradient_row(
         base, input.base, addend?.base, Int32(channels), Int32(width), Int32(live), &affine, &view,
         target, sums)

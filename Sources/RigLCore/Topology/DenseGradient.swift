@@ -21,6 +21,14 @@ final class DenseGradient {
   private var samples = 0
   private var inputView: MatrixView?
   private var outputGradient: Tensor?
+  /// The convolution that the operands belong to; nil: a linear layer.
+  private var convolution: PlaneConvolution?
+  /// Output rows and input columns of a panel of this layer.
+  private var panel = (rows: panelRows, columns: panelColumns)
+
+  /// Output channels of a convolution's panel, which has all columns: few, so that there are panels
+  /// for all threads, and the packing still weighs little against the products.
+  private static let convolutionRows = 16
 
   /// One thread's part of the work.
   final class Worker {
@@ -30,33 +38,54 @@ final class DenseGradient {
     let part: TopSelection.Part
     var sawNaN = false
 
-    init(samples: Int, selection: TopSelection) {
-      rows = AlignedBuffer(count: DenseGradient.panelRows * samples)
-      panel = AlignedBuffer(count: DenseGradient.panelRows * DenseGradient.panelColumns)
+    init(rows: Int, panel: Int, selection: TopSelection) {
+      self.rows = AlignedBuffer(count: rows)
+      self.panel = AlignedBuffer(count: panel)
       excluded = AlignedBuffer(count: DenseGradient.panelColumns)
       part = TopSelection.Part(of: selection)
     }
   }
 
-  /// Memory for layers of at most `inputs` inputs, batches of at most `samples` (dead lanes
-  /// included) in `groups` groups, and selections of at most `selected` positions.
-  init(pool: ThreadPool, inputs: Int, samples: Int, groups: Int, selected: Int) {
+  /// Memory for some layers of a model and selections of at most `selected` positions.
+  init(pool: ThreadPool, layers: [SparseWeights], model: Model, selected: Int) {
     self.pool = pool
+    let groups = model.capacity.dividedUp(by: model.lanes)
+    let samples = groups * model.lanes
+    let linear = layers.filter { $0.geometry == nil }
+    let inputs = linear.map(\.inputs).max() ?? 0
     gatheredInput = AlignedBuffer(count: groups > 1 ? inputs * samples : 0)
     let selection = TopSelection(atMost: selected)
     self.selection = selection
+    var (rows, panel) = (0, 0)
+    if !linear.isEmpty {
+      rows = groups > 1 ? DenseGradient.panelRows * samples : 0
+      panel = DenseGradient.panelRows * DenseGradient.panelColumns
+    }
+    for layer in layers {
+      guard let geometry = layer.geometry else { continue }
+      let height = min(DenseGradient.convolutionRows, layer.outputs)
+      rows = max(rows, geometry.growthScratchCount(outputs: height))
+      panel = max(panel, height * layer.inputs)
+    }
     workers = (0..<pool.threads).map { _ in
-      Worker(samples: groups > 1 ? samples : 0, selection: selection)
+      Worker(rows: rows, panel: panel, selection: selection)
     }
   }
 
   /// Takes a layer's input and the gradient of its output; both must stay as they are.
   func begin(_ operands: GradientOperands) {
     let (input, outputGradient) = (operands.input, operands.outputGradient)
+    convolution = operands.convolution
+    self.outputGradient = outputGradient
+    if let shape = convolution?.geometry.shape {
+      (inputs, outputs) = (shape.inputs * shape.taps, shape.outputs)
+      panel = (min(DenseGradient.convolutionRows, outputs), inputs)
+      return
+    }
+    panel = (DenseGradient.panelRows, DenseGradient.panelColumns)
     inputs = input.shape.count
     outputs = outputGradient.shape.count
     samples = input.groups * input.lanes
-    self.outputGradient = outputGradient
     guard input.groups > 1 else {
       unsafe inputView = unsafe MatrixView(base: input.base, stride: input.lanes)
       return
@@ -86,8 +115,7 @@ final class DenseGradient {
       workers[index].sawNaN = false
     }
     let (rowPanels, columnPanels) = (
-      outputs.dividedUp(by: DenseGradient.panelRows),
-      inputs.dividedUp(by: DenseGradient.panelColumns)
+      outputs.dividedUp(by: panel.rows), inputs.dividedUp(by: panel.columns)
     )
     // A noncopyable argument cannot go into the context: its memory does.
     let kept = unsafe KeptRows(
@@ -142,13 +170,19 @@ final class DenseGradient {
   private func score(rowPanel: Int, columnPanel: Int, kept: KeptRows, worker: Worker) {
     let (rows, columns) = multiply(rowPanel: rowPanel, columnPanel: columnPanel, worker: worker)
     for row in rows {
-      let excluded = unsafe kept.write(row: row, range: columns, into: worker.excluded.base)
-      let scores = unsafe UnsafeMutableBufferPointer(
-        start: worker.panel.base + (row - rows.lowerBound) * columns.count, count: columns.count)
-      let isOrdered = unsafe worker.part.offer(
-        scores, firstPosition: row * inputs + columns.lowerBound,
-        excluding: UnsafeBufferPointer(start: worker.excluded.base, count: excluded))
-      if !isOrdered { worker.sawNaN = true }
+      let scores = unsafe worker.panel.base + (row - rows.lowerBound) * columns.count
+      for start in stride(
+        from: columns.lowerBound, to: columns.upperBound, by: DenseGradient.panelColumns)
+      {
+        let piece = start..<min(start + DenseGradient.panelColumns, columns.upperBound)
+        let excluded = unsafe kept.write(row: row, range: piece, into: worker.excluded.base)
+        let offered = unsafe UnsafeMutableBufferPointer(
+          start: scores + (start - columns.lowerBound), count: piece.count)
+        let isOrdered = unsafe worker.part.offer(
+          offered, firstPosition: row * inputs + start,
+          excluding: UnsafeBufferPointer(start: worker.excluded.base, count: excluded))
+        if !isOrdered { worker.sawNaN = true }
+      }
     }
   }
 
@@ -156,12 +190,16 @@ final class DenseGradient {
   private func multiply(
     rowPanel: Int, columnPanel: Int, worker: Worker
   ) -> (rows: Range<Int>, columns: Range<Int>) {
+    let rows = rowPanel * panel.rows..<min((rowPanel + 1) * panel.rows, outputs)
+    let columns = columnPanel * panel.columns..<min((columnPanel + 1) * panel.columns, inputs)
+    if let convolution, let outputGradient {
+      unsafe convolution.weightGradients(
+        outputGradient, outputs: rows, into: worker.panel.base, scratch: worker.rows.base)
+      return (rows, columns)
+    }
     guard let outputGradient, let inputView = unsafe inputView else {
       preconditionFailure("DenseGradient: begin has not been called")
     }
-    let (height, width) = (DenseGradient.panelRows, DenseGradient.panelColumns)
-    let rows = rowPanel * height..<min((rowPanel + 1) * height, outputs)
-    let columns = columnPanel * width..<min((columnPanel + 1) * width, inputs)
     let gradientRows: MatrixView
     if outputGradient.groups > 1 {
       // Channel 0's row would lie before the panel's memory; only the rows asked for are touched.
@@ -174,11 +212,11 @@ final class DenseGradient {
         base: outputGradient.base + rows.lowerBound * outputGradient.lanes,
         stride: outputGradient.lanes)
     }
-    let panel = unsafe MatrixView(base: worker.panel.base, stride: columns.count)
+    let result = unsafe MatrixView(base: worker.panel.base, stride: columns.count)
     let inputColumns = unsafe MatrixView(
       base: inputView.base + columns.lowerBound * inputView.stride, stride: inputView.stride)
     unsafe denseProduct(
-      gradientRows, transposeB: true, inputColumns, into: panel, m: rows.count, n: columns.count,
+      gradientRows, transposeB: true, inputColumns, into: result, m: rows.count, n: columns.count,
       k: samples)
     return (rows, columns)
   }
@@ -189,8 +227,8 @@ final class DenseGradient {
   /// The whole gradient, (outputs · inputs): for layers whose dense form is no trouble.
   func array() -> [Float] {
     var whole = [Float](repeating: 0, count: outputs * inputs)
-    for rowPanel in 0..<outputs.dividedUp(by: DenseGradient.panelRows) {
-      for columnPanel in 0..<inputs.dividedUp(by: DenseGradient.panelColumns) {
+    for rowPanel in 0..<outputs.dividedUp(by: panel.rows) {
+      for columnPanel in 0..<inputs.dividedUp(by: panel.columns) {
         let (rows, columns) = multiply(
           rowPanel: rowPanel, columnPanel: columnPanel, worker: workers[0])
         for (place, row) in rows.enumerated() {

@@ -7,10 +7,7 @@ private final class DenseGradientCollector: ConnectionMover {
   init(_ model: Model, pool: ThreadPool) {
     layers = model.sparseLayers
     collected = layers.map { _ in [] }
-    let samples = model.capacity.dividedUp(by: model.lanes) * model.lanes
-    gradient = DenseGradient(
-      pool: pool, inputs: layers.map(\.inputs).max() ?? 0, samples: samples,
-      groups: samples / model.lanes, selected: 0)
+    gradient = DenseGradient(pool: pool, layers: layers, model: model, selected: 0)
   }
 
   func move(_ weights: SparseWeights, _ operands: GradientOperands) {

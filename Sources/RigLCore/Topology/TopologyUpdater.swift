@@ -41,11 +41,8 @@ final class TopologyUpdater: ConnectionMover {
       layers.map { UpdateSchedule.moved(of: $0.count, fraction: schedule.initialFraction) }.max()
       ?? 0
     var gradient: DenseGradient?
-    if method.timing == .insteadOfWeightStep, let inputs = layers.map(\.inputs).max() {
-      let samples = model.capacity.dividedUp(by: model.lanes) * model.lanes
-      gradient = DenseGradient(
-        pool: pool, inputs: inputs, samples: samples, groups: samples / model.lanes,
-        selected: mostMoved)
+    if method.timing == .insteadOfWeightStep, !layers.isEmpty {
+      gradient = DenseGradient(pool: pool, layers: layers, model: model, selected: mostMoved)
     }
     if let first = layers.first {
       update = LayerUpdate(

@@ -137,6 +137,13 @@ struct BandGeometry {
     max(packed.count + product.count, gradient.count + 2 * activation.count)
   }
 
+  /// Floats of scratch for the dense gradient of some output channels: a packed band, a row of the
+  /// output's gradient, and the gradient by tap.
+  func growthScratchCount(outputs: Int) -> Int {
+    packed.count + outputs * output.width * BandGeometry.lanes
+      + outputs * shape.inputs * shape.taps
+  }
+
   // MARK: - Taps
 
   /// Where a tap's operand lies in `packed`, from the place of the output pixel.

@@ -34,7 +34,7 @@ final class SparseBandKernel: BandKernel {
         rowStride: geometry.activation.channelStride,
         columnStride: geometry.gradient.channelStride, tapOffsets: geometry.backwardTaps,
         phases: geometry.phases * geometry.phases, phaseStride: geometry.activation.phaseStride,
-        tapPhases: geometry.tapPhases))
+        tapPhases: geometry.tapPhases), geometry: geometry)
   }
 
   var weight: Parameter { weights.parameter }

@@ -102,7 +102,7 @@ final class PlaneConvolution {
 
   /// Brings a band of input rows, with its halo, into scratch. One that continues the band before
   /// finds the rows that both need there.
-  private func packInput(
+  func packInput(
     _ input: Tensor, group: Int, firstRow: Int, continues: Bool,
     into packed: UnsafeMutablePointer<Float>
   ) {
