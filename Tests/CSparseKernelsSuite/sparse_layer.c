@@ -59,10 +59,24 @@ layer sparse_layer_make(const csk_csr *csr, csk_tiles tiles, int32_t slab_rows,
   set_strides(&t.forward_tiles, &t.x, &t.dy);
   set_strides(&t.backward_tiles, &t.dy, &t.x);
   const int32_t x_stride = tiles.rows * t.x.width, y_stride = tiles.rows * t.dy.width;
-  const csk_list_shape forward = {
-      csk_direction_forward, slab_rows, block_columns, y_stride, x_stride, sparse_shifts};
-  const csk_list_shape backward = {
-      csk_direction_backward, slab_rows, block_columns, x_stride, y_stride, sparse_shifts};
+  const csk_list_shape forward = {csk_direction_forward,
+                                  slab_rows,
+                                  block_columns,
+                                  y_stride,
+                                  x_stride,
+                                  sparse_shifts,
+                                  0,
+                                  0,
+                                  NULL};
+  const csk_list_shape backward = {csk_direction_backward,
+                                   slab_rows,
+                                   block_columns,
+                                   x_stride,
+                                   y_stride,
+                                   sparse_shifts,
+                                   0,
+                                   0,
+                                   NULL};
   t.forward = sparse_build_list(csr, &forward, t.weights);
   t.backward = sparse_build_list(csr, &backward, t.weights);
   return t;

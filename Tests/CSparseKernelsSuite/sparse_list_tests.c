@@ -89,7 +89,10 @@ void test_list_order(void) {
                                       shapes[i].block_columns,
                                       24,
                                       40,
-                                      shapes[i].taps == 9 ? taps_offsets : NULL};
+                                      shapes[i].taps == 9 ? taps_offsets : NULL,
+                                      0,
+                                      0,
+                                      NULL};
         built_list b = sparse_build_list(&t.csr, &shape, NULL);
         CSK_CHECK(b.status == csk_status_ok, "status %d", b.status);
         if (b.status == csk_status_ok) check_list(&t.csr, &shape, &b);
@@ -104,8 +107,9 @@ void test_list_strides(void) {
   const int32_t tap_offsets[4] = {3, 1, 2, 0};
   topology t = sparse_topology_random(30, 25, 4, 0.2, 5);
   for (int direction = 0; direction < 2; direction++) {
-    const csk_list_shape plain = {(csk_direction)direction, 7, 6, 1, 1, NULL};
-    const csk_list_shape strided = {(csk_direction)direction, 7, 6, 64, 320, tap_offsets};
+    const csk_list_shape plain = {(csk_direction)direction, 7, 6, 1, 1, NULL, 0, 0, NULL};
+    const csk_list_shape strided = {
+        (csk_direction)direction, 7, 6, 64, 320, tap_offsets, 0, 0, NULL};
     built_list a = sparse_build_list(&t.csr, &plain, NULL),
                b = sparse_build_list(&t.csr, &strided, NULL);
     CSK_CHECK(
@@ -123,7 +127,7 @@ void test_list_bounds(void) {
   int32_t counts[rows];
   for (int32_t i = 0; i < rows; i++) counts[i] = i;
   topology different = sparse_topology_with_counts(rows, channels, 1, counts, 3);
-  const csk_list_shape one = {csk_direction_forward, rows, channels, 1, 1, NULL};
+  const csk_list_shape one = {csk_direction_forward, rows, channels, 1, 1, NULL, 0, 0, NULL};
   built_list b = sparse_build_list(&different.csr, &one, NULL);
   CSK_CHECK(b.storage.run_starts[1] == rows, "%d runs", (int)b.storage.run_starts[1]);
   CSK_CHECK(b.sizes.runs <= rows + 1, "runs measured as %d", (int)b.sizes.runs);
@@ -139,7 +143,7 @@ void test_list_bounds(void) {
     for (int32_t i = 0; i < channels; i += block) spread.columns[spread.nnz++] = i + row % block;
     spread.row_offsets[row + 1] = spread.nnz;
   }
-  const csk_list_shape blocks = {csk_direction_forward, 16, block, 1, 1, NULL};
+  const csk_list_shape blocks = {csk_direction_forward, 16, block, 1, 1, NULL, 0, 0, NULL};
   b = sparse_build_list(&spread.csr, &blocks, NULL);
   CSK_CHECK(b.storage.row_starts[b.sizes.segments] == rows * channels / block, " ");
   CSK_CHECK(b.sizes.rows == rows * channels / block, "rows measured as %d", (int)b.sizes.rows);
@@ -149,7 +153,7 @@ void test_list_bounds(void) {
 }
 
 void test_list_measure_arguments(void) {
-  const csk_list_shape good = {csk_direction_forward, 4, 4, 8, 8, NULL};
+  const csk_list_shape good = {csk_direction_forward, 4, 4, 8, 8, NULL, 0, 0, NULL};
   csk_list_sizes sizes;
   CSK_CHECK(csk_list_measure(&good, 5, 6, 1, 30, &sizes) == csk_status_ok, " ");
   CSK_CHECK(csk_list_measure(NULL, 5, 6, 1, 30, &sizes) == csk_status_invalid_argument, " ");
@@ -172,7 +176,7 @@ void test_list_measure_arguments(void) {
 
 void test_list_overflow(void) {
   csk_list_sizes sizes;
-  csk_list_shape shape = {csk_direction_forward, 1 << 20, 1 << 20, 1, 1 << 20, NULL};
+  csk_list_shape shape = {csk_direction_forward, 1 << 20, 1 << 20, 1, 1 << 20, NULL, 0, 0, NULL};
   CSK_CHECK(csk_list_measure(&shape, 2, 2048, 1, 9, &sizes) == csk_status_ok, " ");
   CSK_CHECK(csk_list_measure(&shape, 2, 2049, 1, 9, &sizes) == csk_status_overflow, " ");
   CSK_CHECK(csk_list_measure(&shape, 2049, 2, 1, 9, &sizes) == csk_status_ok, " ");
@@ -180,14 +184,14 @@ void test_list_overflow(void) {
   CSK_CHECK(csk_list_measure(&shape, 2049, 2, 1, 9, &sizes) == csk_status_overflow, " ");
   // Taps are added forward and subtracted backward: only one of the two leaves the range.
   const int32_t taps[2] = {0, (1 << 20) - 1}, further[2] = {0, 1 << 20};
-  shape = (csk_list_shape){csk_direction_forward, 64, 64, 1, 1 << 20, taps};
+  shape = (csk_list_shape){csk_direction_forward, 64, 64, 1, 1 << 20, taps, 0, 0, NULL};
   CSK_CHECK(csk_list_measure(&shape, 2, 2048, 2, 9, &sizes) == csk_status_ok, " ");
   shape.tap_offsets = further;
   CSK_CHECK(csk_list_measure(&shape, 2, 2048, 2, 9, &sizes) == csk_status_overflow, " ");
   shape.direction = csk_direction_backward;
   CSK_CHECK(csk_list_measure(&shape, 2048, 2, 2, 9, &sizes) == csk_status_ok, " ");
   // More connections, or columns, than an int32 index can name.
-  shape = (csk_list_shape){csk_direction_forward, 64, 64, 1, 1, NULL};
+  shape = (csk_list_shape){csk_direction_forward, 64, 64, 1, 1, NULL, 0, 0, NULL};
   CSK_CHECK(csk_list_measure(&shape, 1 << 20, 1 << 20, 1, INT32_MAX, &sizes) == csk_status_ok, " ");
   CSK_CHECK(csk_list_measure(&shape, 1 << 20, 1 << 20, 1, 1ll << 31, &sizes) == csk_status_overflow,
             " ");
@@ -201,7 +205,7 @@ void test_list_damaged_csr(void) {
   const int64_t row_offsets[][3] = {{0, 2, 4}, {0, 5, 4}, {0, -2, 4}, {1, 2, 4}, {0, 9, 4}};
   const int32_t columns[4] = {0, 5, 2, 4};
   for (int direction = 0; direction < 2; direction++) {
-    const csk_list_shape shape = {(csk_direction)direction, 1, 2, 1, 1, NULL};
+    const csk_list_shape shape = {(csk_direction)direction, 1, 2, 1, 1, NULL, 0, 0, NULL};
     csk_csr csr = {2, 6, 1, row_offsets[0], columns};
     built_list b = sparse_build_list(&csr, &shape, NULL);
     CSK_CHECK(b.status == csk_status_ok, "status %d", b.status);
@@ -227,7 +231,7 @@ void test_list_empty(void) {
   for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
     topology t = sparse_topology_random(shapes[i].rows, shapes[i].channels, 1, 0, 0);
     for (int direction = 0; direction < 2; direction++) {
-      const csk_list_shape shape = {(csk_direction)direction, 2, 2, 8, 8, NULL};
+      const csk_list_shape shape = {(csk_direction)direction, 2, 2, 8, 8, NULL, 0, 0, NULL};
       built_list b = sparse_build_list(&t.csr, &shape, NULL);
       CSK_CHECK(b.status == csk_status_ok, "status %d", b.status);
       if (b.status == csk_status_ok) check_list(&t.csr, &shape, &b);

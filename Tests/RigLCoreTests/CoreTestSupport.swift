@@ -43,8 +43,7 @@ extension Tensor {
 extension Model {
   /// A tensor for the gradient of the logits.
   func makeOutputGradient(_ values: [Float]) -> Tensor {
-    let gradient = Tensor(
-      shape: SampleShape(channels: outputs), capacity: capacity, lanes: lanes)
+    let gradient = Tensor(shape: outputShape, capacity: capacity, lanes: lanes)
     gradient.set(values)
     gradient.clearDeadLanes()
     return gradient
@@ -81,7 +80,7 @@ extension WeightLayer {
       let positions = dense.indices.filter { mask == nil || mask?[$0] != 0 }
       connections.setConnections(at: positions, weights: positions.map { dense[$0] })
     } else {
-      for (index, value) in dense.enumerated() { weight.values[index] = value }
+      for (index, value) in dense.enumerated() { weight.values[place(of: index)] = value }
     }
   }
 
@@ -91,7 +90,8 @@ extension WeightLayer {
 
   /// An array beside the weights (their values, gradient, a slot) in dense form.
   func dense(_ stored: borrowing AlignedBuffer<Float>) -> [Float] {
-    connections.map { $0.dense(stored) } ?? stored.array()
+    connections.map { $0.dense(stored) }
+      ?? (0..<stored.count).map { stored[place(of: $0)] }
   }
 
   /// 1 where a connection exists.

@@ -31,10 +31,16 @@ static int64_t quotient_up(int64_t a, int64_t b) {
   return (a + b - 1) / b;
 }
 
+/// Phases of a list row's channel: 1 without a stride, and always going forward.
+static int32_t phases_of(const csk_list_shape *shape) {
+  return shape->direction == csk_direction_backward && shape->phases > 1 ? shape->phases : 1;
+}
+
 static geometry geometry_of(const csk_list_shape *shape, int32_t rows, int32_t channels,
                             int32_t taps, int64_t nnz) {
   const bool forward = shape->direction == csk_direction_forward;
-  geometry g = {.list_rows = forward ? rows : channels, .reduced = forward ? channels : rows};
+  geometry g = {.list_rows = forward ? rows : channels * phases_of(shape),
+                .reduced = forward ? channels : rows};
   g.slab_rows = (int32_t)smaller(shape->slab_rows, g.list_rows > 0 ? g.list_rows : 1);
   g.block_columns = (int32_t)smaller(shape->block_columns, g.reduced > 0 ? g.reduced : 1);
   g.slabs = (int32_t)quotient_up(g.list_rows, g.slab_rows);
@@ -52,6 +58,12 @@ static bool is_valid(const csk_list_shape *shape, int32_t rows, int32_t channels
   if (shape->direction != csk_direction_forward && shape->direction != csk_direction_backward)
     return false;
   if (shape->slab_rows < 1 || shape->block_columns < 1) return false;
+  const int32_t phases = phases_of(shape);
+  if (phases > 1) {
+    if (shape->slab_rows % phases != 0 || !shape->tap_phases || phases > taps) return false;
+    for (int32_t tap = 0; tap < taps; tap++)
+      if (shape->tap_phases[tap] < 0 || shape->tap_phases[tap] >= phases) return false;
+  }
   if (nnz == 0) return true;
   const int64_t columns = (int64_t)channels * taps;
   return columns > 0 && (nnz - 1) / columns < rows;
@@ -68,7 +80,9 @@ static bool offsets_fit(const csk_list_shape *shape, const geometry *g, int32_t 
     if (offset > high) high = offset;
   }
   const int64_t last_column = (g->reduced > 0 ? g->reduced - 1 : 0) * (int64_t)shape->column_stride;
-  const int64_t last_row = (g->list_rows > 0 ? g->list_rows - 1 : 0) * (int64_t)shape->row_stride;
+  const int32_t phases = phases_of(shape), rows = g->list_rows / phases;
+  const int64_t last_row = (rows > 0 ? rows - 1 : 0) * (int64_t)shape->row_stride +
+                           (phases - 1) * (int64_t)shape->phase_stride;
   low += last_column < 0 ? last_column : 0;
   high += last_column > 0 ? last_column : 0;
   return low >= INT32_MIN && high <= INT32_MAX && last_row >= INT32_MIN && last_row <= INT32_MAX;
@@ -165,7 +179,8 @@ static path path_of(const builder *b, int32_t output) {
   if (b->shape->direction == csk_direction_forward)
     return (path){(int64_t)(output / g->slab_rows) * g->blocks, 1,
                   (int64_t)g->block_columns * b->csr->taps};
-  return (path){output / g->block_columns, g->blocks, (int64_t)g->slab_rows * b->csr->taps};
+  return (path){output / g->block_columns, g->blocks,
+                (int64_t)(g->slab_rows / phases_of(b->shape)) * b->csr->taps};
 }
 
 /// Counts each segment's connections into entry_starts[segment + 1], and checks the topology on
@@ -228,8 +243,17 @@ static inline int32_t channel_of(const csk_csr *csr, connection c) {
 
 /// The row of its slab that a connection belongs to.
 static inline int32_t row_in_slab(const builder *b, connection c, int32_t first_row) {
-  const bool forward = b->shape->direction == csk_direction_forward;
-  return (forward ? c.output : channel_of(b->csr, c)) - first_row;
+  if (b->shape->direction == csk_direction_forward) return c.output - first_row;
+  const int32_t channel = channel_of(b->csr, c), phases = phases_of(b->shape);
+  if (phases == 1) return channel - first_row;
+  const int32_t tap = b->csr->columns[c.index] - channel * b->csr->taps;
+  return channel * phases + b->shape->tap_phases[tap] - first_row;
+}
+
+/// The offset of a list row's result.
+static inline int32_t row_offset_of(const builder *b, int32_t row) {
+  const int32_t phases = phases_of(b->shape);
+  return row / phases * b->shape->row_stride + row % phases * b->shape->phase_stride;
 }
 
 static inline int32_t offset_of(const builder *b, connection c) {
@@ -289,7 +313,7 @@ static csk_run *place_rows(const builder *b, int32_t stored, int32_t first_row, 
   for (int32_t i = 0; i < stored; i++) {
     const int32_t row = b->rows[i], entries = b->counts[row];
     position *position = &b->positions[entries];
-    row_offsets[position->row++] = (first_row + row) * b->shape->row_stride;
+    row_offsets[position->row++] = row_offset_of(b, first_row + row);
     b->counts[row] = position->entry;
     position->entry += entries;
   }

@@ -39,6 +39,9 @@ void csk_list_choose(csk_direction direction, int32_t rows, int32_t channels, in
   const double height = fmax(fmax(near, reuse * reduced) / entries_a_row, 256);
 
   shape->direction = direction;
+  shape->phases = 0;
+  shape->phase_stride = 0;
+  shape->tap_phases = NULL;
   shape->slab_rows = part(list_rows, fmax(fmin(height, list_rows / 8.0), 64));
   shape->block_columns = part(reduced, columns);
 }

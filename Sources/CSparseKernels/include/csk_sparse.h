@@ -115,8 +115,9 @@ typedef struct csk_list_shape {
   const int32_t *tap_phases;  // (taps) each in 0..<phases; null without phases
 } csk_list_shape;
 
-/// Fills in direction, slab_rows and block_columns: a segmentation that suits the sparse kernels
-/// for a topology of this shape with `nnz` connections. A pure function of its arguments.
+/// Fills in direction, slab_rows and block_columns, without phases: a segmentation that suits the
+/// sparse kernels for a topology of this shape with `nnz` connections. A pure function of its
+/// arguments.
 void csk_list_choose(csk_direction direction, int32_t rows, int32_t channels, int32_t taps,
                      int64_t nnz, csk_list_shape *shape);
 

@@ -21,8 +21,10 @@ public final class Model {
   public let layers: Sequential
   /// The shape of an input sample.
   public let inputShape: SampleShape
+  /// The shape of an output sample: logits, as a rule.
+  public let outputShape: SampleShape
   /// The number of logits.
-  public let outputs: Int
+  public var outputs: Int { outputShape.count }
   /// The most samples in a batch.
   public let capacity: Int
   /// Samples in a group of the activations (L).
@@ -56,7 +58,7 @@ public final class Model {
     self.capacity = capacity
     lanes = layers.takesPlanes ? BandGeometry.lanes : Tensor.lanes(forBatch: capacity)
     weightLayers = layers.weightLayers
-    outputs = try layers.outputShape(of: inputShape).count
+    outputShape = try layers.outputShape(of: inputShape)
     try Model.checkMemory(weightLayers, connections, capacity: capacity)
     var names = Set<String>()
     for layer in weightLayers {

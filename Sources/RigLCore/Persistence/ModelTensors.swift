@@ -22,6 +22,9 @@ extension Model {
         tensors.append(SafetensorsTensor(part(parameter, slot.name), .float32, shape: shape))
       }
     }
+    for average in averages {
+      tensors.append(SafetensorsTensor(average.name, .float32, shape: [average.values.count]))
+    }
     return tensors
   }
 
@@ -37,16 +40,42 @@ extension Model {
         try writer.append(
           sparse.inPositionOrder(parameter.values), to: part(parameter, "values"))
       } else {
-        try writer.append(parameter.values, to: parameter.name)
+        try writer.append(inPositionOrder(parameter, parameter.values), to: parameter.name)
       }
       for slot in optimizer?.slots(of: parameter) ?? [] {
         let name = part(parameter, slot.name)
         if let sparse {
           try writer.append(sparse.inPositionOrder(slot.buffer), to: name)
         } else {
-          try writer.append(slot.buffer, to: name)
+          try writer.append(inPositionOrder(parameter, slot.buffer), to: name)
         }
       }
+    }
+    for average in averages { try writer.append(average.values, to: average.name) }
+  }
+
+  /// The elements of an array beside a parameter that is stored densely, in the order of positions.
+  private func inPositionOrder(
+    _ parameter: Parameter, _ stored: borrowing AlignedBuffer<Float>
+  ) -> AlignedBuffer<Float> {
+    var ordered = AlignedBuffer<Float>(count: stored.count)
+    let layer = weightLayers.first { $0.weight === parameter }
+    for position in 0..<stored.count {
+      ordered[position] = stored[layer?.place(of: position) ?? position]
+    }
+    return ordered
+  }
+
+  /// Reads such an array.
+  private func read(
+    _ name: String, _ parameter: Parameter, from file: SafetensorsFile,
+    into stored: inout AlignedBuffer<Float>
+  ) throws(RigLError) {
+    var ordered = AlignedBuffer<Float>(count: stored.count)
+    try file.read(name, shape: parameter.shape, into: &ordered)
+    let layer = weightLayers.first { $0.weight === parameter }
+    for position in 0..<stored.count {
+      stored[layer?.place(of: position) ?? position] = ordered[position]
     }
   }
 
@@ -69,7 +98,7 @@ extension Model {
         try file.read(part(parameter, "values"), shape: [sparse.count], into: &ordered)
         sparse.setWeights(ordered)
       } else {
-        try file.read(parameter.name, shape: parameter.shape, into: &parameter.values)
+        try read(parameter.name, parameter, from: file, into: &parameter.values)
       }
       for slot in optimizer?.slots(of: parameter) ?? [] {
         let name = part(parameter, slot.name)
@@ -78,9 +107,12 @@ extension Model {
           try file.read(name, shape: [sparse.count], into: &ordered)
           sparse.inStorageOrder(ordered, into: &slot.buffer)
         } else {
-          try file.read(name, shape: parameter.shape, into: &slot.buffer)
+          try read(name, parameter, from: file, into: &slot.buffer)
         }
       }
+    }
+    for average in averages {
+      try file.read(average.name, shape: [average.values.count], into: &average.values)
     }
   }
 
