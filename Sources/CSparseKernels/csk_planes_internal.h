@@ -6,11 +6,13 @@
 
 #include "csk_internal.h"
 
-// The family's second half, residual joins and averages; csk_planes_<isa> registers both.
+// Parts of the family that have their own files; csk_planes_<isa> registers them too.
 void csk_join_scalar(csk_kernels *kernels);
 #if CSK_ARCH_X86_64
+void csk_unpack_gradient_avx2(csk_kernels *kernels);
 void csk_join_avx2(csk_kernels *kernels);
 #elif CSK_ARCH_AARCH64
+void csk_unpack_gradient_neon(csk_kernels *kernels);
 void csk_join_neon(csk_kernels *kernels);
 #endif
 

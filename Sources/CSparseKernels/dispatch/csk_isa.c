@@ -47,6 +47,7 @@ static void set_up(void) {
     csk_select_avx2(avx2);
     csk_update_avx2(avx2);
     csk_pack_avx2(avx2);
+    csk_planes_avx2(avx2);
     csk_measure_avx2(avx2);
     best = csk_isa_avx2;
   }

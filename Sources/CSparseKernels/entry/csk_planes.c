@@ -16,7 +16,7 @@ static bool layout_is_valid(const csk_row_layout *layout, int32_t channels) {
       layout->before < 0 || layout->columns < 0)
     return false;
   const ptrdiff_t size = (ptrdiff_t)layout->columns * csk_plane_lanes;
-  return (layout->phases == 1 || layout->phase_stride >= size) &&
+  return (channels == 0 || layout->phases == 1 || layout->phase_stride >= size) &&
          (channels <= 1 || layout->channel_stride >= size);
 }
 
