@@ -72,18 +72,22 @@ public struct SampleFile: Sendable {
       switch content {
       case .images(let normalization):
         let pixels = bytes[index * shape.count..<(index + 1) * shape.count]
-        let (scale, shift) = (normalization.scale, normalization.shift)
-        samples.append(pixels.map { scale * Float($0) + shift })
+        samples.append(normalized(pixels.map { Float($0) }, normalization))
       case .text(let lines, let normalization):
-        var values = try parse(lines[index])
-        if let normalization {
-          let (scale, shift) = (normalization.scale, normalization.shift)
-          for place in values.indices { values[place] = scale * values[place] + shift }
-        }
-        samples.append(values)
+        let values = try parse(lines[index])
+        samples.append(normalization.map { normalized(values, $0) } ?? values)
       }
     }
     return samples
+  }
+
+  /// Pixels as the network sees them.
+  private func normalized(_ pixels: [Float], _ normalization: PixelNormalization) -> [Float] {
+    let plane = max(shape.height * shape.width, 1)
+    return pixels.enumerated().map { index, pixel in
+      let channel = index / plane
+      return normalization.scale(of: channel) * pixel + normalization.shift(of: channel)
+    }
   }
 
   // MARK: - Text
