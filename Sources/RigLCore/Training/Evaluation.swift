@@ -33,7 +33,7 @@ public final class Evaluator {
     self.model = model
     self.loss = loss
     pass = Pass(pool: pool, seed: 0)
-    packer = BatchPacker(dataset, capacity: model.capacity)
+    packer = BatchPacker(dataset, capacity: model.capacity, layout: model.inputLayout)
     batch = Batch(for: model)
     outcome = Outcome(capacity: model.capacity, classes: model.outputs, lanes: model.lanes)
   }
@@ -92,6 +92,11 @@ enum DamageLimit {
         + (first.map { "; the first: \($0.what)" } ?? ""),
       hint: "Repair or remove them.")
   }
+}
+
+extension Model {
+  /// The order in which the first layer takes a sample's values.
+  var inputLayout: Tensor.Layout { .vectors }
 }
 
 extension Batch {
