@@ -14,17 +14,11 @@ final class PhotoDecoder {
   private var workspace = AlignedBuffer<UInt8>(count: 0)
   /// The size of the picture in ``pixels``.
   private var size = (width: 0, height: 0)
-  /// Made for the first JPEG.
-  private var jpeg: tjhandle?
 
   /// Bytes beyond which a file is refused.
   static let mostBytes = 1 << 28
   /// Pixels beyond which a picture is refused, after it was made smaller while decoding.
-  static let mostPixels = 1 << 26
-
-  deinit {
-    if let jpeg = unsafe jpeg { unsafe tjDestroy(jpeg) }
-  }
+  static let mostPixels = 1 << 25
 
   /// Reads a file and makes of it what `plan` says, `side`² pixels of three channels.
   ///
@@ -138,10 +132,12 @@ final class PhotoDecoder {
     _ file: Span<UInt8>, _ name: String, side: Int,
     plan: (_ width: Int, _ height: Int) -> PhotoCrop
   ) throws(RigLError) -> (PhotoCrop, reduction: Int) {
-    if unsafe jpeg == nil { unsafe jpeg = tjInitDecompress() }
-    guard let jpeg = unsafe jpeg else {
+    // A new one for each picture: one that was used keeps tables, and after an error its state, so
+    // that what becomes of a damaged file would depend on the file before.
+    guard let jpeg = unsafe tjInitDecompress() else {
       throw RigLError(.data, "\(name): TurboJPEG could not be started")
     }
+    defer { unsafe tjDestroy(jpeg) }
     var (width, height, sampling, colours): (Int32, Int32, Int32, Int32) = (0, 0, 0, 0)
     let status = unsafe file.withUnsafeBufferPointer { file in
       unsafe tjDecompressHeader3(
@@ -159,7 +155,8 @@ final class PhotoDecoder {
     let decoded = unsafe file.withUnsafeBufferPointer { file in
       unsafe tjDecompress2(
         jpeg, file.baseAddress, UInt(file.count), pixels.base, Int32(size.width),
-        Int32(4 * size.width), Int32(size.height), Int32(format.rawValue), TJFLAG_LIMITSCANS)
+        Int32(4 * size.width), Int32(size.height), Int32(format.rawValue),
+        TJFLAG_LIMITSCANS | TJFLAG_STOPONWARNING)
     }
     guard decoded == 0 else { throw unsafe damaged(name, jpeg) }
     if hasInk { mixInk() }
