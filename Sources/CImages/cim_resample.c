@@ -64,7 +64,9 @@ static bool is_valid(cim_clip clip, cim_box box, int32_t columns, int32_t rows) 
          box.left + box.width <= clip.right + 1.0 && box.top + box.height <= clip.bottom + 1.0;
 }
 
-static size_t rounded(size_t bytes) { return (bytes + 15) / 16 * 16; }
+static size_t rounded(size_t bytes) {
+  return (bytes + 15) / 16 * 16;
+}
 
 size_t cim_resample_workspace(cim_clip clip, cim_box box, int32_t columns, int32_t rows) {
   if (!is_valid(clip, box, columns, rows)) return 0;
@@ -72,8 +74,7 @@ size_t cim_resample_workspace(cim_clip clip, cim_box box, int32_t columns, int32
   const axis y = axis_of(box.top, box.height, rows, clip.top, clip.bottom);
   return rounded((size_t)(clip.right - clip.left) * 4 * sizeof(float)) +
          rounded((size_t)columns * (size_t)most_taps(x) * sizeof(float)) +
-         rounded((size_t)most_taps(y) * sizeof(float)) +
-         rounded((size_t)columns * sizeof(window));
+         rounded((size_t)most_taps(y) * sizeof(float)) + rounded((size_t)columns * sizeof(window));
 }
 
 static uint8_t to_byte(float value) {
@@ -93,8 +94,7 @@ static void mix_rows(const uint8_t *source, ptrdiff_t row_stride, const float *w
 }
 
 bool cim_resample(const uint8_t *pixels, ptrdiff_t row_stride, cim_clip clip, cim_box box,
-                  int32_t columns, int32_t rows, bool mirrored, void *workspace,
-                  uint8_t *target) {
+                  int32_t columns, int32_t rows, bool mirrored, void *workspace, uint8_t *target) {
   if (!pixels || !workspace || !target || !is_valid(clip, box, columns, rows)) return false;
   const axis x_axis = axis_of(box.left, box.width, columns, clip.left, clip.right);
   const axis y_axis = axis_of(box.top, box.height, rows, clip.top, clip.bottom);

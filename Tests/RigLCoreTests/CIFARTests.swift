@@ -113,7 +113,8 @@ import Testing
   @Test func refusesLabelsOutOfRange() throws {
     let folder = try TemporaryFolder()
     try write(.cifar100, to: folder)
-    for (place, label, text) in [(0, 20, "label 20 of record 1, expected 0..<20"),
+    for (place, label, text) in [
+      (0, 20, "label 20 of record 1, expected 0..<20"),
       (1, 100, "label 100 of record 1, expected 0..<100"),
     ] {
       var bytes = file(0, .cifar100)

@@ -188,6 +188,42 @@ import Testing
   }
 }
 
+/// A run on padded and standardised images knows what to do with images that are neither.
+@Suite struct TransformedRunTests {
+  @Test func savedRunsTransformTheirInput() throws {
+    let folder = try TemporaryFolder()
+    var configuration = Configuration()
+    configuration.data = "synthetic"
+    configuration.trainSamples = 200
+    configuration.testSamples = 20
+    configuration.validation = 0
+    configuration.epochs = 1
+    configuration.hidden = [16]
+    configuration.padTo = 32
+    configuration.augmentation = .padCropFlip
+    configuration.perImageStandardization = true
+    var options = RunOptions()
+    options.output = folder("run")
+    let trainer = try Trainer(configuration, options: options)
+    _ = try trainer.run()
+    let run = try SavedRun(folder("run"))
+    #expect(run.sampleShape == SampleShape(channels: 1, height: 32, width: 32))
+    let images = SyntheticImages(trainCount: 1, testCount: 20).load().test
+    let file = try SampleFile(IDXFixture.idx([20, 28, 28], images.bytes), name: "images", for: run)
+    let samples = try file.samples(0..<20)
+    for sample in 0..<20 {
+      var expected = [Float](repeating: 0, count: 1024)
+      var span = expected.mutableSpan
+      trainer.data.test.write(sample, into: &span)
+      #expect(zip(samples[sample], expected).allSatisfy { abs($0 - $1) < 1e-5 })
+    }
+    #expect(try run.evaluate(trainer.data.test) == trainer.evaluate(trainer.data.test))
+    #expect(throws: RigLError.self) {
+      try SampleFile(IDXFixture.idx([1, 33, 28], Array(images.bytes[..<924])), name: "i", for: run)
+    }
+  }
+}
+
 /// What the keys of image data accept.
 @Suite struct ImageConfigurationTests {
   @Test func keysAreCheckedSavedAndCompared() throws {
@@ -211,7 +247,8 @@ import Testing
     ] {
       var layers = try ConfigurationLayers()
       let error = #expect(throws: RigLError.self) { try layers.set(key, to: value) }
-      #expect(error?.kind == .configuration && error?.description.contains(text) == true, "\(error!)")
+      #expect(
+        error?.kind == .configuration && error?.description.contains(text) == true, "\(error!)")
     }
   }
 

@@ -34,10 +34,11 @@ public struct SampleDraws: Hashable, Sendable {
     return first + UInt64(draw)
   }
 
-  /// Draw number `draw` as an integer in `0..<bound`, every one equally likely.
+  /// Draw number `draw` as an integer in `0..<bound`, every one equally likely but for one part in
+  /// 2^64 / `bound`.
   public func integer(_ draw: Int, below bound: Int) -> Int {
     precondition(bound > 0, "SampleDraws: no integers below \(bound)")
-    return Int(random.integer(index(draw), below: UInt64(bound)))
+    return Int(UInt64(bound).multipliedFullWidth(by: random.bits(index(draw))).high)
   }
 
   /// Draw number `draw` as a number in [0, 1), one of 2^53.

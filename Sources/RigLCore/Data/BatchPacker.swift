@@ -22,6 +22,10 @@ public final class BatchPacker {
   public let capacity: Int
   /// The order of a sample's values in what is packed.
   public let layout: Tensor.Layout
+  /// Whether samples have to be prepared: not where they are bytes in memory.
+  public let needsPreparation: Bool
+  /// Whether samples take so long that they are best prepared while another batch trains.
+  public let isReadAhead: Bool
   /// The samples of the batch taken last; after it is prepared, those that are not damaged.
   public private(set) var samples = 0
   /// Samples of the batch that could not be read: they are not in it. Known once it is prepared.
@@ -58,6 +62,8 @@ public final class BatchPacker {
     taken = AlignedBuffer(count: capacity)
     subset = dataset as? Subset
     base = subset?.base ?? dataset
+    isReadAhead = (base as? any AugmentedDataset)?.isReadAhead ?? false
+    needsPreparation = !(base is any ByteDataset)
     if let images = base as? any ByteDataset {
       let (held, needed) = (images.bytes.count, images.count * images.sampleShape.count)
       precondition(held >= needed, "BatchPacker: a dataset of \(held) bytes, expected \(needed)")
@@ -70,14 +76,6 @@ public final class BatchPacker {
       source = .values(Tensor.Storage(count: capacity * dataset.sampleShape.count))
     }
   }
-
-  /// Whether samples have to be prepared: not where they are bytes in memory.
-  public var needsPreparation: Bool {
-    if case .bytes = source { false } else { true }
-  }
-
-  /// Whether samples take so long that they are best prepared while another batch trains.
-  public var isReadAhead: Bool { (base as? any AugmentedDataset)?.isReadAhead ?? false }
 
   // MARK: - Which samples
 
@@ -220,14 +218,14 @@ public final class BatchPacker {
           bytes.baseAddress, rows: rows, normalization: normalization, group: group,
           values: channels, layout: layout, of: dataset.sampleShape)
       }
-    case .pixels(let images, let memory):
-      if images.standardizesImages {
+    case .pixels(_, let memory):
+      if memory.standardizes {
         unsafe input.packBytes(
           memory.pixels.base, rows: rows, scales: memory.scales.base, shifts: memory.shifts.base,
           group: group, values: channels, layout: layout, of: dataset.sampleShape)
       } else {
         unsafe input.packBytes(
-          memory.pixels.base, rows: rows, normalization: images.normalization, group: group,
+          memory.pixels.base, rows: rows, normalization: memory.normalization, group: group,
           values: channels, layout: layout, of: dataset.sampleShape)
       }
     case .values(let storage):
@@ -252,12 +250,17 @@ private final class PixelMemory {
   /// Each place's own standardisation; empty where there is none.
   let scales: AlignedBuffer<Float>
   let shifts: AlignedBuffer<Float>
+  /// What the dataset says; kept, because asking it for each batch may allocate.
+  let standardizes: Bool
+  let normalization: PixelNormalization
   private let size: Int
 
   init(_ images: any PixelDataset, capacity: Int) {
     size = images.sampleShape.count
+    standardizes = images.standardizesImages
+    normalization = images.normalization
     pixels = AlignedBuffer(count: capacity * size)
-    let own = images.standardizesImages ? capacity : 0
+    let own = standardizes ? capacity : 0
     scales = AlignedBuffer(count: own)
     shifts = AlignedBuffer(count: own)
   }
@@ -268,7 +271,7 @@ private final class PixelMemory {
   ) throws(RigLError) {
     var span = unsafe MutableSpan(_unsafeStart: pixels.base + place * size, count: size)
     try images.writePixels(sample, in: context, with: scratch, into: &span)
-    guard images.standardizesImages else { return }
+    guard standardizes else { return }
     let own = ImageStandardization(of: span.span)
     unsafe scales.base[place] = own.scale
     unsafe shifts.base[place] = own.shift

@@ -76,7 +76,8 @@ public struct CIFARFolder: Hashable, Sendable {
   /// The folder with the files themselves.
   private var folder: String {
     let inner = "\(path)/\(kind.archiveFolder)"
-    return !fileExists(at: "\(path)/\(kind.trainFiles[0])") && folderExists(at: inner) ? inner : path
+    return !fileExists(at: "\(path)/\(kind.trainFiles[0])") && folderExists(at: inner)
+      ? inner : path
   }
 
   /// Reads both sets, normalised by the published numbers of the training set.
@@ -93,7 +94,8 @@ public struct CIFARFolder: Hashable, Sendable {
     for name in kind.trainFiles + [kind.testFile] where !fileExists(at: "\(folder)/\(name)") {
       throw RigLError(
         .missingFile, "\(folder)/\(name): there is no such file",
-        hint: "The folder should hold \((kind.trainFiles + [kind.testFile]).joined(separator: ", ")):"
+        hint:
+          "The folder should hold \((kind.trainFiles + [kind.testFile]).joined(separator: ", ")):"
           + " the binary version, unpacked.")
     }
     let train = try read(kind.trainFiles.map { "\(folder)/\($0)" })

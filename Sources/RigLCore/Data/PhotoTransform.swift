@@ -69,7 +69,8 @@ public struct PhotoTransform: Hashable, Sendable, Codable {
     let (lowest, highest) = (log(ratio.lowerBound), log(ratio.upperBound))
     let isMirrored = draws.integer(63, below: 2) == 1
     for number in 0..<PhotoTransform.tries {
-      let share = scale.lowerBound
+      let share =
+        scale.lowerBound
         + draws.uniform(4 * number) * (scale.upperBound - scale.lowerBound)
       let shape = exp(lowest + draws.uniform(4 * number + 1) * (highest - lowest))
       let columns = Int((area * share * shape).squareRoot().rounded(.toNearestOrEven))

@@ -95,9 +95,20 @@ struct ImageStandardization {
       sum += pixel
       squares += pixel * pixel
     }
-    let count = Double(max(pixels.count, 1))
-    let mean = Double(sum) / count
-    let variance = max(0, Double(squares) / count - mean * mean)
+    self.init(count: pixels.count, sum: Double(sum), squares: Double(squares))
+  }
+
+  /// The same of pixels that need not be whole numbers.
+  init(of pixels: [Float]) {
+    self.init(
+      count: pixels.count, sum: pixels.reduce(0) { $0 + Double($1) },
+      squares: pixels.reduce(0) { $0 + Double($1) * Double($1) })
+  }
+
+  private init(count: Int, sum: Double, squares: Double) {
+    let count = Double(max(count, 1))
+    let mean = sum / count
+    let variance = max(0, squares / count - mean * mean)
     let deviation = max(variance.squareRoot(), 1 / count.squareRoot())
     scale = Float(1 / deviation)
     shift = Float(-mean / deviation)

@@ -134,7 +134,8 @@ public final class Trainer {
       if batch.inputs.samples > 0 { return try step.train(on: batch) }
     }
     throw RigLError(
-      .data, "step \(step.step): no sample can be read"
+      .data,
+      "step \(step.step): no sample can be read"
         + (named.min().map { "; one of them: \($0)" } ?? ""))
   }
 
