@@ -54,10 +54,12 @@ final class ReadAhead {
   private let seed: UInt64
   private let size: Int
   private let scratch: AnyObject?
-  /// The positions of the batches in the ring, from the one that is due.
-  private var positions: [BatchLoader.Position] = []
-  /// Where in the ring the batch lies that is due.
+  /// The positions of the batches in the ring, by slot.
+  private var positions = [BatchLoader.Position](repeating: .init(), count: depth)
+  /// The slot of the batch that is due.
   private var due = 0
+  /// Slots with batches, from the one that is due.
+  private var filled = 0
 
   /// Batches in the ring: one in use, two being made.
   private static let depth = 3
@@ -74,7 +76,6 @@ final class ReadAhead {
     }
     work = Work([first] + others)
     scratch = first.makeScratch()
-    positions.reserveCapacity(ReadAhead.depth)
     work.start(threads)
   }
 
@@ -84,21 +85,22 @@ final class ReadAhead {
   ///
   /// - Throws: `data` if there is no such position.
   func next(at position: BatchLoader.Position) throws(RigLError) -> BatchPacker {
-    if positions.first != position {
+    if filled == 0 || positions[due] != position {
       work.waitForAll()
-      positions.removeAll(keepingCapacity: true)
+      filled = 0
       try loader.resume(at: position)
     }
-    while positions.count < ReadAhead.depth {
-      let slot = (due + positions.count) % ReadAhead.depth
-      positions.append(loader.position)
+    while filled < ReadAhead.depth {
+      let slot = (due + filled) % ReadAhead.depth
+      positions[slot] = loader.position
+      filled += 1
       fill(work.packers[slot])
       work.add(slot)
     }
     work.finish(due, with: scratch)
     let packer = work.packers[due]
     packer.leaveOutDamaged()
-    positions.removeFirst()
+    filled -= 1
     due = (due + 1) % ReadAhead.depth
     return packer
   }
@@ -117,8 +119,9 @@ extension ReadAhead {
 private final class Work: @unchecked Sendable {
   let packers: [BatchPacker]
   private let condition = NSCondition()
-  /// Slots with places nobody has taken yet, those due first in front.
-  private var waiting: [Int] = []
+  /// Slots with places nobody has taken yet: so many from the first on, around the ring.
+  private var firstWaiting = 0
+  private var waiting = 0
   private var nextPlace: [Int]
   private var unfinished: [Int]
   private var threads = 0
@@ -128,7 +131,6 @@ private final class Work: @unchecked Sendable {
     self.packers = packers
     nextPlace = packers.map { _ in 0 }
     unfinished = packers.map { _ in 0 }
-    waiting.reserveCapacity(packers.count)
   }
 
   func start(_ count: Int) {
@@ -154,7 +156,8 @@ private final class Work: @unchecked Sendable {
     condition.lock()
     nextPlace[slot] = 0
     unfinished[slot] = packers[slot].samples
-    waiting.append(slot)
+    if waiting == 0 { firstWaiting = slot }
+    waiting += 1
     condition.broadcast()
     condition.unlock()
   }
@@ -163,7 +166,7 @@ private final class Work: @unchecked Sendable {
   func finish(_ slot: Int, with scratch: AnyObject?) {
     condition.lock()
     while unfinished[slot] > 0 {
-      if waiting.first == slot {
+      if waiting > 0 && firstWaiting == slot {
         step(with: scratch)
       } else {
         condition.wait()
@@ -175,8 +178,11 @@ private final class Work: @unchecked Sendable {
   /// Returns when nothing is being prepared any more; what nobody has begun is forgotten.
   func waitForAll() {
     condition.lock()
-    for slot in waiting { unfinished[slot] -= packers[slot].samples - nextPlace[slot] }
-    waiting.removeAll(keepingCapacity: true)
+    for offset in 0..<waiting {
+      let slot = (firstWaiting + offset) % packers.count
+      unfinished[slot] -= packers[slot].samples - nextPlace[slot]
+    }
+    waiting = 0
     while unfinished.contains(where: { $0 > 0 }) { condition.wait() }
     condition.unlock()
     for packer in packers { packer.leaveOutDamaged() }
@@ -186,7 +192,7 @@ private final class Work: @unchecked Sendable {
     let scratch = packers[0].makeScratch()
     condition.lock()
     while !isStopped {
-      if waiting.isEmpty {
+      if waiting == 0 {
         condition.wait()
       } else {
         step(with: scratch)
@@ -199,10 +205,13 @@ private final class Work: @unchecked Sendable {
 
   /// Prepares the next place; called and left with the condition locked.
   private func step(with scratch: AnyObject?) {
-    let slot = waiting[0]
+    let slot = firstWaiting
     let place = nextPlace[slot]
     nextPlace[slot] += 1
-    if nextPlace[slot] == packers[slot].samples { waiting.removeFirst() }
+    if nextPlace[slot] == packers[slot].samples {
+      firstWaiting = (firstWaiting + 1) % packers.count
+      waiting -= 1
+    }
     condition.unlock()
     packers[slot].prepare(place: place, with: scratch)
     condition.lock()
