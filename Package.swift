@@ -14,13 +14,17 @@ let strictC: [CSetting] = [
 ]
 let strictSwift: [SwiftSetting] = [.treatAllWarnings(as: .error), .strictMemorySafety()]
 
-// On Debian the linker finds BLIS and zlib by itself; Homebrew keeps them apart and says where by
-// pkg-config.
+// On Debian the linker finds BLIS, zlib, libjpeg-turbo and libpng by itself; Homebrew keeps them
+// apart and says where by pkg-config.
 #if os(macOS)
   let blisPackage: String? = "blis"
+  let turboJPEGPackage: String? = "libturbojpeg"
+  let pngPackage: String? = "libpng"
   let blisProvider: [SystemPackageProvider] = [.brew(["blis"])]
 #else
   let blisPackage: String? = nil
+  let turboJPEGPackage: String? = nil
+  let pngPackage: String? = nil
   let blisProvider: [SystemPackageProvider] = [.apt(["libblis-dev"])]
 #endif
 
@@ -38,6 +42,17 @@ let package = Package(
   targets: [
     .systemLibrary(name: "CBLIS", pkgConfig: blisPackage, providers: blisProvider),
     .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(
+      name: "CTurboJPEG", pkgConfig: turboJPEGPackage,
+      providers: [.apt(["libturbojpeg0-dev"]), .brew(["jpeg-turbo"])]),
+    .systemLibrary(
+      name: "CPNG", pkgConfig: pngPackage,
+      providers: [.apt(["libpng-dev"]), .brew(["libpng"])]),
+    .target(
+      name: "CImages",
+      cSettings: strictC + optimiseInDebug,
+      linkerSettings: [.linkedLibrary("m", .when(platforms: [.linux]))]
+    ),
     .target(
       name: "CSparseKernels",
       dependencies: ["CBLIS"],
@@ -46,9 +61,12 @@ let package = Package(
     ),
     .target(
       name: "RigLCore",
-      dependencies: ["CSparseKernels", "CZlib", .product(name: "Yams", package: "Yams")],
+      dependencies: [
+        "CSparseKernels", "CZlib", "CTurboJPEG", "CPNG", "CImages",
+        .product(name: "Yams", package: "Yams"),
+      ],
       swiftSettings: strictSwift,
-      linkerSettings: [.linkedLibrary("z")]
+      linkerSettings: [.linkedLibrary("z"), .linkedLibrary("turbojpeg"), .linkedLibrary("png")]
     ),
     .target(
       name: "RigLBench",

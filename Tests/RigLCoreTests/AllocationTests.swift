@@ -1,4 +1,5 @@
 import AllocationCounter
+import Foundation
 import RigLCore
 import Synchronization
 import Testing
@@ -97,6 +98,48 @@ struct AllocationTests {
     defer { watchThreads(of: trainer.pool, false) }
     let before = allocation_counter_total()
     for _ in 0..<12 { try trainer.trainNextBatch() }
+    let allocations = allocation_counter_total() - before
+    #expect(allocations == 0)
+  }
+
+  /// Images are cropped, mirrored and standardised in the packer's memory.
+  @Test(arguments: [1, 2]) func augmentingSmallImagesAllocatesNothing(threads: Int) throws {
+    let images = SyntheticImages(trainCount: 300, testCount: 1).load().train
+    let train = try TransformedImages(
+      images, SmallImageTransform(padTo: 32, cropPadding: 4, flips: true, standardizes: true))
+    var configuration = Self.configuration()
+    configuration.hidden = [64]
+    configuration.layerSparsities = [:]
+    var options = RunOptions()
+    options.threads = threads
+    let trainer = try Trainer(
+      configuration, options: options, data: TrainingData(train: train, test: train))
+    for _ in 0..<4 { try trainer.trainNextBatch() }
+    watchThreads(of: trainer.pool, true)
+    defer { watchThreads(of: trainer.pool, false) }
+    let before = allocation_counter_total()
+    for _ in 0..<12 { try trainer.trainNextBatch() }
+    let allocations = allocation_counter_total() - before
+    #expect(allocations == 0)
+  }
+
+  /// Of photos, the threads that train allocate nothing; reading a file and decoding it does.
+  @Test func trainingOnPhotosAllocatesNothingOnItsThreads() throws {
+    let folder = try TemporaryFolder()
+    try PhotoTrainingTests.generate(folder)
+    var configuration = PhotoTrainingTests.configuration()
+    configuration.epochs = 10
+    var options = RunOptions()
+    options.threads = 2
+    options.dataFolder = folder("photos")
+    let trainer = try Trainer(configuration, options: options)
+    for _ in 0..<4 { try trainer.trainNextBatch() }
+    // Long enough for what is read ahead to be ready: no decoding is left to this thread.
+    Thread.sleep(forTimeInterval: 0.5)
+    watchThreads(of: trainer.pool, true)
+    defer { watchThreads(of: trainer.pool, false) }
+    let before = allocation_counter_total()
+    try trainer.trainNextBatch()
     let allocations = allocation_counter_total() - before
     #expect(allocations == 0)
   }

@@ -1,44 +1,77 @@
-/// Turns samples into a network's input: `[group][channel][lane]`, normalised, with their labels.
+internal import Synchronization
+
+/// A sample that could not be read, and why.
+public struct DamagedSample: Hashable, Sendable {
+  /// Its index in the dataset (the base of a subset).
+  public let sample: Int
+  /// What is wrong with it, and where it is.
+  public let error: RigLError
+}
+
+/// Turns samples into a network's input, normalised and in the order of a layout, with their labels.
 ///
-/// First ``take(_:)-(Span<Int64>)`` says which samples; then every group is packed, in any order
-/// and by any threads, as long as no two calls write the same part. Bytes of a ``ByteDataset`` (or
-/// of a ``Subset`` of one) are packed from where they are; samples of other datasets are written
-/// to memory of this packer first. Nothing is allocated after the packer is made, except by the
-/// dataset.
+/// Three steps: ``take(_:in:)-(Span<Int64>,_)`` says which samples; ``prepare(_:)`` reads or makes
+/// them, and leaves damaged ones out; then every group is packed, in any order and by any threads,
+/// as long as no two calls write the same part. Bytes of a ``ByteDataset`` (or of a ``Subset`` of
+/// one) are packed from where they are; other samples are written to memory of this packer first.
+/// Nothing is allocated after the first batch, except by the dataset and for damaged samples.
 public final class BatchPacker {
   /// Where the samples come from.
   public let dataset: any Dataset
   /// The most samples of a batch.
   public let capacity: Int
-  /// The samples of the batch taken last.
+  /// The order of a sample's values in what is packed.
+  public let layout: Tensor.Layout
+  /// Whether samples have to be prepared: not where they are bytes in memory.
+  public let needsPreparation: Bool
+  /// Whether samples take so long that they are best prepared while another batch trains.
+  public let isReadAhead: Bool
+  /// The samples of the batch taken last; after it is prepared, those that are not damaged.
   public private(set) var samples = 0
-  /// Their classes; only the first ``samples`` elements count.
+  /// Samples of the batch that could not be read: they are not in it. Known once it is prepared.
+  public private(set) var damaged: [DamagedSample] = []
+  /// The batch's classes; only the first ``samples`` elements count.
   public private(set) var labels: AlignedBuffer<Int32>
-  /// Their indices, in the base of a subset.
+  /// Where each sample of the batch is: among a byte dataset's, or in this packer's memory.
   private var rows: AlignedBuffer<Int64>
+  /// Which sample of the base each place of the batch was taken for.
+  private var taken: AlignedBuffer<Int64>
+  private var context = SampleContext()
   private let subset: Subset?
   private let base: any Dataset
   private let source: Source
+  /// What threads need to make samples, one each.
+  private var scratches: [AnyObject?] = []
+  private let failures = Mutex<[(place: Int, error: RigLError)]>([])
 
   private enum Source {
     case bytes([UInt8], PixelNormalization)
+    case pixels(any PixelDataset, PixelMemory)
     /// Row-major samples, `capacity` of them.
     case values(Tensor.Storage)
   }
 
   /// Creates a packer for batches of up to `capacity` samples.
-  public init(_ dataset: any Dataset, capacity: Int) {
+  public init(_ dataset: any Dataset, capacity: Int, layout: Tensor.Layout = .vectors) {
     precondition(capacity > 0, "BatchPacker: batches of \(capacity)")
     self.dataset = dataset
     self.capacity = capacity
+    self.layout = layout
     labels = AlignedBuffer(count: capacity)
     rows = AlignedBuffer(count: capacity)
+    taken = AlignedBuffer(count: capacity)
     subset = dataset as? Subset
     base = subset?.base ?? dataset
+    isReadAhead = (base as? any AugmentedDataset)?.isReadAhead ?? false
+    needsPreparation = !(base is any ByteDataset)
     if let images = base as? any ByteDataset {
       let (held, needed) = (images.bytes.count, images.count * images.sampleShape.count)
       precondition(held >= needed, "BatchPacker: a dataset of \(held) bytes, expected \(needed)")
+      images.normalization.requireChannels(images.sampleShape.channels)
       source = .bytes(images.bytes, images.normalization)
+    } else if let images = base as? any PixelDataset {
+      images.normalization.requireChannels(images.sampleShape.channels)
+      source = .pixels(images, PixelMemory(images, capacity: capacity))
     } else {
       source = .values(Tensor.Storage(count: capacity * dataset.sampleShape.count))
     }
@@ -47,20 +80,22 @@ public final class BatchPacker {
   // MARK: - Which samples
 
   /// Makes a batch of the samples with these indices.
-  public func take(_ indices: Span<Int64>) {
-    begin(indices.count)
+  public func take(_ indices: Span<Int64>, in context: SampleContext = SampleContext()) {
+    begin(indices.count, context)
     for place in indices.indices { set(place, to: Int(indices[place])) }
   }
 
   /// Makes a batch of consecutive samples.
-  public func take(_ range: Range<Int>) {
-    begin(range.count)
+  public func take(_ range: Range<Int>, in context: SampleContext = SampleContext()) {
+    begin(range.count, context)
     for (place, sample) in range.enumerated() { set(place, to: sample) }
   }
 
-  private func begin(_ count: Int) {
+  private func begin(_ count: Int, _ context: SampleContext) {
     precondition(count <= capacity, "BatchPacker: a batch of \(count), made for \(capacity)")
     samples = count
+    self.context = context
+    if !damaged.isEmpty { damaged = [] }
   }
 
   private func set(_ place: Int, to sample: Int) {
@@ -70,50 +105,132 @@ public final class BatchPacker {
     precondition(
       label >= 0 && label < base.classes, "label \(label) of sample \(row), \(base.classes) classes"
     )
-    rows[place] = Int64(row)
+    taken[place] = Int64(row)
+    rows[place] = Int64(needsPreparation ? place : row)
     labels[place] = Int32(label)
+  }
+
+  // MARK: - Preparing
+
+  /// Reads or makes the samples of the batch, on all threads of a pool, and leaves out those that
+  /// turn out to be damaged.
+  public func prepare(_ pool: ThreadPool? = nil) {
+    guard needsPreparation, samples > 0 else { return }
+    while scratches.count < pool?.threads ?? 1 { scratches.append(makeScratch()) }
+    if let pool {
+      // Photos take milliseconds each; what takes microseconds is handed out by the dozen.
+      let size = isReadAhead ? 1 : 16
+      let chunks = (samples + size - 1) / size
+      pool.run(chunks: chunks, with: (self, size)) { context, chunk, worker in
+        let (packer, size) = context
+        for place in chunk * size..<min((chunk + 1) * size, packer.samples) {
+          packer.prepare(place: place, with: packer.scratches[worker])
+        }
+      }
+    } else {
+      for place in 0..<samples { prepare(place: place, with: scratches[0]) }
+    }
+    leaveOutDamaged()
+  }
+
+  /// What a thread needs for ``prepare(place:with:)``.
+  func makeScratch() -> AnyObject? {
+    if case .pixels(let images, _) = source { images.makeScratch() } else { nil }
+  }
+
+  /// Reads or makes one sample. Threads may do so for different places at the same time.
+  func prepare(place: Int, with scratch: AnyObject?) {
+    let sample = Int(taken[place])
+    do throws(RigLError) {
+      switch source {
+      case .bytes: break
+      case .pixels(let images, let memory):
+        try memory.write(place, images, sample, context, scratch)
+      case .values(let storage):
+        let size = dataset.sampleShape.count
+        var values = unsafe MutableSpan(
+          _unsafeStart: storage.buffer.base + place * size, count: size)
+        if let augmented = base as? any AugmentedDataset {
+          try augmented.write(sample, in: context, into: &values)
+        } else {
+          base.write(sample, into: &values)
+        }
+      }
+    } catch {
+      failures.withLock { $0.append((place, error)) }
+    }
+  }
+
+  /// Takes the samples out of the batch whose preparation failed; the others keep their order.
+  func leaveOutDamaged() {
+    let failures = failures.withLock { failures in
+      defer { if !failures.isEmpty { failures = [] } }
+      return failures
+    }
+    guard !failures.isEmpty else { return }
+    // Threads finish in any order.
+    let sorted = failures.sorted { $0.place < $1.place }
+    damaged = sorted.map { DamagedSample(sample: Int(taken[$0.place]), error: $0.error) }
+    var (kept, next) = (0, 0)
+    for place in 0..<samples {
+      if next < sorted.count, sorted[next].place == place {
+        next += 1
+        continue
+      }
+      labels[kept] = labels[place]
+      rows[kept] = rows[place]
+      if case .values(let storage) = source, kept != place {
+        let size = dataset.sampleShape.count
+        unsafe (storage.buffer.base + kept * size).update(
+          from: storage.buffer.base + place * size, count: size)
+      }
+      kept += 1
+    }
+    samples = kept
   }
 
   // MARK: - Packing
 
-  /// Packs the whole batch, and sets the number of samples of `input`.
+  /// Prepares and packs the whole batch, and sets the number of samples of `input`.
   public func pack(into input: Tensor) {
+    prepare()
     input.samples = samples
     for group in 0..<input.groups { pack(group: group, into: input) }
   }
 
-  /// Packs one group; `input.samples` must be ``samples`` already.
+  /// Packs one group of a batch that is prepared; `input.samples` must be ``samples`` already.
   public func pack(group: Int, into input: Tensor) {
-    read(group: group, for: input)
     pack(group: group, channels: 0..<input.shape.count, into: input)
   }
 
-  /// Prepares a group for packing by ranges of channels: has a dataset that is not bytes write the
-  /// group's samples. Does nothing for bytes.
-  public func read(group: Int, for input: Tensor) {
-    check(group, input)
-    guard case .values(let storage) = source else { return }
-    let size = input.shape.count
-    for sample in group * input.lanes..<group * input.lanes + input.liveLanes(group: group) {
-      // The rows are disjoint, so that threads may write groups of their own at the same time.
-      var values = unsafe MutableSpan(
-        _unsafeStart: storage.buffer.base + sample * size, count: size)
-      base.write(Int(rows[sample]), into: &values)
-    }
-  }
-
-  /// Packs some channels (values of a sample) of a group that ``read(group:for:)`` has prepared.
+  /// Packs some values of each sample of a group: a range in the dataset's order (channel, row,
+  /// column), whatever the layout.
   public func pack(group: Int, channels: Range<Int>, into input: Tensor) {
     check(group, input)
     precondition(
       channels.lowerBound >= 0 && channels.upperBound <= input.shape.count,
       "pack: channels \(channels) of \(input.shape.count)")
+    // Rows and columns are the dataset's: a tensor of vectors need not know them.
     switch source {
     case .bytes(let bytes, let normalization):
-      input.packBytes(
-        bytes, rows: rows, normalization: normalization, group: group, channels: channels)
+      unsafe bytes.withUnsafeBufferPointer { bytes in
+        unsafe input.packBytes(
+          bytes.baseAddress, rows: rows, normalization: normalization, group: group,
+          values: channels, layout: layout, of: dataset.sampleShape)
+      }
+    case .pixels(_, let memory):
+      if memory.standardizes {
+        unsafe input.packBytes(
+          memory.pixels.base, rows: rows, scales: memory.scales.base, shifts: memory.shifts.base,
+          group: group, values: channels, layout: layout, of: dataset.sampleShape)
+      } else {
+        unsafe input.packBytes(
+          memory.pixels.base, rows: rows, normalization: memory.normalization, group: group,
+          values: channels, layout: layout, of: dataset.sampleShape)
+      }
     case .values(let storage):
-      input.packSamples(storage, group: group, channels: channels)
+      input.packSamples(
+        storage, group: group, values: channels, layout: layout, of: dataset.sampleShape)
     }
   }
 
@@ -124,5 +241,39 @@ public final class BatchPacker {
     precondition(
       input.samples == samples, "pack: a batch of \(samples) into one of \(input.samples)")
     precondition(group >= 0 && group < input.groups, "pack: group \(group) of \(input.groups)")
+  }
+}
+
+/// Images of a batch as bytes. Threads write different places at the same time.
+private final class PixelMemory {
+  let pixels: AlignedBuffer<UInt8>
+  /// Each place's own standardisation; empty where there is none.
+  let scales: AlignedBuffer<Float>
+  let shifts: AlignedBuffer<Float>
+  /// What the dataset says; kept, because asking it for each batch may allocate.
+  let standardizes: Bool
+  let normalization: PixelNormalization
+  private let size: Int
+
+  init(_ images: any PixelDataset, capacity: Int) {
+    size = images.sampleShape.count
+    standardizes = images.standardizesImages
+    normalization = images.normalization
+    pixels = AlignedBuffer(count: capacity * size)
+    let own = standardizes ? capacity : 0
+    scales = AlignedBuffer(count: own)
+    shifts = AlignedBuffer(count: own)
+  }
+
+  func write(
+    _ place: Int, _ images: any PixelDataset, _ sample: Int, _ context: SampleContext,
+    _ scratch: AnyObject?
+  ) throws(RigLError) {
+    var span = unsafe MutableSpan(_unsafeStart: pixels.base + place * size, count: size)
+    try images.writePixels(sample, in: context, with: scratch, into: &span)
+    guard standardizes else { return }
+    let own = ImageStandardization(of: span.span)
+    unsafe scales.base[place] = own.scale
+    unsafe shifts.base[place] = own.shift
   }
 }

@@ -2,24 +2,44 @@
 public enum DataSource: Hashable, Sendable {
   /// A folder of IDX files.
   case folder(ImageFolder)
+  /// A folder of CIFAR's binary files.
+  case cifar(CIFARFolder)
+  /// A folder of photos by class.
+  case photos(PhotoFolder)
   /// Generated images.
   case synthetic(SyntheticImages)
 
   /// The names that are known, apart from folders.
-  public static let names = ["fashion-mnist", "mnist", "synthetic"]
+  public static let names = [
+    "fashion-mnist", "mnist", "cifar-10", "cifar-100", photosName, "synthetic", syntheticColorName,
+  ]
+
+  static let photosName = "photos"
+  static let syntheticColorName = "synthetic-color"
+  /// The names of data whose folder has to be named.
+  static let namesOfFolders = ["idx", "cifar-10", "cifar-100", photosName]
+  private static let takesFolder = ["fashion-mnist", "mnist", "cifar-10", "cifar-100", photosName]
+
+  /// What a folder holds, by the names in it: `cifar-10`, `cifar-100`, `photos` or else `idx`.
+  static func kind(ofFolder path: String) -> String {
+    if let kind = CIFARFolder.kind(at: path) { return kind.rawValue }
+    if ImageFolder.isOne(at: path) { return "idx" }
+    return PhotoFolder.isOne(at: path) ? photosName : "idx"
+  }
 
   /// Finds a source by name.
   ///
   /// - Parameters:
-  ///   - name: `fashion-mnist`, `mnist` (which needs `folder`), `synthetic`, or the path of a
-  ///     folder of IDX files named as MNIST's.
-  ///   - folder: where the files of `fashion-mnist` or `mnist` are; nil means the usual place.
+  ///   - name: one of ``names``, or the path of a folder of IDX files named as MNIST's, of CIFAR's
+  ///     binary files, or of images by class.
+  ///   - folder: where the files are; all but the generated images and `fashion-mnist` need it.
   /// - Throws: `configuration` for an unknown name, `missingFile` for a path without a folder.
   public init(name: String, folder: String? = nil) throws(RigLError) {
-    if let folder, !["fashion-mnist", "mnist"].contains(name) {
+    if let folder, !Self.takesFolder.contains(name) {
       throw RigLError(
         .configuration, "data \(name): a folder is given too, \(folder)",
-        hint: "Only fashion-mnist and mnist take one; or name the folder alone.")
+        hint: "Only \(Self.takesFolder.joined(separator: ", ")) take one; or name the folder alone."
+      )
     }
     switch name {
     case "fashion-mnist":
@@ -31,27 +51,55 @@ public enum DataSource: Hashable, Sendable {
           hint: "Name the folder with train-images-idx3-ubyte and the other three files.")
       }
       self = .folder(.mnist(path: folder))
+    case "cifar-10", "cifar-100":
+      guard let folder, let kind = CIFARFolder.Kind(rawValue: name) else {
+        throw RigLError(
+          .configuration, "data \(name): its folder is not given",
+          hint: "Name the folder that the binary version was unpacked in.")
+      }
+      self = .cifar(CIFARFolder(path: folder, kind: kind))
+    case Self.photosName:
+      guard let folder else {
+        throw RigLError(
+          .configuration, "data \(name): its folder is not given",
+          hint: "Name a folder with train/CLASS/… and val/CLASS/…, or CLASS/… alone.")
+      }
+      self = .photos(PhotoFolder(path: folder))
     case "synthetic":
       self = .synthetic(SyntheticImages())
+    case Self.syntheticColorName:
+      self = .synthetic(.color())
     default:
       guard folderExists(at: name) else {
         let isPath = name.contains("/")
         throw RigLError(
           isPath ? .missingFile : .configuration,
           isPath ? "\(name): there is no such folder" : "there is no data named '\(name)'",
-          hint: "Known are \(Self.names.joined(separator: ", ")), and folders of IDX files.")
+          hint: "Known are \(Self.names.joined(separator: ", ")), and folders of IDX files, of "
+            + "CIFAR's, or of images by class.")
       }
-      self = .folder(ImageFolder(path: name))
+      let kind = Self.kind(ofFolder: name)
+      if kind == "idx" {
+        self = .folder(ImageFolder(path: name))
+      } else {
+        try self.init(name: kind, folder: name)
+      }
     }
   }
 
-  /// Reads or generates the data.
+  /// Reads or generates images that are held in memory.
   ///
-  /// - Throws: `missingFile` or `data`, with the path.
+  /// - Throws: `missingFile` or `data`, with the path; `configuration` for photos, which are read
+  ///   while training: see ``PhotoFolder``.
   public func load() throws(RigLError) -> (train: ImageSet, test: ImageSet) {
     switch self {
     case .folder(let folder): try folder.load()
+    case .cifar(let folder): try folder.load()
     case .synthetic(let images): images.load()
+    case .photos(let folder):
+      throw RigLError(
+        .configuration, "\(folder.path): photos are not loaded into memory",
+        hint: "Train on them by data photos, or open the folder as a PhotoFolder.")
     }
   }
 }

@@ -40,3 +40,15 @@ func folderExists(at path: String) -> Bool {
 
 /// A path that means the same from any working directory.
 func absolutePath(_ path: String) -> String { URL(fileURLWithPath: path).standardizedFileURL.path }
+
+/// The names in a folder in the order of their bytes, without hidden ones.
+func folderNames(at path: String) throws(RigLError) -> [String] {
+  do {
+    return try FileManager.default.contentsOfDirectory(atPath: path)
+      .filter { !$0.hasPrefix(".") }
+      .sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+  } catch {
+    throw RigLError(
+      .missingFile, "\(path): the folder cannot be read", hint: error.localizedDescription)
+  }
+}

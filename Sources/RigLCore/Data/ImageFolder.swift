@@ -38,6 +38,12 @@ public struct ImageFolder: Hashable, Sendable {
     ImageFolder(path: path, classes: 10)
   }
 
+  /// Whether a folder holds training images in a file of that kind.
+  static func isOne(at path: String) -> Bool {
+    guard let names = try? folderNames(at: path) else { return false }
+    return names.contains { $0.hasPrefix("train-images") }
+  }
+
   /// Reads both sets; the test set is normalised as the training set is.
   ///
   /// - Throws: `missingFile` or `data`, with the path.

@@ -1,44 +1,3 @@
-/// How bytes become what a network sees: (byte / 255 - mean) / deviation.
-public struct PixelNormalization: Hashable, Sendable, Codable {
-  /// The mean pixel, on a scale from 0 to 1.
-  public var mean: Double
-  /// The standard deviation of pixels on that scale.
-  public var deviation: Double
-
-  /// Creates a normalisation from known numbers.
-  public init(mean: Double, deviation: Double) {
-    precondition(deviation > 0, "PixelNormalization: deviation \(deviation)")
-    self.mean = mean
-    self.deviation = deviation
-  }
-
-  /// The mean and deviation of given pixels; deviation 1 if all are equal.
-  public init(of pixels: [UInt8]) {
-    // Counted first: a sum over 256 values rounds less than one over millions.
-    var counts = [Int](repeating: 0, count: 256)
-    for pixel in pixels { counts[Int(pixel)] += 1 }
-    let total = Double(max(pixels.count, 1))
-    var sum = 0.0
-    for (value, count) in counts.enumerated() { sum += Double(value) / 255 * Double(count) }
-    let mean = sum / total
-    var squares = 0.0
-    for (value, count) in counts.enumerated() {
-      let distance = Double(value) / 255 - mean
-      squares += distance * distance * Double(count)
-    }
-    self.mean = mean
-    deviation = counts.count { $0 > 0 } > 1 ? (squares / total).squareRoot() : 1
-  }
-
-  /// What everybody uses for Fashion-MNIST: its training set's, to four digits.
-  public static let fashionMNIST = PixelNormalization(mean: 0.2860, deviation: 0.3530)
-
-  /// What a byte is multiplied with: value = scale · byte + ``shift``.
-  public var scale: Float { Float(1 / (255 * deviation)) }
-  /// What is then added.
-  public var shift: Float { Float(-mean / deviation) }
-}
-
 /// A dataset whose samples are bytes in memory: they are normalised on the way into a batch.
 public protocol ByteDataset: Dataset {
   /// The samples one after the other, `sampleShape.count` bytes each.
@@ -50,11 +9,14 @@ public protocol ByteDataset: Dataset {
 extension ByteDataset {
   /// Writes a sample, normalised.
   public func write(_ sample: Int, into values: inout MutableSpan<Float>) {
-    let (count, scale, shift) = (sampleShape.count, normalization.scale, normalization.shift)
+    let (count, plane) = (sampleShape.count, sampleShape.height * sampleShape.width)
     precondition(values.count >= count, "write: room for \(values.count) of \(count) values")
-    let bytes = bytes
-    for index in 0..<count {
-      values[index] = scale * Float(bytes[sample * count + index]) + shift
+    let (bytes, normalization) = (bytes, normalization)
+    for channel in 0..<sampleShape.channels {
+      let (scale, shift) = (normalization.scale(of: channel), normalization.shift(of: channel))
+      for index in channel * plane..<(channel + 1) * plane {
+        values[index] = scale * Float(bytes[sample * count + index]) + shift
+      }
     }
   }
 }
@@ -91,6 +53,7 @@ public struct ImageSet: ByteDataset {
     self.sampleShape = sampleShape
     self.classes = classes
     self.normalization = normalization ?? PixelNormalization(of: bytes)
+    self.normalization.requireChannels(sampleShape.channels)
   }
 
   /// The number of images.

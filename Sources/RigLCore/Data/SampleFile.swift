@@ -11,8 +11,12 @@ public struct SampleFile: Sendable {
   private let bytes: [UInt8]
   private let content: Content
 
+  /// Whether each sample is brought to mean 0 and deviation 1 by its own pixels.
+  private let standardizes: Bool
+
   private enum Content: Sendable {
-    case images(PixelNormalization)
+    /// Of a height and width that may be less than the run's, for a run that pads.
+    case images(PixelNormalization, height: Int, width: Int)
     /// Lines that are not empty, and their numbers from 1.
     case text([(range: Range<Int>, number: Int)], PixelNormalization?)
   }
@@ -38,6 +42,7 @@ public struct SampleFile: Sendable {
   ) throws(RigLError) {
     self.name = name
     shape = run.sampleShape
+    standardizes = run.configuration.perImageStandardization
     guard Inflater.isGzip(bytes) || bytes.starts(with: [0, 0]) else {
       let lines = SampleFile.lines(of: bytes)
       self.bytes = bytes
@@ -46,7 +51,11 @@ public struct SampleFile: Sendable {
       return
     }
     let images = try IDXArray(bytes, name: name, rank: 3)
-    guard images.dimensions[1] * images.dimensions[2] == shape.count else {
+    let (height, width) = (images.dimensions[1], images.dimensions[2])
+    let isPadded = run.configuration.padTo != nil && shape.channels == 1
+    guard
+      height * width == shape.count || isPadded && height <= shape.height && width <= shape.width
+    else {
       throw RigLError(
         .data,
         "\(name): images of \(images.dimensions[1]) × \(images.dimensions[2]); the run takes "
@@ -58,7 +67,7 @@ public struct SampleFile: Sendable {
         hint: "Give the values as text, one sample a line.")
     }
     self.bytes = images.bytes
-    content = .images(normalization)
+    content = .images(normalization, height: height, width: width)
     count = images.dimensions[0]
   }
 
@@ -70,20 +79,42 @@ public struct SampleFile: Sendable {
     var samples: [[Float]] = []
     for index in range {
       switch content {
-      case .images(let normalization):
-        let pixels = bytes[index * shape.count..<(index + 1) * shape.count]
-        let (scale, shift) = (normalization.scale, normalization.shift)
-        samples.append(pixels.map { scale * Float($0) + shift })
+      case .images(let normalization, let height, let width):
+        let size = height * width
+        let pixels = bytes[index * size..<(index + 1) * size].map { Float($0) }
+        samples.append(normalized(padded(pixels, height, width), normalization))
       case .text(let lines, let normalization):
-        var values = try parse(lines[index])
-        if let normalization {
-          let (scale, shift) = (normalization.scale, normalization.shift)
-          for place in values.indices { values[place] = scale * values[place] + shift }
-        }
-        samples.append(values)
+        let values = try parse(lines[index])
+        samples.append(normalization.map { normalized(values, $0) } ?? values)
       }
     }
     return samples
+  }
+
+  /// An image of one channel in the middle of the run's size, on black.
+  private func padded(_ pixels: [Float], _ height: Int, _ width: Int) -> [Float] {
+    if pixels.count == shape.count { return pixels }
+    var padded = [Float](repeating: 0, count: shape.count)
+    let (top, left) = ((shape.height - height) / 2, (shape.width - width) / 2)
+    for y in 0..<height {
+      for x in 0..<width {
+        padded[(top + y) * shape.width + left + x] = pixels[y * width + x]
+      }
+    }
+    return padded
+  }
+
+  /// Pixels as the network sees them.
+  private func normalized(_ pixels: [Float], _ normalization: PixelNormalization) -> [Float] {
+    if standardizes {
+      let own = ImageStandardization(of: pixels)
+      return pixels.map { own.scale * $0 + own.shift }
+    }
+    let plane = max(shape.height * shape.width, 1)
+    return pixels.enumerated().map { index, pixel in
+      let channel = index / plane
+      return normalization.scale(of: channel) * pixel + normalization.shift(of: channel)
+    }
   }
 
   // MARK: - Text

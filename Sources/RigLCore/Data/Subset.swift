@@ -101,6 +101,17 @@ extension Dataset {
     return Subset(self, 0..<count)
   }
 
+  /// `count` samples, drawn by a seed, in the dataset's order.
+  ///
+  /// - Throws: `configuration` if there are fewer, or none are asked for.
+  public func some(_ count: Int, seed: UInt64) throws(RigLError) -> Subset {
+    _ = try first(count)
+    // Layer 2: splits draw by layers 0 and 1.
+    let chosen = CounterRandom(seed: seed, purpose: .dataSplit, layer: 2)
+      .sampleWithoutReplacement(count: count, of: Int64(self.count))
+    return Subset(self, indices: chosen.map { Int($0) })
+  }
+
   /// Holds out samples for validation; both parts keep the order.
   ///
   /// - Parameters:

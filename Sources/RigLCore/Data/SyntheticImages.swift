@@ -40,6 +40,15 @@ public struct SyntheticImages: Hashable, Sendable {
     self.seed = seed
   }
 
+  /// Images of three channels; fewer of them where they are large, so that both sets take no more
+  /// memory than 300 MB.
+  public static func color(side: Int = 32) -> SyntheticImages {
+    let shape = SampleShape(channels: 3, height: side, width: side)
+    return SyntheticImages(
+      trainCount: max(500, min(60_000, 250_000_000 / shape.count)),
+      testCount: max(100, min(10_000, 50_000_000 / shape.count)), sampleShape: shape)
+  }
+
   /// Generates both sets; the test set is normalised as the training set is.
   public func load() -> (train: ImageSet, test: ImageSet) {
     precondition(trainCount > 0 && testCount > 0, "SyntheticImages: \(trainCount), \(testCount)")

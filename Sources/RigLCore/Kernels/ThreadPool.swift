@@ -3,7 +3,8 @@ internal import CSparseKernels
 
 /// A fixed set of threads that share out the chunks of one job at a time.
 ///
-/// This is the only place with concurrency: training itself is synchronous. Which thread runs
+/// Apart from threads that read images ahead of a training (``AugmentedDataset``), this is the only
+/// place with concurrency: training itself is synchronous. Which thread runs
 /// which chunk is not fixed, so a chunk's result must depend on its number alone, and the borders
 /// between chunks on shapes alone; then results do not depend on the number of threads.
 @safe

@@ -51,7 +51,7 @@ public final class SavedRun {
     else {
       throw RigLError(.data, "\(file.path): its metadata does not say the shape of a sample")
     }
-    normalization = try SavedRun.normalization(of: file)
+    normalization = try SavedRun.normalization(of: file, channels: shape[0])
     sampleShape = SampleShape(channels: shape[0], height: shape[1], width: shape[2])
     self.classes = classes
     let described = try configuration.makeNetwork()
@@ -98,14 +98,21 @@ public final class SavedRun {
   }
 
   private static func normalization(
-    of file: SafetensorsFile
+    of file: SafetensorsFile, channels: Int
   ) throws(RigLError) -> PixelNormalization? {
     guard let text = file.metadata["normalization"] else { return nil }
-    let numbers = text.split(separator: ",").compactMap { Double($0) }
-    guard numbers.count == 2, numbers.allSatisfy(\.isFinite), numbers[1] > 0 else {
+    // Means, then as many deviations: one pair, or one for each channel.
+    let words = text.split(separator: ",", omittingEmptySubsequences: false)
+    let numbers = words.compactMap { Double($0) }
+    let deviations = numbers.suffix(numbers.count / 2)
+    guard numbers.count == words.count, numbers.count % 2 == 0,
+      numbers.count == 2 || numbers.count == 2 * channels, numbers.allSatisfy(\.isFinite),
+      deviations.allSatisfy({ $0 > 0 })
+    else {
       throw RigLError(.data, "\(file.path): its metadata has a normalization of '\(text)'")
     }
-    return PixelNormalization(mean: numbers[0], deviation: numbers[1])
+    return PixelNormalization(
+      means: Array(numbers.prefix(deviations.count)), deviations: Array(deviations))
   }
 
   /// The logits of samples, each of `sampleShape.count` values normalised as in training.

@@ -5,8 +5,9 @@
 public struct Configuration: Codable, Hashable, Sendable {
   // MARK: Data
 
-  /// Where samples come from: `fashion-mnist`, `mnist`, `idx` (any folder of IDX files) or
-  /// `synthetic`.
+  /// Where samples come from: `fashion-mnist`, `mnist`, `idx` (any folder of IDX files),
+  /// `cifar-10`, `cifar-100`, `photos` (a folder of JPEG and PNG files by class), `synthetic` or
+  /// `synthetic-color`.
   public var data = "fashion-mnist"
   /// Take only the first samples of the training set; nil: all.
   public var trainSamples: Int?
@@ -17,6 +18,17 @@ public struct Configuration: Codable, Hashable, Sendable {
   /// Let the test samples be the validation split. The result on them is then not a result on
   /// unseen data.
   public var validateOnTest = false
+  /// What training samples go through that others do not.
+  public var augmentation = Augmentation.none
+  /// Black pixels on each side that the crops of `pad_crop_flip` may take in (p).
+  public var cropPadding = 4
+  /// The side of the square that small images are put in the middle of, on black; nil: none.
+  public var padTo: Int?
+  /// The side of photos as the network sees them (224), or of `synthetic-color` images (32).
+  public var imageSize: Int?
+  /// Whether each image is brought to mean 0 and deviation 1 by its own pixels, not by numbers of
+  /// the data: (x - mean) / max(deviation, 1 / √n).
+  public var perImageStandardization = false
 
   // MARK: Network
 
@@ -124,6 +136,16 @@ public struct Configuration: Codable, Hashable, Sendable {
   /// The defaults.
   public init() {}
 
+  /// What training samples go through, by name.
+  public enum Augmentation: String, Codable, CaseIterable, Sendable {
+    /// Nothing: they are as evaluation sees them.
+    case none
+    /// Small images: a random crop of the image with black around it, half of them mirrored.
+    case padCropFlip = "pad_crop_flip"
+    /// Photos: a random part of the picture, resized, half of them mirrored.
+    case randomResizedCrop = "random_resized_crop"
+  }
+
   /// Which connections move, by name.
   public enum Method: String, Codable, CaseIterable, Sendable {
     /// ``RigL``.
@@ -181,6 +203,11 @@ public struct Configuration: Codable, Hashable, Sendable {
     case testSamples = "test_samples"
     case validation
     case validateOnTest = "validate_on_test"
+    case augmentation
+    case cropPadding = "crop_padding"
+    case padTo = "pad_to"
+    case imageSize = "image_size"
+    case perImageStandardization = "per_image_standardization"
     case network
     case hidden
     case dropout

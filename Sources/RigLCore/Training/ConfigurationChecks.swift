@@ -8,6 +8,7 @@ extension Configuration {
     try validateLengths()
     try validateNumbers()
     try validateGrowth()
+    try validateImages()
     _ = try makeNetwork()
     try sparsityDistribution?.validate()
     // As of a training with long epochs: how many steps they have, the data will say.
@@ -54,6 +55,33 @@ extension Configuration {
     guard factor > 0, factor.isFinite else { throw problem(.factor, "\(factor)", "positive") }
     guard minLearningRate >= 0, minLearningRate <= learningRate else {
       throw problem(.minLearningRate, "\(minLearningRate)", "in [0, learning_rate]")
+    }
+  }
+
+  /// What images go through.
+  private func validateImages() throws(RigLError) {
+    try require(.cropPadding, in: 1...1024, cropPadding)
+    if let padTo { try require(.padTo, in: 1...4096, padTo) }
+    if let imageSize { try require(.imageSize, in: 8...4096, imageSize) }
+    let isPhotos = data == DataSource.photosName
+    if isPhotos, augmentation == .padCropFlip {
+      throw RigLError(
+        .configuration, "augmentation: pad_crop_flip is for small images, not for photos",
+        hint: "choose random_resized_crop or none")
+    }
+    if !isPhotos, augmentation == .randomResizedCrop {
+      throw RigLError(
+        .configuration, "augmentation: random_resized_crop is for photos, not for \(data)",
+        hint: "choose pad_crop_flip or none")
+    }
+    if isPhotos, padTo != nil {
+      throw RigLError(
+        .configuration, "pad_to: photos are resized, not padded", hint: "set image_size instead")
+    }
+    if imageSize != nil, !isPhotos, data != DataSource.syntheticColorName {
+      throw RigLError(
+        .configuration, "image_size: images of \(data) are not resized",
+        hint: "set pad_to to put them on a larger square")
     }
   }
 

@@ -80,14 +80,15 @@ public struct ConfigurationLayers {
   }
 
   /// Sets where samples come from: a name that ``Configuration/data`` may have, or the path of a
-  /// folder of IDX files.
+  /// folder: of IDX files, of CIFAR's binary files, or of images by class.
   ///
   /// A name forgets the folder of the data that was set before.
   ///
   /// - Throws: `RigLError`, `.configuration` or `.missingFile`, where it is neither.
   public mutating func set(data name: String) throws(RigLError) {
-    if (DataSource.names + ["idx"]).contains(name) {
-      if name != "idx" { options.dataFolder = nil }
+    let folders = DataSource.namesOfFolders
+    if DataSource.names.contains(name) || folders.contains(name) {
+      if !folders.contains(name) { options.dataFolder = nil }
       mapping[Node(Configuration.Key.data.rawValue)] = Node(name)
       return
     }
@@ -95,13 +96,15 @@ public struct ConfigurationLayers {
       if name.contains("/") {
         throw RigLError(
           .missingFile, "\(name): there is no such folder",
-          hint: "It should hold IDX files named as MNIST's: train-images-idx3-ubyte and so on.")
+          hint: "It should hold IDX files named as MNIST's (train-images-idx3-ubyte and so on), "
+            + "CIFAR's binary files, or images in folders by class.")
       }
       throw RigLError(
         .configuration, "data: there is nothing named '\(name)', and no such folder",
-        hint: "Known: \(DataSource.names.joined(separator: ", ")), and folders of IDX files.")
+        hint: "Known: \(DataSource.names.joined(separator: ", ")), and folders of IDX files, of "
+          + "CIFAR's, or of images by class.")
     }
-    mapping[Node(Configuration.Key.data.rawValue)] = Node("idx")
+    mapping[Node(Configuration.Key.data.rawValue)] = Node(DataSource.kind(ofFolder: name))
     options.setDataFolder(name)
   }
 
@@ -204,6 +207,7 @@ extension ConfigurationLayers {
 
   /// What settings that are words may say.
   private static let allowedValues: [String: [String]] = [
+    Configuration.Key.augmentation.rawValue: words(Configuration.Augmentation.self),
     Configuration.Key.method.rawValue: words(Configuration.Method.self),
     Configuration.Key.optimizer.rawValue: words(Configuration.OptimizerKind.self),
     Configuration.Key.schedule.rawValue: words(Configuration.ScheduleKind.self),

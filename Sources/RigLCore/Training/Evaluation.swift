@@ -25,35 +25,46 @@ public final class Evaluator {
   private let packer: BatchPacker
   private let batch: Batch
   private let outcome: Outcome
+  /// The samples that the last evaluation could not read, in order.
+  public private(set) var damaged: [DamagedSample] = []
 
   /// An evaluator of a model on a dataset; it uses the model's memory between training steps.
   public init(model: Model, loss: any Loss, dataset: any Dataset, pool: ThreadPool) {
     self.model = model
     self.loss = loss
     pass = Pass(pool: pool, seed: 0)
-    packer = BatchPacker(dataset, capacity: model.capacity)
+    packer = BatchPacker(dataset, capacity: model.capacity, layout: model.inputLayout)
     batch = Batch(for: model)
     outcome = Outcome(capacity: model.capacity, classes: model.outputs, lanes: model.lanes)
   }
 
   /// The loss and accuracy over all samples, the last partial batch included.
   ///
-  /// - Throws: `RigLError(.numerical)` if the loss is not finite.
+  /// Samples that cannot be read are left out and counted.
+  ///
+  /// - Throws: `RigLError(.numerical)` if the loss is not finite, `.data` if more than one sample in
+  ///   a hundred cannot be read.
   public func evaluate() throws(RigLError) -> Evaluation {
     let dataset = packer.dataset
     var confusion = [[Int]](
       repeating: [Int](repeating: 0, count: model.outputs), count: model.outputs)
-    var (sum, top1, top5) = (0.0, 0, 0)
+    var (sum, top1, top5, samples) = (0.0, 0, 0, 0)
+    damaged = []
     for range in SequentialBatches(count: dataset.count, size: model.capacity) {
       packer.take(range)
       batch.fill(from: packer, pool: pass.pool)
+      if !packer.damaged.isEmpty {
+        damaged += packer.damaged
+        if packer.samples == 0 { continue }
+      }
       let logits = try model.forward(batch.inputs, pass)
       let mean = try loss.evaluate(
         logits, labels: batch.labels, gradient: nil, outcome: outcome, pass: pass)
-      sum += mean * Double(range.count)
-      top1 += outcome.hits(of: range.count, within: 1)
-      top5 += outcome.hits(of: range.count, within: 5)
-      for sample in 0..<range.count {
+      samples += packer.samples
+      sum += mean * Double(packer.samples)
+      top1 += outcome.hits(of: packer.samples, within: 1)
+      top5 += outcome.hits(of: packer.samples, within: 5)
+      for sample in 0..<packer.samples {
         confusion[batch.labels[sample]][Int(outcome.predictions[sample])] += 1
       }
     }
@@ -62,16 +73,41 @@ public final class Evaluator {
         .numerical, "the loss of an evaluation is \(sum)",
         hint: "Training has diverged: lower the learning rate, or clip the gradient (clip_norm).")
     }
-    let count = Double(max(dataset.count, 1))
+    try DamageLimit.check(damaged.count, of: dataset.count, first: damaged.first?.error)
+    let count = Double(max(samples, 1))
     return Evaluation(
-      samples: dataset.count, loss: sum / count, accuracy: Double(top1) / count,
+      samples: samples, loss: sum / count, accuracy: Double(top1) / count,
       top5: model.outputs > 5 ? Double(top5) / count : nil, confusion: confusion)
   }
 }
 
+/// How many damaged samples a result may do without: one in a hundred.
+enum DamageLimit {
+  /// - Throws: `RigLError(.data)` if more than one in a hundred of `samples` were damaged.
+  static func check(_ damaged: Int, of samples: Int, first: RigLError?) throws(RigLError) {
+    guard damaged * 100 > samples else { return }
+    throw RigLError(
+      .data,
+      "\(damaged) of \(samples) samples were damaged and left out, more than one in a hundred"
+        + (first.map { "; the first: \($0.what)" } ?? ""),
+      hint: "Repair or remove them.")
+  }
+}
+
+extension Model {
+  /// The order in which the first layer takes a sample's values.
+  var inputLayout: Tensor.Layout { .vectors }
+}
+
 extension Batch {
-  /// Takes the samples that a packer has chosen; groups are packed in parallel.
+  /// Takes the samples that a packer has chosen; they are prepared and packed in parallel.
   func fill(from packer: BatchPacker, pool: ThreadPool) {
+    packer.prepare(pool)
+    take(from: packer, pool: pool)
+  }
+
+  /// Takes the samples that a packer has prepared.
+  func take(from packer: BatchPacker, pool: ThreadPool) {
     inputs.samples = packer.samples
     labels.count = packer.samples
     pool.run(chunks: inputs.groups, with: (packer, inputs)) { packed, group, _ in

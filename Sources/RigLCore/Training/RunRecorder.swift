@@ -181,8 +181,11 @@ extension Trainer {
       "classes": "\(data.train.classes)",
     ]
     let samples = (data.train as? Subset)?.base ?? data.train
-    if let normalization = (samples as? any ByteDataset)?.normalization {
-      metadata["normalization"] = "\(normalization.mean),\(normalization.deviation)"
+    let normalization =
+      (samples as? any ByteDataset)?.normalization ?? (samples as? any PixelDataset)?.normalization
+    if let normalization {
+      metadata["normalization"] = (normalization.means + normalization.deviations)
+        .map { "\($0)" }.joined(separator: ",")
     }
     return metadata
   }

@@ -30,11 +30,13 @@ public final class Trainer {
   public var callbacks: [any TrainingCallback] = []
 
   let loader: BatchLoader
-  private let packer: BatchPacker
+  private let feeder: BatchFeeder
   private let batch: Batch
   var state = TrainingState()
   private var stopRequested = false
   private var samplesTrained = 0
+  /// Damaged samples that callbacks have been told of, by what is wrong with them.
+  private var named: Set<String> = []
   /// Seconds of the loop that were not training: evaluations and checkpoints.
   private var secondsAside = 0.0
 
@@ -53,6 +55,8 @@ public final class Trainer {
     /// Samples trained on in this process for each second of training, evaluations and checkpoints
     /// not counted; nil if there were none.
     public let samplesPerSecond: Double?
+    /// Samples drawn for training that could not be read and were left out, in all of the training.
+    public let damaged: Int
     /// Whether a callback stopped the training.
     public let wasStopped: Bool
   }
@@ -109,16 +113,36 @@ public final class Trainer {
       learningRate: try configuration.learningRateSchedule(samples: count), settings: settings,
       pool: pool, seed: configuration.seed)
     loader = BatchLoader(count: count, seed: configuration.seed)
-    packer = BatchPacker(samples.train, capacity: configuration.batchSize)
+    feeder = try BatchFeeder(
+      samples.train, size: configuration.batchSize, layout: model.inputLayout,
+      seed: configuration.seed, threads: options.threads)
     batch = Batch(for: model)
   }
 
-  /// Trains on the next batch of the stream. Allocates nothing.
+  /// Trains on the next batch of the stream. Allocates nothing, unless samples are damaged.
+  ///
+  /// - Throws: `RigLError`, `.data` if no sample can be read at all.
   @discardableResult
   public func trainNextBatch() throws(RigLError) -> TrainingStep.Report {
-    loader.next(configuration.batchSize) { packer.take($0) }
-    batch.fill(from: packer, pool: pool)
-    return try step.train(on: batch)
+    for _ in 0..<loader.batches(ofSize: configuration.batchSize) {
+      let damaged = try feeder.next(loader, into: batch, pool: pool)
+      if !damaged.isEmpty {
+        state.damaged = (state.damaged ?? 0) + damaged.count
+        try tell(of: damaged)
+      }
+      // There is nothing to be learned from a batch of which nothing is left.
+      if batch.inputs.samples > 0 { return try step.train(on: batch) }
+    }
+    throw RigLError(
+      .data,
+      "step \(step.step): no sample can be read"
+        + (named.min().map { "; one of them: \($0)" } ?? ""))
+  }
+
+  private func tell(of damaged: [DamagedSample]) throws(RigLError) {
+    for sample in damaged where named.insert(sample.error.what).inserted {
+      try tell(.damaged(sample, count: state.damaged ?? 0))
+    }
   }
 
   /// How the weights as they are do on some samples.
@@ -127,7 +151,9 @@ public final class Trainer {
   public func evaluate(_ dataset: any Dataset) throws(RigLError) -> Evaluation {
     let evaluator = Evaluator(model: model, loss: step.loss, dataset: dataset, pool: pool)
     do throws(RigLError) {
-      return try evaluator.evaluate()
+      let evaluation = try evaluator.evaluate()
+      try tell(of: evaluator.damaged)
+      return evaluation
     } catch {
       // Says the layer, if it is a layer's fault.
       if error.kind == .numerical { try requireFinite() }
@@ -170,15 +196,18 @@ public final class Trainer {
     if step.step < totalSteps {
       return Result(
         test: nil, bestTest: nil, best: nil, steps: step.step, seconds: started.secondsToNow,
-        samplesPerSecond: rate, wasStopped: true)
+        samplesPerSecond: rate, damaged: state.damaged ?? 0, wasStopped: true)
     }
     let final = try evaluate(data.test)
     try recorder.logTest(final)
     let best = try recorder.evaluateBest(final: final)
+    let drawn = loader.position.epoch * loader.count + loader.position.index
+    try DamageLimit.check(state.damaged ?? 0, of: drawn, first: nil)
     return Result(
       test: final, bestTest: best,
       best: state.bestAccuracy.map { ($0, state.bestStep ?? step.step) }, steps: step.step,
-      seconds: started.secondsToNow, samplesPerSecond: rate, wasStopped: false)
+      seconds: started.secondsToNow, samplesPerSecond: rate, damaged: state.damaged ?? 0,
+      wasStopped: false)
   }
 
   /// Trains to the end, or until someone asks to stop; the last checkpoint is then of this step.

@@ -14,7 +14,7 @@ public struct TrainingData: Sendable {
     self.test = test
   }
 
-  /// Loads what a configuration asks for.
+  /// Loads what a configuration asks for, with its augmentation of the training samples.
   ///
   /// - Throws: `RigLError`, also where the parts cannot be as large as asked for.
   public static func load(
@@ -27,25 +27,83 @@ public struct TrainingData: Sendable {
           .configuration, "data idx: no folder given",
           hint: "Give it by data_folder, or --data PATH.")
       }
-      source = try DataSource(name: folder)
+      source = .folder(ImageFolder(path: folder))
     } else {
       source = try DataSource(name: configuration.data, folder: folder)
     }
+    if case .photos(let photos) = source { return try loadPhotos(configuration, photos) }
     if case .synthetic(var images) = source {
+      if configuration.data == DataSource.syntheticColorName, let side = configuration.imageSize {
+        images = .color(side: side)
+      }
       // Generated only as far as they are asked for: a longer set begins with the shorter one's.
       images.trainCount = min(configuration.trainSamples ?? .max, images.trainCount)
       images.testCount = min(configuration.testSamples ?? .max, images.testCount)
       source = .synthetic(images)
     }
     let (allTrain, allTest) = try source.load()
-    var train: any Dataset = allTrain
-    var test: any Dataset = allTest
-    if let count = configuration.trainSamples { train = try train.first(count) }
+    let transform = configuration.smallImageTransform
+    let plain = transform.withoutChance
+    var train = try transformed(allTrain, transform)
+    // The same images once more, without what is drawn at random: held out ones are validated on.
+    var plainTrain = try transformed(allTrain, plain)
+    var test = try transformed(allTest, plain)
+    if let count = configuration.trainSamples {
+      train = try train.first(count)
+      plainTrain = try plainTrain.first(count)
+    }
     if let count = configuration.testSamples { test = try test.first(count) }
     if configuration.validateOnTest {
       return TrainingData(train: train, validation: test, test: test)
     }
-    let split = try train.split(validation: configuration.validation)
-    return TrainingData(train: split.train, validation: split.validation, test: test)
+    return TrainingData(
+      train: try train.split(validation: configuration.validation).train,
+      validation: try plainTrain.split(validation: configuration.validation).validation, test: test)
+  }
+
+  private static func transformed(
+    _ images: ImageSet, _ transform: SmallImageTransform
+  ) throws(RigLError) -> any Dataset {
+    if transform.isIdentity { return images }
+    return try TransformedImages(images, transform)
+  }
+
+  /// Photos lie by class, so that parts of them are drawn at random, by the configuration's seed.
+  private static func loadPhotos(
+    _ configuration: Configuration, _ folder: PhotoFolder
+  ) throws(RigLError) -> TrainingData {
+    let parts = try folder.load(
+      training: PhotoTransform(
+        side: configuration.imageSize ?? 224,
+        isRandom: configuration.augmentation == .randomResizedCrop),
+      standardizes: configuration.perImageStandardization, seed: configuration.seed)
+    let seed = configuration.seed
+    var (train, plainTrain) = (parts.train, parts.plainTrain)
+    if let count = configuration.trainSamples {
+      train = try train.some(count, seed: seed)
+      plainTrain = try plainTrain.some(count, seed: seed)
+    }
+    var test = parts.test
+    if let count = configuration.testSamples { test = try test.some(count, seed: seed) }
+    if configuration.validateOnTest {
+      return TrainingData(train: train, validation: test, test: test)
+    }
+    if let validation = parts.validation {
+      return TrainingData(train: train, validation: validation, test: test)
+    }
+    let (count, choice) = (configuration.validation, ValidationChoice.random(seed: seed))
+    return TrainingData(
+      train: try train.split(validation: count, choice: choice).train,
+      validation: try plainTrain.split(validation: count, choice: choice).validation, test: test)
+  }
+}
+
+extension Configuration {
+  /// What small images go through in training; see also ``SmallImageTransform/withoutChance``.
+  public var smallImageTransform: SmallImageTransform {
+    let crops = augmentation == .padCropFlip
+    return SmallImageTransform(
+      padTo: padTo, cropPadding: crops ? cropPadding : 0, flips: crops,
+      standardizes: perImageStandardization)
   }
 }

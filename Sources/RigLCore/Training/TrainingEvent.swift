@@ -8,6 +8,9 @@ public enum TrainingEvent: Sendable {
   case epoch(Int, loss: Double?, accuracy: Double?, validation: Evaluation?)
   /// A checkpoint is complete on the disk.
   case checkpoint(path: String, step: Int)
+  /// A sample cannot be read and is left out of its batch; `count` have been left out of training
+  /// so far, each time it was drawn. Told once for each sample.
+  case damaged(DamagedSample, count: Int)
   /// Something that deserves a line, but not an end.
   case warning(String)
 }

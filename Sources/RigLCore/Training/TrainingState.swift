@@ -18,6 +18,8 @@ struct TrainingState: Codable, Hashable {
   var bestStep: Int?
   /// The fraction of the last topology update.
   var lastDropFraction: Double?
+  /// Samples drawn that could not be read; nil: none.
+  var damaged: Int?
 
   /// Sums over samples.
   struct Sums: Codable, Hashable {

@@ -16,7 +16,8 @@ struct SettingsArguments: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "fashion-mnist, mnist, synthetic, or a folder of IDX files.", valueName: "source"))
+      "fashion-mnist, mnist, cifar-10, cifar-100, photos, synthetic, synthetic-color, or a folder "
+        + "of IDX files, of CIFAR's, or of images by class.", valueName: "source"))
   var data: String?
 
   @Option(help: ArgumentHelp("The folder of the data's files.", valueName: "folder"))

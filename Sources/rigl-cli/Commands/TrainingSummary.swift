@@ -15,6 +15,8 @@ struct TrainingSummary: Encodable {
   let bestTestLoss: Double?
   /// Whether the validation samples were the test samples.
   let validatedOnTest: Bool
+  /// Training samples drawn that could not be read.
+  let damaged: Int
   let seconds: Double
   let samplesPerSecond: Double?
   let peakMemoryBytes: Int?
@@ -23,7 +25,7 @@ struct TrainingSummary: Encodable {
   let sparsity: Double
 
   private enum CodingKeys: String, CodingKey {
-    case run, step, stopped, seconds, connections, positions, sparsity
+    case run, step, stopped, damaged, seconds, connections, positions, sparsity
     case totalSteps = "total_steps"
     case testAccuracy = "test_accuracy"
     case testLoss = "test_loss"
@@ -48,6 +50,7 @@ struct TrainingSummary: Encodable {
     bestTestAccuracy = result.bestTest?.accuracy
     bestTestLoss = result.bestTest?.loss
     validatedOnTest = trainer.configuration.validateOnTest
+    damaged = result.damaged
     seconds = result.seconds
     samplesPerSecond = result.samplesPerSecond
     peakMemoryBytes = RigLCore.peakMemoryBytes()
@@ -77,6 +80,9 @@ struct TrainingSummary: Encodable {
       text +=
         "The validation samples were the test samples: the best weights' accuracy is not one\n"
       text += "on unseen data.\n"
+    }
+    if damaged > 0 {
+      text += "\(grouped(damaged)) training samples were damaged and left out.\n"
     }
     var figures = "Took \(duration(seconds))"
     if let samplesPerSecond { figures += " at \(metric(samplesPerSecond)) samples/s" }

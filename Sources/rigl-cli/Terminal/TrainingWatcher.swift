@@ -51,6 +51,9 @@ final class TrainingWatcher: TrainingCallback {
       // The rate is that of training alone.
       mark = (.now, samples)
     case .checkpoint: break
+    case .damaged(let sample, _):
+      bar.clear()
+      printing.warn(["left out: \(sample.error.what)"])
     case .warning(let text):
       bar.clear()
       printing.warn([text])
