@@ -245,6 +245,9 @@ static void rejects_gradient_arguments(float *v) {
   CSK_CHECK(csk_unpack_gradient_row(v, v, NULL, NULL, v, 1, 2, &own, NULL, NULL, v, NULL) ==
                 csk_status_ok,
             "all stored: without x");
+  CSK_CHECK(csk_unpack_gradient_row(NULL, NULL, NULL, NULL, NULL, 2, 0, &own, NULL, NULL, NULL,
+                                    sums) == csk_status_ok,
+            "no columns");
   CSK_CHECK(csk_unpack_gradient_row(NULL, NULL, NULL, NULL, NULL, 0, 2, &own, NULL, NULL, NULL,
                                     NULL) == csk_status_ok,
             "no channels");
@@ -268,6 +271,8 @@ void planes_unpack_rejects_invalid_arguments(void) {
   INVALID(csk_unpack_output_row(v, 16, v, v, 2, 2, 8, v, &no_pivot));
   INVALID(csk_unpack_output_row(v, 16, v, v, 2, 2, 8, v, &no_sums));
   CSK_CHECK(csk_unpack_output_row(NULL, 0, NULL, NULL, 0, 2, 8, NULL, NULL) == csk_status_ok, "");
+  CSK_CHECK(csk_unpack_output_row(NULL, 8, NULL, NULL, 2, 0, 8, NULL, &statistics) == csk_status_ok,
+            "no columns");
   CSK_CHECK(csk_unpack_output_row_on(planes_missing_isa(), v, 16, v, v, 1, 2, 8, v, NULL) ==
                 csk_status_unsupported_isa,
             "");
