@@ -67,8 +67,8 @@ CSK_INLINE void csk_add_totals_avx2(const csk_sums_avx2 *sums, double target[2])
   _mm_storeu_pd(target, _mm_add_pd(_mm_loadu_pd(target), _mm_cvtps_pd(both)));
 }
 
-/// STEP(j) for j in [begin, end), four at a time: it loads before it stores, so that in-place use
-/// is right, and the loads of four columns are under way at once.
+/// STEP(j) for j in [begin, end), four at a time. A step loads its column before it stores it: in
+/// place is right.
 #define CSK_FOR_COLUMNS(begin, end, STEP)               \
   do {                                                  \
     int32_t column_ = (begin);                          \
