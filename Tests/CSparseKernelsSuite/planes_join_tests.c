@@ -250,6 +250,9 @@ void planes_join_rejects_invalid_arguments(void) {
   CSK_CHECK(csk_join_gradient_row(NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 2, NULL) ==
                 csk_status_ok,
             "");
+  CSK_CHECK(csk_join_gradient_row(NULL, NULL, NULL, NULL, sums, NULL, NULL, sums, 2, 0, NULL) ==
+                csk_status_ok,
+            "no columns");
   const csk_isa isa = planes_missing_isa();
   CSK_CHECK(csk_join_row_on(isa, v, v, v, v, v, v, 1, 1, true, v) == csk_status_unsupported_isa,
             "");

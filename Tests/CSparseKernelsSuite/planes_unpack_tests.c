@@ -82,21 +82,23 @@ void planes_unpack_output(void) {
       }
 }
 
-void planes_unpack_output_starts_statistics(void) {
-  // Values far from 0: about the pivot their small variance is not lost.
+// Values far from 0: about the pivot their small variance is not lost.
+static void starts_statistics(bool with_residual) {
   enum { channels = 2, width = 7, row = width * 8 };
   FOR_EACH_ISA(isa) {
     float product[channels * row], y[channels * row], pivot[channels] = {7, 7};
+    float values[channels * row], *residual = with_residual ? values : NULL;
     uint64_t state = 5;
-    for (int i = 0; i < channels * row; i++) product[i] = 1e6f + csk_test_uniform(&state);
+    for (int i = 0; i < channels * row; i++)
+      product[i] = 1e6f + (values[i] = csk_test_uniform(&state));
     double sums[channels][2] = {{7, 7}, {7, 7}};
     const float bias[channels] = {1, -2e6f};
     csk_row_statistics statistics = {pivot, sums, true};
-    csk_unpack_output_row_on((csk_isa)isa, product, row, bias, NULL, channels, width, 6, y,
+    csk_unpack_output_row_on((csk_isa)isa, product, row, bias, residual, channels, width, 6, y,
                              &statistics);
     CSK_CHECK(statistics.starts, "the caller's");
     statistics.starts = false;
-    csk_unpack_output_row_on((csk_isa)isa, product, row, bias, NULL, channels, width, 6, y,
+    csk_unpack_output_row_on((csk_isa)isa, product, row, bias, residual, channels, width, 6, y,
                              &statistics);
     for (int c = 0; c < channels; c++) {
       double sum = 0, squares = 0, magnitude = 0;
@@ -116,6 +118,11 @@ void planes_unpack_output_starts_statistics(void) {
     csk_unpack_output_row_on((csk_isa)isa, NULL, 0, bias, NULL, channels, 0, 6, NULL, &statistics);
     CSK_CHECK(pivot[0] == 0 && sums[1][0] == 0 && sums[1][1] == 0, "a row without columns");
   }
+}
+
+void planes_unpack_output_starts_statistics(void) {
+  starts_statistics(false);
+  starts_statistics(true);
 }
 
 void planes_unpack_output_dead_lanes(void) {
@@ -245,6 +252,9 @@ static void rejects_gradient_arguments(float *v) {
   CSK_CHECK(csk_unpack_gradient_row(v, v, NULL, NULL, v, 1, 2, &own, NULL, NULL, v, NULL) ==
                 csk_status_ok,
             "all stored: without x");
+  CSK_CHECK(csk_unpack_gradient_row(NULL, NULL, NULL, NULL, NULL, 2, 0, &own, NULL, NULL, NULL,
+                                    sums) == csk_status_ok,
+            "no columns");
   CSK_CHECK(csk_unpack_gradient_row(NULL, NULL, NULL, NULL, NULL, 0, 2, &own, NULL, NULL, NULL,
                                     NULL) == csk_status_ok,
             "no channels");
@@ -268,6 +278,8 @@ void planes_unpack_rejects_invalid_arguments(void) {
   INVALID(csk_unpack_output_row(v, 16, v, v, 2, 2, 8, v, &no_pivot));
   INVALID(csk_unpack_output_row(v, 16, v, v, 2, 2, 8, v, &no_sums));
   CSK_CHECK(csk_unpack_output_row(NULL, 0, NULL, NULL, 0, 2, 8, NULL, NULL) == csk_status_ok, "");
+  CSK_CHECK(csk_unpack_output_row(NULL, 8, NULL, NULL, 2, 0, 8, NULL, &statistics) == csk_status_ok,
+            "no columns");
   CSK_CHECK(csk_unpack_output_row_on(planes_missing_isa(), v, 16, v, v, 1, 2, 8, v, NULL) ==
                 csk_status_unsupported_isa,
             "");

@@ -6,6 +6,9 @@
 
 enum { lanes = csk_plane_lanes };
 
+/// Phases whose spans are worked out once for all channels; more there hardly are.
+enum { kept_spans = 4 };
+
 /// `count` columns, `step` elements apart in x, next to each other in target.
 CSK_INLINE void pack_columns(const float *x, ptrdiff_t step, int32_t count, __m256 scale,
                              __m256 shift, bool relu, float *target) {
@@ -23,13 +26,16 @@ CSK_INLINE void pack_activation_as(const float *x, int32_t channels, int32_t wid
                                    const csk_row_layout *layout, float *target, bool relu,
                                    bool strided) {
   const int32_t stride = strided ? layout->stride : 1, phases = strided ? layout->phases : 1;
-  csk_phase_span span = csk_span_of_phase(layout, width, 0);
+  csk_phase_span spans[kept_spans];
+  for (int32_t phase = 0; phase < phases && phase < kept_spans; phase++)
+    spans[phase] = csk_span_of_phase(layout, width, phase);
   for (int32_t c = 0; c < channels; c++) {
     const __m256 a = _mm256_set1_ps(csk_scale_of(scale, c));
     const __m256 b = _mm256_set1_ps(csk_shift_of(shift, c));
     const float *channel = x + (ptrdiff_t)c * width * lanes;
     for (int32_t phase = 0; phase < phases; phase++) {
-      if (strided) span = csk_span_of_phase(layout, width, phase);
+      const csk_phase_span span =
+          phase < kept_spans ? spans[phase] : csk_span_of_phase(layout, width, phase);
       float *columns = target + c * layout->channel_stride + phase * layout->phase_stride;
       csk_clear_avx2(columns, span.first);
       if (span.first < span.end) {

@@ -24,9 +24,13 @@ CSK_INLINE __m256 csk_live_avx2(int32_t live) {
   return _mm256_castsi256_ps(_mm256_cmpgt_epi32(_mm256_set1_epi32(live), lanes));
 }
 
+/// Padding is a column or two: the barrier keeps compilers from calling memset for it, which takes
+/// as long as a narrow channel's elements.
 CSK_INLINE void csk_clear_avx2(float *columns, int32_t count) {
-  for (int32_t j = 0; j < count; j++)
+  for (int32_t j = 0; j < count; j++) {
     _mm256_storeu_ps(columns + (ptrdiff_t)j * csk_plane_lanes, _mm256_setzero_ps());
+    __asm__ volatile("" ::: "memory");
+  }
 }
 
 /// Sums of even and odd columns: `next` is the one that the next column goes to. Whichever comes
@@ -63,8 +67,8 @@ CSK_INLINE void csk_add_totals_avx2(const csk_sums_avx2 *sums, double target[2])
   _mm_storeu_pd(target, _mm_add_pd(_mm_loadu_pd(target), _mm_cvtps_pd(both)));
 }
 
-/// STEP(j) for j in [begin, end), four at a time: it loads before it stores, so that in-place use
-/// is right, and the loads of four columns are under way at once.
+/// STEP(j) for j in [begin, end), four at a time. A step loads its column before it stores it: in
+/// place is right.
 #define CSK_FOR_COLUMNS(begin, end, STEP)               \
   do {                                                  \
     int32_t column_ = (begin);                          \

@@ -58,6 +58,7 @@ static void set_up(void) {
   csk_select_neon(neon);
   csk_update_neon(neon);
   csk_pack_neon(neon);
+  csk_planes_neon(neon);
   csk_measure_neon(neon);
   best = csk_isa_neon;
 #endif

@@ -41,6 +41,7 @@ csk_status csk_join_gradient_row_on(csk_isa isa, const float *gradient, const fl
     return csk_status_invalid_argument;
   const csk_kernels *kernels = csk_kernels_for(isa);
   if (!kernels) return csk_status_unsupported_isa;
+  if (width == 0) return csk_status_ok;
   kernels->join_gradient_row(gradient, y, x, mean, sums, r, shortcut_mean, shortcut_sums, channels,
                              width, result);
   return csk_status_ok;

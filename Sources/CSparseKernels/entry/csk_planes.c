@@ -53,8 +53,8 @@ csk_status csk_pack_gradient_row_on(csk_isa isa, const float *gradient, const fl
       live > csk_plane_lanes || !is_usable(gradient, channels, width) ||
       !is_usable(target, channels, layout->columns))
     return csk_status_invalid_argument;
-  if (affine && !(is_usable(y, channels, width) && is_usable(affine->a, channels, width) &&
-                  is_usable(affine->b, channels, width) && is_usable(affine->c, channels, width)))
+  if (affine && channels > 0 &&
+      !(is_usable(y, channels, width) && affine->a && affine->b && affine->c))
     return csk_status_invalid_argument;
   const csk_kernels *kernels = csk_kernels_for(isa);
   if (!kernels) return csk_status_unsupported_isa;
@@ -84,6 +84,7 @@ csk_status csk_unpack_output_row_on(csk_isa isa, const float *product,
     return csk_status_invalid_argument;
   const csk_kernels *kernels = csk_kernels_for(isa);
   if (!kernels) return csk_status_unsupported_isa;
+  if (width == 0) product_channel_stride = 0;  // the product may be null
   kernels->unpack_output_row(product, product_channel_stride, bias, residual, channels, width, live,
                              y, statistics);
   return csk_status_ok;
@@ -112,6 +113,7 @@ csk_status csk_unpack_gradient_row_on(csk_isa isa, const float *d, const float *
     return csk_status_invalid_argument;
   const csk_kernels *kernels = csk_kernels_for(isa);
   if (!kernels) return csk_status_unsupported_isa;
+  if (width == 0) return csk_status_ok;
   kernels->unpack_gradient_row(d, activation, x, mean, addend, channels, width, layout, scale,
                                shift, result, sums);
   return csk_status_ok;

@@ -14,18 +14,23 @@
 extern "C" {
 #endif
 
+// Every result, sums included, has the same bits on every instruction set. A row's sums are taken
+// in float, even and odd columns apart and each lane apart; then odd is added to even, lanes as
+// ((0 + 4) + (2 + 6)) + ((1 + 5) + (3 + 7)), and the total to the caller's double. ReLU lets NaN
+// through, and so does its gradient where the activation is NaN. Null scale and shift leave x as it
+// is, -0 too.
 enum { csk_plane_lanes = 8 };
 
 /// How a row lies in scratch for a kernel of some stride: element x of a channel has the padded
 /// column j = x + before and goes to phase j % stride, column j / stride. Phases from `phases` on
 /// are not stored: a kernel narrower than its stride never reads them.
 typedef struct csk_row_layout {
-  int32_t stride;          // >= 1
-  int32_t phases;          // 1...stride: stored column phases, min(kernel, stride)
-  int32_t before;          // >= 0 padding columns before element 0
-  int32_t columns;         // columns of each phase
-  ptrdiff_t phase_stride;  // elements from one phase to the next
-  ptrdiff_t channel_stride;
+  int32_t stride;            // >= 1
+  int32_t phases;            // 1...stride: stored column phases, min(kernel, stride)
+  int32_t before;            // >= 0 padding columns before element 0
+  int32_t columns;           // columns of each phase
+  ptrdiff_t phase_stride;    // elements from one phase to the next, >= columns * 8
+  ptrdiff_t channel_stride;  // >= columns * 8; either may be the outer one
 } csk_row_layout;
 
 /// target = relu(scale[c] x + shift[c]) for a row: batch-norm and ReLU on the way into scratch.
@@ -35,8 +40,7 @@ typedef struct csk_row_layout {
 ///   x       (channels, width, 8)
 ///   scale, shift  (channels), or both null: 1 and 0
 ///   target  the row in scratch, laid out by `layout`; may not overlap x
-/// One rounding (a fused multiply-add), the same bits on every instruction set. ReLU lets NaN
-/// through. Bound: bytes moved over the bandwidth of memory.
+/// One rounding (a fused multiply-add). Bound: bytes moved over the bandwidth of memory.
 csk_status csk_pack_activation_row(const float *x, int32_t channels, int32_t width,
                                    const float *scale, const float *shift, bool relu,
                                    const csk_row_layout *layout, float *target);
@@ -50,14 +54,16 @@ typedef struct csk_gradient_affine {
   const float *a, *b, *c;  // (channels) each
 } csk_gradient_affine;
 
-/// target = affine(gradient) + addend for a row, with dead lanes set to exactly 0.
+/// target = affine(gradient) + addend for a row, with dead lanes set to exactly 0:
+/// fma(a, gradient, fma(b, y, c)) + addend. Padding is written as by csk_pack_activation_row.
 ///
 ///   gradient  (channels, width, 8)
 ///   affine    or null: d = gradient
 ///   y         (channels, width, 8), batch-norm's input; null without affine
 ///   addend    (channels, width, 8) or null: the gradient that came past the layer by a shortcut
 ///   live      1...8: lanes that are samples; the others become 0
-///   sums      (channels) or null: += sum of target over columns and lanes, a bias's gradient
+///   sums      (channels) or null: += sum of target over columns and lanes, a bias's gradient;
+///             elements that the layout leaves out do not count
 ///   target    as in csk_pack_activation_row; may be `gradient` or `addend` itself if the layout is
 ///             the row's own (stride 1, before 0, columns = width, channel_stride = width * 8)
 csk_status csk_pack_gradient_row(const float *gradient, const float *y, const float *addend,
@@ -74,16 +80,19 @@ csk_status csk_pack_gradient_row_on(csk_isa isa, const float *gradient, const fl
 typedef struct csk_row_statistics {
   float *pivot;       // (channels)
   double (*sums)[2];  // (channels)
-  bool starts;        // set each pivot to the row's first value, and sums to 0, before adding
+  // Set each pivot to the row's first value (lane 0 of column 0), and sums to 0, before adding. It
+  // is the caller's: kernels do not reset it.
+  bool starts;
 } csk_row_statistics;
 
-/// y = product + bias + residual for a row out of scratch, with statistics over its live lanes.
+/// y = (product + bias) + residual for a row out of scratch, with statistics over its live lanes.
+/// Dead lanes of y are computed as the others, and hold the bias.
 ///
 ///   product     column x of channel c at product + c * product_channel_stride + x * 8
 ///   bias        (channels) or null
 ///   residual    (channels, width, 8) or null
 ///   y           (channels, width, 8); may be `residual`
-///   statistics  or null; float sums over a row's columns, lanes by a fixed tree, rows in double
+///   statistics  or null
 csk_status csk_unpack_output_row(const float *product, ptrdiff_t product_channel_stride,
                                  const float *bias, const float *residual, int32_t channels,
                                  int32_t width, int32_t live, float *y,
@@ -93,7 +102,7 @@ csk_status csk_unpack_output_row_on(csk_isa isa, const float *product,
                                     const float *residual, int32_t channels, int32_t width,
                                     int32_t live, float *y, csk_row_statistics *statistics);
 
-/// result = (d + addend) where the activation is positive, else 0, for a row out of scratch; with
+/// result = (d + addend) where the activation is not <= 0, else 0, for a row out of scratch; with
 /// the two sums from which batch-norm's gradient follows.
 ///
 ///   d           in scratch, laid out by `layout`; columns of phases that are not stored count as 0
@@ -104,7 +113,8 @@ csk_status csk_unpack_output_row_on(csk_isa isa, const float *product,
 ///   result      (channels, width, 8); may be `addend`
 ///   sums        (channels) or null: += sum of result, sum of result * (x - mean[c])
 /// Dead lanes of d and addend are 0, so those of the result are. A phase that is not stored has no
-/// activation either: with ReLU it is then masked by x: give scale and shift (else null).
+/// activation either: its addend is then masked by scale x + shift (both null: x), so x is needed
+/// where an element may not be stored.
 csk_status csk_unpack_gradient_row(const float *d, const float *activation, const float *x,
                                    const float *mean, const float *addend, int32_t channels,
                                    int32_t width, const csk_row_layout *layout, const float *scale,
@@ -116,7 +126,7 @@ csk_status csk_unpack_gradient_row_on(csk_isa isa, const float *d, const float *
                                       double (*sums)[2]);
 
 /// The end of a residual block: y = relu(scale x + shift + shortcut) with
-/// shortcut = shortcut_scale r + shortcut_shift, for a row.
+/// shortcut = shortcut_scale r + shortcut_shift, for a row: two fused multiply-adds and their sum.
 ///
 ///   x, r, y  (channels, width, 8); y may be x or r
 ///   scale, shift, shortcut_scale, shortcut_shift  (channels), each pair or null: 1 and 0
@@ -127,7 +137,7 @@ csk_status csk_join_row_on(csk_isa isa, const float *x, const float *scale, cons
                            const float *r, const float *shortcut_scale, const float *shortcut_shift,
                            int32_t channels, int32_t width, bool relu, float *y);
 
-/// Its gradient: result = gradient where y > 0, with each branch's sums as in
+/// Its gradient: result = gradient where y is not <= 0, with each branch's sums as in
 /// csk_unpack_gradient_row. x and mean, r and shortcut_mean, with their sums: null where the branch
 /// has no batch-norm. y null: no ReLU. result may be gradient.
 csk_status csk_join_gradient_row(const float *gradient, const float *y, const float *x,
@@ -148,8 +158,9 @@ csk_status csk_average_row(const float *x, const float *scale, const float *shif
 csk_status csk_average_row_on(csk_isa isa, const float *x, const float *scale, const float *shift,
                               bool relu, int32_t channels, int32_t width, float factor, float *y);
 
-/// Its gradient: result = factor * gradient[c, lane] where relu(scale x + shift) > 0 (everywhere
-/// without relu), with sums as in csk_unpack_gradient_row.
+/// Its gradient: result = factor * gradient[c, lane] where scale x + shift is not <= 0
+/// (everywhere without relu), with sums as in csk_unpack_gradient_row. x may be null without relu
+/// and sums, mean without sums.
 csk_status csk_average_gradient_row(const float *gradient, const float *x, const float *scale,
                                     const float *shift, bool relu, const float *mean,
                                     int32_t channels, int32_t width, float factor, float *result,
