@@ -27,7 +27,7 @@ enum PlaneCases {
     planes("batch-norm by itself") { [BatchNorm("n", channels: 3)] },
     planes("batch-norm and ReLU by themselves") { [BatchNorm("n", channels: 3), ReLU()] },
     planes("two batch-norms") { [BatchNorm("n", channels: 3), BatchNorm("m", channels: 3)] },
-    planes("convolutions with batch-norm and ReLU between", ["a": 40, "b": 50], samples: 10) {
+    planes("convolutions with batch-norm and ReLU between", ["a": 40, "b": 50], samples: 17) {
       [
         conv("a", 3, 4), BatchNorm("n", channels: 4), ReLU(), conv("b", 4, 5),
       ]

@@ -96,7 +96,7 @@ enum DamageLimit {
 
 extension Model {
   /// The order in which the first layer takes a sample's values.
-  var inputLayout: Tensor.Layout { .vectors }
+  var inputLayout: Tensor.Layout { layers.takesPlanes ? .planes : .vectors }
 }
 
 extension Batch {
