@@ -18,7 +18,7 @@ struct Rigl: ParsableCommand {
       """,
     version: packageVersion,
     subcommands: [
-      Train.self, Evaluate.self, Predict.self, Inspect.self, Presets.self, Flops.self,
+      Train.self, Evaluate.self, Predict.self, Inspect.self, Export.self, Presets.self, Flops.self,
       Bench.self,
     ])
 

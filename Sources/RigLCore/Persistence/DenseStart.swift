@@ -1,13 +1,15 @@
 // Starting a sparse training from a trained dense model.
 
 extension Model {
-  /// Takes the weights and biases of a trained dense model; each sparse layer keeps as many of its
-  /// weights as it has connections, those of largest magnitude (ties to the lower position).
+  /// Takes the weights, biases and running averages of a trained dense model; each sparse layer
+  /// keeps as many of its weights as it has connections, those of largest magnitude (ties to the
+  /// lower position).
   ///
   /// - Parameter path: a run's folder, whose last checkpoint is taken, or a safetensors file with
-  ///   dense tensors named as this model's parameters.
-  /// - Throws: `RigLError(.missingFile)` or `.data` for a file that cannot be read or has other
-  ///   layers; `.configuration` for a model that is not dense.
+  ///   dense tensors named as this model's parameters: PyTorch's of the same network, for example.
+  ///   Nothing else may be in the file, but optimizer state and `num_batches_tracked`.
+  /// - Throws: `RigLError(.missingFile)` or `.data` for a file that cannot be read, or has other
+  ///   layers than this model, more or fewer; `.configuration` for a model that is not dense.
   func start(fromDense path: String) throws(RigLError) {
     let file: SafetensorsFile
     if path.hasSuffix(".safetensors") {
@@ -17,10 +19,11 @@ extension Model {
     } else {
       throw RigLError(.missingFile, "\(path): the run has no checkpoint to start from")
     }
+    try requireNothingElse(in: file)
     let scratch = TopologyScratch(layers: sparseLayers)
     for parameter in parameters {
       guard let sparse = sparseWeights(of: parameter) else {
-        try file.read(parameter.name, shape: parameter.shape, into: &parameter.values)
+        try read(parameter.name, parameter, from: file, into: &parameter.values)
         continue
       }
       if file["\(parameter.name).values"] != nil {
@@ -32,6 +35,27 @@ extension Model {
       try file.read(parameter.name, shape: parameter.shape, into: &dense)
       try sparse.keepLargest(of: dense, scratch: scratch, path: file.path)
     }
+    for average in averages {
+      try file.read(average.name, shape: [average.values.count], into: &average.values)
+    }
+    weightsDidChange()
+  }
+
+  /// Throws if a file has tensors that this model has no place for: it is another network's.
+  private func requireNothingElse(in file: SafetensorsFile) throws(RigLError) {
+    let known = Set(parameters.map(\.name) + averages.map(\.name))
+    let others = file.tensors.map(\.name).filter { name in
+      // PyTorch counts batches beside running averages; checkpoints have slots beside parameters.
+      !known.contains(name) && !name.hasSuffix(".num_batches_tracked")
+        && !known.contains(name.split(separator: ".").dropLast().joined(separator: "."))
+    }
+    guard let first = others.first else { return }
+    let rest = others.count == 1 ? "" : ", nor for \(others.count - 1) others"
+    throw RigLError(
+      .data, "\(file.path): the network has no place for \(first)\(rest)",
+      hint: nearest(to: first, in: parameters.map(\.name)).map {
+        "Is it the same network, and as wide? The nearest parameter is \($0)."
+      })
   }
 }
 

@@ -55,7 +55,7 @@ extension Model {
   }
 
   /// The elements of an array beside a parameter that is stored densely, in the order of positions.
-  private func inPositionOrder(
+  func inPositionOrder(
     _ parameter: Parameter, _ stored: borrowing AlignedBuffer<Float>
   ) -> AlignedBuffer<Float> {
     var ordered = AlignedBuffer<Float>(count: stored.count)
@@ -67,7 +67,7 @@ extension Model {
   }
 
   /// Reads such an array.
-  private func read(
+  func read(
     _ name: String, _ parameter: Parameter, from file: SafetensorsFile,
     into stored: inout AlignedBuffer<Float>
   ) throws(RigLError) {

@@ -1,0 +1,53 @@
+import ArgumentParser
+import RigLCore
+
+/// `rigl export`
+struct Export: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Write a run's network as a safetensors file for other programs.",
+    discussion: """
+      With --dense the file has every weight, zeros included, in PyTorch's shapes: torchvision's \
+      resnet18, 34, 50, 101 and vgg16_bn load it by load_state_dict. Without, a sparse weight is its \
+      values, columns and row offsets. The way back is rigl train --start-from FILE.
+
+      Names of the others, each with .weight and where it has one .bias:
+        mlp           fc1, fc2, ...
+        lenet-5       conv1, conv2, fc1, fc2, fc3
+        wrn-D-K       conv1, layer1.0.bn1, .conv1, .bn2, .conv2, .downsample, ..., bn, fc
+        mobilenet-v1  conv1, bn1, layer1.depthwise, .bn1, .pointwise, .bn2, ..., fc
+      """)
+
+  @OptionGroup var source: RunArguments
+
+  @Flag(help: "Write zeros where there is no connection.")
+  var dense = false
+
+  @Option(
+    help: ArgumentHelp(
+      "The file; RUN/dense.safetensors or RUN/sparse.safetensors if not given. An older one is "
+        + "replaced.", valueName: "file"))
+  var output: String?
+
+  @OptionGroup var printing: PrintingArguments
+
+  private struct Result: Encodable {
+    let run: String
+    let file: String
+    let step: Int
+    let bytes: Int
+    let connections: Int
+  }
+
+  func run() throws {
+    let saved = try source.open(printing)
+    let folder = try RunFolder.open(source.folder).path
+    let path = output ?? "\(folder)/\(dense ? "dense" : "sparse").safetensors"
+    try saved.export(to: path, isDense: dense)
+    let result = Result(
+      run: source.folder, file: path, step: saved.step,
+      bytes: try SafetensorsFile(path: path).size, connections: saved.model.connections)
+    try printing.print(
+      result,
+      orText: "\(path): step \(grouped(saved.step)), \(byteCount(result.bytes))\n")
+  }
+}
