@@ -1,0 +1,97 @@
+import RigLCore
+import Testing
+
+/// Live and dead units, on networks small enough to be drawn by hand.
+@Suite struct InspectionTests {
+  private func model(
+    _ layers: [any Layer], channels: Int, side: Int, connections: [String: Int]
+  ) throws -> Model {
+    try Model(
+      Sequential(layers), input: SampleShape(channels: channels, height: side, width: side),
+      capacity: 2, connections: connections, isTraining: false)
+  }
+
+  private func set(_ model: Model, _ positions: [String: [Int]]) {
+    for layer in model.sparseLayers {
+      let places = positions[layer.name] ?? []
+      layer.setConnections(at: places, weights: places.map { _ in 1 })
+    }
+  }
+
+  @Test func aChannelIsDeadWithoutConnectionsOnEitherSide() throws {
+    // 2 channels, to 3 by 3×3 (18 positions a row), to 4 by 1×1 (3 a row), to 5 classes.
+    let model = try model(
+      [
+        SparseConv2d("a", inputs: 2, outputs: 3, kernel: 3), BatchNorm("bn", channels: 3), ReLU(),
+        SparseConv2d("b", inputs: 3, outputs: 4, kernel: 1), ReLU(), GlobalAveragePool(),
+        SparseLinear("c", inputs: 4, outputs: 5),
+      ], channels: 2, side: 4, connections: ["a": 3, "b": 3, "c": 2])
+    // a: channel 0 from input 0, channels 1 and 2 from input 0 too; nothing reads input 1.
+    // b: reads channels 0 and 1, not 2; its channel 3 has nothing. c: reads channels 0 and 3 of b.
+    set(model, ["a": [4, 18, 36 + 8], "b": [0, 4, 6], "c": [0, 4 + 3]])
+    let inspection = model.inspect()
+    #expect(inspection.layers.map(\.shape) == [[3, 2, 3, 3], [4, 3, 1, 1], [5, 4]])
+    #expect(inspection.layers.map(\.liveUnits) == [2, 1, 2])
+    #expect(inspection.layers.map(\.deadUnits) == [1, 3, 3])
+    #expect((inspection.liveInputs, inspection.deadInputs) == (1, 1))
+    #expect(inspection.connections == 8)
+    #expect(inspection.layers[0].bytes == 3 * 8 + 4 * 8)
+    #expect(inspection.layers[0].denseBytes == 4 * 54)
+  }
+
+  @Test func aFlattenedChannelIsReadIfAnyOfItsPixelsIs() throws {
+    let model = try model(
+      [
+        SparseConv2d("a", inputs: 1, outputs: 3, kernel: 1), Flatten(),
+        SparseLinear("b", inputs: 12, outputs: 2),
+      ], channels: 1, side: 2, connections: ["a": 2, "b": 2])
+    // b reads pixel 3 of channel 0 and pixel 0 of channel 2, which has no connection.
+    set(model, ["a": [0, 1], "b": [3, 12 + 8]])
+    #expect(model.inspect().layers.map(\.liveUnits) == [1, 2])
+  }
+
+  @Test func unitsThatGoIntoASumAreReadByOthers() throws {
+    let model = try model(
+      [
+        SparseConv2d("stem", inputs: 1, outputs: 2, kernel: 1),
+        Residual(
+          before: [BatchNorm("bn1", channels: 2), ReLU()],
+          main: [
+            SparseConv2d("conv1", inputs: 2, outputs: 2, kernel: 1), BatchNorm("bn2", channels: 2),
+            ReLU(), SparseConv2d("conv2", inputs: 2, outputs: 2, kernel: 1),
+          ], shortcut: [SparseConv2d("past", inputs: 2, outputs: 2, kernel: 1)]),
+        BatchNorm("bn", channels: 2), ReLU(), GlobalAveragePool(),
+        SparseLinear("fc", inputs: 2, outputs: 2),
+      ], channels: 1, side: 2,
+      connections: ["stem": 1, "conv1": 2, "conv2": 1, "past": 1, "fc": 1])
+    // stem makes channel 1 only, which conv1 does not read but the shortcut does; conv1's channel 1
+    // is not read by conv2; conv2 and the shortcut make channel 0, fc reads channel 1.
+    set(model, ["stem": [1], "conv1": [0, 2], "conv2": [0], "past": [1], "fc": [1]])
+    let inspection = model.inspect()
+    #expect(inspection.layers.map(\.name) == ["stem", "conv1", "conv2", "past", "fc"])
+    #expect(inspection.layers.map(\.liveUnits) == [1, 1, 1, 1, 1])
+    // Without the shortcut's reading it, the stem's channel is dead.
+    set(model, ["stem": [1], "conv1": [0, 2], "conv2": [0], "past": [0], "fc": [1]])
+    #expect(model.inspect().layers[0].liveUnits == 0)
+  }
+
+  @Test func aWholeNetworkCanBeLookedAt() throws {
+    let network = WRN(depth: 10, width: 1, multiplier: 0.5)
+    let input = SampleShape(channels: 3, height: 8, width: 8)
+    let layers = network.layers(input: input, classes: 10)
+    let allocation = try Configuration().changing { $0.sparsity = 0.9 }.allocate(
+      layers.weightLayers)
+    let counts = Dictionary(
+      uniqueKeysWithValues: allocation.layers.map { ($0.name, $0.connections) })
+    let model = try Model(
+      layers, input: input, capacity: 1, connections: counts, isTraining: false)
+    model.draw(seed: 1, initializer: Initializer(.glorotUniform))
+    let inspection = model.inspect()
+    #expect(inspection.connections == allocation.connections)
+    #expect(inspection.positions == allocation.positions)
+    for layer in inspection.layers {
+      #expect(layer.liveUnits + layer.deadUnits == layer.shape[0])
+      #expect(layer.shape.count == (layer.name == "fc" ? 2 : 4))
+    }
+  }
+}
