@@ -4,7 +4,7 @@ import Testing
 
 /// Golden/accounting.json: the layers of published networks, and what distributions and paper
 /// counting make of them. The folder comes from RIGL_GOLDEN where that is set.
-private struct GoldenAccounting: Decodable {
+struct GoldenAccounting: Decodable {
   struct Layer: Decodable {
     let name: String
     let kind: String
@@ -63,7 +63,7 @@ extension GoldenAccounting.Layer {
   }
 }
 
-private func isClose(_ actual: Double, _ expected: Double) -> Bool {
+func isClose(_ actual: Double, _ expected: Double) -> Bool {
   abs(actual - expected) <= 1e-9 * abs(expected)
 }
 

@@ -163,6 +163,7 @@ import Testing
           switch distribution {
           case .glorotUniform, .glorotNormal: 2 / (fanIn + fanOut)
           case .heUniform, .heNormal: 2 / fanIn
+          case .truncatedNormal: 1 / fanIn
           }
         let weight = Double(layer.weight.values[storage])
         sum += weight
@@ -176,6 +177,7 @@ import Testing
       switch distribution {
       case .glorotUniform, .heUniform: #expect(largest <= 3.0.squareRoot() * 1.0001)
       case .glorotNormal, .heNormal: #expect(largest > 3)
+      case .truncatedNormal: #expect(largest > 2.2 && largest < 2.274)
       }
       #expect(layer.bias?.values.array() == [Float](repeating: 0, count: outputs))
     }

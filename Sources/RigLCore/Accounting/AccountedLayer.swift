@@ -33,7 +33,7 @@ public struct AccountedLayer: Hashable, Sendable {
   public let inputWidth: Int
   /// The input size that ``Accounting/paper`` counts with (i); the published figures pad it before
   /// some of the strided layers: 230 instead of 224 for ResNet-50's stem.
-  public let paperInputSize: Int
+  public private(set) var paperInputSize: Int
   /// Whether the layer has a bias for each output; ``Accounting/paper`` counts one in any case.
   public let hasBias: Bool
 
@@ -128,6 +128,14 @@ public struct AccountedLayer: Hashable, Sendable {
     return with(
       sparsity: Double(positions - count) / Double(positions), connections: count,
       isStoredSparse: isStoredSparse)
+  }
+
+  /// The same layer with another input size for ``Accounting/paper``.
+  public func withPaperInputSize(_ size: Int) -> AccountedLayer {
+    precondition(size > 0, "layer '\(name)': an input size of \(size)")
+    var layer = self
+    layer.paperInputSize = size
+    return layer
   }
 
   /// The same layer with every position active, stored as a dense array.

@@ -1,21 +1,39 @@
 extension Configuration {
   /// Counts what a configuration's network costs, and its training by every method; loads no data.
   ///
+  /// Without `input`, `classes` and `samples`, those that the network was published for, whatever
+  /// the configuration trains on; see ``NetworkName/published``. By ``Accounting/paper`` the network
+  /// is counted as its published figures were: a stem's or strided layers' inputs are padded first
+  /// (``AccountedLayer/paperInputSize``), and MobileNet's stem is within the budget of the
+  /// Erdős–Rényi distributions, where in training it is dense.
+  ///
   /// - Parameters:
-  ///   - input: the shape of a sample; by default MNIST's and Fashion-MNIST's.
+  ///   - input: the shape of a sample.
   ///   - classes: the number of classes.
-  ///   - samples: training samples, which say how long the training is; by default MNIST's.
+  ///   - samples: training samples, which say how long the training is.
   /// - Throws: `RigLError(.configuration)` for a configuration that cannot be used.
   public func accountingReport(
-    _ accounting: Accounting = .real,
-    input: SampleShape = SampleShape(channels: 1, height: 28, width: 28), classes: Int = 10,
-    samples: Int = 60_000
+    _ accounting: Accounting = .real, input: SampleShape? = nil, classes: Int? = nil,
+    samples: Int? = nil
   ) throws(RigLError) -> AccountingReport {
     try validate()
-    let layers = try makeNetwork().layers(input: input, classes: classes).weightLayers
-    let allocation = try allocate(layers)
-    let accounted = zip(layers, allocation.layers).map { $0.accounted.sparsified($1) }
-    let held = trainSamples ?? samples
+    let published = try NetworkName(network).published
+    var network = try makeNetwork()
+    let counted = accounting == .paper ? (network as? any PublishedNetwork)?.asPublished : nil
+    if let counted { network = counted }
+    let layers = network.layers(
+      input: input ?? published.input, classes: classes ?? published.classes)
+    let weightLayers = layers.weightLayers
+    // Tells convolutions the size of their input.
+    _ = try layers.outputShape(
+      of: layers.takesPlanes
+        ? input ?? published.input : SampleShape(channels: (input ?? published.input).count))
+    let allocation = try allocate(weightLayers)
+    let accounted = zip(weightLayers, allocation.layers).map { layer, sparsity in
+      let layer = layer.accounted.sparsified(sparsity)
+      return counted.map { layer.withPaperInputSize($0.paperInputSize(of: layer)) } ?? layer
+    }
+    let held = trainSamples ?? samples ?? published.samples
     return accounting.report(
       accounted, interval: updateInterval,
       pruning: TrainingMethodCost.Pruning(steps: max(steps(samples: held), 1)),

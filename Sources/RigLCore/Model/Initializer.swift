@@ -13,6 +13,9 @@ public struct Initializer: Hashable, Sendable {
     case heUniform = "he_uniform"
     /// N(0, 2 / n_in).
     case heNormal = "he_normal"
+    /// A normal distribution of variance 1 / n_in, cut off at two of its standard deviations
+    /// before the cut.
+    case truncatedNormal = "truncated_normal"
   }
 
   /// The distribution.
@@ -21,20 +24,30 @@ public struct Initializer: Hashable, Sendable {
   /// mean number of connections an input), not the dense one. Evci et al., *Gradient flow in
   /// sparse neural networks and how lottery tickets win*, AAAI 2022.
   public var countsConnections: Bool
+  /// The standard deviation of linear layers' weights, which are then normally distributed around
+  /// 0, whatever the distribution; nil: they are like the others.
+  public var linearDeviation: Float?
 
   /// Creates an initializer.
-  public init(_ distribution: Distribution, countsConnections: Bool = false) {
+  public init(
+    _ distribution: Distribution, countsConnections: Bool = false, linearDeviation: Float? = nil
+  ) {
     self.distribution = distribution
     self.countsConnections = countsConnections
+    self.linearDeviation = linearDeviation
   }
 
-  /// The weight at a position, for a neuron of the given fan-in and fan-out.
-  func weight(_ random: CounterRandom, position: Int, fanIn: Double, fanOut: Double) -> Float {
+  /// The weight at a position, for a neuron of the given fan-in and fan-out, of a linear layer or a
+  /// convolution.
+  func weight(
+    _ random: CounterRandom, position: Int, fanIn: Double, fanOut: Double, isLinear: Bool
+  ) -> Float {
     let index = UInt64(position)
+    if isLinear, let linearDeviation { return random.normal(index) * linearDeviation }
     let fan: Double =
       switch distribution {
       case .glorotUniform, .glorotNormal: (fanIn + fanOut) / 2
-      case .heUniform, .heNormal: fanIn
+      case .heUniform, .heNormal, .truncatedNormal: fanIn
       }
     switch distribution {
     case .glorotUniform:
@@ -47,16 +60,20 @@ public struct Initializer: Hashable, Sendable {
       return random.normal(index) * Float((1 / max(fan, 1)).squareRoot())
     case .heNormal:
       return random.normal(index) * Float((2 / max(fan, 1)).squareRoot())
+    case .truncatedNormal:
+      let deviation = Float((1 / max(fan, 1)).squareRoot())
+      return random.truncatedNormal(index) * (deviation / CounterRandom.truncatedNormalDeviation)
     }
   }
 
   /// Draws all weights of a layer.
   func initialize(_ layer: any WeightLayer, random: CounterRandom) {
+    let isLinear = layer.shape.count == 2
     guard let connections = layer.connections else {
       let (fanIn, fanOut) = (Double(layer.inputs), Double(layer.fanOut))
       for position in 0..<layer.weight.count {
         layer.weight.values[layer.place(of: position)] = weight(
-          random, position: position, fanIn: fanIn, fanOut: fanOut)
+          random, position: position, fanIn: fanIn, fanOut: fanOut, isLinear: isLinear)
       }
       return
     }
@@ -69,7 +86,8 @@ public struct Initializer: Hashable, Sendable {
       let fanIn = Double(countsConnections ? indices.count : layer.inputs)
       for index in indices {
         let position = row * layer.inputs + Int(connections.csr.columns[index])
-        ordered[index] = weight(random, position: position, fanIn: fanIn, fanOut: fanOut)
+        ordered[index] = weight(
+          random, position: position, fanIn: fanIn, fanOut: fanOut, isLinear: isLinear)
       }
     }
     connections.setWeights(ordered)

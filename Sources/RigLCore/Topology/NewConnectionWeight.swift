@@ -123,6 +123,7 @@ extension Initializer {
       ? Double(weights.count * weights.taps) / Double(weights.inputs)
       : Double(weights.outputs * weights.taps)
     return weight(
-      random, position: row * weights.inputs + column, fanIn: fanIn, fanOut: fanOut)
+      random, position: row * weights.inputs + column, fanIn: fanIn, fanOut: fanOut,
+      isLinear: weights.geometry == nil)
   }
 }

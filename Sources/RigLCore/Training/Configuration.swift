@@ -32,16 +32,22 @@ public struct Configuration: Codable, Hashable, Sendable {
 
   // MARK: Network
 
-  /// The kind of network; `mlp`: linear layers with ReLU between.
+  /// The kind of network: `mlp`, linear layers with ReLU between; `lenet-5`, `wrn-D-K`,
+  /// `resnet-18`, `-34`, `-50`, `-101`, `mobilenet-v1`, `vgg-16`; see ``NetworkName``.
   public var network = "mlp"
-  /// Widths of the hidden layers.
+  /// Widths of the hidden layers of `mlp`.
   public var hidden = [300, 100]
+  /// How many times wider the network is than its name says, or `hidden`.
+  public var widthMultiplier = 1.0
   /// Probability of dropping a hidden activation.
   public var dropout: Float = 0
   /// How weights start.
   public var initializer = Initializer.Distribution.glorotUniform
   /// Whether the initializer counts a neuron's actual connections.
   public var initializerCountsConnections = false
+  /// The standard deviation that linear layers' weights start with, whatever the initializer; nil:
+  /// the initializer's.
+  public var linearDeviation: Float?
 
   // MARK: Sparsity
 
@@ -85,6 +91,9 @@ public struct Configuration: Codable, Hashable, Sendable {
 
   /// Passes over the training samples, counted in weight steps.
   public var epochs = 20
+  /// Weight steps of the training, in the place of whole epochs; nil: as many as the epochs have.
+  /// Whichever of both a file or a command sets last counts.
+  public var totalSteps: Int?
   /// Samples in a batch (B).
   public var batchSize = 128
   /// Training multiplier (M): scales steps, milestones, and the topology schedule's begin and end.
@@ -210,9 +219,11 @@ public struct Configuration: Codable, Hashable, Sendable {
     case perImageStandardization = "per_image_standardization"
     case network
     case hidden
+    case widthMultiplier = "width_multiplier"
     case dropout
     case initializer
     case initializerCountsConnections = "initializer_counts_connections"
+    case linearDeviation = "linear_deviation"
     case method
     case sparsity
     case distribution
@@ -230,6 +241,7 @@ public struct Configuration: Codable, Hashable, Sendable {
     case newWeightDivisor = "new_weight_divisor"
     case updateThenStep = "update_then_step"
     case epochs
+    case totalSteps = "steps"
     case batchSize = "batch_size"
     case multiplier
     case seed

@@ -13,13 +13,14 @@ extension Configuration {
     try sparsityDistribution?.validate()
     // As of a training with long epochs: how many steps they have, the data will say.
     let samples = batchSize * accumulation * 1_000_000
-    if epochs > 0 { _ = try updateSchedule(samples: samples) }
+    if totalSteps ?? epochs > 0 { _ = try updateSchedule(samples: samples) }
     _ = try learningRateSchedule(samples: samples)
   }
 
   /// Epochs, steps and samples.
   private func validateLengths() throws(RigLError) {
     try require(.epochs, in: 0...1_000_000, epochs)
+    if let totalSteps { try require(.totalSteps, in: 0...Configuration.mostSteps, totalSteps) }
     try require(.batchSize, in: 1...1 << 20, batchSize)
     try require(.accumulation, in: 1...65536, accumulation)
     try require(.multiplier, in: 1e-6...1000, multiplier)
@@ -41,6 +42,7 @@ extension Configuration {
   private func validateNumbers() throws(RigLError) {
     try require(.labelSmoothing, in: 0...1, labelSmoothing)
     try require(.dropout, below: 1, dropout)
+    if let linearDeviation { try require(.linearDeviation, below: .infinity, linearDeviation) }
     try require(.momentum, below: 1, momentum)
     try require(.beta1, below: 1, beta1)
     try require(.beta2, below: 1, beta2)

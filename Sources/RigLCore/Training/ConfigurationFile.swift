@@ -122,6 +122,10 @@ public struct ConfigurationLayers {
         hint: nearest(to: key, in: keys).map { "Did you mean \($0)?" })
     }
     mapping[Node(key)] = value
+    // Asked for epochs, a preset with a number of steps of its own trains for epochs.
+    if key == Configuration.Key.epochs.rawValue {
+      mapping[Node(Configuration.Key.totalSteps.rawValue)] = nil
+    }
   }
 
   private func decode(place: String) throws(RigLError) -> Configuration {

@@ -5,9 +5,33 @@ extension Configuration {
   ///
   /// - Throws: a configuration error for an unknown name.
   public func makeNetwork() throws(RigLError) -> any Network {
-    guard network == "mlp" else {
+    let name = try NetworkName(network)
+    guard (0.01...100).contains(widthMultiplier) else {
       throw RigLError(
-        .configuration, "network: there is no network named '\(network)'", hint: "known: mlp")
+        .configuration, "width_multiplier: \(widthMultiplier) is not in 0.01...100")
+    }
+    guard dropout >= 0, dropout < 1 else {
+      throw RigLError(.configuration, "dropout: \(dropout) is outside [0, 1)")
+    }
+    guard dropout == 0 || name.hasDropout else {
+      throw RigLError(
+        .configuration, "dropout: \(network) has no place for it", hint: "Set it to 0.")
+    }
+    return switch name {
+    case .mlp: try makeMLP()
+    case .wrn(let depth, let width):
+      WRN(depth: depth, width: width, dropout: dropout, multiplier: widthMultiplier)
+    case .resNet(let depth): ResNet(depth: depth, multiplier: widthMultiplier)
+    case .mobileNetV1: MobileNetV1(multiplier: widthMultiplier)
+    case .vgg16: VGG16(dropout: dropout, multiplier: widthMultiplier)
+    case .leNet5: LeNet5(multiplier: widthMultiplier)
+    }
+  }
+
+  private func makeMLP() throws(RigLError) -> MLP {
+    let hidden = hidden.map { width in
+      (1...Configuration.widestLayer).contains(width)
+        ? scaledWidth(width, by: widthMultiplier) : width
     }
     for width in hidden where width < 1 || width > Configuration.widestLayer {
       throw RigLError(
@@ -20,9 +44,6 @@ extension Configuration {
     // Already biases and outputs of such layers do not fit, which are made before anything else.
     try requireMemory(
       hidden.reduce(0) { $0 + Double($1) * Double(8 + 4 * batchSize) }, for: "the network's units")
-    guard dropout >= 0, dropout < 1 else {
-      throw RigLError(.configuration, "dropout: \(dropout) is outside [0, 1)")
-    }
     return MLP(hidden: hidden, dropout: dropout)
   }
 
@@ -51,9 +72,14 @@ extension Configuration {
   }
 
   /// Weight steps of the whole training (T) over `samples` training samples:
-  /// epochs · ceil(N / (B · accumulation)) · M.
+  /// epochs · ceil(N / (B · accumulation)) · M, or steps · M.
   public func steps(samples: Int) -> Int {
-    Int((Double(epochs * stepsPerEpoch(samples: samples)) * multiplier).rounded())
+    Int((Double(unscaledSteps(samples: samples)) * multiplier).rounded())
+  }
+
+  /// Weight steps of a training of normal length.
+  private func unscaledSteps(samples: Int) -> Int {
+    totalSteps ?? epochs * stepsPerEpoch(samples: samples)
   }
 
   /// Weight steps of a pass over `samples` training samples.
@@ -69,7 +95,8 @@ extension Configuration {
       switch schedule {
       case .constant: .constant
       case .step: .step(milestones: milestones.map(steps), factor: factor)
-      case .cosine: .cosine(steps: max(steps(Double(epochs)), 1), minimum: minLearningRate)
+      case .cosine:
+        .cosine(steps: max(unscaledSteps(samples: samples), 1), minimum: minLearningRate)
       case .warmRestarts:
         .cosineWarmRestarts(
           firstCycle: steps(firstCycle), cycleMultiplier: cycleMultiplier,
@@ -83,7 +110,7 @@ extension Configuration {
 
   /// When connections move, and how many.
   public func updateSchedule(samples: Int) throws(RigLError) -> UpdateSchedule {
-    let steps = Int((Double(epochs * stepsPerEpoch(samples: samples))).rounded())
+    let steps = unscaledSteps(samples: samples)
     let end = updateForever ? nil : updateEnd ?? UpdateSchedule.defaultEnd(steps: steps)
     if updateForever && updateEnd != nil {
       throw RigLError(
@@ -138,7 +165,9 @@ extension Configuration {
 
   /// How weights start.
   public var weightInitializer: Initializer {
-    Initializer(initializer, countsConnections: initializerCountsConnections)
+    Initializer(
+      initializer, countsConnections: initializerCountsConnections,
+      linearDeviation: linearDeviation)
   }
 
   /// Inputs are numbered by 32 bits.

@@ -8,12 +8,14 @@ public struct Preset: Sendable {
   public let configuration: Configuration
 
   /// All presets, by name.
-  public static let all = [demo, lenet300, lenet300Paper, mlp1000]
+  public static let all = [
+    demo, lenet300, lenet300Paper, mlp1000, wrn10, wrn22, cifarWRN, mobileNet, resNet50,
+  ]
 
   /// The preset of a name; nil if there is none.
   public static func named(_ name: String) -> Preset? { all.first { $0.name == name } }
 
-  private init(
+  init(
     _ name: String, _ summary: String, _ change: (inout Configuration) -> Void
   ) {
     self.name = name

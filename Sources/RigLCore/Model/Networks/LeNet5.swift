@@ -1,0 +1,38 @@
+/// Two 5×5 convolutions of 6 and 16 channels with max-pooling after each, and linear layers of 120,
+/// 84 and as many units as there are classes, with ReLU between.
+///
+/// Images of 32 × 32, or smaller ones with two rows and columns of zeros around: 28 × 28. Names:
+/// `conv1`, `conv2`, `fc1`, `fc2`, `fc3`.
+///
+/// Reference: LeCun et al., *Gradient-based learning applied to document recognition*, Proceedings
+/// of the IEEE, 1998.
+public struct LeNet5: Network, Hashable {
+  /// Scales all widths.
+  public let multiplier: Double
+
+  /// Creates a network.
+  public init(multiplier: Double = 1) {
+    precondition(multiplier > 0, "LeNet5: \(multiplier) times as wide")
+    self.multiplier = multiplier
+  }
+
+  /// Convolutions and linear layers.
+  public func layers(input: SampleShape, classes: Int) -> Sequential {
+    let widths = [6, 16, 120, 84].map { scaledWidth($0, by: multiplier) }
+    let padding = min(input.height, input.width) < 32 ? 2 : 0
+    // Of images that are too small nothing is left, as a convolution or pooling will say.
+    func remaining(_ side: Int) -> Int { max(1, ((side + 2 * padding - 4) / 2 - 4) / 2) }
+    let pixels = remaining(input.height) * remaining(input.width)
+    return Sequential(
+      SparseConv2d(
+        "conv1", inputs: input.channels, outputs: widths[0], kernel: 5, padding: padding,
+        bias: true),
+      ReLU(), Pool2d(.maximum, kernel: 2),
+      SparseConv2d(
+        "conv2", inputs: widths[0], outputs: widths[1], kernel: 5, padding: 0, bias: true),
+      ReLU(), Pool2d(.maximum, kernel: 2), Flatten(),
+      SparseLinear("fc1", inputs: widths[1] * pixels, outputs: widths[2]), ReLU(),
+      SparseLinear("fc2", inputs: widths[2], outputs: widths[3]), ReLU(),
+      SparseLinear("fc3", inputs: widths[3], outputs: classes))
+  }
+}
