@@ -20,6 +20,10 @@ final class TimedLayer: Layer {
   var parameters: [Parameter] { layer.parameters }
   var weightLayers: [any WeightLayer] { layer.weightLayers }
 
+  func outputShape(of input: SampleShape) throws(RigLError) -> SampleShape {
+    try layer.outputShape(of: input)
+  }
+
   func prepare(_ context: LayerContext) throws(RigLError) -> SampleShape {
     try layer.prepare(context)
   }

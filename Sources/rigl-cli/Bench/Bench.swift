@@ -13,7 +13,8 @@ struct Bench: ParsableCommand {
       states the machine and its measured peaks.
       """,
     subcommands: [
-      LayersCommand.self, SelectionCommand.self, UpdateCommand.self, MemoryCommand.self,
+      LayersCommand.self, ConvolutionsCommand.self, SelectionCommand.self, UpdateCommand.self,
+      MemoryCommand.self,
       EpochCommand.self,
     ])
 }
@@ -88,6 +89,42 @@ extension Bench {
       } else {
         try bench.run(peaks, printer.print)
       }
+    }
+  }
+
+  /// `rigl bench convolutions`
+  struct ConvolutionsCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "convolutions",
+      abstract: "A sparse convolution's step against the same step by dense products.",
+      discussion: """
+        A step is forward, input gradient and weight gradient, with packing. Both are layers of \
+        this library; scripts/peers measures other libraries.
+        """)
+
+    @OptionGroup var arguments: BenchArguments
+
+    @Option(help: "Threads.")
+    var threads = 1
+
+    @Option(
+      parsing: .upToNextOption,
+      help: ArgumentHelp("Shares of connections that exist.", valueName: "density"))
+    var densities: [Double] = []
+
+    func validate() throws {
+      for density in densities where !(density > 0 && density < 1) {
+        throw ValidationError("--densities: \(density) is not between 0 and 1")
+      }
+    }
+
+    func run() throws {
+      var bench = ConvolutionsBench()
+      bench.threads = threads
+      if let rounds = arguments.rounds { bench.rounds = rounds }
+      if !densities.isEmpty { bench.densities = densities }
+      let printer = BenchPrinter(json: arguments.json)
+      try bench.run(try arguments.begin(printer, threads: threads), printer.print)
     }
   }
 

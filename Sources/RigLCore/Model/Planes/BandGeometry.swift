@@ -32,7 +32,7 @@ struct BandGeometry {
 
   static let lanes = 8
   /// Bytes of scratch that a band may take, about: constants, because sums depend on bands.
-  private static let bandBytes = 448 << 10
+  private static let bandBytes = 1280 << 10
 
   /// Part of a plane that a kernel holds in registers: columns × rows of vectors.
   struct Tile {
