@@ -37,6 +37,7 @@ static void set_up(void) {
   csk_update_scalar(scalar);
   csk_pack_scalar(scalar);
   csk_planes_scalar(scalar);
+  csk_windows_scalar(scalar);
   csk_measure_scalar(scalar);
   csk_isa best = csk_isa_scalar;
 #if CSK_ARCH_X86_64
@@ -48,6 +49,7 @@ static void set_up(void) {
     csk_update_avx2(avx2);
     csk_pack_avx2(avx2);
     csk_planes_avx2(avx2);
+    csk_windows_avx2(avx2);
     csk_measure_avx2(avx2);
     best = csk_isa_avx2;
   }
@@ -59,6 +61,7 @@ static void set_up(void) {
   csk_update_neon(neon);
   csk_pack_neon(neon);
   csk_planes_neon(neon);
+  csk_windows_neon(neon);
   csk_measure_neon(neon);
   best = csk_isa_neon;
 #endif
