@@ -16,6 +16,21 @@
 
 #include "csk_sparse_avx2.h"
 
+// Every entry's eight lanes add as ((a0 + a2) + (a1 + a3)) + ((a4 + a6) + (a5 + a7)), whether four
+// entries are summed together or one alone: an entry's dw does not depend on its neighbours.
+
+/// [a0 + a2, a1 + a3, b0 + b2, b1 + b3] in both halves.
+CSK_TARGET_AVX2 CSK_INLINE __m256 fold_pair(__m256 a, __m256 b) {
+  return _mm256_add_ps(_mm256_blend_ps(a, b, 0xCC), _mm256_shuffle_ps(a, b, 0x4E));
+}
+
+CSK_TARGET_AVX2 CSK_INLINE __m128 sums_of_four(__m256 a, __m256 b, __m256 c, __m256 d) {
+  const __m256 ab = fold_pair(a, b), cd = fold_pair(c, d);
+  const __m256 halves =
+      _mm256_add_ps(_mm256_shuffle_ps(ab, cd, 0x88), _mm256_shuffle_ps(ab, cd, 0xDD));
+  return _mm_add_ps(_mm256_castps256_ps128(halves), _mm256_extractf128_ps(halves, 1));
+}
+
 /// The registers of one row's tile.
 typedef struct row_tile {
   const float *x;
@@ -63,12 +78,12 @@ CSK_TARGET_AVX2 CSK_INLINE void backward_row(const csk_segment *segment, const i
   uint32_t k = 0;
   for (; k + 4 <= count; k += 4) {
     const __m256 a = ENTRY(k), b = ENTRY(k + 1), c = ENTRY(k + 2), d = ENTRY(k + 3);
-    const __m128 sums = csk_sums_of_four(a, b, c, d);
+    const __m128 sums = sums_of_four(a, b, c, d);
     _mm_storeu_ps(dw + k, fresh ? sums : _mm_add_ps(_mm_loadu_ps(dw + k), sums));
   }
   if (k + 2 <= count) {
     const __m256 a = ENTRY(k), b = ENTRY(k + 1);
-    const __m128 sums = csk_sums_of_four(a, b, a, b);
+    const __m128 sums = sums_of_four(a, b, a, b);
     __m128 old = _mm_setzero_ps();
     if (!fresh) old = _mm_loadl_pi(old, (const __m64 *)(dw + k));
     _mm_storel_pi((__m64 *)(dw + k), fresh ? sums : _mm_add_ps(old, sums));
@@ -76,7 +91,7 @@ CSK_TARGET_AVX2 CSK_INLINE void backward_row(const csk_segment *segment, const i
   }
   if (k < count) {
     const __m256 a = ENTRY(k);
-    const __m128 sums = csk_sums_of_four(a, a, a, a);
+    const __m128 sums = sums_of_four(a, a, a, a);
     _mm_store_ss(dw + k, fresh ? sums : _mm_add_ss(_mm_load_ss(dw + k), sums));
   }
 #undef ENTRY

@@ -3,10 +3,12 @@
 //   dx[row]   = sum over the row's entries of weight * dy[offset]
 //   dw[entry] = sum over tiles and lanes of x[row] * dy[offset].
 //
-// As the AVX2 kernel, with two vectors of 8 lanes to a register: dx and x of every tile stay in
-// registers. An entry's 16 lanes fold to 8, and four entries' are summed at once by AVX2's tree.
+// As the AVX2 kernel, with two vectors of 8 lanes to a register, so dx and x of every tile stay in
+// registers. The entry's products add into one register, and eight entries' registers are summed
+// at once: 3 instructions an entry, where folding each to 8 lanes first takes 5.
 //
-// Bound: the FMA peak, less the port slots of the sums across lanes.
+// Bound: the FMA peak, one a cycle, less the port slots of the sums across lanes: 2 FMAs for each
+// register of the tile against 3 shuffles, blends and additions an entry; dy from L1.
 #include "csk_sparse_walk.h"
 
 #if CSK_ARCH_X86_64
@@ -15,17 +17,39 @@
 #include "avx2/csk_sparse_avx2.h"
 #include "csk_sparse_avx512.h"
 
-#ifndef BGROUP
-#define BGROUP(regs) ((regs) <= 2 ? 2 : 1)
-#endif
+// Every entry's sixteen lanes halve three times, a[i] + a[i + 8], a[i] + a[i + 2] within each 4,
+// a[0] + a[1] of each 4, and the two sums left add up, wherever an entry stands among the eight: an
+// entry's dw does not depend on its neighbours.
+
+/// [a, b], 8 lanes each.
+CSK_TARGET_AVX512 CSK_INLINE __m512 fold_pair(__m512 a, __m512 b) {
+  return _mm512_add_ps(_mm512_mask_blend_ps(0xFF00, a, b), _mm512_shuffle_f32x4(a, b, 0x4E));
+}
+
+/// [a, a, c, c] twice, [b, b, d, d] twice.
+CSK_TARGET_AVX512 CSK_INLINE __m512 fold_four(__m512 a, __m512 b, __m512 c, __m512 d) {
+  const __m512 ab = fold_pair(a, b), cd = fold_pair(c, d);
+  return _mm512_add_ps(_mm512_mask_blend_ps(0xCCCC, ab, cd), _mm512_shuffle_ps(ab, cd, 0x4E));
+}
+
+/// The sums of two folded fours, in order.
+CSK_TARGET_AVX512 CSK_INLINE __m256 sums_of_eight(__m512 abcd, __m512 efgh) {
+  // [a, c, e, g] twice, [b, d, f, h] twice.
+  const __m512 halves =
+      _mm512_add_ps(_mm512_shuffle_ps(abcd, efgh, 0x88), _mm512_shuffle_ps(abcd, efgh, 0xDD));
+  const __m512i first = _mm512_setr_epi32(0, 8, 1, 9, 2, 10, 3, 11, 0, 0, 0, 0, 0, 0, 0, 0);
+  const __m512i second = _mm512_setr_epi32(4, 12, 5, 13, 6, 14, 7, 15, 0, 0, 0, 0, 0, 0, 0, 0);
+  return _mm256_add_ps(_mm512_castps512_ps256(_mm512_permutexvar_ps(first, halves)),
+                       _mm512_castps512_ps256(_mm512_permutexvar_ps(second, halves)));
+}
 
 /// The registers of one list row's tile.
 typedef struct row_tile {
   __m512 xs[4], dxs[4];
 } row_tile;
 
-/// One entry: adds to the row's dx, returns the lanes of its dw, the upper half added to the lower.
-CSK_TARGET_AVX512 CSK_INLINE __m256 backward_entry(row_tile *row, const float *dy,
+/// One entry: adds to the row's dx, returns the lanes of its dw.
+CSK_TARGET_AVX512 CSK_INLINE __m512 backward_entry(row_tile *row, const float *dy,
                                                    const float *weight, ptrdiff_t x_row,
                                                    const int wide, const int rows,
                                                    const bool wants_dx) {
@@ -35,77 +59,65 @@ CSK_TARGET_AVX512 CSK_INLINE __m256 backward_entry(row_tile *row, const float *d
   for (int i = 0; i < rows * wide; i++) {
     const __m512 dys = _mm512_loadu_ps(dy + i / wide * x_row + i % wide * 16);
     if (wants_dx) row->dxs[i] = _mm512_fmadd_ps(w, dys, row->dxs[i]);
-    products =
-        i == 0 ? _mm512_mul_ps(row->xs[i], dys) : _mm512_fmadd_ps(row->xs[i], dys, products);
+    products = i == 0 ? _mm512_mul_ps(row->xs[i], dys) : _mm512_fmadd_ps(row->xs[i], dys, products);
   }
-  // Without this the compiler puts several entries' dx before their products, and dy is spilled.
+  // Without this the compiler may put several entries' dx before their products, and spill dy.
   __asm__ volatile("" : "+v"(products));
-  return _mm256_add_ps(_mm512_castps512_ps256(products), _mm512_extractf32x8_ps(products, 1));
+  return products;
 }
 
-/// `group` list rows with `count` entries each.
-CSK_TARGET_AVX512 CSK_INLINE void backward_rows(const csk_segment *segment,
-                                                const int32_t *row_offsets, const int32_t *offsets,
-                                                const float *weights, uint32_t count,
-                                                const float *dy, const float *x, float *dx,
-                                                float *dw, ptrdiff_t x_row, ptrdiff_t y_row,
-                                                const int wide, const int rows, const int group,
-                                                const bool wants_dx, const bool fresh) {
-  row_tile tiles[2];
+/// One list row's `count` entries, at a tile of `rows` rows of `wide` * 16 lanes.
+CSK_TARGET_AVX512 CSK_INLINE void backward_row(const csk_segment *segment, const int32_t *offsets,
+                                               const float *weights, uint32_t count,
+                                               const float *dy, const float *x, float *dx,
+                                               float *dw, ptrdiff_t x_row, ptrdiff_t y_row,
+                                               const int wide, const int rows, const bool wants_dx,
+                                               const bool fresh) {
+  row_tile row;
   CSK_UNROLL
-  for (int g = 0; g < group; g++) {
-    const ptrdiff_t ahead = csk_row_ahead(segment, row_offsets + g);
-    csk_prefetch_tile(x + ahead, y_row, 2 * wide, rows);
-    if (wants_dx) csk_prefetch_tile(dx + ahead, y_row, 2 * wide, rows);
-    CSK_UNROLL
-    for (int i = 0; i < rows * wide; i++) {
-      const ptrdiff_t place = row_offsets[g] + i / wide * y_row + i % wide * 16;
-      tiles[g].xs[i] = _mm512_loadu_ps(x + place);
-      if (wants_dx)
-        tiles[g].dxs[i] = segment->starts ? _mm512_setzero_ps() : _mm512_loadu_ps(dx + place);
-    }
+  for (int i = 0; i < rows * wide; i++) {
+    const ptrdiff_t place = i / wide * y_row + i % wide * 16;
+    row.xs[i] = _mm512_loadu_ps(x + place);
+    if (wants_dx) row.dxs[i] = segment->starts ? _mm512_setzero_ps() : _mm512_loadu_ps(dx + place);
   }
-#define ENTRY(k) \
-  backward_entry(&tiles[g], dy + offsets[at + (k)], weights + at + (k), x_row, wide, rows, wants_dx)
+#define ENTRY(k) backward_entry(&row, dy + offsets[k], weights + (k), x_row, wide, rows, wants_dx)
   uint32_t k = 0;
-  for (; k + 4 <= count; k += 4) {
-    CSK_UNROLL
-    for (int g = 0; g < group; g++) {
-      const size_t at = (size_t)g * count + k;
-      const __m256 a = ENTRY(0), b = ENTRY(1), c = ENTRY(2), d = ENTRY(3);
-      const __m128 sums = csk_sums_of_four(a, b, c, d);
-      _mm_storeu_ps(dw + at, fresh ? sums : _mm_add_ps(_mm_loadu_ps(dw + at), sums));
-    }
-  }
-  if (k + 2 <= count) {
-    CSK_UNROLL
-    for (int g = 0; g < group; g++) {
-      const size_t at = (size_t)g * count + k;
-      const __m256 a = ENTRY(0), b = ENTRY(1);
-      const __m128 sums = csk_sums_of_four(a, b, a, b);
-      __m128 old = _mm_setzero_ps();
-      if (!fresh) old = _mm_loadl_pi(old, (const __m64 *)(dw + at));
-      _mm_storel_pi((__m64 *)(dw + at), fresh ? sums : _mm_add_ps(old, sums));
-    }
-    k += 2;
+  for (; k + 8 <= count; k += 8) {
+    const __m512 a = ENTRY(k), b = ENTRY(k + 1), c = ENTRY(k + 2), d = ENTRY(k + 3);
+    const __m512 abcd = fold_four(a, b, c, d);
+    const __m512 e = ENTRY(k + 4), f = ENTRY(k + 5), g = ENTRY(k + 6), h = ENTRY(k + 7);
+    const __m256 sums = sums_of_eight(abcd, fold_four(e, f, g, h));
+    _mm256_storeu_ps(dw + k, fresh ? sums : _mm256_add_ps(_mm256_loadu_ps(dw + k), sums));
   }
   if (k < count) {
-    CSK_UNROLL
-    for (int g = 0; g < group; g++) {
-      const size_t at = (size_t)g * count + k;
-      const __m256 a = ENTRY(0);
-      const __m128 sums = csk_sums_of_four(a, a, a, a);
-      _mm_store_ss(dw + at, fresh ? sums : _mm_add_ss(_mm_load_ss(dw + at), sums));
+    // Up to seven more: four, and up to three behind them (or first).
+    const uint32_t rest = count - k;
+    float *rest_dw = dw + k;
+    __m512 four = _mm512_setzero_ps(), last = _mm512_setzero_ps();
+    if (rest & 4) {
+      const __m512 a = ENTRY(k), b = ENTRY(k + 1), c = ENTRY(k + 2), d = ENTRY(k + 3);
+      four = fold_four(a, b, c, d);
+      k += 4;
     }
+    if ((rest & 3) == 3) {
+      const __m512 a = ENTRY(k), b = ENTRY(k + 1), c = ENTRY(k + 2);
+      last = fold_four(a, b, c, c);
+    } else if ((rest & 3) == 2) {
+      const __m512 a = ENTRY(k), b = ENTRY(k + 1);
+      last = fold_four(a, b, a, b);
+    } else if ((rest & 3) == 1) {
+      const __m512 a = ENTRY(k);
+      last = fold_four(a, a, a, a);
+    }
+    const __m256 sums = sums_of_eight(rest & 4 ? four : last, last);
+    const __mmask8 stored = (__mmask8)((1u << rest) - 1);
+    const __m256 old = fresh ? sums : _mm256_maskz_loadu_ps(stored, rest_dw);
+    _mm256_mask_storeu_ps(rest_dw, stored, fresh ? sums : _mm256_add_ps(old, sums));
   }
 #undef ENTRY
   CSK_UNROLL
-  for (int g = 0; g < group; g++) {
-    CSK_UNROLL
-    for (int i = 0; i < rows * wide; i++)
-      if (wants_dx)
-        _mm512_storeu_ps(dx + row_offsets[g] + i / wide * y_row + i % wide * 16, tiles[g].dxs[i]);
-  }
+  for (int i = 0; i < rows * wide; i++)
+    if (wants_dx) _mm512_storeu_ps(dx + i / wide * y_row + i % wide * 16, row.dxs[i]);
 }
 
 CSK_TARGET_AVX512 CSK_INLINE void backward_tile(const csk_segment *segment, const float *dy,
@@ -113,26 +125,20 @@ CSK_TARGET_AVX512 CSK_INLINE void backward_tile(const csk_segment *segment, cons
                                                 const csk_tiles *tiles, const int wide,
                                                 const int rows, const bool wants_dx,
                                                 const bool fresh) {
-  const int group = BGROUP(wide *rows);
   const ptrdiff_t x_row = tiles->x_row, y_row = tiles->y_row;
   const int32_t *row_offsets = segment->row_offsets;
   const int32_t *offsets = segment->offsets;
   const float *weights = segment->weights;
   for (const csk_run *run = segment->runs; run < segment->runs_end; run++) {
     const uint32_t count = run->count;
-    uint32_t i = 0;
-    for (; group > 1 && i + group <= run->rows; i += group) {
-      backward_rows(segment, row_offsets, offsets, weights, count, dy, x, dx, dw, x_row, y_row,
-                    wide, rows, group, wants_dx, fresh);
-      row_offsets += group;
-      offsets += (size_t)group * count;
-      weights += (size_t)group * count;
-      dw += (size_t)group * count;
-    }
-    for (; i < run->rows; i++) {
-      backward_rows(segment, row_offsets, offsets, weights, count, dy, x, dx, dw, x_row, y_row,
-                    wide, rows, 1, wants_dx, fresh);
-      row_offsets++;
+    for (uint32_t i = 0; i < run->rows; i++) {
+      const ptrdiff_t ahead = csk_row_ahead(segment, row_offsets);
+      csk_prefetch_tile(x + ahead, y_row, 2 * wide, rows);
+      if (wants_dx) csk_prefetch_tile(dx + ahead, y_row, 2 * wide, rows);
+      const ptrdiff_t row_offset = *row_offsets++;
+      backward_row(segment, offsets, weights, count, dy, x + row_offset,
+                   wants_dx ? dx + row_offset : NULL, dw, x_row, y_row, wide, rows, wants_dx,
+                   fresh);
       offsets += count;
       weights += count;
       dw += count;
@@ -162,15 +168,14 @@ BACKWARD_TILE(4, 2)
 void csk_sparse_backward_avx512(const csk_list *list, int32_t slab_begin, int32_t slab_end,
                                 const float *dy, const float *x, float *dx, float *dw,
                                 bool accumulate, const csk_tiles *tiles) {
-  // One vector of 8 lanes fills half a register: nothing to gain over AVX2.
-  if (tiles->vectors == 1) {
-    csk_sparse_backward_avx2(list, slab_begin, slab_end, dy, x, dx, dw, accumulate, tiles);
-    return;
-  }
+  // One vector of 8 lanes would fill half a register: AVX2 does that.
   static csk_backward_tile *const kernels[] = {NULL, backward_2x1, backward_4x1, backward_8x1,
                                                NULL, backward_2x2, backward_4x2};
-  csk_walk_backward(kernels[csk_tile_index(tiles)], list, slab_begin, slab_end, dy, x, dx, dw,
-                    accumulate, tiles);
+  csk_backward_tile *const kernel = kernels[csk_tile_index(tiles)];
+  if (kernel)
+    csk_walk_backward(kernel, list, slab_begin, slab_end, dy, x, dx, dw, accumulate, tiles);
+  else
+    csk_sparse_backward_avx2(list, slab_begin, slab_end, dy, x, dx, dw, accumulate, tiles);
 }
 
 void csk_sparse_avx512(csk_kernels *kernels) {
