@@ -8,8 +8,9 @@
 #if defined(__x86_64__)
 #define CSK_ARCH_X86_64 1
 // SwiftPM compiles every file for the baseline CPU and forbids unsafeFlags in dependencies, so
-// each AVX2 function (and each static inline helper) names its own target.
+// each vector function (and each static inline helper) names its own target.
 #define CSK_TARGET_AVX2 __attribute__((target("avx2,fma")))
+#define CSK_TARGET_AVX512 __attribute__((target("avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")))
 #elif defined(__aarch64__)
 #define CSK_ARCH_AARCH64 1
 #endif
@@ -80,6 +81,18 @@ typedef struct csk_kernels {
   void (*average_gradient_row)(const float *gradient, const float *x, const float *scale,
                                const float *shift, bool relu, const float *mean, int32_t channels,
                                int32_t width, float factor, float *result, double (*sums)[2]);
+  // csk_windows.h
+  void (*depthwise_forward_row)(const float *s, ptrdiff_t s_channel_stride, const float *weights,
+                                int32_t weight_stride, int32_t taps, const int32_t *tap_indices,
+                                const int32_t *tap_offsets, int32_t channels, int32_t columns,
+                                float *y, ptrdiff_t y_channel_stride);
+  void (*depthwise_backward_row)(const float *dy, ptrdiff_t dy_channel_stride, const float *in,
+                                 ptrdiff_t in_channel_stride, const float *weights,
+                                 int32_t weight_stride, int32_t taps, const int32_t *tap_indices,
+                                 const int32_t *tap_offsets, int32_t channels, int32_t columns,
+                                 float *dx, ptrdiff_t dx_channel_stride, float *dw);
+  void (*max_pool_row)(const float *const *rows, int32_t channels, int32_t width, int32_t out_width,
+                       const csk_window *window, float *y, uint8_t *indices);
   // csk_measure.h: one pass of each; measure_fma returns its number of lanes.
   int64_t (*measure_fma)(int64_t iterations, float multiplier, float addend, float *sum);
   uint32_t (*measure_read)(const float *values, int64_t count);
@@ -95,6 +108,7 @@ void csk_select_scalar(csk_kernels *kernels);
 void csk_update_scalar(csk_kernels *kernels);
 void csk_pack_scalar(csk_kernels *kernels);
 void csk_planes_scalar(csk_kernels *kernels);
+void csk_windows_scalar(csk_kernels *kernels);
 void csk_measure_scalar(csk_kernels *kernels);
 #if CSK_ARCH_X86_64
 void csk_sparse_avx2(csk_kernels *kernels);
@@ -102,13 +116,16 @@ void csk_select_avx2(csk_kernels *kernels);
 void csk_update_avx2(csk_kernels *kernels);
 void csk_pack_avx2(csk_kernels *kernels);
 void csk_planes_avx2(csk_kernels *kernels);
+void csk_windows_avx2(csk_kernels *kernels);
 void csk_measure_avx2(csk_kernels *kernels);
+void csk_sparse_avx512(csk_kernels *kernels);
 #elif CSK_ARCH_AARCH64
 void csk_sparse_neon(csk_kernels *kernels);
 void csk_select_neon(csk_kernels *kernels);
 void csk_update_neon(csk_kernels *kernels);
 void csk_pack_neon(csk_kernels *kernels);
 void csk_planes_neon(csk_kernels *kernels);
+void csk_windows_neon(csk_kernels *kernels);
 void csk_measure_neon(csk_kernels *kernels);
 #endif
 

@@ -1,0 +1,118 @@
+// entry/csk_windows.c: checks the arguments of depthwise convolution and max-pooling once, then
+// dispatches.
+#include "csk_windows_internal.h"
+
+enum { largest_kernel = 15 };  // indices within a window fit a byte
+
+/// Columns of one channel must not be another's.
+static bool stride_is_valid(ptrdiff_t channel_stride, int32_t channels, int32_t columns) {
+  return channels <= 1 || channel_stride >= (ptrdiff_t)columns * csk_plane_lanes;
+}
+
+/// Weights of one channel must not be another's.
+static bool taps_are_valid(const float *weights, int32_t weight_stride, int32_t taps,
+                           const int32_t *tap_indices, const int32_t *tap_offsets,
+                           int32_t channels) {
+  if (taps < 0) return false;
+  if (taps == 0 || channels == 0) return true;
+  if (!weights || !tap_indices || !tap_offsets) return false;
+  for (int32_t t = 0; t < taps; t++)
+    if (tap_indices[t] < 0 || (channels > 1 && tap_indices[t] >= weight_stride)) return false;
+  return true;
+}
+
+csk_status csk_depthwise_forward_row_on(csk_isa isa, const float *s, ptrdiff_t s_channel_stride,
+                                        const float *weights, int32_t weight_stride, int32_t taps,
+                                        const int32_t *tap_indices, const int32_t *tap_offsets,
+                                        int32_t channels, int32_t columns, float *y,
+                                        ptrdiff_t y_channel_stride) {
+  if (channels < 0 || columns < 0 || !stride_is_valid(y_channel_stride, channels, columns) ||
+      !taps_are_valid(weights, weight_stride, taps, tap_indices, tap_offsets, channels))
+    return csk_status_invalid_argument;
+  const csk_kernels *kernels = csk_kernels_for(isa);
+  if (!kernels) return csk_status_unsupported_isa;
+  if (channels == 0 || columns == 0) return csk_status_ok;
+  if (!y || (taps > 0 && !(s && stride_is_valid(s_channel_stride, channels, columns))))
+    return csk_status_invalid_argument;
+  kernels->depthwise_forward_row(s, s_channel_stride, weights, weight_stride, taps, tap_indices,
+                                 tap_offsets, channels, columns, y, y_channel_stride);
+  return csk_status_ok;
+}
+
+csk_status csk_depthwise_forward_row(const float *s, ptrdiff_t s_channel_stride,
+                                     const float *weights, int32_t weight_stride, int32_t taps,
+                                     const int32_t *tap_indices, const int32_t *tap_offsets,
+                                     int32_t channels, int32_t columns, float *y,
+                                     ptrdiff_t y_channel_stride) {
+  return csk_depthwise_forward_row_on(csk_isa_current(), s, s_channel_stride, weights,
+                                      weight_stride, taps, tap_indices, tap_offsets, channels,
+                                      columns, y, y_channel_stride);
+}
+
+csk_status csk_depthwise_backward_row_on(csk_isa isa, const float *dy, ptrdiff_t dy_channel_stride,
+                                         const float *in, ptrdiff_t in_channel_stride,
+                                         const float *weights, int32_t weight_stride, int32_t taps,
+                                         const int32_t *tap_indices, const int32_t *tap_offsets,
+                                         int32_t channels, int32_t columns, float *dx,
+                                         ptrdiff_t dx_channel_stride, float *dw) {
+  if (channels < 0 || columns < 0 ||
+      (dx && !stride_is_valid(dx_channel_stride, channels, columns)) ||
+      !taps_are_valid(weights, weight_stride, taps, tap_indices, tap_offsets, channels))
+    return csk_status_invalid_argument;
+  const csk_kernels *kernels = csk_kernels_for(isa);
+  if (!kernels) return csk_status_unsupported_isa;
+  if (channels == 0 || columns == 0) return csk_status_ok;
+  if (taps > 0 && !(dy && in && dw && stride_is_valid(dy_channel_stride, channels, columns) &&
+                    stride_is_valid(in_channel_stride, channels, columns)))
+    return csk_status_invalid_argument;
+  kernels->depthwise_backward_row(dy, dy_channel_stride, in, in_channel_stride, weights,
+                                  weight_stride, taps, tap_indices, tap_offsets, channels, columns,
+                                  dx, dx_channel_stride, dw);
+  return csk_status_ok;
+}
+
+csk_status csk_depthwise_backward_row(const float *dy, ptrdiff_t dy_channel_stride, const float *in,
+                                      ptrdiff_t in_channel_stride, const float *weights,
+                                      int32_t weight_stride, int32_t taps,
+                                      const int32_t *tap_indices, const int32_t *tap_offsets,
+                                      int32_t channels, int32_t columns, float *dx,
+                                      ptrdiff_t dx_channel_stride, float *dw) {
+  return csk_depthwise_backward_row_on(csk_isa_current(), dy, dy_channel_stride, in,
+                                       in_channel_stride, weights, weight_stride, taps, tap_indices,
+                                       tap_offsets, channels, columns, dx, dx_channel_stride, dw);
+}
+
+bool csk_windows_are_valid(const void *rows, int32_t channels, int32_t width, int32_t out_width,
+                           const csk_window *window) {
+  if (channels < 0 || width < 0 || out_width < 0 || !window || window->kernel < 1 ||
+      window->kernel > largest_kernel || window->stride < 1 || window->padding < 0 ||
+      window->padding >= window->kernel)
+    return false;
+  if (channels == 0 || out_width == 0) return true;
+  const int64_t last = (int64_t)(out_width - 1) * window->stride - window->padding;
+  if (!rows || width == 0 || last >= width) return false;
+  const float *const *some = rows;
+  for (int32_t r = 0; r < window->kernel; r++)
+    if (some[r]) return true;
+  return false;
+}
+
+csk_status csk_max_pool_row_on(csk_isa isa, const float *const *rows, int32_t channels,
+                               int32_t width, int32_t out_width, const csk_window *window, float *y,
+                               uint8_t *indices) {
+  if (!csk_windows_are_valid(rows, channels, width, out_width, window))
+    return csk_status_invalid_argument;
+  const csk_kernels *kernels = csk_kernels_for(isa);
+  if (!kernels) return csk_status_unsupported_isa;
+  if (channels == 0 || out_width == 0) return csk_status_ok;
+  if (!y) return csk_status_invalid_argument;
+  kernels->max_pool_row(rows, channels, width, out_width, window, y, indices);
+  return csk_status_ok;
+}
+
+csk_status csk_max_pool_row(const float *const *rows, int32_t channels, int32_t width,
+                            int32_t out_width, const csk_window *window, float *y,
+                            uint8_t *indices) {
+  return csk_max_pool_row_on(csk_isa_current(), rows, channels, width, out_width, window, y,
+                             indices);
+}
