@@ -8,9 +8,8 @@
 #if defined(__x86_64__)
 #define CSK_ARCH_X86_64 1
 // SwiftPM compiles every file for the baseline CPU and forbids unsafeFlags in dependencies, so
-// each vector function (and each static inline helper) names its own target.
+// each AVX2 function (and each static inline helper) names its own target.
 #define CSK_TARGET_AVX2 __attribute__((target("avx2,fma")))
-#define CSK_TARGET_AVX512 __attribute__((target("avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")))
 #elif defined(__aarch64__)
 #define CSK_ARCH_AARCH64 1
 #endif
@@ -118,7 +117,6 @@ void csk_pack_avx2(csk_kernels *kernels);
 void csk_planes_avx2(csk_kernels *kernels);
 void csk_windows_avx2(csk_kernels *kernels);
 void csk_measure_avx2(csk_kernels *kernels);
-void csk_sparse_avx512(csk_kernels *kernels);
 #elif CSK_ARCH_AARCH64
 void csk_sparse_neon(csk_kernels *kernels);
 void csk_select_neon(csk_kernels *kernels);

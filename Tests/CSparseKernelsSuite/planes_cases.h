@@ -28,8 +28,8 @@ void planes_join_rejects_invalid_arguments(void);
 
 /// Calls `body` for each supported instruction set; the first is scalar.
 static inline int planes_supported_isa(int isa) {
-  while (isa < csk_isa_count && !csk_isa_is_supported((csk_isa)isa)) isa++;
-  return isa < csk_isa_count ? isa : -1;
+  while (isa <= csk_isa_neon && !csk_isa_is_supported((csk_isa)isa)) isa++;
+  return isa <= csk_isa_neon ? isa : -1;
 }
 #define FOR_EACH_ISA(isa) \
   for (int isa = planes_supported_isa(0); isa >= 0; isa = planes_supported_isa(isa + 1))

@@ -85,7 +85,7 @@ static void check_parts(shape shape, int64_t count, int64_t k) {
   uint64_t seed = 11 + (uint64_t)k;
   for (int order = csk_select_largest; order <= csk_select_smallest; order++) {
     const int64_t selected = select_naive(order, values, count, k, NULL, expected);
-    for (int isa = csk_isa_scalar; isa < csk_isa_count; isa++) {
+    for (int isa = csk_isa_scalar; isa <= csk_isa_neon; isa++) {
       if (!csk_isa_is_supported(isa)) continue;
       for (size_t run = 0; run < 4 * sizeof capacities / sizeof *capacities; run++) {
         const int64_t parts = part_counts[run % 4];

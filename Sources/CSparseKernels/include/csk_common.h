@@ -31,20 +31,16 @@ typedef enum csk_isa {
   csk_isa_scalar = 0,  ///< plain C: the specification the others are tested against
   csk_isa_avx2 = 1,    ///< x86-64 with AVX2 and FMA
   csk_isa_neon = 2,    ///< aarch64
-  csk_isa_avx512 = 3,  ///< x86-64 with AVX-512 F, VL, DQ and BW; AVX2's kernels where it has none
 } csk_isa;
-
-/// How many there are; they count from zero.
-enum { csk_isa_count = 4 };
 
 /// Whether this CPU runs `isa`.
 bool csk_isa_is_supported(csk_isa isa);
 
 /// The instruction set that `csk_<op>` entries use: the best supported one, asked for once;
-/// `CSK_ISA=scalar` or `CSK_ISA=avx2` in the environment forces that one.
+/// `CSK_ISA=scalar` in the environment forces scalar.
 csk_isa csk_isa_current(void);
 
-/// "scalar", "avx2", "neon" or "avx512".
+/// "scalar", "avx2" or "neon".
 const char *csk_isa_name(csk_isa isa);
 
 #ifdef __cplusplus
