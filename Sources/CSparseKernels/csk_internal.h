@@ -1,5 +1,5 @@
-// csk_internal.h: the kernel table. It starts as the scalar reference and each instruction set
-// overrides what it has: a missing kernel is slow, never wrong.
+// csk_internal.h: the kernel table. It starts as the scalar reference (AVX-512: as AVX2) and each
+// instruction set overrides what it has: a missing kernel is slow, never wrong.
 #ifndef CSK_INTERNAL_H
 #define CSK_INTERNAL_H
 
@@ -8,8 +8,9 @@
 #if defined(__x86_64__)
 #define CSK_ARCH_X86_64 1
 // SwiftPM compiles every file for the baseline CPU and forbids unsafeFlags in dependencies, so
-// each AVX2 function (and each static inline helper) names its own target.
+// each vector function (and each static inline helper) names its own target.
 #define CSK_TARGET_AVX2 __attribute__((target("avx2,fma")))
+#define CSK_TARGET_AVX512 __attribute__((target("avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")))
 #elif defined(__aarch64__)
 #define CSK_ARCH_AARCH64 1
 #endif
@@ -117,6 +118,7 @@ void csk_pack_avx2(csk_kernels *kernels);
 void csk_planes_avx2(csk_kernels *kernels);
 void csk_windows_avx2(csk_kernels *kernels);
 void csk_measure_avx2(csk_kernels *kernels);
+void csk_sparse_avx512(csk_kernels *kernels);
 #elif CSK_ARCH_AARCH64
 void csk_sparse_neon(csk_kernels *kernels);
 void csk_select_neon(csk_kernels *kernels);

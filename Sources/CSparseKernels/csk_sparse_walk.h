@@ -24,7 +24,7 @@ enum { csk_group_entries = 1 << 17 };
 typedef struct csk_segment {
   const csk_run *runs, *runs_end;
   const int32_t *row_offsets, *row_offsets_end;
-  const int32_t *offsets;
+  const int32_t *offsets, *offsets_end;
   const float *weights;
   int64_t entry_start;  // of this segment in the list
   bool starts;          // block 0: rows start at zero, in later blocks they continue
@@ -38,6 +38,7 @@ static inline csk_segment csk_segment_at(const csk_list *list, int64_t index) {
       .row_offsets = list->row_offsets + list->row_starts[index],
       .row_offsets_end = list->row_offsets + list->row_starts[index + 1],
       .offsets = list->offsets + entry_start,
+      .offsets_end = list->offsets + list->entry_starts[index + 1],
       .weights = list->weights + entry_start,
       .entry_start = entry_start,
       .starts = index % list->blocks == 0,

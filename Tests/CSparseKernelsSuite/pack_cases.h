@@ -25,8 +25,8 @@ void softmax_rejects_invalid_arguments(void);
 
 /// The next supported instruction set from `isa` on, or -1.
 static inline int pack_supported_isa(int isa) {
-  while (isa <= csk_isa_neon && !csk_isa_is_supported((csk_isa)isa)) isa++;
-  return isa <= csk_isa_neon ? isa : -1;
+  while (isa < csk_isa_count && !csk_isa_is_supported((csk_isa)isa)) isa++;
+  return isa < csk_isa_count ? isa : -1;
 }
 
 #define FOR_EACH_ISA(isa) \

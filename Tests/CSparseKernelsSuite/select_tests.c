@@ -104,7 +104,7 @@ static void check_selection(const float *values, int64_t count, int64_t k, const
   uint64_t seed = 5 + (uint64_t)count + (uint64_t)k;
   for (int order = csk_select_largest; order <= csk_select_smallest; order++) {
     const int64_t selected = select_naive(order, values, count, k, is_excluded, expected);
-    for (int isa = csk_isa_scalar; isa <= csk_isa_neon; isa++) {
+    for (int isa = 0; isa < csk_isa_count; isa++) {
       if (!csk_isa_is_supported(isa)) continue;
       for (cutting cutting = whole; cutting < cuttings; cutting++) {
         csk_selection selections[3];
@@ -224,7 +224,7 @@ static void test_earlier_offers(void) {
   for (int better = 0; better < 3; better++) {
     for (int64_t i = 0; i < 3000; i++) values[i + better * (1 << 16)] *= 4;
     select_naive(csk_select_largest, values, count, k, NULL, expected);
-    for (int isa = csk_isa_scalar; isa <= csk_isa_neon; isa++) {
+    for (int isa = 0; isa < csk_isa_count; isa++) {
       if (!csk_isa_is_supported(isa)) continue;
       csk_selection selection;
       selection_make(&selection, csk_select_largest, k);
@@ -247,7 +247,7 @@ static void test_wide_positions(void) {
   for (int i = 0; i < 100; i++) values[i] = csk_test_uniform(&seed);
   int64_t expected[10];
   select_naive(csk_select_largest, values, 100, 10, NULL, expected);
-  for (int isa = csk_isa_scalar; isa <= csk_isa_neon; isa++) {
+  for (int isa = 0; isa < csk_isa_count; isa++) {
     if (!csk_isa_is_supported(isa)) continue;
     for (size_t s = 0; s < sizeof strides / sizeof *strides; s++) {
       const int64_t first = INT64_MAX - 100 * strides[s];
@@ -274,7 +274,7 @@ static void test_nan(void) {
   const int64_t counts[] = {1, 8, 37, 70000};
   uint64_t seed = 9;
   for (int i = 0; i < 70000; i++) values[i] = csk_test_uniform(&seed);
-  for (int isa = csk_isa_scalar; isa <= csk_isa_neon; isa++) {
+  for (int isa = 0; isa < csk_isa_count; isa++) {
     if (!csk_isa_is_supported(isa)) continue;
     for (int order = csk_select_largest; order <= csk_select_smallest; order++) {
       for (size_t c = 0; c < sizeof counts / sizeof *counts; c++) {
@@ -349,7 +349,7 @@ static void test_arguments(void) {
   CSK_CHECK(csk_selection_merge(&s, &s) == bad);
   CSK_CHECK(csk_selection_merge(&s, NULL) == bad);
   CSK_CHECK(csk_selection_finish(NULL) == bad);
-  for (int isa = csk_isa_scalar; isa <= csk_isa_neon; isa++)
+  for (int isa = 0; isa < csk_isa_count; isa++)
     if (!csk_isa_is_supported(isa))
       CSK_CHECK(csk_selection_offer_on(isa, &s, values, 4, 0, 1, NULL, 0) ==
                 csk_status_unsupported_isa);

@@ -56,7 +56,7 @@ void test_same_bits_for_any_slabs(void) {
 /// y of one lane must not depend on the tile that computed it.
 void test_same_bits_for_any_tile(void) {
   topology t = sparse_topology_random(17, 21, 1, 0.4, 3);
-  for (int isa = 0; isa < 3; isa++) {
+  for (int isa = 0; isa < csk_isa_count; isa++) {
     if (!csk_isa_is_supported((csk_isa)isa)) continue;
     planes first = {0};
     for (int32_t vectors = 1; vectors <= 8; vectors *= 2) {

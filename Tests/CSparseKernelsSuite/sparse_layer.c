@@ -124,7 +124,7 @@ void sparse_for_each_tile(const csk_csr *csr, int32_t outer, int32_t inner, int3
     tiles.outer = outer;
     tiles.inner = inner;
     layer t = sparse_layer_make(csr, tiles, slab_rows, block_columns);
-    for (int isa = 0; isa < 3; isa++)
+    for (int isa = 0; isa < csk_isa_count; isa++)
       if (csk_isa_is_supported((csk_isa)isa)) check((csk_isa)isa, &t);
     sparse_layer_free(&t);
   }

@@ -210,7 +210,7 @@ static void test_null_arrays(void) {
   csk_list forward = t.forward.list, backward = t.backward.list;
   forward.offsets = backward.offsets = NULL;
   forward.weights = backward.weights = NULL;
-  for (int isa = 0; isa < 3; isa++) {
+  for (int isa = 0; isa < csk_isa_count; isa++) {
     if (!csk_isa_is_supported((csk_isa)isa)) continue;
     const float *x = t.x.memory + halo, *dy = t.dy.memory + halo;
     planes y = sparse_planes_like(&t.dy, 0), dx = sparse_planes_like(&t.x, 0);

@@ -7,7 +7,7 @@
 #include "csk_internal.h"
 
 static csk_isa current = csk_isa_scalar;
-static csk_kernels tables[3];
+static csk_kernels tables[csk_isa_count];
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 bool csk_isa_is_supported(csk_isa isa) {
@@ -17,6 +17,14 @@ bool csk_isa_is_supported(csk_isa isa) {
     case csk_isa_avx2:
 #if CSK_ARCH_X86_64
       return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+#else
+      return false;
+#endif
+    case csk_isa_avx512:  // these ask the operating system too
+#if CSK_ARCH_X86_64
+      return csk_isa_is_supported(csk_isa_avx2) && __builtin_cpu_supports("avx512f") &&
+             __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+             __builtin_cpu_supports("avx512bw");
 #else
       return false;
 #endif
@@ -53,6 +61,12 @@ static void set_up(void) {
     csk_measure_avx2(avx2);
     best = csk_isa_avx2;
   }
+  if (csk_isa_is_supported(csk_isa_avx512)) {
+    csk_kernels *avx512 = &tables[csk_isa_avx512];
+    *avx512 = tables[csk_isa_avx2];
+    csk_sparse_avx512(avx512);
+    best = csk_isa_avx512;
+  }
 #elif CSK_ARCH_AARCH64
   csk_kernels *neon = &tables[csk_isa_neon];
   *neon = *scalar;
@@ -65,8 +79,11 @@ static void set_up(void) {
   csk_measure_neon(neon);
   best = csk_isa_neon;
 #endif
+  current = best;
   const char *asked = getenv("CSK_ISA");
-  current = asked && strcmp(asked, "scalar") == 0 ? csk_isa_scalar : best;
+  for (int isa = 0; asked && isa < csk_isa_count; isa++)
+    if (csk_isa_is_supported((csk_isa)isa) && strcmp(asked, csk_isa_name((csk_isa)isa)) == 0)
+      current = (csk_isa)isa;
 }
 
 csk_isa csk_isa_current(void) {
@@ -87,6 +104,8 @@ const char *csk_isa_name(csk_isa isa) {
       return "avx2";
     case csk_isa_neon:
       return "neon";
+    case csk_isa_avx512:
+      return "avx512";
   }
   return "unknown";
 }

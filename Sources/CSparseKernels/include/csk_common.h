@@ -31,16 +31,20 @@ typedef enum csk_isa {
   csk_isa_scalar = 0,  ///< plain C: the specification the others are tested against
   csk_isa_avx2 = 1,    ///< x86-64 with AVX2 and FMA
   csk_isa_neon = 2,    ///< aarch64
+  csk_isa_avx512 = 3,  ///< AVX-512 F, VL, DQ, BW: the sparse pair; the rest as AVX2
 } csk_isa;
+
+/// Instruction sets are numbered from 0 to here, supported or not.
+enum { csk_isa_count = 4 };
 
 /// Whether this CPU runs `isa`.
 bool csk_isa_is_supported(csk_isa isa);
 
 /// The instruction set that `csk_<op>` entries use: the best supported one, asked for once;
-/// `CSK_ISA=scalar` in the environment forces scalar.
+/// `CSK_ISA` in the environment forces another supported one by name (`scalar`, `avx2`).
 csk_isa csk_isa_current(void);
 
-/// "scalar", "avx2" or "neon".
+/// "scalar", "avx2", "neon" or "avx512".
 const char *csk_isa_name(csk_isa isa);
 
 #ifdef __cplusplus

@@ -6,8 +6,8 @@ func expectOK(_ status: csk_status, _ operation: StaticString) {
   precondition(status == csk_status_ok, "\(operation) returned status \(status.rawValue)")
 }
 
-/// The instruction set that the kernels use: "avx2", "neon" or "scalar" (`CSK_ISA=scalar` forces
-/// it).
+/// The instruction set that the kernels use: "avx512", "avx2", "neon" or "scalar" (`CSK_ISA` in the
+/// environment forces another one that the CPU has).
 public var instructionSet: String {
   unsafe String(cString: csk_isa_name(csk_isa_current()))
 }
