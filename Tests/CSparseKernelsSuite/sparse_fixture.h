@@ -47,4 +47,12 @@ void test_list_damaged_csr(void);
 void test_list_empty(void);
 void test_list_choose(void);
 
+// The tests in sparse_convolution_tests.c.
+void test_phases_1x1(void);
+void test_phases_3x3(void);
+void test_phases_5x5(void);
+void test_phases_none(void);
+void test_phases_arguments(void);
+void test_phases_overflow(void);
+
 #endif

@@ -57,10 +57,10 @@ static bool is_valid(const csk_list_shape *shape, int32_t rows, int32_t channels
   if (!shape || rows < 0 || channels < 0 || taps < 1 || nnz < 0) return false;
   if (shape->direction != csk_direction_forward && shape->direction != csk_direction_backward)
     return false;
-  if (shape->slab_rows < 1 || shape->block_columns < 1) return false;
+  if (shape->slab_rows < 1 || shape->block_columns < 1 || shape->phases < 0) return false;
   const int32_t phases = phases_of(shape);
   if (phases > 1) {
-    if (shape->slab_rows % phases != 0 || !shape->tap_phases || phases > taps) return false;
+    if (shape->slab_rows % phases != 0 || !shape->tap_phases) return false;
     for (int32_t tap = 0; tap < taps; tap++)
       if (shape->tap_phases[tap] < 0 || shape->tap_phases[tap] >= phases) return false;
   }
@@ -80,12 +80,16 @@ static bool offsets_fit(const csk_list_shape *shape, const geometry *g, int32_t 
     if (offset > high) high = offset;
   }
   const int64_t last_column = (g->reduced > 0 ? g->reduced - 1 : 0) * (int64_t)shape->column_stride;
-  const int32_t phases = phases_of(shape), rows = g->list_rows / phases;
-  const int64_t last_row = (rows > 0 ? rows - 1 : 0) * (int64_t)shape->row_stride +
-                           (phases - 1) * (int64_t)shape->phase_stride;
-  low += last_column < 0 ? last_column : 0;
+  low += smaller(last_column, 0);
   high += last_column > 0 ? last_column : 0;
-  return low >= INT32_MIN && high <= INT32_MAX && last_row >= INT32_MIN && last_row <= INT32_MAX;
+  // Strides of either sign: the first phase of the last channel, or the last of the first, may lie
+  // furthest out.
+  const int32_t phases = phases_of(shape), rows = g->list_rows / phases;
+  const int64_t last_row = (rows > 0 ? rows - 1 : 0) * (int64_t)shape->row_stride;
+  const int64_t last_phase = (phases - 1) * (int64_t)shape->phase_stride;
+  const int64_t least = smaller(last_row, 0) + smaller(last_phase, 0);
+  const int64_t most = last_row + last_phase - least;  // the sum of those above 0
+  return low >= INT32_MIN && high <= INT32_MAX && least >= INT32_MIN && most <= INT32_MAX;
 }
 
 /// The parts of the workspace, in int64 elements.
@@ -106,7 +110,9 @@ static parts parts_of(const geometry *g) {
 csk_status csk_list_measure(const csk_list_shape *shape, int32_t rows, int32_t channels,
                             int32_t taps, int64_t nnz, csk_list_sizes *sizes) {
   if (!sizes || !is_valid(shape, rows, channels, taps, nnz)) return csk_status_invalid_argument;
-  if (nnz > INT32_MAX || (int64_t)channels * taps > INT32_MAX) return csk_status_overflow;
+  if (nnz > INT32_MAX || (int64_t)channels * taps > INT32_MAX ||
+      (int64_t)channels * phases_of(shape) > INT32_MAX)
+    return csk_status_overflow;
   const geometry g = geometry_of(shape, rows, channels, taps, nnz);
   if (!offsets_fit(shape, &g, taps)) return csk_status_overflow;
   sizes->slabs = g.slabs;

@@ -109,7 +109,8 @@ typedef struct csk_list_shape {
   const int32_t *tap_offsets;  // (taps) added (forward) or subtracted (backward); null: all 0
   // Where a stride cuts the input into phases, a backward list has a row for each channel and
   // phase: list row channel * phases + phase, its result at channel * row_stride + phase *
-  // phase_stride. slab_rows is then a multiple of phases. Forward lists have none.
+  // phase_stride; a row that no tap reads is empty. slab_rows is then a multiple of phases. Forward
+  // lists have none and ignore these.
   int32_t phases;             // 0 or 1: none
   int32_t phase_stride;       // elements
   const int32_t *tap_phases;  // (taps) each in 0..<phases; null without phases
