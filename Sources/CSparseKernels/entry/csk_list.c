@@ -57,7 +57,7 @@ static bool is_valid(const csk_list_shape *shape, int32_t rows, int32_t channels
   if (!shape || rows < 0 || channels < 0 || taps < 1 || nnz < 0) return false;
   if (shape->direction != csk_direction_forward && shape->direction != csk_direction_backward)
     return false;
-  if (shape->slab_rows < 1 || shape->block_columns < 1) return false;
+  if (shape->slab_rows < 1 || shape->block_columns < 1 || shape->phases < 0) return false;
   const int32_t phases = phases_of(shape);
   if (phases > 1) {
     if (shape->slab_rows % phases != 0 || !shape->tap_phases || phases > taps) return false;
