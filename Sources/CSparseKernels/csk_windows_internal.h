@@ -4,6 +4,13 @@
 
 #include "csk_internal.h"
 
+// Max-pooling has its own files; csk_windows_<isa> registers it too.
+#if CSK_ARCH_X86_64
+void csk_max_pool_avx2(csk_kernels *kernels);
+#elif CSK_ARCH_AARCH64
+void csk_max_pool_neon(csk_kernels *kernels);
+#endif
+
 /// A window's columns [first, end) that exist: its column q is the row's column origin + q.
 typedef struct csk_window_span {
   int32_t origin, first, end;

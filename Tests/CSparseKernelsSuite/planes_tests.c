@@ -252,7 +252,8 @@ static void pack_not_a_number(void) {
 static void pack_rejects_invalid_arguments(void) {
   float v[64] = {0};
   const csk_row_layout good = {1, 1, 0, 2, 16, 16};
-  const csk_gradient_affine affine = {v, v, v}, missing[] = {{NULL, v, v}, {v, NULL, v}, {v, v, NULL}};
+  const csk_gradient_affine affine = {v, v, v},
+                            missing[] = {{NULL, v, v}, {v, NULL, v}, {v, v, NULL}};
   INVALID(csk_pack_activation_row(v, -1, 2, NULL, NULL, true, &good, v + 32));
   INVALID(csk_pack_activation_row(v, 1, -1, NULL, NULL, true, &good, v + 32));
   INVALID(csk_pack_activation_row(v, 1, 2, v, NULL, true, &good, v + 32));

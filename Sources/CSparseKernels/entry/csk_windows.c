@@ -1,5 +1,7 @@
 // entry/csk_windows.c: checks the arguments of depthwise convolution and max-pooling once, then
 // dispatches.
+#include <string.h>
+
 #include "csk_windows_internal.h"
 
 enum { largest_kernel = 15 };  // indices within a window fit a byte
@@ -21,6 +23,12 @@ static bool taps_are_valid(const float *weights, int32_t weight_stride, int32_t 
   return true;
 }
 
+/// Without taps every sum is 0; kernels have at least one.
+static void clear_rows(float *rows, ptrdiff_t channel_stride, int32_t channels, int32_t columns) {
+  for (int32_t c = 0; c < channels; c++)
+    memset(rows + c * channel_stride, 0, (size_t)columns * csk_plane_lanes * sizeof *rows);
+}
+
 csk_status csk_depthwise_forward_row_on(csk_isa isa, const float *s, ptrdiff_t s_channel_stride,
                                         const float *weights, int32_t weight_stride, int32_t taps,
                                         const int32_t *tap_indices, const int32_t *tap_offsets,
@@ -32,7 +40,12 @@ csk_status csk_depthwise_forward_row_on(csk_isa isa, const float *s, ptrdiff_t s
   const csk_kernels *kernels = csk_kernels_for(isa);
   if (!kernels) return csk_status_unsupported_isa;
   if (channels == 0 || columns == 0) return csk_status_ok;
-  if (!y || (taps > 0 && !(s && stride_is_valid(s_channel_stride, channels, columns))))
+  if (!y) return csk_status_invalid_argument;
+  if (taps == 0) {
+    clear_rows(y, y_channel_stride, channels, columns);
+    return csk_status_ok;
+  }
+  if (!s || !stride_is_valid(s_channel_stride, channels, columns))
     return csk_status_invalid_argument;
   kernels->depthwise_forward_row(s, s_channel_stride, weights, weight_stride, taps, tap_indices,
                                  tap_offsets, channels, columns, y, y_channel_stride);
@@ -62,8 +75,12 @@ csk_status csk_depthwise_backward_row_on(csk_isa isa, const float *dy, ptrdiff_t
   const csk_kernels *kernels = csk_kernels_for(isa);
   if (!kernels) return csk_status_unsupported_isa;
   if (channels == 0 || columns == 0) return csk_status_ok;
-  if (taps > 0 && !(dy && in && dw && stride_is_valid(dy_channel_stride, channels, columns) &&
-                    stride_is_valid(in_channel_stride, channels, columns)))
+  if (taps == 0) {
+    if (dx) clear_rows(dx, dx_channel_stride, channels, columns);
+    return csk_status_ok;
+  }
+  if (!dy || !in || !dw || !stride_is_valid(dy_channel_stride, channels, columns) ||
+      !stride_is_valid(in_channel_stride, channels, columns))
     return csk_status_invalid_argument;
   kernels->depthwise_backward_row(dy, dy_channel_stride, in, in_channel_stride, weights,
                                   weight_stride, taps, tap_indices, tap_offsets, channels, columns,

@@ -63,7 +63,7 @@ struct BandGeometry {
     let subRows = (padding + input.height - 1) / stride - first + 1
 
     let forwardTile = BandGeometry.tile(width: output.width, height: output.height, widest: 8)
-    let backwardTile = BandGeometry.tile(width: subColumns, height: subRows, widest: 4)
+    let backwardTile = BandGeometry.tile(width: subColumns, height: subRows, widest: 4, tallest: true)
     (self.forwardTile, self.backwardTile) = (forwardTile, backwardTile)
     let outputColumns = output.width.roundedUp(to: forwardTile.columns)
     let inputColumns = subColumns.roundedUp(to: backwardTile.columns)
