@@ -59,7 +59,7 @@ import Testing
   }
 
   private func tensor(lanes: Int) -> Tensor {
-    let input = Tensor(shape: Self.shape, capacity: 64, lanes: lanes)
+    let input = Tensor(shape: SampleShape(channels: Self.shape.count), capacity: 64, lanes: lanes)
     for sample in 0..<64 { for index in 0..<Self.shape.count { input[sample, index] = 1e3 } }
     return input
   }

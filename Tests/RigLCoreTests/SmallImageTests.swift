@@ -89,7 +89,8 @@ import Testing
     let pool = try ThreadPool(threads: 2)
     let context = SampleContext(seed: 3, epoch: 5)
     for count in [16, 11] {
-      let input = Tensor(shape: shape, capacity: 16, lanes: 8)
+      // One long vector, so that an index is a place in memory.
+      let input = Tensor(shape: SampleShape(channels: shape.count), capacity: 16, lanes: 8)
       for place in 0..<16 { for index in 0..<shape.count { input[place, index] = 1e3 } }
       packer.take(2..<2 + count, in: context)
       packer.prepare(pool)
@@ -132,7 +133,8 @@ import Testing
     let shape = Self.images.sampleShape
     let datasets: [any Dataset] = [Self.images, PackedValues()]
     for dataset in datasets {
-      let input = Tensor(shape: shape, capacity: 16, lanes: 8)
+      // One long vector, so that an index is a place in memory.
+      let input = Tensor(shape: SampleShape(channels: shape.count), capacity: 16, lanes: 8)
       let packer = BatchPacker(dataset, capacity: 16, layout: .planes)
       packer.take(5..<18)
       packer.prepare()
