@@ -14,22 +14,7 @@
 
 #if CSK_ARCH_X86_64
 
-#if defined(__clang__)
-#define CSK_UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define CSK_UNROLL _Pragma("GCC unroll 16")
-#endif
-
-enum { lanes = csk_plane_lanes, most_taps = 9 };
-
-/// Some of the taps of a row.
-typedef struct forward_row {
-  const float *s, *weights;
-  ptrdiff_t s_stride, weight_stride, y_stride;  // of channels
-  const int32_t *indices, *offsets;
-  int32_t channels, columns;
-  float *y;
-} forward_row;
+enum { lanes = csk_plane_lanes, most_taps = csk_most_taps };
 
 /// Columns [0, count) at y; those of s lie at s[tap] + x. `adds`: to what earlier taps have made.
 CSK_INLINE void forward_columns(const int taps, const int count, const float *const *s,
@@ -69,7 +54,7 @@ CSK_INLINE void forward_neighbours(const float *const *s, const __m256 *w, float
   for (int i = 0; i < 4; i++) _mm256_storeu_ps(y + i * lanes, sums[i]);
 }
 
-CSK_INLINE void forward_taps(const int taps, const forward_row *row, const bool adds,
+CSK_INLINE void forward_taps(const int taps, const csk_forward_taps *row, const bool adds,
                              const bool neighbours) {
   const float *s[most_taps];
   CSK_UNROLL
@@ -92,14 +77,14 @@ CSK_INLINE void forward_taps(const int taps, const forward_row *row, const bool 
   }
 }
 
-typedef void forward_kernel(const forward_row *row);
+typedef void forward_kernel(const csk_forward_taps *row);
 
-#define FORWARD(taps)                                                       \
-  CSK_TARGET_AVX2 static void forward_##taps(const forward_row *row) {      \
-    forward_taps(taps, row, false, false);                                  \
-  }                                                                         \
-  CSK_TARGET_AVX2 static void forward_more_##taps(const forward_row *row) { \
-    forward_taps(taps, row, true, false);                                   \
+#define FORWARD(taps)                                                            \
+  CSK_TARGET_AVX2 static void forward_##taps(const csk_forward_taps *row) {      \
+    forward_taps(taps, row, false, false);                                       \
+  }                                                                              \
+  CSK_TARGET_AVX2 static void forward_more_##taps(const csk_forward_taps *row) { \
+    forward_taps(taps, row, true, false);                                        \
   }
 FORWARD(1)
 FORWARD(2)
@@ -112,7 +97,7 @@ FORWARD(8)
 FORWARD(9)
 
 CSK_TARGET_AVX2
-static void forward_3x3(const forward_row *row) {
+static void forward_3x3(const csk_forward_taps *row) {
   forward_taps(9, row, false, true);
 }
 
@@ -131,26 +116,22 @@ static bool are_neighbours(const int32_t *offsets) {
   return true;
 }
 
-static int32_t some_of(int32_t taps) {
-  return taps < most_taps ? taps : most_taps;
-}
-
 static void depthwise_forward_row(const float *s, ptrdiff_t s_channel_stride, const float *weights,
                                   int32_t weight_stride, int32_t taps, const int32_t *tap_indices,
                                   const int32_t *tap_offsets, int32_t channels, int32_t columns,
                                   float *y, ptrdiff_t y_channel_stride) {
-  forward_row row = {.s = s,
-                     .weights = weights,
-                     .s_stride = s_channel_stride,
-                     .weight_stride = weight_stride,
-                     .y_stride = y_channel_stride,
-                     .channels = channels,
-                     .columns = columns,
-                     .y = y};
+  csk_forward_taps row = {.s = s,
+                          .weights = weights,
+                          .s_stride = s_channel_stride,
+                          .weight_stride = weight_stride,
+                          .y_stride = y_channel_stride,
+                          .channels = channels,
+                          .columns = columns,
+                          .y = y};
   for (int32_t tap = 0; tap < taps; tap += most_taps) {
     row.indices = tap_indices + tap;
     row.offsets = tap_offsets + tap;
-    const int32_t some = some_of(taps - tap);
+    const int32_t some = csk_some_taps(taps - tap);
     if (tap == 0 && some == 9 && are_neighbours(tap_offsets))
       forward_3x3(&row);
     else
@@ -158,29 +139,17 @@ static void depthwise_forward_row(const float *s, ptrdiff_t s_channel_stride, co
   }
 }
 
-/// Some of the taps of a row; dw is laid out like weights.
-typedef struct backward_row {
-  const float *dy, *in, *weights;
-  ptrdiff_t dy_stride, in_stride, weight_stride, dx_stride;  // of channels
-  const int32_t *indices, *offsets;
-  int32_t channels, columns;
-  float *dx, *dw;
-} backward_row;
-
-/// Whether a kernel makes dx, or adds to what earlier taps have made.
-typedef enum dx_use { no_dx, new_dx, more_dx } dx_use;
-
 /// Columns [0, count) at in and dx: one load of dy serves both gradients. `w` lies in memory, not
 /// in registers, which hold the sums for dw: one load for all columns. `apart`: odd columns have
 /// their own sums.
 CSK_INLINE void backward_columns(const int taps, const int count, const bool apart,
                                  const float *const *dy, const float *in, const __m256 *w,
-                                 __m256 *sums, const dx_use use, float *dx, ptrdiff_t x) {
+                                 __m256 *sums, const csk_dx_use use, float *dx, ptrdiff_t x) {
   __m256 inputs[2], results[2];
   CSK_UNROLL
   for (int i = 0; i < count; i++) {
     inputs[i] = _mm256_loadu_ps(in + i * lanes);
-    results[i] = use == more_dx ? _mm256_loadu_ps(dx + i * lanes) : _mm256_setzero_ps();
+    results[i] = use == csk_more_dx ? _mm256_loadu_ps(dx + i * lanes) : _mm256_setzero_ps();
   }
   CSK_UNROLL
   for (int t = 0; t < taps; t++) {
@@ -189,11 +158,11 @@ CSK_INLINE void backward_columns(const int taps, const int count, const bool apa
       const __m256 g = _mm256_loadu_ps(dy[t] + x + i * lanes);
       const int sum = apart ? 2 * t + i : t;
       sums[sum] = _mm256_fmadd_ps(inputs[i], g, sums[sum]);
-      if (use != no_dx) results[i] = _mm256_fmadd_ps(w[t], g, results[i]);
+      if (use != csk_no_dx) results[i] = _mm256_fmadd_ps(w[t], g, results[i]);
     }
   }
   CSK_UNROLL
-  for (int i = 0; use != no_dx && i < count; i++) _mm256_storeu_ps(dx + i * lanes, results[i]);
+  for (int i = 0; use != csk_no_dx && i < count; i++) _mm256_storeu_ps(dx + i * lanes, results[i]);
 }
 
 /// csk_lane_total's tree.
@@ -203,7 +172,7 @@ CSK_INLINE float total(__m256 sum) {
   return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
 }
 
-CSK_INLINE void backward_taps(const int taps, const backward_row *row, const dx_use use) {
+CSK_INLINE void backward_taps(const int taps, const csk_backward_taps *row, const csk_dx_use use) {
   // With few taps, or each FMA of a sum would wait for the one before.
   const bool apart = taps <= 4;
   const float *dy[most_taps];
@@ -217,12 +186,12 @@ CSK_INLINE void backward_taps(const int taps, const backward_row *row, const dx_
     CSK_UNROLL
     for (int i = 0; i < (apart ? 2 * taps : taps); i++) sums[i] = _mm256_setzero_ps();
     const float *in = row->in + c * row->in_stride;
-    float *dx = use == no_dx ? NULL : row->dx + c * row->dx_stride;
+    float *dx = use == csk_no_dx ? NULL : row->dx + c * row->dx_stride;
     ptrdiff_t x = c * row->dy_stride;
     int32_t left = row->columns;
     for (; left >= 2; left -= 2, x += 2 * lanes, in += 2 * lanes) {
       backward_columns(taps, 2, apart, dy, in, w, sums, use, dx, x);
-      if (use != no_dx) dx += 2 * lanes;
+      if (use != csk_no_dx) dx += 2 * lanes;
     }
     if (left > 0) backward_columns(taps, 1, apart, dy, in, w, sums, use, dx, x);
     float *dw = row->dw + c * row->weight_stride;
@@ -232,17 +201,17 @@ CSK_INLINE void backward_taps(const int taps, const backward_row *row, const dx_
   }
 }
 
-typedef void backward_kernel(const backward_row *row);
+typedef void backward_kernel(const csk_backward_taps *row);
 
-#define BACKWARD(taps)                                                         \
-  CSK_TARGET_AVX2 static void backward_no_dx_##taps(const backward_row *row) { \
-    backward_taps(taps, row, no_dx);                                           \
-  }                                                                            \
-  CSK_TARGET_AVX2 static void backward_##taps(const backward_row *row) {       \
-    backward_taps(taps, row, new_dx);                                          \
-  }                                                                            \
-  CSK_TARGET_AVX2 static void backward_more_##taps(const backward_row *row) {  \
-    backward_taps(taps, row, more_dx);                                         \
+#define BACKWARD(taps)                                                              \
+  CSK_TARGET_AVX2 static void backward_no_dx_##taps(const csk_backward_taps *row) { \
+    backward_taps(taps, row, csk_no_dx);                                            \
+  }                                                                                 \
+  CSK_TARGET_AVX2 static void backward_##taps(const csk_backward_taps *row) {       \
+    backward_taps(taps, row, csk_new_dx);                                           \
+  }                                                                                 \
+  CSK_TARGET_AVX2 static void backward_more_##taps(const csk_backward_taps *row) {  \
+    backward_taps(taps, row, csk_more_dx);                                          \
   }
 BACKWARD(1)
 BACKWARD(2)
@@ -269,22 +238,22 @@ static void depthwise_backward_row(const float *dy, ptrdiff_t dy_channel_stride,
                                    int32_t weight_stride, int32_t taps, const int32_t *tap_indices,
                                    const int32_t *tap_offsets, int32_t channels, int32_t columns,
                                    float *dx, ptrdiff_t dx_channel_stride, float *dw) {
-  backward_row row = {.dy = dy,
-                      .in = in,
-                      .weights = weights,
-                      .dy_stride = dy_channel_stride,
-                      .in_stride = in_channel_stride,
-                      .weight_stride = weight_stride,
-                      .dx_stride = dx_channel_stride,
-                      .channels = channels,
-                      .columns = columns,
-                      .dx = dx,
-                      .dw = dw};
+  csk_backward_taps row = {.dy = dy,
+                           .in = in,
+                           .weights = weights,
+                           .dy_stride = dy_channel_stride,
+                           .in_stride = in_channel_stride,
+                           .weight_stride = weight_stride,
+                           .dx_stride = dx_channel_stride,
+                           .channels = channels,
+                           .columns = columns,
+                           .dx = dx,
+                           .dw = dw};
   for (int32_t tap = 0; tap < taps; tap += most_taps) {
     row.indices = tap_indices + tap;
     row.offsets = tap_offsets + tap;
-    const dx_use use = !dx ? no_dx : tap == 0 ? new_dx : more_dx;
-    backward_kernels[use][some_of(taps - tap)](&row);
+    const csk_dx_use use = !dx ? csk_no_dx : tap == 0 ? csk_new_dx : csk_more_dx;
+    backward_kernels[use][csk_some_taps(taps - tap)](&row);
   }
 }
 
