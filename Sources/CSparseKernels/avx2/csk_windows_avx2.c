@@ -175,6 +175,7 @@ CSK_INLINE float total(__m256 sum) {
 CSK_INLINE void backward_taps(const int taps, const csk_backward_taps *row, const csk_dx_use use) {
   // With few taps, or each FMA of a sum would wait for the one before.
   const bool apart = taps <= 4;
+  const int sum_count = apart ? 2 * taps : taps;
   const float *dy[most_taps];
   CSK_UNROLL
   for (int t = 0; t < taps; t++) dy[t] = row->dy - row->offsets[t];
@@ -184,7 +185,7 @@ CSK_INLINE void backward_taps(const int taps, const csk_backward_taps *row, cons
     for (int t = 0; t < taps; t++)
       w[t] = _mm256_set1_ps(row->weights[c * row->weight_stride + row->indices[t]]);
     CSK_UNROLL
-    for (int i = 0; i < (apart ? 2 * taps : taps); i++) sums[i] = _mm256_setzero_ps();
+    for (int i = 0; i < sum_count; i++) sums[i] = _mm256_setzero_ps();
     const float *in = row->in + c * row->in_stride;
     float *dx = use == csk_no_dx ? NULL : row->dx + c * row->dx_stride;
     ptrdiff_t x = c * row->dy_stride;
