@@ -32,6 +32,41 @@ static inline float csk_lane_total(float lanes[csk_plane_lanes]) {
   return lanes[0];
 }
 
+// Kernels have code of their own for each number of taps up to this: their loops over taps must
+// vanish, or weights and sums live in memory.
+enum { csk_most_taps = 9 };
+
+#if defined(__clang__)
+#define CSK_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define CSK_UNROLL _Pragma("GCC unroll 16")
+#endif
+
+/// Some of the taps of a row of depthwise convolution.
+typedef struct csk_forward_taps {
+  const float *s, *weights;
+  ptrdiff_t s_stride, weight_stride, y_stride;  // of channels
+  const int32_t *indices, *offsets;
+  int32_t channels, columns;
+  float *y;
+} csk_forward_taps;
+
+/// Some of the taps of a row; dw is laid out like weights.
+typedef struct csk_backward_taps {
+  const float *dy, *in, *weights;
+  ptrdiff_t dy_stride, in_stride, weight_stride, dx_stride;  // of channels
+  const int32_t *indices, *offsets;
+  int32_t channels, columns;
+  float *dx, *dw;
+} csk_backward_taps;
+
+/// Whether a kernel makes dx, or adds to what earlier taps have made.
+typedef enum csk_dx_use { csk_no_dx, csk_new_dx, csk_more_dx } csk_dx_use;
+
+static inline int32_t csk_some_taps(int32_t left) {
+  return left < csk_most_taps ? left : csk_most_taps;
+}
+
 /// Whether the arguments describe windows of which each has an element.
 bool csk_windows_are_valid(const void *rows, int32_t channels, int32_t width, int32_t out_width,
                            const csk_window *window);

@@ -300,6 +300,7 @@ void windows_pool_rejects_invalid_arguments(void) {
   expect(csk_status_invalid_argument, all, 2, 8, -1, &window);
   expect(csk_status_ok, all, 2, 8, 5, &window);
   expect(csk_status_invalid_argument, all, 2, 8, 6, &window);  // the last window has no element
+  expect(csk_status_invalid_argument, all, 2, 7, 5, &window);
   expect(csk_status_invalid_argument, all, 2, 8, 4, NULL);
   static const csk_window bad[] = {{0, 1, 0}, {16, 1, 0}, {3, 0, 0}, {3, 1, -1}, {3, 1, 3}};
   for (int i = 0; i < COUNT(bad); i++) expect(csk_status_invalid_argument, all, 1, 8, 2, &bad[i]);

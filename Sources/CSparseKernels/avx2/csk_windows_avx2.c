@@ -1,4 +1,4 @@
-// avx2/csk_windows_avx2.c: depthwise convolution and max-pooling; a column, 8 lanes, is one vector.
+// avx2/csk_windows_avx2.c: depthwise convolution; a column, 8 lanes, is one vector.
 //
 //   y[c, x] = sum_t w[c, t] s[c, x + o_t]
 //   dx[c, x] = sum_t w[c, t] dy[c, x - o_t],  dw[c, t] += sum_x in[c, x] dy[c, x - o_t]
@@ -7,37 +7,22 @@
 // so that weights and sums stay in registers. A lane of y or dx is one chain of FMAs in the order
 // of the taps, wherever its column lies.
 //
-// Bound, forward: one load an FMA, so that two loads a cycle feed two FMAs; from L2 a 3 x 3 kernel
-// reads 3 columns and writes 1 for 9 FMAs. Backward: FMA peak, 18 of them for those columns and 1.
+// Bound: bytes over L2's bandwidth; forward, a 3 x 3 kernel reads 3 columns (with a stride of 2, 6)
+// and writes 1 for 9 FMAs. Backward, 18 FMAs for those columns and one more are near FMA peak.
 #include "csk_planes_avx2.h"
 #include "csk_windows_internal.h"
 
 #if CSK_ARCH_X86_64
 
-#if defined(__clang__)
-#define CSK_UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define CSK_UNROLL _Pragma("GCC unroll 16")
-#endif
+enum { lanes = csk_plane_lanes, most_taps = csk_most_taps };
 
-enum { lanes = csk_plane_lanes, most_taps = 9 };
-
-/// One channel's row and some of its taps.
-typedef struct forward_row {
-  const float *s, *weights;
-  const int32_t *indices, *offsets;
-  int32_t columns;
-  bool adds;  // to y, what earlier taps have made
-  float *y;
-} forward_row;
-
-/// Columns [x, x + count) of y.
+/// Columns [0, count) at y; those of s lie at s[tap] + x. `adds`: to what earlier taps have made.
 CSK_INLINE void forward_columns(const int taps, const int count, const float *const *s,
-                                const __m256 *w, bool adds, float *y, ptrdiff_t x) {
+                                const __m256 *w, const bool adds, float *y, ptrdiff_t x) {
   __m256 sums[4];
   CSK_UNROLL
   for (int i = 0; i < count; i++)
-    sums[i] = adds ? _mm256_loadu_ps(y + x + i * lanes) : _mm256_setzero_ps();
+    sums[i] = adds ? _mm256_loadu_ps(y + i * lanes) : _mm256_setzero_ps();
   CSK_UNROLL
   for (int t = 0; t < taps; t++) {
     CSK_UNROLL
@@ -45,32 +30,61 @@ CSK_INLINE void forward_columns(const int taps, const int count, const float *co
       sums[i] = _mm256_fmadd_ps(w[t], _mm256_loadu_ps(s[t] + x + i * lanes), sums[i]);
   }
   CSK_UNROLL
-  for (int i = 0; i < count; i++) _mm256_storeu_ps(y + x + i * lanes, sums[i]);
+  for (int i = 0; i < count; i++) _mm256_storeu_ps(y + i * lanes, sums[i]);
 }
 
-CSK_INLINE void forward_taps(const int taps, const forward_row *row, const bool adds) {
-  const float *s[most_taps];
-  __m256 w[most_taps];
+/// Four columns where taps are rows of three neighbours: a load serves up to three FMAs. Each sum
+/// takes its taps in the same order as above.
+CSK_INLINE void forward_neighbours(const float *const *s, const __m256 *w, float *y, ptrdiff_t x) {
+  __m256 sums[4];
   CSK_UNROLL
-  for (int t = 0; t < taps; t++) {
-    s[t] = row->s + row->offsets[t];
-    w[t] = _mm256_set1_ps(row->weights[row->indices[t]]);
+  for (int i = 0; i < 4; i++) sums[i] = _mm256_setzero_ps();
+  CSK_UNROLL
+  for (int row = 0; row < 9; row += 3) {
+    CSK_UNROLL
+    for (int column = 0; column < 6; column++) {
+      const __m256 v = _mm256_loadu_ps(s[row] + x + column * lanes);
+      CSK_UNROLL
+      for (int i = 0; i < 4; i++)
+        if (column >= i && column - i < 3)
+          sums[i] = _mm256_fmadd_ps(w[row + column - i], v, sums[i]);
+    }
   }
-  float *y = row->y;
-  const ptrdiff_t end = (ptrdiff_t)row->columns * lanes;
-  ptrdiff_t x = 0;
-  for (; x <= end - 4 * lanes; x += 4 * lanes) forward_columns(taps, 4, s, w, adds, y, x);
-  for (; x < end; x += lanes) forward_columns(taps, 1, s, w, adds, y, x);
+  CSK_UNROLL
+  for (int i = 0; i < 4; i++) _mm256_storeu_ps(y + i * lanes, sums[i]);
 }
 
-typedef void forward_kernel(const forward_row *row);
+CSK_INLINE void forward_taps(const int taps, const csk_forward_taps *row, const bool adds,
+                             const bool neighbours) {
+  const float *s[most_taps];
+  CSK_UNROLL
+  for (int t = 0; t < taps; t++) s[t] = row->s + row->offsets[t];
+  for (int32_t c = 0; c < row->channels; c++) {
+    __m256 w[most_taps];
+    CSK_UNROLL
+    for (int t = 0; t < taps; t++)
+      w[t] = _mm256_set1_ps(row->weights[c * row->weight_stride + row->indices[t]]);
+    float *y = row->y + c * row->y_stride;
+    ptrdiff_t x = c * row->s_stride;
+    int32_t left = row->columns;
+    for (; left >= 4; left -= 4, x += 4 * lanes, y += 4 * lanes) {
+      if (neighbours)
+        forward_neighbours(s, w, y, x);
+      else
+        forward_columns(taps, 4, s, w, adds, y, x);
+    }
+    for (; left > 0; left--, x += lanes, y += lanes) forward_columns(taps, 1, s, w, adds, y, x);
+  }
+}
 
-#define FORWARD(taps)                                                  \
-  CSK_TARGET_AVX2 static void forward_##taps(const forward_row *row) { \
-    if (row->adds)                                                     \
-      forward_taps(taps, row, true);                                   \
-    else                                                               \
-      forward_taps(taps, row, false);                                  \
+typedef void forward_kernel(const csk_forward_taps *row);
+
+#define FORWARD(taps)                                                            \
+  CSK_TARGET_AVX2 static void forward_##taps(const csk_forward_taps *row) {      \
+    forward_taps(taps, row, false, false);                                       \
+  }                                                                              \
+  CSK_TARGET_AVX2 static void forward_more_##taps(const csk_forward_taps *row) { \
+    forward_taps(taps, row, true, false);                                        \
   }
 FORWARD(1)
 FORWARD(2)
@@ -82,52 +96,60 @@ FORWARD(7)
 FORWARD(8)
 FORWARD(9)
 
-static forward_kernel *const forward_kernels[] = {
-    NULL,      forward_1, forward_2, forward_3, forward_4,
-    forward_5, forward_6, forward_7, forward_8, forward_9,
+CSK_TARGET_AVX2
+static void forward_3x3(const csk_forward_taps *row) {
+  forward_taps(9, row, false, true);
+}
+
+// By whether they add, and the number of taps.
+static forward_kernel *const forward_kernels[2][most_taps + 1] = {
+    {NULL, forward_1, forward_2, forward_3, forward_4, forward_5, forward_6, forward_7, forward_8,
+     forward_9},
+    {NULL, forward_more_1, forward_more_2, forward_more_3, forward_more_4, forward_more_5,
+     forward_more_6, forward_more_7, forward_more_8, forward_more_9},
 };
+
+/// Whether nine taps are three rows of neighbouring columns.
+static bool are_neighbours(const int32_t *offsets) {
+  for (int t = 0; t < 9; t++)
+    if (offsets[t] - (int64_t)offsets[t / 3 * 3] != t % 3 * lanes) return false;
+  return true;
+}
 
 static void depthwise_forward_row(const float *s, ptrdiff_t s_channel_stride, const float *weights,
                                   int32_t weight_stride, int32_t taps, const int32_t *tap_indices,
                                   const int32_t *tap_offsets, int32_t channels, int32_t columns,
                                   float *y, ptrdiff_t y_channel_stride) {
-  for (int32_t c = 0; c < channels; c++) {
-    for (int32_t tap = 0; tap < taps; tap += most_taps) {
-      const int32_t some = taps - tap < most_taps ? taps - tap : most_taps;
-      const forward_row row = {s + c * s_channel_stride,
-                               weights + (ptrdiff_t)c * weight_stride,
-                               tap_indices + tap,
-                               tap_offsets + tap,
-                               columns,
-                               tap > 0,
-                               y + c * y_channel_stride};
-      forward_kernels[some](&row);
-    }
+  csk_forward_taps row = {.s = s,
+                          .weights = weights,
+                          .s_stride = s_channel_stride,
+                          .weight_stride = weight_stride,
+                          .y_stride = y_channel_stride,
+                          .channels = channels,
+                          .columns = columns,
+                          .y = y};
+  for (int32_t tap = 0; tap < taps; tap += most_taps) {
+    row.indices = tap_indices + tap;
+    row.offsets = tap_offsets + tap;
+    const int32_t some = csk_some_taps(taps - tap);
+    if (tap == 0 && some == 9 && are_neighbours(tap_offsets))
+      forward_3x3(&row);
+    else
+      forward_kernels[tap > 0][some](&row);
   }
 }
 
-/// One channel's row and some of its taps; dw is the channel's, like weights.
-typedef struct backward_row {
-  const float *dy, *in, *weights;
-  const int32_t *indices, *offsets;
-  int32_t columns;
-  bool adds;  // to dx
-  float *dx;  // or null
-  float *dw;
-} backward_row;
-
-/// Columns [x, x + count): one load of dy serves both gradients. `w` lies in memory, not in
-/// registers, which hold the sums for dw: one load for `count` columns. Few taps have sums for odd
-/// columns apart, lest each FMA wait for the last.
+/// Columns [0, count) at in and dx: one load of dy serves both gradients. `w` lies in memory, not
+/// in registers, which hold the sums for dw: one load for all columns. `apart`: odd columns have
+/// their own sums.
 CSK_INLINE void backward_columns(const int taps, const int count, const bool apart,
                                  const float *const *dy, const float *in, const __m256 *w,
-                                 __m256 *sums, const bool wants_dx, const bool adds, float *dx,
-                                 ptrdiff_t x) {
+                                 __m256 *sums, const csk_dx_use use, float *dx, ptrdiff_t x) {
   __m256 inputs[2], results[2];
   CSK_UNROLL
   for (int i = 0; i < count; i++) {
-    inputs[i] = _mm256_loadu_ps(in + x + i * lanes);
-    results[i] = wants_dx && adds ? _mm256_loadu_ps(dx + x + i * lanes) : _mm256_setzero_ps();
+    inputs[i] = _mm256_loadu_ps(in + i * lanes);
+    results[i] = use == csk_more_dx ? _mm256_loadu_ps(dx + i * lanes) : _mm256_setzero_ps();
   }
   CSK_UNROLL
   for (int t = 0; t < taps; t++) {
@@ -136,11 +158,11 @@ CSK_INLINE void backward_columns(const int taps, const int count, const bool apa
       const __m256 g = _mm256_loadu_ps(dy[t] + x + i * lanes);
       const int sum = apart ? 2 * t + i : t;
       sums[sum] = _mm256_fmadd_ps(inputs[i], g, sums[sum]);
-      if (wants_dx) results[i] = _mm256_fmadd_ps(w[t], g, results[i]);
+      if (use != csk_no_dx) results[i] = _mm256_fmadd_ps(w[t], g, results[i]);
     }
   }
   CSK_UNROLL
-  for (int i = 0; wants_dx && i < count; i++) _mm256_storeu_ps(dx + x + i * lanes, results[i]);
+  for (int i = 0; use != csk_no_dx && i < count; i++) _mm256_storeu_ps(dx + i * lanes, results[i]);
 }
 
 /// csk_lane_total's tree.
@@ -150,41 +172,47 @@ CSK_INLINE float total(__m256 sum) {
   return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
 }
 
-CSK_INLINE void backward_taps(const int taps, const backward_row *row, const bool wants_dx,
-                              const bool adds) {
+CSK_INLINE void backward_taps(const int taps, const csk_backward_taps *row, const csk_dx_use use) {
+  // With few taps, or each FMA of a sum would wait for the one before.
   const bool apart = taps <= 4;
+  const int sum_count = apart ? 2 * taps : taps;
   const float *dy[most_taps];
-  __m256 w[most_taps], sums[most_taps];
   CSK_UNROLL
-  for (int t = 0; t < taps; t++) {
-    dy[t] = row->dy - row->offsets[t];
-    w[t] = _mm256_set1_ps(row->weights[row->indices[t]]);
+  for (int t = 0; t < taps; t++) dy[t] = row->dy - row->offsets[t];
+  for (int32_t c = 0; c < row->channels; c++) {
+    __m256 w[most_taps], sums[most_taps];
+    CSK_UNROLL
+    for (int t = 0; t < taps; t++)
+      w[t] = _mm256_set1_ps(row->weights[c * row->weight_stride + row->indices[t]]);
+    CSK_UNROLL
+    for (int i = 0; i < sum_count; i++) sums[i] = _mm256_setzero_ps();
+    const float *in = row->in + c * row->in_stride;
+    float *dx = use == csk_no_dx ? NULL : row->dx + c * row->dx_stride;
+    ptrdiff_t x = c * row->dy_stride;
+    int32_t left = row->columns;
+    for (; left >= 2; left -= 2, x += 2 * lanes, in += 2 * lanes) {
+      backward_columns(taps, 2, apart, dy, in, w, sums, use, dx, x);
+      if (use != csk_no_dx) dx += 2 * lanes;
+    }
+    if (left > 0) backward_columns(taps, 1, apart, dy, in, w, sums, use, dx, x);
+    float *dw = row->dw + c * row->weight_stride;
+    CSK_UNROLL
+    for (int t = 0; t < taps; t++)
+      dw[row->indices[t]] += total(apart ? _mm256_add_ps(sums[2 * t], sums[2 * t + 1]) : sums[t]);
   }
-  CSK_UNROLL
-  for (int i = 0; i < (apart ? 2 * taps : taps); i++) sums[i] = _mm256_setzero_ps();
-  const float *in = row->in;
-  float *dx = row->dx;
-  const ptrdiff_t end = (ptrdiff_t)row->columns * lanes;
-  ptrdiff_t x = 0;
-  for (; x <= end - 2 * lanes; x += 2 * lanes)
-    backward_columns(taps, 2, apart, dy, in, w, sums, wants_dx, adds, dx, x);
-  if (x < end) backward_columns(taps, 1, apart, dy, in, w, sums, wants_dx, adds, dx, x);
-  CSK_UNROLL
-  for (int t = 0; t < taps; t++)
-    row->dw[row->indices[t]] +=
-        total(apart ? _mm256_add_ps(sums[2 * t], sums[2 * t + 1]) : sums[t]);
 }
 
-typedef void backward_kernel(const backward_row *row);
+typedef void backward_kernel(const csk_backward_taps *row);
 
-#define BACKWARD(taps)                                                   \
-  CSK_TARGET_AVX2 static void backward_##taps(const backward_row *row) { \
-    if (!row->dx)                                                        \
-      backward_taps(taps, row, false, false);                            \
-    else if (row->adds)                                                  \
-      backward_taps(taps, row, true, true);                              \
-    else                                                                 \
-      backward_taps(taps, row, true, false);                             \
+#define BACKWARD(taps)                                                              \
+  CSK_TARGET_AVX2 static void backward_no_dx_##taps(const csk_backward_taps *row) { \
+    backward_taps(taps, row, csk_no_dx);                                            \
+  }                                                                                 \
+  CSK_TARGET_AVX2 static void backward_##taps(const csk_backward_taps *row) {       \
+    backward_taps(taps, row, csk_new_dx);                                           \
+  }                                                                                 \
+  CSK_TARGET_AVX2 static void backward_more_##taps(const csk_backward_taps *row) {  \
+    backward_taps(taps, row, csk_more_dx);                                          \
   }
 BACKWARD(1)
 BACKWARD(2)
@@ -196,9 +224,14 @@ BACKWARD(7)
 BACKWARD(8)
 BACKWARD(9)
 
-static backward_kernel *const backward_kernels[] = {
-    NULL,       backward_1, backward_2, backward_3, backward_4,
-    backward_5, backward_6, backward_7, backward_8, backward_9,
+// By what becomes of dx, and the number of taps.
+static backward_kernel *const backward_kernels[3][most_taps + 1] = {
+    {NULL, backward_no_dx_1, backward_no_dx_2, backward_no_dx_3, backward_no_dx_4, backward_no_dx_5,
+     backward_no_dx_6, backward_no_dx_7, backward_no_dx_8, backward_no_dx_9},
+    {NULL, backward_1, backward_2, backward_3, backward_4, backward_5, backward_6, backward_7,
+     backward_8, backward_9},
+    {NULL, backward_more_1, backward_more_2, backward_more_3, backward_more_4, backward_more_5,
+     backward_more_6, backward_more_7, backward_more_8, backward_more_9},
 };
 
 static void depthwise_backward_row(const float *dy, ptrdiff_t dy_channel_stride, const float *in,
@@ -206,20 +239,22 @@ static void depthwise_backward_row(const float *dy, ptrdiff_t dy_channel_stride,
                                    int32_t weight_stride, int32_t taps, const int32_t *tap_indices,
                                    const int32_t *tap_offsets, int32_t channels, int32_t columns,
                                    float *dx, ptrdiff_t dx_channel_stride, float *dw) {
-  for (int32_t c = 0; c < channels; c++) {
-    for (int32_t tap = 0; tap < taps; tap += most_taps) {
-      const int32_t some = taps - tap < most_taps ? taps - tap : most_taps;
-      const backward_row row = {dy + c * dy_channel_stride,
-                                in + c * in_channel_stride,
-                                weights + (ptrdiff_t)c * weight_stride,
-                                tap_indices + tap,
-                                tap_offsets + tap,
-                                columns,
-                                tap > 0,
-                                dx ? dx + c * dx_channel_stride : NULL,
-                                dw + (ptrdiff_t)c * weight_stride};
-      backward_kernels[some](&row);
-    }
+  csk_backward_taps row = {.dy = dy,
+                           .in = in,
+                           .weights = weights,
+                           .dy_stride = dy_channel_stride,
+                           .in_stride = in_channel_stride,
+                           .weight_stride = weight_stride,
+                           .dx_stride = dx_channel_stride,
+                           .channels = channels,
+                           .columns = columns,
+                           .dx = dx,
+                           .dw = dw};
+  for (int32_t tap = 0; tap < taps; tap += most_taps) {
+    row.indices = tap_indices + tap;
+    row.offsets = tap_offsets + tap;
+    const csk_dx_use use = !dx ? csk_no_dx : tap == 0 ? csk_new_dx : csk_more_dx;
+    backward_kernels[use][csk_some_taps(taps - tap)](&row);
   }
 }
 

@@ -18,7 +18,9 @@ extern "C" {
 ///   tap_indices  (taps) which weight of the channel
 ///   tap_offsets  (taps) element offsets into s
 ///   y            column x of channel c at y + c * y_channel_stride + x * 8; overwritten
-/// Bound: two loads an FMA, from L2.
+/// Every tap must be readable for all columns; a lane of y is one sum in the order of the taps. s
+/// and y must not overlap. Without taps y is 0. Nine taps in three rows of neighbouring columns are
+/// fastest. Bound: bytes over L2's bandwidth, s once for each kernel row, y once.
 csk_status csk_depthwise_forward_row(const float *s, ptrdiff_t s_channel_stride,
                                      const float *weights, int32_t weight_stride, int32_t taps,
                                      const int32_t *tap_indices, const int32_t *tap_offsets,
@@ -37,6 +39,8 @@ csk_status csk_depthwise_forward_row_on(csk_isa isa, const float *s, ptrdiff_t s
 ///   dy      a band of the output's gradient in scratch, with its halo
 ///   in, dx  (channels, columns, 8) with channel strides; dx null: not wanted
 ///   dw      like the weights: channel c's at dw + c * weight_stride; lanes by a fixed tree
+/// dw does not depend on whether dx is wanted; other weights' elements stay as they are. dx must
+/// not overlap dy or in. Without taps dx is 0 and dw stays. Bound: FMA peak, 2 FMAs for a load.
 csk_status csk_depthwise_backward_row(const float *dy, ptrdiff_t dy_channel_stride, const float *in,
                                       ptrdiff_t in_channel_stride, const float *weights,
                                       int32_t weight_stride, int32_t taps,
@@ -62,6 +66,9 @@ typedef struct csk_window {
 ///   y        (channels, out_width, 8)
 ///   indices  (channels, out_width, 8) or null: row * kernel + column within the window of the
 ///            element that was chosen
+/// Every window must have an element: one row at least is not null, and
+/// (out_width - 1) * stride - padding < width. The same on every instruction set. Bound: bytes over
+/// the bandwidth of memory.
 csk_status csk_max_pool_row(const float *const *rows, int32_t channels, int32_t width,
                             int32_t out_width, const csk_window *window, float *y,
                             uint8_t *indices);
@@ -70,7 +77,8 @@ csk_status csk_max_pool_row_on(csk_isa isa, const float *const *rows, int32_t ch
                                uint8_t *indices);
 
 /// Adds a row's gradient to that of the elements that were chosen: dx rows (channels, width, 8),
-/// null where clipped.
+/// null where clipped. The indices are csk_max_pool_row's for the same window and rows: they are
+/// not checked.
 csk_status csk_max_pool_gradient_row(const float *gradient, const uint8_t *indices,
                                      int32_t channels, int32_t width, int32_t out_width,
                                      const csk_window *window, float *const *rows);
