@@ -83,6 +83,26 @@ struct AllocationTests {
     #expect(allocations == 0)
   }
 
+  /// Nor does one of a network on planes.
+  @Test(arguments: [1, 2]) func aStepOfConvolutionsAllocatesNothing(threads: Int) throws {
+    var configuration = Self.configuration()
+    configuration.layerSparsities = [:]
+    configuration.batchSize = 40
+    var options = RunOptions()
+    options.threads = threads
+    let images = SyntheticImages(trainCount: 200, testCount: 1).load().train
+    let trainer = try Trainer(
+      configuration, options: options, network: WRN(depth: 10, width: 1),
+      data: TrainingData(train: images, test: images))
+    for _ in 0..<6 { try trainer.trainNextBatch() }
+    watchThreads(of: trainer.pool, true)
+    defer { watchThreads(of: trainer.pool, false) }
+    let before = allocation_counter_total()
+    for _ in 0..<12 { try trainer.trainNextBatch() }
+    let allocations = allocation_counter_total() - before
+    #expect(allocations == 0)
+  }
+
   /// Bytes are packed from where they are.
   @Test(arguments: [1, 2]) func packingBytesAllocatesNothing(threads: Int) throws {
     let images = SyntheticImages(trainCount: 300, testCount: 1).load().train

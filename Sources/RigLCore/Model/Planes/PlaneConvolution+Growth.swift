@@ -49,7 +49,6 @@ extension PlaneConvolution {
     let width = output.shape.width * BandGeometry.lanes
     let row = unsafe MatrixView(base: packed + geometry.packed.count, stride: width)
     let byTap = unsafe row.base + outputs.count * width
-    let taps = geometry.forwardTaps
     let layout = RowLayout(width: output.shape.width)
     let norm = foldsNorm ? outputNorm : nil
     var beta: Float = 0
@@ -64,7 +63,7 @@ extension PlaneConvolution {
             firstChannel: outputs.lowerBound, live: live, layout, into: row.base)
           for tap in 0..<shape.taps {
             let operand = unsafe MatrixView(
-              base: packed + (y - first) * geometry.packed.rowStride + Int(taps[tap]),
+              base: packed + (y - first) * geometry.packed.rowStride + Int(forwardTaps[tap]),
               stride: geometry.packed.channelStride)
             unsafe denseProduct(
               row, transposeB: true, operand,

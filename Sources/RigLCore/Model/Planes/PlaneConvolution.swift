@@ -20,12 +20,15 @@ final class PlaneConvolution {
   private var inputGradient: Tensor?
   private var gradientParts: GradientParts?
   private var biasSums = AlignedBuffer<Double>(count: 0)
+  /// Kept, since an array made in a step would be an allocation.
+  let forwardTaps: [Int32]
 
   init(_ name: String, _ geometry: BandGeometry, _ kernel: any BandKernel, bias: Parameter?) {
     self.name = name
     self.geometry = geometry
     self.kernel = kernel
     self.bias = bias
+    forwardTaps = geometry.forwardTaps
   }
 
   func prepare(_ context: LayerContext) throws(RigLError) -> SampleShape {
