@@ -13,7 +13,8 @@ struct Bench: ParsableCommand {
       states the machine and its measured peaks.
       """,
     subcommands: [
-      LayersCommand.self, ConvolutionsCommand.self, SelectionCommand.self, UpdateCommand.self,
+      LayersCommand.self, ConvolutionsCommand.self, StepCommand.self,
+      SelectionCommand.self, UpdateCommand.self,
       MemoryCommand.self,
       EpochCommand.self,
     ])
@@ -125,6 +126,54 @@ extension Bench {
       if !densities.isEmpty { bench.densities = densities }
       let printer = BenchPrinter(json: arguments.json)
       try bench.run(try arguments.begin(printer, threads: threads), printer.print)
+    }
+  }
+
+  /// `rigl bench step`
+  struct StepCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "step",
+      abstract: "A whole training step of a preset's network on its nominal input.",
+      discussion: "Samples are noise of the shape that the network was published for.")
+
+    @OptionGroup var arguments: BenchArguments
+
+    @Argument(help: "The preset.")
+    var preset: String
+
+    @Option(help: "The share of connections that exist; 1: the dense network.")
+    var density: Double?
+
+    @Option(help: "How connections are shared out: uniform, er, erk.")
+    var distribution: String?
+
+    @Option(help: "Samples in a batch.")
+    var batch: Int?
+
+    @Option(help: "Threads.")
+    var threads = 1
+
+    func validate() throws {
+      if let density, !(density > 0 && density <= 1) {
+        throw ValidationError("--density: \(density) is not above 0 and at most 1")
+      }
+      if let batch, batch < 1 { throw ValidationError("--batch: \(batch) samples") }
+    }
+
+    func run() throws {
+      var bench = StepBench()
+      (bench.preset, bench.density, bench.batch) = (preset, density, batch)
+      bench.threads = threads
+      if let distribution {
+        guard let rule = SparsityDistribution.Kind(rawValue: distribution) else {
+          throw ValidationError("--distribution: '\(distribution)' is not uniform, er or erk")
+        }
+        bench.distribution = rule
+      }
+      if let rounds = arguments.rounds { bench.rounds = rounds }
+      let printer = BenchPrinter(json: arguments.json)
+      _ = try arguments.begin(printer, threads: threads)
+      try bench.run(printer.print)
     }
   }
 

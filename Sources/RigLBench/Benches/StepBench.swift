@@ -1,0 +1,95 @@
+import RigLCore
+
+/// A whole training step of a preset's network on its nominal input: forward, loss, backward,
+/// optimizer; and a topology update, which replaces one.
+public struct StepBench: Sendable {
+  /// The preset.
+  public var preset = "wrn-22-2"
+  /// The share of connections that exist; 1: the dense network; nil: the preset's.
+  public var density: Double?
+  /// How they are shared out among layers; nil: as the preset does.
+  public var distribution: SparsityDistribution.Kind?
+  /// Samples in a batch; nil: the preset's.
+  public var batch: Int?
+  /// Threads.
+  public var threads = 1
+  /// Weight steps that are measured.
+  public var rounds = 15
+
+  /// WRN-22-2.
+  public init() {}
+
+  /// Measures.
+  public func run(_ report: (Record) throws -> Void) throws {
+    var configuration = try Preset.find(preset).configuration
+    if let density {
+      if density == 1 {
+        configuration.method = .dense
+      } else {
+        configuration.sparsity = 1 - density
+      }
+    }
+    if let distribution { configuration.distribution = distribution }
+    if let batch { configuration.batchSize = batch }
+    configuration.accumulation = 1
+    configuration.validation = 0
+    // Every third batch moves connections.
+    (configuration.updateInterval, configuration.updateBegin) = (2, 2)
+    configuration.updateForever = true
+    configuration.updateEnd = nil
+    configuration.annealing = .constant
+    let published = try NetworkName(configuration.network).published
+    let data = Noise(
+      count: configuration.batchSize, sampleShape: published.input, classes: published.classes)
+    var options = RunOptions()
+    options.threads = threads
+    let trainer = try Trainer(
+      configuration, options: options, data: TrainingData(train: data, test: data))
+    for _ in 0..<4 { try trainer.trainNextBatch() }
+    var (steps, updates): ([Double], [Double]) = ([], [])
+    while steps.count < rounds {
+      var moved = true
+      let time = try seconds { () throws(RigLError) in
+        moved = try trainer.trainNextBatch().movedWeights
+      }
+      if moved { steps.append(time) } else { updates.append(time) }
+    }
+    var record = Record("step")
+    record.add("case", .text(preset), title: "preset")
+    record.add("batch", .integer(configuration.batchSize), title: "batch")
+    let positions = trainer.model.weightLayers.reduce(0) { $0 + $1.inputs * $1.outputs }
+    record.add(
+      "density", .number(Double(trainer.model.connections) / Double(positions)),
+      title: "density")
+    record.add("connections", .integer(trainer.model.connections))
+    record.add("threads", .integer(threads), title: "threads")
+    record.add("step_ms", .number(median(steps) * 1e3), title: "step ms")
+    record.add(
+      "update_ms", updates.isEmpty ? .none : .number(median(updates) * 1e3), title: "update ms")
+    record.add("samples_per_second", .number(Double(configuration.batchSize) / median(steps)))
+    record.add("peak_memory_bytes", peakMemoryBytes().map { .integer($0) } ?? .none)
+    record.add("rounds", .integer(rounds))
+    try report(record)
+  }
+
+  /// Random samples of a shape, a batch of them.
+  private struct Noise: Dataset {
+    let count: Int
+    let sampleShape: SampleShape
+    let classes: Int
+
+    init(count: Int, sampleShape: SampleShape, classes: Int) {
+      (self.count, self.sampleShape, self.classes) = (count, sampleShape, classes)
+    }
+
+    func label(of sample: Int) -> Int { sample % classes }
+
+    func write(_ sample: Int, into values: inout MutableSpan<Float>) {
+      // Cheap to make, so that a step is not measured by its data.
+      let shift = sample * 8191
+      for index in values.indices {
+        values[index] = Float((index &* 7919 &+ shift) & 1023) / 512 - 1
+      }
+    }
+  }
+}
