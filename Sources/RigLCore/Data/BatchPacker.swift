@@ -1,4 +1,4 @@
-internal import Synchronization
+import Foundation
 
 /// A sample that could not be read, and why.
 public struct DamagedSample: Hashable, Sendable {
@@ -42,7 +42,10 @@ public final class BatchPacker {
   private let source: Source
   /// What threads need to make samples, one each.
   private var scratches: [AnyObject?] = []
-  private let failures = Mutex<[(place: Int, error: RigLError)]>([])
+  /// What went wrong since the batch was taken; guarded by the lock.
+  private var failures: [(place: Int, error: RigLError)] = []
+  // Not a Mutex: the thread sanitizer does not see through its futex.
+  private let lock = NSLock()
 
   private enum Source {
     case bytes([UInt8], PixelNormalization)
@@ -157,16 +160,18 @@ public final class BatchPacker {
         }
       }
     } catch {
-      failures.withLock { $0.append((place, error)) }
+      lock.lock()
+      failures.append((place, error))
+      lock.unlock()
     }
   }
 
   /// Takes the samples out of the batch whose preparation failed; the others keep their order.
   func leaveOutDamaged() {
-    let failures = failures.withLock { failures in
-      defer { if !failures.isEmpty { failures = [] } }
-      return failures
-    }
+    lock.lock()
+    let failures = failures
+    if !failures.isEmpty { self.failures = [] }
+    lock.unlock()
     guard !failures.isEmpty else { return }
     // Threads finish in any order.
     let sorted = failures.sorted { $0.place < $1.place }
