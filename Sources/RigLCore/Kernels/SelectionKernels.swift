@@ -1,5 +1,5 @@
+import Foundation
 internal import CSparseKernels
-internal import Synchronization
 
 /// Selects the k scores of largest (or smallest) magnitude from a stream, in bounded memory.
 ///
@@ -17,8 +17,8 @@ final class TopSelection {
   private var selection = unsafe csk_selection()
   private var keys: AlignedBuffer<UInt32>
   private var positionBuffer: AlignedBuffer<Int64>
-  /// Held while a part is merged.
-  private let lock = Mutex(())
+  /// Held while a part is merged. Not a `Mutex`, whose locking the thread sanitizer does not see.
+  private let lock = NSLock()
 
   /// Room for selecting up to `count` scores.
   init(atMost count: Int) {
@@ -94,7 +94,7 @@ extension TopSelection {
 
     /// Starts over, after the whole did.
     func begin() {
-      whole.lock.withLock { _ in restart() }
+      whole.lock.withLock { restart() }
     }
 
     /// Offers scores as ``TopSelection/offer(_:firstPosition:excluding:)`` does; at most half of
@@ -112,7 +112,7 @@ extension TopSelection {
 
     /// Gives the candidates to the whole; the last time, before it is finished.
     func handOver() {
-      whole.lock.withLock { _ in
+      whole.lock.withLock {
         expectOK(unsafe csk_selection_merge(&whole.selection, &part), "csk_selection_merge")
         restart()
       }
