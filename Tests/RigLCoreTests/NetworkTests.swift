@@ -127,16 +127,50 @@ import Testing
     #expect(numbers(weights) == 61_706)
   }
 
-  @Test func imagesThatAreTooSmallAreErrors() {
-    for (network, side) in [(VGG16(), 16), (LeNet5(), 8), (ResNet(depth: 18), 1)]
-      as [(any Network, Int)]
-    {
-      let input = SampleShape(channels: 1, height: side, width: side)
-      if network is ResNet { continue }
-      #expect(throws: RigLError.self) {
-        _ = try network.layers(input: input, classes: 10).outputShape(of: input)
+  @Test func whereAnImageIsTooSmallIsSaid() throws {
+    for (layers, side, name) in [
+      (
+        VGG16().layers(input: SampleShape(channels: 3, height: 16, width: 16), classes: 10), 16,
+        "features.43"
+      ),
+      (
+        LeNet5().layers(input: SampleShape(channels: 3, height: 8, width: 8), classes: 10), 8,
+        "conv2"
+      ),
+      (Sequential(Pool2d(.average, kernel: 3, name: "middle")), 2, "middle"),
+    ] {
+      let error = try #require(throws: RigLError.self) {
+        _ = try layers.outputShape(of: SampleShape(channels: 3, height: side, width: side))
       }
+      #expect(error.kind == .configuration && error.what.contains("layer \(name):"), "\(error)")
+      #expect(error.hint?.contains("larger images") == true)
     }
+  }
+
+  @Test func convolutionsAreDescribedAlike() throws {
+    let layers: [Conv2d] = [
+      SparseConv2d("a", inputs: 4, outputs: 6, kernel: 3, bias: true),
+      DenseConv2d("b", inputs: 6, outputs: 8, kernel: 1),
+      DepthwiseConv2d("c", channels: 8, kernel: 5, stride: 2),
+    ]
+    let model = try Model(
+      Sequential(layers), input: SampleShape(channels: 4, height: 6, width: 6), capacity: 2,
+      connections: ["a": 20])
+    #expect(layers.map(\.name) == ["a", "b", "c"])
+    #expect(layers.map(\.shape) == [[6, 4, 3, 3], [8, 6, 1, 1], [8, 1, 5, 5]])
+    #expect(layers.map(\.inputs) == [36, 6, 25])
+    #expect(layers.map(\.outputs) == [6, 8, 8])
+    #expect(layers.map(\.fanOut) == [54, 8, 25])
+    #expect(layers.map(\.canBeSparse) == [true, false, false])
+    #expect(layers.map(\.weight.count) == [20, 48, 200])
+    #expect(layers.map { $0.connections?.count } == [20, nil, nil])
+    #expect(layers.map { $0.bias?.shape } == [[6], nil, nil])
+    #expect(model.parameters.map(\.name) == ["a.weight", "a.bias", "b.weight", "c.weight"])
+    #expect(layers.map(\.convolution.padding) == [1, 0, 2])
+    #expect(layers.map(\.takesPlanes) == [true, true, true])
+    #expect(layers.map { $0.weightLayers.map(\.name) } == [["a"], ["b"], ["c"]])
+    let outputs = layers.map { $0.accounted.outputs }
+    #expect(outputs == [6, 8, 8])
   }
 
   @Test func widthsScale() throws {

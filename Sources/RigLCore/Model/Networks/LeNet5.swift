@@ -27,10 +27,10 @@ public struct LeNet5: Network, Hashable {
       SparseConv2d(
         "conv1", inputs: input.channels, outputs: widths[0], kernel: 5, padding: padding,
         bias: true),
-      ReLU(), Pool2d(.maximum, kernel: 2),
+      ReLU(), Pool2d(.maximum, kernel: 2, name: "pool1"),
       SparseConv2d(
         "conv2", inputs: widths[0], outputs: widths[1], kernel: 5, padding: 0, bias: true),
-      ReLU(), Pool2d(.maximum, kernel: 2), Flatten(),
+      ReLU(), Pool2d(.maximum, kernel: 2, name: "pool2"), Flatten(),
       SparseLinear("fc1", inputs: widths[1] * pixels, outputs: widths[2]), ReLU(),
       SparseLinear("fc2", inputs: widths[2], outputs: widths[3]), ReLU(),
       SparseLinear("fc3", inputs: widths[3], outputs: classes))

@@ -35,7 +35,7 @@ public struct ResNet: Network, Hashable {
     var layers: [any Layer] = [
       SparseConv2d("conv1", inputs: input.channels, outputs: channels, kernel: 7, stride: 2),
       BatchNorm("bn1", channels: channels), ReLU(),
-      Pool2d(.maximum, kernel: 3, stride: 2, padding: 1),
+      Pool2d(.maximum, kernel: 3, stride: 2, padding: 1, name: "maxpool"),
     ]
     for (stage, blocks) in (ResNet.stages[depth] ?? []).enumerated() {
       let width = scaledWidth(64 << stage, by: multiplier)

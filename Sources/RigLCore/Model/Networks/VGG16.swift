@@ -38,7 +38,7 @@ public struct VGG16: Network, Hashable {
         ]
         channels = outputs
       }
-      layers.append(Pool2d(.maximum, kernel: 2))
+      layers.append(Pool2d(.maximum, kernel: 2, name: "features.\(layers.count)"))
     }
     // Of smaller images nothing is left by then, as the last pooling will say.
     let pixels = max(1, input.height >> 5) * max(1, input.width >> 5)

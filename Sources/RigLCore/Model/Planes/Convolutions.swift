@@ -1,100 +1,55 @@
-/// A layer whose passes are a ``PlaneConvolution``'s.
-protocol ConvolutionLayer: WeightLayer, PlaneReader, PlaneWriter {
-  /// The passes; exist once a ``Model`` is made.
-  var work: PlaneConvolution { get }
-}
-
-extension ConvolutionLayer {
-  var prologue: Prologue {
-    get { work.prologue }
-    set { work.prologue = newValue }
-  }
-  var outputNorm: BatchNorm? {
-    get { work.outputNorm }
-    set { work.outputNorm = newValue }
-  }
-  var foldsNorm: Bool {
-    get { work.foldsNorm }
-    set { work.foldsNorm = newValue }
-  }
-}
-
-extension WeightLayer {
-  /// What only exists once a ``Model`` is made of the layers.
-  fileprivate func existing<Value>(_ value: Value?) -> Value {
-    guard let value else {
-      preconditionFailure("\(name): has no connections yet; make a Model of the layers first")
-    }
-    return value
-  }
-
-  fileprivate func makeBias(_ hasBias: Bool) -> Parameter? {
-    hasBias
-      ? Parameter(name: "\(name).bias", shape: [outputs], count: outputs, decays: false) : nil
-  }
-
-  fileprivate func account(_ shape: ConvolutionShape, _ input: SampleShape?, hasBias: Bool)
-    -> AccountedLayer
-  {
-    guard let input else {
-      preconditionFailure("\(name): its input's size is not known yet; ask for outputShape first")
-    }
-    return .conv(
-      name, inputs: shape.inputs, outputs: shape.outputs, kernel: shape.kernel,
-      stride: shape.stride, padding: shape.padding, inputHeight: input.height,
-      inputWidth: input.width, hasBias: hasBias)
-  }
-}
-
-/// A k×k convolution with only the connections that exist stored and multiplied.
-///
-/// Where the sparsity distribution leaves the layer all of its connections, it works as a
-/// ``DenseConv2d`` does.
-public final class SparseConv2d: ConvolutionLayer {
+/// What the convolutions have in common: ``SparseConv2d``, ``DenseConv2d`` and ``DepthwiseConv2d``
+/// differ in the kernel that they make.
+public class Conv2d: WeightLayer, PlaneReader, PlaneWriter {
   /// The name in files, reports and per-layer settings.
   public let name: String
   /// Channels, kernel, stride and padding.
   public let convolution: ConvolutionShape
   /// Whether a sparsity distribution may leave out positions.
   public let canBeSparse: Bool
-  private let hasBias: Bool
-  private var input: SampleShape?
-  private var sparse: SparseBandKernel?
+  /// The bias, (outputs); nil if there is none.
+  public let bias: Parameter?
+  /// Input channels of an output: all, or one if the convolution is depthwise.
+  private let inputChannels: Int
+  fileprivate var input: SampleShape?
   private var made: PlaneConvolution?
-  private lazy var ownBias = makeBias(hasBias)
 
-  /// Creates a layer; its connections are drawn when a ``Model`` is made of it.
-  ///
-  /// - Parameter padding: zeros on every side; by default k / 2.
-  public init(
-    _ name: String, inputs: Int, outputs: Int, kernel: Int, stride: Int = 1, padding: Int? = nil,
-    bias: Bool = false, canBeSparse: Bool = true
+  fileprivate init(
+    _ name: String, _ convolution: ConvolutionShape, hasBias: Bool = false,
+    canBeSparse: Bool = false, isDepthwise: Bool = false
   ) {
     self.name = name
-    convolution = ConvolutionShape(
-      inputs: inputs, outputs: outputs, kernel: kernel, stride: stride, padding: padding)
-    hasBias = bias
+    self.convolution = convolution
     self.canBeSparse = canBeSparse
+    inputChannels = isDepthwise ? 1 : convolution.inputs
+    let outputs = convolution.outputs
+    bias =
+      hasBias
+      ? Parameter(name: "\(name).bias", shape: [outputs], count: outputs, decays: false) : nil
   }
 
-  /// Inputs of an output: channels · k².
-  public var inputs: Int { convolution.inputs * convolution.taps }
+  /// Inputs of an output: channels · k², or k² if the convolution is depthwise.
+  public var inputs: Int { inputChannels * convolution.taps }
   /// Output channels.
   public var outputs: Int { convolution.outputs }
-  /// (out, in, k, k).
+  /// (out, in, k, k), where in is 1 if the convolution is depthwise.
   public var shape: [Int] {
-    [convolution.outputs, convolution.inputs, convolution.kernel, convolution.kernel]
+    [outputs, inputChannels, convolution.kernel, convolution.kernel]
   }
-  /// Output channels · k².
-  public var fanOut: Int { convolution.outputs * convolution.taps }
+  /// Output channels · k², or k² if the convolution is depthwise.
+  public var fanOut: Int { outputs / (convolution.inputs / inputChannels) * convolution.taps }
   /// A convolution of the input that ``outputShape(of:)`` was last asked for.
-  public var accounted: AccountedLayer { account(convolution, input, hasBias: hasBias) }
+  public var accounted: AccountedLayer {
+    let input = existing(input, "size of its input; ask for outputShape first")
+    return .conv(
+      name, inputs: convolution.inputs, outputs: outputs, kernel: convolution.kernel,
+      stride: convolution.stride, padding: convolution.padding, inputHeight: input.height,
+      inputWidth: input.width, hasBias: bias != nil)
+  }
   /// The connections, if the layer does not have all of them; exist once a ``Model`` is made.
-  public var connections: SparseWeights? { sparse?.weights }
-  /// The weights of the connections.
+  public var connections: SparseWeights? { nil }
+  /// The weights: those of the connections, or all by kernel position.
   public var weight: Parameter { work.kernel.weight }
-  /// The bias, (outputs).
-  public var bias: Parameter? { ownBias }
   /// Where the weight at a position is stored, if every weight is.
   public func place(of position: Int) -> Int { DenseBandKernel.place(of: position, convolution) }
   /// The weight, then the bias.
@@ -103,7 +58,23 @@ public final class SparseConv2d: ConvolutionLayer {
   public var weightLayers: [any WeightLayer] { [self] }
   /// It works on planes.
   public var takesPlanes: Bool { true }
-  var work: PlaneConvolution { existing(made) }
+
+  /// The passes; exist once a ``Model`` is made.
+  final var work: PlaneConvolution {
+    existing(made, "connections; make a Model of the layers first")
+  }
+  final var prologue: Prologue {
+    get { work.prologue }
+    set { work.prologue = newValue }
+  }
+  final var outputNorm: BatchNorm? {
+    get { work.outputNorm }
+    set { work.outputNorm = newValue }
+  }
+  final var foldsNorm: Bool {
+    get { work.foldsNorm }
+    set { work.foldsNorm = newValue }
+  }
 
   /// The output's shape.
   public func outputShape(of input: SampleShape) throws(RigLError) -> SampleShape {
@@ -111,19 +82,19 @@ public final class SparseConv2d: ConvolutionLayer {
     return try convolution.outputShape(of: input, name)
   }
 
-  /// Makes room for the layer's connections.
+  /// Makes room for the layer's connections, or for all weights.
   public func makeConnections(_ count: Int, lanes: Int) throws(RigLError) {
-    let input = existing(input)
+    let input = existing(input, "size of its input; ask for outputShape first")
     let geometry = BandGeometry(
       convolution, input: input, output: try convolution.outputShape(of: input, name))
-    if count == inputs * outputs {
-      made = PlaneConvolution(
-        name, geometry, DenseBandKernel(name: name, geometry), bias: ownBias)
-    } else {
-      let kernel = try SparseBandKernel(name: name, geometry, connections: count)
-      sparse = kernel
-      made = PlaneConvolution(name, geometry, kernel, bias: ownBias)
-    }
+    made = PlaneConvolution(name, geometry, try makeKernel(geometry, count), bias: bias)
+  }
+
+  /// The weights and their products.
+  fileprivate func makeKernel(
+    _ geometry: BandGeometry, _ count: Int
+  ) throws(RigLError) -> any BandKernel {
+    DenseBandKernel(name: name, geometry)
   }
 
   /// Allocates output and input gradient.
@@ -136,8 +107,53 @@ public final class SparseConv2d: ConvolutionLayer {
     try work.forward(input, pass)
   }
 
-  /// dX, and dW at the connections that exist.
+  /// dX and dW, of a sparse layer at the connections that exist.
   public func backward(_ outputGradient: Tensor, _ pass: Pass) throws(RigLError) -> Tensor? {
+    try work.backward(outputGradient, pass)
+  }
+
+  /// What only exists once someone has asked for it.
+  fileprivate final func existing<Value>(_ value: Value?, _ what: String) -> Value {
+    guard let value else { preconditionFailure("\(name): it does not have the \(what)") }
+    return value
+  }
+}
+
+/// A k×k convolution with only the connections that exist stored and multiplied.
+///
+/// Where the sparsity distribution leaves the layer all of its connections, it works as a
+/// ``DenseConv2d`` does.
+public final class SparseConv2d: Conv2d {
+  private var sparse: SparseBandKernel?
+
+  /// Creates a layer; its connections are drawn when a ``Model`` is made of it.
+  ///
+  /// - Parameter padding: zeros on every side; by default k / 2.
+  public init(
+    _ name: String, inputs: Int, outputs: Int, kernel: Int, stride: Int = 1, padding: Int? = nil,
+    bias: Bool = false, canBeSparse: Bool = true
+  ) {
+    let shape = ConvolutionShape(
+      inputs: inputs, outputs: outputs, kernel: kernel, stride: stride, padding: padding)
+    super.init(name, shape, hasBias: bias, canBeSparse: canBeSparse)
+  }
+
+  /// The connections, if the layer does not have all of them; exist once a ``Model`` is made.
+  public override var connections: SparseWeights? { sparse?.weights }
+
+  fileprivate override func makeKernel(
+    _ geometry: BandGeometry, _ count: Int
+  ) throws(RigLError) -> any BandKernel {
+    if count == inputs * outputs { return try super.makeKernel(geometry, count) }
+    let kernel = try SparseBandKernel(name: name, geometry, connections: count)
+    sparse = kernel
+    return kernel
+  }
+
+  /// dX, and dW at the connections that exist.
+  public override func backward(
+    _ outputGradient: Tensor, _ pass: Pass
+  ) throws(RigLError) -> Tensor? {
     let inputGradient = try work.backward(outputGradient, pass)
     if let connections, let input = work.input {
       try pass.connectionMover?.move(
@@ -150,18 +166,7 @@ public final class SparseConv2d: ConvolutionLayer {
 
 /// A k×k convolution with every weight stored, through dense products: the twin that sparse layers
 /// are measured against, and the layer for small or sensitive places of a network.
-public final class DenseConv2d: ConvolutionLayer {
-  /// The name in files, reports and per-layer settings.
-  public let name: String
-  /// Channels, kernel, stride and padding.
-  public let convolution: ConvolutionShape
-  /// Every weight exists, whatever the distribution.
-  public var canBeSparse: Bool { false }
-  private let hasBias: Bool
-  private var input: SampleShape?
-  private var made: PlaneConvolution?
-  private lazy var ownBias = makeBias(hasBias)
-
+public final class DenseConv2d: Conv2d {
   /// Creates a layer.
   ///
   /// - Parameter padding: zeros on every side; by default k / 2.
@@ -169,81 +174,15 @@ public final class DenseConv2d: ConvolutionLayer {
     _ name: String, inputs: Int, outputs: Int, kernel: Int, stride: Int = 1, padding: Int? = nil,
     bias: Bool = false
   ) {
-    self.name = name
-    convolution = ConvolutionShape(
+    let shape = ConvolutionShape(
       inputs: inputs, outputs: outputs, kernel: kernel, stride: stride, padding: padding)
-    hasBias = bias
-  }
-
-  /// Inputs of an output: channels · k².
-  public var inputs: Int { convolution.inputs * convolution.taps }
-  /// Output channels.
-  public var outputs: Int { convolution.outputs }
-  /// (out, in, k, k).
-  public var shape: [Int] {
-    [convolution.outputs, convolution.inputs, convolution.kernel, convolution.kernel]
-  }
-  /// Output channels · k².
-  public var fanOut: Int { convolution.outputs * convolution.taps }
-  /// A convolution of the input that ``outputShape(of:)`` was last asked for.
-  public var accounted: AccountedLayer { account(convolution, input, hasBias: hasBias) }
-  /// None.
-  public var connections: SparseWeights? { nil }
-  /// The weights, by kernel position.
-  public var weight: Parameter { work.kernel.weight }
-  /// The bias, (outputs).
-  public var bias: Parameter? { ownBias }
-  /// Where the weight at a position is stored.
-  public func place(of position: Int) -> Int { DenseBandKernel.place(of: position, convolution) }
-  /// The weight, then the bias.
-  public var parameters: [Parameter] { [weight] + (bias.map { [$0] } ?? []) }
-  /// Itself.
-  public var weightLayers: [any WeightLayer] { [self] }
-  /// It works on planes.
-  public var takesPlanes: Bool { true }
-  var work: PlaneConvolution { existing(made) }
-
-  /// The output's shape.
-  public func outputShape(of input: SampleShape) throws(RigLError) -> SampleShape {
-    self.input = input
-    return try convolution.outputShape(of: input, name)
-  }
-
-  /// Makes room for the weights.
-  public func makeConnections(_ count: Int, lanes: Int) throws(RigLError) {
-    let input = existing(input)
-    let geometry = BandGeometry(
-      convolution, input: input, output: try convolution.outputShape(of: input, name))
-    made = PlaneConvolution(name, geometry, DenseBandKernel(name: name, geometry), bias: ownBias)
-  }
-
-  /// Allocates output and input gradient.
-  public func prepare(_ context: LayerContext) throws(RigLError) -> SampleShape {
-    try work.prepare(context)
-  }
-
-  /// W ∗ x + b.
-  public func forward(_ input: Tensor, _ pass: Pass) throws(RigLError) -> Tensor {
-    try work.forward(input, pass)
-  }
-
-  /// dX and dW.
-  public func backward(_ outputGradient: Tensor, _ pass: Pass) throws(RigLError) -> Tensor? {
-    try work.backward(outputGradient, pass)
+    super.init(name, shape, hasBias: bias)
   }
 }
 
 /// A k×k convolution of each channel with a kernel of its own; always dense.
-public final class DepthwiseConv2d: ConvolutionLayer {
-  /// The name in files and reports.
-  public let name: String
-  /// Channels (inputs and outputs alike), kernel, stride and padding.
-  public let convolution: ConvolutionShape
-  /// Every weight exists, whatever the distribution.
-  public var canBeSparse: Bool { false }
+public final class DepthwiseConv2d: Conv2d {
   private let decays: Bool
-  private var input: SampleShape?
-  private var made: PlaneConvolution?
 
   /// Creates a layer.
   ///
@@ -254,70 +193,26 @@ public final class DepthwiseConv2d: ConvolutionLayer {
     _ name: String, channels: Int, kernel: Int, stride: Int = 1, padding: Int? = nil,
     decays: Bool = false
   ) {
-    self.name = name
-    convolution = ConvolutionShape(
-      inputs: channels, outputs: channels, kernel: kernel, stride: stride, padding: padding)
     self.decays = decays
+    let shape = ConvolutionShape(
+      inputs: channels, outputs: channels, kernel: kernel, stride: stride, padding: padding)
+    super.init(name, shape, isDepthwise: true)
   }
 
-  /// Inputs of an output: k².
-  public var inputs: Int { convolution.taps }
-  /// Channels.
-  public var outputs: Int { convolution.outputs }
-  /// (channels, 1, k, k).
-  public var shape: [Int] { [convolution.outputs, 1, convolution.kernel, convolution.kernel] }
-  /// k².
-  public var fanOut: Int { convolution.taps }
   /// A depthwise convolution of the input that ``outputShape(of:)`` was last asked for.
-  public var accounted: AccountedLayer {
-    guard let input else {
-      preconditionFailure("\(name): its input's size is not known yet; ask for outputShape first")
-    }
+  public override var accounted: AccountedLayer {
+    let input = existing(input, "size of its input; ask for outputShape first")
     return .depthwise(
-      name, channels: convolution.inputs, kernel: convolution.kernel, stride: convolution.stride,
+      name, channels: outputs, kernel: convolution.kernel, stride: convolution.stride,
       padding: convolution.padding, inputHeight: input.height, inputWidth: input.width)
   }
-  /// None.
-  public var connections: SparseWeights? { nil }
-  /// The weights, (channels, k²).
-  public var weight: Parameter { work.kernel.weight }
-  /// None.
-  public var bias: Parameter? { nil }
-  /// The weight.
-  public var parameters: [Parameter] { [weight] }
-  /// Itself.
-  public var weightLayers: [any WeightLayer] { [self] }
-  /// It works on planes.
-  public var takesPlanes: Bool { true }
-  var work: PlaneConvolution { existing(made) }
 
-  /// The output's shape.
-  public func outputShape(of input: SampleShape) throws(RigLError) -> SampleShape {
-    self.input = input
-    return try convolution.outputShape(of: input, name)
-  }
+  /// The position: weights are (channels, k²).
+  public override func place(of position: Int) -> Int { position }
 
-  /// Makes room for the weights.
-  public func makeConnections(_ count: Int, lanes: Int) throws(RigLError) {
-    let input = existing(input)
-    let geometry = BandGeometry(
-      convolution, input: input, output: try convolution.outputShape(of: input, name))
-    made = PlaneConvolution(
-      name, geometry, DepthwiseBandKernel(name: name, geometry, decays: decays), bias: nil)
-  }
-
-  /// Allocates output and input gradient.
-  public func prepare(_ context: LayerContext) throws(RigLError) -> SampleShape {
-    try work.prepare(context)
-  }
-
-  /// The convolution of each channel.
-  public func forward(_ input: Tensor, _ pass: Pass) throws(RigLError) -> Tensor {
-    try work.forward(input, pass)
-  }
-
-  /// dX and dW.
-  public func backward(_ outputGradient: Tensor, _ pass: Pass) throws(RigLError) -> Tensor? {
-    try work.backward(outputGradient, pass)
+  fileprivate override func makeKernel(
+    _ geometry: BandGeometry, _ count: Int
+  ) throws(RigLError) -> any BandKernel {
+    DepthwiseBandKernel(name: name, geometry, decays: decays)
   }
 }

@@ -8,6 +8,8 @@ public final class Pool2d: Layer {
     case average
   }
 
+  /// The name in errors.
+  public let name: String
   /// What is made of a window.
   public let kind: Kind
   private let window: PoolingWindow
@@ -18,10 +20,13 @@ public final class Pool2d: Layer {
   private var indices = AlignedBuffer<UInt8>(count: 0)
 
   /// Creates a layer with windows of `kernel` × `kernel`, at most 15, `stride` apart.
-  public init(_ kind: Kind, kernel: Int, stride: Int? = nil, padding: Int = 0) {
+  public init(
+    _ kind: Kind, kernel: Int, stride: Int? = nil, padding: Int = 0, name: String = "pool"
+  ) {
     precondition(
       kernel > 0 && kernel <= 15 && (stride ?? 1) > 0 && padding >= 0 && padding < kernel,
-      "Pool2d: kernel \(kernel) (1...15), stride \(stride ?? kernel), padding \(padding)")
+      "\(name): kernel \(kernel) (1...15), stride \(stride ?? kernel), padding \(padding)")
+    self.name = name
     self.kind = kind
     window = PoolingWindow(kernel: kernel, stride: stride ?? kernel, padding: padding)
   }
@@ -30,12 +35,15 @@ public final class Pool2d: Layer {
   public var takesPlanes: Bool { true }
 
   /// floor((side + 2 padding − kernel) / stride) + 1 pixels a side.
+  ///
+  /// - Throws: `configuration` if the window is larger than the padded input.
   public func outputShape(of input: SampleShape) throws(RigLError) -> SampleShape {
     let (height, width) = (input.height + 2 * window.padding, input.width + 2 * window.padding)
     guard height >= window.kernel, width >= window.kernel else {
       throw RigLError(
         .configuration,
-        "pooling: windows of \(window.kernel) on an input of \(input.height) × \(input.width)",
+        "layer \(name): windows of \(window.kernel) on an input of \(input.height) × "
+          + "\(input.width), padded by \(window.padding)",
         hint: "Use larger images, or a network with fewer strides.")
     }
     return SampleShape(
@@ -59,7 +67,7 @@ public final class Pool2d: Layer {
 
   /// The window's largest element or mean.
   public func forward(_ input: Tensor, _ pass: Pass) -> Tensor {
-    guard let output else { preconditionFailure("Pool2d: forward before prepare") }
+    guard let output else { preconditionFailure("\(name): forward before prepare") }
     self.input = input
     output.samples = input.samples
     let rows = PlaneRows(of: output)
@@ -115,7 +123,7 @@ public final class Pool2d: Layer {
   }
 
   private func indices(_ y: Int, _ group: Int) -> UnsafeMutablePointer<UInt8> {
-    guard let output else { preconditionFailure("Pool2d: forward before prepare") }
+    guard let output else { preconditionFailure("\(name): forward before prepare") }
     return unsafe indices.base + group * output.groupStride + y * output.rowStride
   }
 }

@@ -75,7 +75,7 @@ public final class Residual: Layer, PlaneWriter {
     let isNeeded = context.needsInputGradient || shared.norm != nil
     let shape = try main.prepare(
       context.branch(1, gradients: context.gradients, needsInputGradient: isNeeded))
-    joinsGradient = (main.firstStage as? any ConvolutionLayer)?.work
+    joinsGradient = (main.firstStage as? Conv2d)?.work
     guard joinsGradient != nil else {
       throw RigLError(
         .configuration, "residual block: its main branch must begin with a convolution")
@@ -83,7 +83,7 @@ public final class Residual: Layer, PlaneWriter {
     if !shortcut.layers.isEmpty {
       _ = try shortcut.prepare(
         context.branch(2, gradients: context.gradients.side, needsInputGradient: isNeeded))
-      let first = (shortcut.firstStage as? any ConvolutionLayer)?.work
+      let first = (shortcut.firstStage as? Conv2d)?.work
       guard shared.isIdentity || first != nil else {
         throw RigLError(
           .configuration, "residual block: its shortcut must begin with a convolution",
@@ -93,7 +93,7 @@ public final class Residual: Layer, PlaneWriter {
     }
     joinsOutput = nil
     if !relu, main.trailingNorm == nil, shortcut.trailingNorm == nil,
-      let last = main.lastStage as? any ConvolutionLayer
+      let last = main.lastStage as? Conv2d
     {
       joinsOutput = last.work
       last.work.outputNorm = outputNorm
