@@ -291,7 +291,60 @@ static void pack_rejects_invalid_arguments(void) {
             "");
 }
 
+/// Lane l of a packed row takes what lane l + shift held; padding moves like elements.
+static void shift_lanes_case(const plane_case *test) {
+  static const int32_t shifts[] = {-7, -2, -1, 0, 1, 3, 7}, lives[] = {1, 5, 7, 8};
+  float *row = planes_random(test->size, 1);
+  const csk_row_layout *l = &test->layout;
+  for (int s = 0; s < COUNT(shifts); s++) {
+    for (int v = 0; v < COUNT(lives); v++) {
+      const int32_t shift = shifts[s], live = lives[v];
+      float *target = planes_canaries(test->size);
+      for (int32_t c = 0; c < test->channels; c++)
+        for (int32_t phase = 0; phase < l->phases; phase++)
+          for (int32_t i = 0; i < l->columns * 8; i++) {
+            const ptrdiff_t at = c * l->channel_stride + phase * l->phase_stride + i;
+            target[at] = row[at];
+          }
+      CSK_CHECK(csk_shift_lanes_row(target, test->channels, l, shift, live, -2.5f) == csk_status_ok,
+                "%s", test->name);
+      for (int32_t c = 0; c < test->channels; c++)
+        for (int32_t phase = 0; phase < l->phases; phase++)
+          for (int32_t i = 0; i < l->columns * 8; i++) {
+            const ptrdiff_t at = c * l->channel_stride + phase * l->phase_stride + i;
+            const int32_t source = i % 8 + shift;
+            const float expected = source >= 0 && source < live ? row[at + shift] : -2.5f;
+            CSK_CHECK(target[at] == expected, "%s: shift %d of %d lanes: %g, expected %g",
+                      test->name, shift, live, target[at], expected);
+            csk_canary_fill(target + at, 1);
+          }
+      CSK_CHECK(csk_canary_intact(target, test->size), "%s: wrote between columns", test->name);
+      free(target);
+    }
+  }
+  free(row);
+}
+
+static void shift_lanes(void) {
+  planes_for_each_case(shift_lanes_case);
+}
+
+static void shift_lanes_rejects_invalid_arguments(void) {
+  const csk_row_layout layout = {
+      .stride = 1, .phases = 1, .columns = 1, .phase_stride = 8, .channel_stride = 8};
+  float row[8] = {0};
+  CSK_CHECK(csk_shift_lanes_row(NULL, 1, &layout, 1, 8, 0) == csk_status_invalid_argument, "null");
+  CSK_CHECK(csk_shift_lanes_row(row, 1, NULL, 1, 8, 0) == csk_status_invalid_argument, "layout");
+  CSK_CHECK(csk_shift_lanes_row(row, -1, &layout, 1, 8, 0) == csk_status_invalid_argument, "rows");
+  CSK_CHECK(csk_shift_lanes_row(row, 1, &layout, 8, 8, 0) == csk_status_invalid_argument, "shift");
+  CSK_CHECK(csk_shift_lanes_row(row, 1, &layout, -8, 8, 0) == csk_status_invalid_argument, "shift");
+  CSK_CHECK(csk_shift_lanes_row(row, 1, &layout, 1, 9, 0) == csk_status_invalid_argument, "live");
+  CSK_CHECK(csk_shift_lanes_row(NULL, 0, &layout, 1, 8, 0) == csk_status_ok, "no channels");
+}
+
 const csk_test csk_tests_planes[] = {
+    {"planes_shift_lanes", shift_lanes},
+    {"planes_shift_lanes_rejects_invalid_arguments", shift_lanes_rejects_invalid_arguments},
     {"planes_pack_activation", pack_activation},
     {"planes_pack_gradient", pack_gradient},
     {"planes_pack_gradient_in_place", pack_gradient_in_place},

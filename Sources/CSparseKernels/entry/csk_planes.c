@@ -126,3 +126,27 @@ csk_status csk_unpack_gradient_row(const float *d, const float *activation, cons
   return csk_unpack_gradient_row_on(csk_isa_current(), d, activation, x, mean, addend, channels,
                                     width, layout, scale, shift, result, sums);
 }
+
+csk_status csk_shift_lanes_row(float *target, int32_t channels, const csk_row_layout *layout,
+                               int32_t shift, int32_t live, float fill) {
+  enum { lanes = csk_plane_lanes };
+  if (channels < 0 || !layout_is_valid(layout, channels) || live < 0 || live > lanes ||
+      shift <= -lanes || shift >= lanes || !is_usable(target, channels, layout->columns))
+    return csk_status_invalid_argument;
+  // Lanes [first, end) have a source among the live ones.
+  const int32_t first = -shift, end = live - shift;
+  for (int32_t c = 0; c < channels; c++) {
+    for (int32_t phase = 0; phase < layout->phases; phase++) {
+      float *column = target + c * layout->channel_stride + phase * layout->phase_stride;
+      for (int32_t j = 0; j < layout->columns; j++, column += lanes) {
+        // With fills on both sides every source exists, and the copy has a fixed length.
+        float padded[3 * lanes];
+        for (int l = 0; l < lanes; l++) padded[l] = padded[2 * lanes + l] = fill;
+        for (int l = 0; l < lanes; l++) padded[lanes + l] = column[l];
+        for (int l = 0; l < lanes; l++)
+          column[l] = l >= first && l < end ? padded[lanes + shift + l] : fill;
+      }
+    }
+  }
+  return csk_status_ok;
+}

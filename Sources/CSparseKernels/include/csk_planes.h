@@ -48,6 +48,13 @@ csk_status csk_pack_activation_row_on(csk_isa isa, const float *x, int32_t chann
                                       const float *scale, const float *shift, bool relu,
                                       const csk_row_layout *layout, float *target);
 
+/// A packed row in place, its lanes from other lanes: of each column, lane l takes what lane
+/// l + shift held, or `fill` where that is not one of the first `live`. The lanes are strips of an
+/// image, and the row is needed by the strip before or after.
+/// Bound: a load and a store of each vector, in L2.
+csk_status csk_shift_lanes_row(float *target, int32_t channels, const csk_row_layout *layout,
+                               int32_t shift, int32_t live, float fill);
+
 /// The gradient of batch-norm's input from that of its result, as coefficients that the layer above
 /// has summed for: d = a[c] gradient + b[c] y + c[c], where y is batch-norm's input.
 typedef struct csk_gradient_affine {

@@ -22,14 +22,7 @@ public struct StepBench: Sendable {
   /// Measures.
   public func run(_ report: (Record) throws -> Void) throws {
     var configuration = try Preset.find(preset).configuration
-    if let density {
-      if density == 1 {
-        configuration.method = .dense
-      } else {
-        configuration.sparsity = 1 - density
-      }
-    }
-    if let distribution { configuration.distribution = distribution }
+    configuration.take(density: density, distribution: distribution)
     if let batch { configuration.batchSize = batch }
     configuration.accumulation = 1
     configuration.validation = 0

@@ -29,6 +29,19 @@ struct RowLayout {
   }
 }
 
+extension RowLayout {
+  /// Moves what a packed row holds by lanes, each lane's from `strip` strips further of `strips`;
+  /// `fill` where there are none.
+  func shiftLanes(
+    by strip: Int, of strips: Int, channels: Int, fill: Float, in row: UnsafeMutablePointer<Float>
+  ) {
+    var view = view
+    let status = unsafe csk_shift_lanes_row(
+      row, Int32(channels), &view, Int32(strip), Int32(strips), fill)
+    expectOK(status, "csk_shift_lanes_row")
+  }
+}
+
 /// What a reader applies to a layer's raw output as it reads it: relu(scale · x + shift).
 struct Prologue {
   /// Gives scale and shift; nil: 1 and 0.
@@ -38,8 +51,14 @@ struct Prologue {
   /// Whether there is nothing to apply.
   var isIdentity: Bool { norm == nil && !relu }
 
-  fileprivate var scale: UnsafePointer<Float>? { unsafe norm.map { unsafe .init($0.scale.base) } }
-  fileprivate var shift: UnsafePointer<Float>? { unsafe norm.map { unsafe .init($0.shift.base) } }
+  /// The batch-norm, unless the weights before it contain it.
+  private var applied: BatchNorm? { norm.flatMap { $0.isFolded ? nil : $0 } }
+  fileprivate var scale: UnsafePointer<Float>? {
+    unsafe applied.map { unsafe .init($0.scale.base) }
+  }
+  fileprivate var shift: UnsafePointer<Float>? {
+    unsafe applied.map { unsafe .init($0.shift.base) }
+  }
   fileprivate var mean: UnsafePointer<Float>? { unsafe norm.map { unsafe .init($0.mean.base) } }
 }
 

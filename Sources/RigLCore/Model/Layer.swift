@@ -77,20 +77,33 @@ public struct LayerContext {
   public let isTraining: Bool
   /// The layer's number in the network, a key of its random numbers.
   public let index: Int
+  /// The strips that a single image is cut into; 1: lanes are samples. See ``StripLayer``.
+  let strips: Int
   /// The shared memory of gradients: a layer writes its input's gradient into the one that does
   /// not hold its output's.
-  let gradients: GradientMemory
+  let gradients: TurnMemory
+  /// That of outputs, likewise, where nothing will be trained.
+  let outputs: TurnMemory
 
-  /// The context of a residual block's branch.
-  func branch(_ number: Int, gradients: GradientMemory, needsInputGradient: Bool) -> LayerContext {
+  /// The context of a residual block's branch: its main one, or the shortcut.
+  func branch(_ number: Int, isShortcut: Bool, needsInputGradient: Bool) -> LayerContext {
     LayerContext(
       input: input, capacity: capacity, lanes: lanes, needsInputGradient: needsInputGradient,
-      isTraining: isTraining, index: index * 256 + number, gradients: gradients)
+      isTraining: isTraining, index: index * 256 + number, strips: strips,
+      gradients: isShortcut ? gradients.side : gradients,
+      outputs: isShortcut ? outputs.side : outputs)
   }
 
   /// A tensor for the layer's output, of `shape`.
   public func makeOutput(_ shape: SampleShape) -> Tensor {
-    Tensor(shape: shape, capacity: capacity, lanes: lanes)
+    Tensor(shape: shape, capacity: capacity, lanes: lanes, storage: nil, strips: strips)
+  }
+
+  /// A tensor for an output on planes: in the shared memory, if nobody will ask for it again.
+  func makePlanes(_ shape: SampleShape) -> Tensor {
+    Tensor(
+      shape: shape, capacity: capacity, lanes: lanes,
+      storage: isTraining ? nil : outputs.next(), strips: strips)
   }
 
   /// A tensor for the gradient of the layer's input, in the shared memory; nil if it is not needed.

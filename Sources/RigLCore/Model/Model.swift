@@ -29,6 +29,11 @@ public final class Model {
   public let capacity: Int
   /// Samples in a group of the activations (L).
   public let lanes: Int
+  /// The strips that a single image is cut into, one a lane; 1: lanes are samples.
+  public let strips: Int
+  /// The image in strips.
+  private let cutInput: Tensor?
+  private let isTraining: Bool
   /// The layers with weights, in order.
   public let weightLayers: [any WeightLayer]
   /// The connections of the layers that do not have all of them, in order.
@@ -46,12 +51,18 @@ public final class Model {
   ///   - capacity: the most samples in a batch.
   ///   - connections: how many each weight layer has, by name; a layer not named has all.
   ///   - isTraining: whether there will be training passes.
+  ///   - usesStrips: whether a model for single samples (`capacity` 1, no training) may cut images
+  ///     into strips, so that no lane is idle. Its layers' ``WeightLayer/accounted`` is then a
+  ///     strip's.
   /// - Throws: `RigLError` if shapes do not fit together or two layers have the same name.
   public init(
     _ layers: Sequential, input: SampleShape, capacity: Int, connections: [String: Int] = [:],
-    isTraining: Bool = true
+    isTraining: Bool = true, usesStrips: Bool = false
   ) throws(RigLError) {
     precondition(capacity > 0, "Model: batches of \(capacity) samples")
+    precondition(
+      !usesStrips || (capacity == 1 && !isTraining), "Model: strips are for single samples")
+    self.isTraining = isTraining
     self.layers = layers
     // Networks of vectors take an image as one vector.
     inputShape = layers.takesPlanes ? input : SampleShape(channels: input.count)
@@ -59,6 +70,9 @@ public final class Model {
     lanes = layers.takesPlanes ? BandGeometry.lanes : Tensor.lanes(forBatch: capacity)
     weightLayers = layers.weightLayers
     outputShape = try layers.outputShape(of: inputShape)
+    strips = usesStrips ? layers.strips(of: inputShape) : 1
+    let layerInput = inputShape.strip(of: strips)
+    if strips > 1 { _ = try layers.outputShape(of: layerInput) }
     try Model.checkMemory(weightLayers, connections, capacity: capacity)
     var names = Set<String>()
     for layer in weightLayers {
@@ -71,8 +85,13 @@ public final class Model {
     sparseLayers = weightLayers.compactMap(\.connections)
     _ = try layers.prepare(
       LayerContext(
-        input: inputShape, capacity: capacity, lanes: lanes, needsInputGradient: false,
-        isTraining: isTraining, index: 0, gradients: GradientMemory()))
+        input: layerInput, capacity: capacity * strips, lanes: lanes, needsInputGradient: false,
+        isTraining: isTraining, index: 0, strips: strips, gradients: TurnMemory(),
+        outputs: TurnMemory()))
+    cutInput =
+      strips == 1
+      ? nil
+      : Tensor(shape: layerInput, capacity: strips, lanes: lanes, storage: nil, strips: strips)
     averages = layers.averages
     parameters = layers.parameters
   }
@@ -114,7 +133,19 @@ public final class Model {
 
   /// The logits of a batch.
   public func forward(_ input: Tensor, _ pass: Pass) throws(RigLError) -> Tensor {
-    try layers.forward(input, pass)
+    guard let cutInput else { return try layers.forward(input, pass) }
+    input.cut(into: cutInput)
+    return try layers.forward(cutInput, pass)
+  }
+
+  /// Multiplies batch-norm into the weights of the convolutions that directly feed it, once the
+  /// weights are there: results differ by rounding.
+  ///
+  /// The model's parameters are then no longer those that were trained: only for prediction.
+  public func foldBatchNorms() {
+    precondition(!isTraining, "foldBatchNorms: the model is made for training")
+    layers.foldBatchNorms()
+    weightsDidChange()
   }
 
   /// The parameters' gradients, from that of the logits.

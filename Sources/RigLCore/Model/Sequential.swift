@@ -62,13 +62,18 @@ public final class Sequential: Layer {
       try stager.add(layer, index: number(place, context))
     }
     trailingNorm = stager.finish()
+    var isWhole = context.strips == 1
     for (layer, index) in stager.stages {
+      let isLast = stages.count + 1 == stager.stages.count
       shape = try layer.prepare(
         LayerContext(
-          input: shape, capacity: context.capacity, lanes: context.lanes,
+          input: shape, capacity: isWhole && context.strips > 1 ? 1 : context.capacity,
+          lanes: context.lanes,
           needsInputGradient: context.needsInputGradient || !stages.isEmpty,
-          isTraining: context.isTraining, index: index,
-          gradients: isBranch && !stages.isEmpty ? context.gradients.inner : context.gradients))
+          isTraining: context.isTraining, index: index, strips: isWhole ? 1 : context.strips,
+          gradients: isBranch && !stages.isEmpty ? context.gradients.inner : context.gradients,
+          outputs: isBranch && !isLast ? context.outputs.inner : context.outputs))
+      if let layer = layer as? any StripLayer, layer.gathersStrips { isWhole = true }
       stages.append(layer)
     }
     return shape

@@ -111,6 +111,19 @@ public final class SparseWeights {
     setWeights(AlignedBuffer(weights))
   }
 
+  /// Multiplies the weights of each output.
+  func scaleOutputs(by factors: [Float]) {
+    var outputs = [Int32](repeating: 0, count: count)
+    for output in 0..<self.outputs {
+      for index in Int(csr.rowOffsets[output])..<Int(csr.rowOffsets[output + 1]) {
+        outputs[index] = Int32(output)
+      }
+    }
+    for place in 0..<count {
+      parameter.values[place] *= factors[Int(outputs[Int(csrIndices[place])])]
+    }
+  }
+
   /// Copies the topology into the scratch, before an update writes the next one in its place.
   func saveTopology(in scratch: TopologyScratch) {
     unsafe scratch.oldColumns.base.update(from: csr.columns.base, count: count)

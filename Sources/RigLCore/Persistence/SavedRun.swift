@@ -33,10 +33,14 @@ public final class SavedRun {
   /// - Parameters:
   ///   - network: the network, if the run was of one's own.
   ///   - best: take the weights that were best on the validation samples.
-  ///   - batch: the most samples predicted at once.
+  ///   - batch: the most samples predicted at once; of 1, images are cut into strips, so that a
+  ///     single one is quick.
+  ///   - foldsBatchNorm: whether batch-norm goes into the weights: quicker, and results differ from
+  ///     the training's by rounding. For prediction only: the model's parameters are then not those
+  ///     of the run.
   public init(
     _ path: String, network: (any Network)? = nil, best: Bool = false, batch: Int? = nil,
-    threads: Int = ThreadPool.processors
+    foldsBatchNorm: Bool = false, threads: Int = ThreadPool.processors
   ) throws(RigLError) {
     let file: SafetensorsFile
     (file, warnings) = try SavedRun.open(try RunFolder.open(path), best: best)
@@ -67,8 +71,9 @@ public final class SavedRun {
     }
     model = try Model(
       layers, input: sampleShape, capacity: batch ?? configuration.batchSize,
-      connections: connections, isTraining: false)
+      connections: connections, isTraining: false, usesStrips: batch == 1)
     try model.read(from: file, nil)
+    if foldsBatchNorm { model.foldBatchNorms() }
     pool = try ThreadPool(threads: threads)
     pass = Pass(pool: pool, seed: 0)
     input = model.makeInput()

@@ -9,6 +9,9 @@ public final class Tensor {
   public let shape: SampleShape
   /// Samples in a group (L): a multiple of 8.
   public let lanes: Int
+  /// The strips of a single image that lanes are, in place of samples: see ``StripLayer``. 1: lanes
+  /// are samples.
+  let strips: Int
   /// The most samples the tensor holds.
   public let capacity: Int
   /// The samples it holds now; the last batch of an epoch may be smaller.
@@ -32,11 +35,12 @@ public final class Tensor {
   }
 
   /// Creates a tensor, of zeros in its own memory, or in shared memory that is made large enough.
-  init(shape: SampleShape, capacity: Int, lanes: Int, storage: Storage?) {
+  init(shape: SampleShape, capacity: Int, lanes: Int, storage: Storage?, strips: Int = 1) {
     precondition(lanes > 0 && lanes % 8 == 0, "Tensor: \(lanes) lanes, expected a multiple of 8")
     self.shape = shape
     self.lanes = lanes
     self.capacity = capacity
+    self.strips = strips
     samples = capacity
     let count = Tensor.elements(shape: shape, capacity: capacity, lanes: lanes)
     self.storage = storage ?? Storage(count: count)

@@ -13,7 +13,7 @@ struct Bench: ParsableCommand {
       states the machine and its measured peaks.
       """,
     subcommands: [
-      LayersCommand.self, ConvolutionsCommand.self, StepCommand.self,
+      LayersCommand.self, ConvolutionsCommand.self, StepCommand.self, EvaluateCommand.self,
       SelectionCommand.self, UpdateCommand.self,
       MemoryCommand.self,
       EpochCommand.self,
@@ -137,42 +137,35 @@ extension Bench {
       discussion: "Samples are noise of the shape that the network was published for.")
 
     @OptionGroup var arguments: BenchArguments
-
-    @Argument(help: "The preset.")
-    var preset: String
-
-    @Option(help: "The share of connections that exist; 1: the dense network.")
-    var density: Double?
-
-    @Option(help: "How connections are shared out: uniform, er, erk.")
-    var distribution: String?
-
-    @Option(help: "Samples in a batch.")
-    var batch: Int?
-
-    @Option(help: "Threads.")
-    var threads = 1
-
-    func validate() throws {
-      if let density, !(density > 0 && density <= 1) {
-        throw ValidationError("--density: \(density) is not above 0 and at most 1")
-      }
-      if let batch, batch < 1 { throw ValidationError("--batch: \(batch) samples") }
-    }
+    @OptionGroup var network: BenchNetworkArguments
 
     func run() throws {
       var bench = StepBench()
-      (bench.preset, bench.density, bench.batch) = (preset, density, batch)
-      bench.threads = threads
-      if let distribution {
-        guard let rule = SparsityDistribution.Kind(rawValue: distribution) else {
-          throw ValidationError("--distribution: '\(distribution)' is not uniform, er or erk")
-        }
-        bench.distribution = rule
-      }
+      (bench.preset, bench.density, bench.batch) = (network.preset, network.density, network.batch)
+      (bench.distribution, bench.threads) = (try network.rule(), network.threads)
       if let rounds = arguments.rounds { bench.rounds = rounds }
       let printer = BenchPrinter(json: arguments.json)
-      _ = try arguments.begin(printer, threads: threads)
+      _ = try arguments.begin(printer, threads: bench.threads)
+      try bench.run(printer.print)
+    }
+  }
+
+  /// `rigl bench evaluate`
+  struct EvaluateCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "evaluate", abstract: "A preset's network classifying samples.")
+
+    @OptionGroup var arguments: BenchArguments
+    @OptionGroup var network: BenchNetworkArguments
+
+    func run() throws {
+      var bench = EvaluateBench()
+      (bench.preset, bench.density) = (network.preset, network.density)
+      (bench.distribution, bench.threads) = (try network.rule(), network.threads)
+      if let batch = network.batch { bench.batch = batch }
+      if let rounds = arguments.rounds { bench.rounds = rounds }
+      let printer = BenchPrinter(json: arguments.json)
+      _ = try arguments.begin(printer, threads: bench.threads)
       try bench.run(printer.print)
     }
   }

@@ -22,6 +22,8 @@ public final class BatchNorm: Layer {
   /// The variance that is used outside training; unbiased.
   public let runningVariance: RunningAverage
 
+  /// Whether the weights of the convolution before contain it, so that nothing is to be applied.
+  private(set) var isFolded = false
   /// What readers apply: scale · x + shift.
   private(set) var scale: AlignedBuffer<Float>
   private(set) var shift: AlignedBuffer<Float>
@@ -107,10 +109,7 @@ extension BatchNorm {
   /// - Throws: `configuration` if a training batch has a single value a channel: it has no variance.
   func finishForward(parts: Int, values: Int, _ pass: Pass) throws(RigLError) {
     guard pass.isTraining else {
-      for channel in 0..<channels {
-        inverse[channel] = 1 / (Double(runningVariance.values[channel]) + epsilon).squareRoot()
-        setScale(channel, mean: Double(runningMean.values[channel]))
-      }
+      if !isFolded { takeAverages() }
       return
     }
     guard values > 1 else {
@@ -128,6 +127,21 @@ extension BatchNorm {
       runningMean.values[channel].approach(mean, keeping: momentum)
       runningVariance.values[channel].approach(unbiased, keeping: momentum)
     }
+  }
+
+  /// Scale and shift by the running averages.
+  private func takeAverages() {
+    for channel in 0..<channels {
+      inverse[channel] = 1 / (Double(runningVariance.values[channel]) + epsilon).squareRoot()
+      setScale(channel, mean: Double(runningMean.values[channel]))
+    }
+  }
+
+  /// Leaves the work to the convolution before, for good: returns what that is to apply.
+  func fold() -> (scale: [Float], shift: [Float]) {
+    takeAverages()
+    isFolded = true
+    return ((0..<channels).map { scale[$0] }, (0..<channels).map { shift[$0] })
   }
 
   private func setScale(_ channel: Int, mean: Double) {

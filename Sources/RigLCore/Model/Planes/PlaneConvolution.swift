@@ -6,6 +6,8 @@ final class PlaneConvolution {
   let geometry: BandGeometry
   let kernel: any BandKernel
   let bias: Parameter?
+  /// The bias where a batch-norm is folded into the weights; see ``Model/foldBatchNorms()``.
+  var foldedBias: Parameter?
   var prologue = Prologue()
   var outputNorm: BatchNorm?
   var foldsNorm = false
@@ -32,7 +34,7 @@ final class PlaneConvolution {
   }
 
   func prepare(_ context: LayerContext) throws(RigLError) -> SampleShape {
-    output = context.makeOutput(geometry.output)
+    output = context.makePlanes(geometry.output)
     inputGradient = context.makeInputGradient(evenIfFirst: prologue.norm != nil)
     if context.isTraining {
       // A bias is summed apart: convolutions that have one are few.
@@ -83,7 +85,7 @@ final class PlaneConvolution {
       for row in 0..<rows {
         unsafe output.row(first + row, group: group).unpackOutput(
           product: product + row * geometry.product.rowStride,
-          channelStride: geometry.product.channelStride, bias: bias,
+          channelStride: geometry.product.channelStride, bias: foldedBias ?? bias,
           residual: residual?.row(first + row, group: group), live: input.liveLanes(group: group),
           statistics: statistics, part: part, starts: starts)
         starts = false
@@ -137,9 +139,15 @@ final class PlaneConvolution {
     if first < 0 || first + geometry.phases > height {
       unsafe target.update(repeating: 0, count: scratch.rowStride)
     }
-    for phase in 0..<geometry.phases where first + phase >= 0 && first + phase < height {
-      unsafe input.row(first + phase, group: group).pack(
-        prologue, layout, into: target + phase * geometry.phases * scratch.phaseStride)
+    for phase in 0..<geometry.phases {
+      let place = unsafe target + phase * geometry.phases * scratch.phaseStride
+      let (strip, y) = input.strip(ofRow: first + phase)
+      guard abs(strip) < input.strips else { continue }
+      unsafe input.row(y, group: group).pack(prologue, layout, into: place)
+      if strip != 0 {
+        unsafe layout.shiftLanes(
+          by: strip, of: input.strips, channels: input.shape.channels, fill: 0, in: place)
+      }
     }
   }
 

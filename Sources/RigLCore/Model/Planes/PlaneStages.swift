@@ -31,7 +31,7 @@ final class PlaneApply: PlaneReader {
   var takesPlanes: Bool { true }
 
   func prepare(_ context: LayerContext) throws(RigLError) -> SampleShape {
-    output = context.makeOutput(context.input)
+    output = context.makePlanes(context.input)
     inputGradient = context.makeInputGradient()
     return context.input
   }
@@ -87,7 +87,7 @@ final class PlaneCopy: PlaneWriter {
   var takesPlanes: Bool { true }
 
   func prepare(_ context: LayerContext) throws(RigLError) -> SampleShape {
-    output = context.makeOutput(context.input)
+    output = context.makePlanes(context.input)
     inputGradient = context.makeInputGradient()
     return context.input
   }

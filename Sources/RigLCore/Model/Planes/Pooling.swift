@@ -12,7 +12,7 @@ public final class Pool2d: Layer {
   public let name: String
   /// What is made of a window.
   public let kind: Kind
-  private let window: PoolingWindow
+  let window: PoolingWindow
   private var input: Tensor?
   private var output: Tensor?
   private var inputGradient: Tensor?
@@ -54,8 +54,7 @@ public final class Pool2d: Layer {
   /// Allocates output and input gradient.
   public func prepare(_ context: LayerContext) throws(RigLError) -> SampleShape {
     let shape = try outputShape(of: context.input)
-    let output = context.makeOutput(shape)
-    self.output = output
+    output = context.makePlanes(shape)
     inputGradient = context.makeInputGradient()
     if kind == .maximum && context.isTraining {
       indices = AlignedBuffer(
@@ -71,11 +70,14 @@ public final class Pool2d: Layer {
     self.input = input
     output.samples = input.samples
     let rows = PlaneRows(of: output)
-    pass.pool.run(chunks: rows.parts, with: (self, input, output, rows, pass)) { work, part, _ in
+    if input.strips > 1 { pass.reserveScratch(window.kernel * input.rowStride) }
+    let work = (self, input, output, rows, pass)
+    pass.pool.run(chunks: rows.parts, with: work) { work, part, worker in
       let (layer, input, output, rows, pass) = work
       for row in rows[part] {
         let (group, y) = (row / output.shape.height, row % output.shape.height)
-        var window = unsafe layer.rows(of: input, group: group, y: y)
+        var window = unsafe layer.rows(
+          of: input, group: group, y: y, scratch: pass.scratch(of: worker))
         let target = unsafe output.row(y, group: group)
         switch layer.kind {
         case .maximum:
@@ -99,7 +101,7 @@ public final class Pool2d: Layer {
       unsafe (inputGradient.base + group * inputGradient.groupStride).update(
         repeating: 0, count: inputGradient.groupStride)
       for y in 0..<gradient.shape.height {
-        var window = unsafe layer.rows(of: inputGradient, group: group, y: y)
+        var window = unsafe layer.rows(of: inputGradient, group: group, y: y, scratch: nil)
         let row = unsafe gradient.row(y, group: group)
         switch layer.kind {
         case .maximum:
@@ -111,13 +113,23 @@ public final class Pool2d: Layer {
     return inputGradient
   }
 
-  private func rows(of tensor: Tensor, group: Int, y: Int) -> WindowRows {
+  /// The rows that a row of windows sees; those of neighbouring strips in scratch, where what lies
+  /// outside the image is smaller than anything.
+  private func rows(
+    of tensor: Tensor, group: Int, y: Int, scratch: UnsafeMutablePointer<Float>?
+  ) -> WindowRows {
     var rows = unsafe WindowRows(shape: tensor.shape)
     for index in 0..<window.kernel {
-      let source = y * window.stride - window.padding + index
-      if source >= 0, source < tensor.shape.height {
-        unsafe rows[index] = tensor.row(source, group: group).base
-      }
+      let (strip, source) = tensor.strip(ofRow: y * window.stride - window.padding + index)
+      guard abs(strip) < tensor.strips else { continue }
+      let row = unsafe tensor.row(source, group: group)
+      unsafe rows[index] = row.base
+      guard strip != 0, let scratch = unsafe scratch else { continue }
+      let place = unsafe scratch + index * tensor.rowStride
+      unsafe place.update(from: row.base, count: tensor.rowStride)
+      unsafe RowLayout(width: row.width).shiftLanes(
+        by: strip, of: tensor.strips, channels: row.channels, fill: -.infinity, in: place)
+      unsafe rows[index] = place
     }
     return unsafe rows
   }
@@ -149,7 +161,8 @@ public final class GlobalAveragePool: PlaneReader {
   /// Allocates output and input gradient.
   public func prepare(_ context: LayerContext) throws(RigLError) -> SampleShape {
     let shape = SampleShape(channels: context.input.channels)
-    output = context.makeOutput(shape)
+    output = Tensor(
+      shape: shape, capacity: context.capacity / context.strips, lanes: context.lanes)
     inputGradient = context.makeInputGradient(evenIfFirst: prologue.norm != nil)
     return shape
   }
@@ -158,16 +171,17 @@ public final class GlobalAveragePool: PlaneReader {
   public func forward(_ input: Tensor, _ pass: Pass) -> Tensor {
     guard let output else { preconditionFailure("GlobalAveragePool: forward before prepare") }
     self.input = input
-    output.samples = input.samples
+    output.samples = input.samples / input.strips
     pass.pool.run(chunks: input.groups, with: (self, input, output)) { work, group, _ in
       let (layer, input, output) = work
       let target = unsafe output.base + group * output.groupStride
       unsafe target.update(repeating: 0, count: output.groupStride)
-      let factor = 1 / Float(input.shape.height * input.shape.width)
+      let factor = 1 / Float(input.shape.height * input.shape.width * input.strips)
       for y in 0..<input.shape.height {
         unsafe input.row(y, group: group).average(layer.prologue, factor: factor, into: target)
       }
     }
+    if input.strips > 1 { output.gatherStrips(input.strips) }
     return output
   }
 

@@ -74,7 +74,7 @@ public final class Residual: Layer, PlaneWriter {
     shortcut.begin(with: shortcut.layers.isEmpty ? Prologue() : shared, keepsTrailingNorm: true)
     let isNeeded = context.needsInputGradient || shared.norm != nil
     let shape = try main.prepare(
-      context.branch(1, gradients: context.gradients, needsInputGradient: isNeeded))
+      context.branch(1, isShortcut: false, needsInputGradient: isNeeded))
     joinsGradient = (main.firstStage as? Conv2d)?.work
     guard joinsGradient != nil else {
       throw RigLError(
@@ -82,7 +82,7 @@ public final class Residual: Layer, PlaneWriter {
     }
     if !shortcut.layers.isEmpty {
       _ = try shortcut.prepare(
-        context.branch(2, gradients: context.gradients.side, needsInputGradient: isNeeded))
+        context.branch(2, isShortcut: true, needsInputGradient: isNeeded))
       let first = (shortcut.firstStage as? Conv2d)?.work
       guard shared.isIdentity || first != nil else {
         throw RigLError(
@@ -98,7 +98,7 @@ public final class Residual: Layer, PlaneWriter {
       joinsOutput = last.work
       last.work.outputNorm = outputNorm
     } else {
-      output = context.makeOutput(shape)
+      output = context.makePlanes(shape)
     }
     return shape
   }

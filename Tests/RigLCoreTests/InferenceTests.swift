@@ -1,0 +1,155 @@
+import RigLCore
+import Testing
+
+/// What a model for prediction does otherwise than one in training: shared memory of outputs, folded
+/// batch-norm, and images in strips. All must give the logits of a model that does none of it.
+@Suite struct InferenceTests {
+  /// Networks with every kind of layer and block, small.
+  enum Case: String, CaseIterable {
+    case wrn, wrnDropout, resNet18, resNet50, mobileNet, vgg, pools
+
+    var network: any Network {
+      switch self {
+      case .wrn: WRN(depth: 10, width: 1)
+      case .wrnDropout: WRN(depth: 10, width: 1, dropout: 0.3)
+      case .resNet18: ResNet(depth: 18, multiplier: 0.125)
+      case .resNet50: ResNet(depth: 50, multiplier: 0.125)
+      case .mobileNet: MobileNetV1(multiplier: 0.25)
+      case .vgg: VGG16(multiplier: 0.125)
+      case .pools: Pools()
+      }
+    }
+
+    /// Sides for which all strides divide the strips, and the strips there are.
+    var cut: (side: Int, strips: Int) {
+      switch self {
+      case .wrn, .wrnDropout: (32, 8)
+      case .resNet18, .resNet50, .mobileNet: (224, 7)
+      case .vgg: (32, 1)
+      case .pools: (24, 6)
+      }
+    }
+  }
+
+  /// Windows that overlap and windows that do not, an even kernel, and an odd number of strips.
+  struct Pools: Network {
+    func layers(input: SampleShape, classes: Int) -> Sequential {
+      Sequential(
+        SparseConv2d("a", inputs: input.channels, outputs: 9, kernel: 5), ReLU(),
+        Pool2d(.maximum, kernel: 3, stride: 2, padding: 1),
+        SparseConv2d("b", inputs: 9, outputs: 7, kernel: 3, bias: true),
+        BatchNorm("n", channels: 7),
+        Pool2d(.average, kernel: 2), Dropout(0.5),
+        SparseConv2d("c", inputs: 7, outputs: 8, kernel: 1), BatchNorm("m", channels: 8), ReLU(),
+        GlobalAveragePool(), SparseLinear("fc", inputs: 8, outputs: classes))
+    }
+  }
+
+  /// A model with drawn weights and batch-norms that do something.
+  private func made(
+    _ network: any Network, side: Int, capacity: Int, isTraining: Bool = false,
+    usesStrips: Bool = false
+  ) throws -> Model {
+    let input = SampleShape(channels: 3, height: side, width: side)
+    let layers = network.layers(input: input, classes: 5)
+    _ = try layers.outputShape(of: input)
+    var connections: [String: Int] = [:]
+    for layer in layers.weightLayers where layer.canBeSparse {
+      connections[layer.name] = max(1, layer.inputs * layer.outputs / 3)
+    }
+    let model = try Model(
+      layers, input: input, capacity: capacity, connections: connections, isTraining: isTraining,
+      usesStrips: usesStrips)
+    model.draw(seed: 3, initializer: Initializer(.heNormal))
+    let random = CounterRandom(seed: 5, purpose: .weights, layer: 99)
+    var index: UInt64 = 0
+    func next() -> Float {
+      index += 1
+      return random.uniform(index)
+    }
+    for average in model.averages {
+      let isVariance = average.name.hasSuffix("var")
+      for channel in 0..<average.values.count {
+        average.values[channel] = isVariance ? 0.5 + next() : next() - 0.5
+      }
+    }
+    for parameter in model.parameters
+    where !parameter.name.hasPrefix("fc") && parameter.shape.count == 1 {
+      for channel in 0..<parameter.count { parameter.values[channel] += 0.5 + next() }
+    }
+    return model
+  }
+
+  private func logits(_ model: Model, samples: Int, threads: Int = 1) throws -> [[Float]] {
+    let pass = Pass(pool: try ThreadPool(threads: threads), seed: 0)
+    let input = model.makeInput()
+    var all: [[Float]] = []
+    for begin in stride(from: 0, to: samples, by: model.capacity) {
+      input.samples = min(model.capacity, samples - begin)
+      for sample in 0..<input.samples {
+        for index in 0..<model.inputShape.count {
+          input[sample, index] =
+            Float((index &* 7919 &+ (begin + sample) &* 8191) % 1009) / 504 - 1
+        }
+      }
+      let output = try model.forward(input, pass)
+      #expect(output.samples == input.samples)
+      for sample in 0..<input.samples {
+        all.append((0..<output.shape.count).map { output[sample, $0] })
+      }
+    }
+    return all
+  }
+
+  /// The largest distance, as a share of the largest logit.
+  private func distance(_ a: [[Float]], _ b: [[Float]]) -> Float {
+    let largest = a.joined().reduce(0) { max($0, abs($1)) }
+    let apart = zip(a.joined(), b.joined()).reduce(0) { max($0, abs($1.0 - $1.1)) }
+    #expect(a.count == b.count && largest > 0 && largest.isFinite)
+    return apart / largest
+  }
+
+  @Test(arguments: Case.allCases)
+  func sharedOutputsChangeNothing(_ test: Case) throws {
+    let side = 32
+    let kept = try made(test.network, side: side, capacity: 11, isTraining: true)
+    let shared = try made(test.network, side: side, capacity: 11)
+    #expect(try logits(kept, samples: 11) == logits(shared, samples: 11))
+    #expect(try logits(kept, samples: 3) == logits(shared, samples: 3))
+  }
+
+  @Test(arguments: Case.allCases)
+  func foldedNormsDifferByRounding(_ test: Case) throws {
+    let plain = try made(test.network, side: 32, capacity: 3)
+    let folded = try made(test.network, side: 32, capacity: 3)
+    folded.foldBatchNorms()
+    let expected = try logits(plain, samples: 3)
+    let actual = try logits(folded, samples: 3)
+    #expect(expected != actual, "nothing was folded")
+    // Some fifty layers, each a rounding of its scale and one of its sums.
+    #expect(distance(expected, actual) < 2e-5)
+    folded.foldBatchNorms()
+    #expect(try logits(folded, samples: 3) == actual, "folding twice is folding once")
+  }
+
+  @Test(arguments: Case.allCases)
+  func stripsGiveTheSameLogits(_ test: Case) throws {
+    let (side, strips) = test.cut
+    let plain = try made(test.network, side: side, capacity: 1)
+    let cut = try made(test.network, side: side, capacity: 1, usesStrips: true)
+    #expect(plain.strips == 1)
+    #expect(cut.strips == strips)
+    let samples = side > 100 ? 1 : 2
+    let expected = try logits(plain, samples: samples)
+    // Only the global mean adds in another order.
+    #expect(distance(expected, try logits(cut, samples: samples)) < 2e-6)
+    #expect(try logits(cut, samples: samples) == logits(cut, samples: samples, threads: 2))
+  }
+
+  @Test func oddSidesAreNotCut() throws {
+    let input = try made(WRN(depth: 10, width: 1), side: 30, capacity: 1, usesStrips: true)
+    #expect(input.strips == 1)
+    let lenet = try made(LeNet5(), side: 32, capacity: 1, usesStrips: true)
+    #expect(lenet.strips == 1)
+  }
+}
