@@ -18,7 +18,8 @@ struct Rigl: ParsableCommand {
       """,
     version: packageVersion,
     subcommands: [
-      Train.self, Evaluate.self, Predict.self, Inspect.self, Export.self, Presets.self, Flops.self,
+      Train.self, Evaluate.self, Predict.self, Inspect.self, Export.self, Import.self, Presets.self,
+      Flops.self,
       Bench.self,
     ])
 

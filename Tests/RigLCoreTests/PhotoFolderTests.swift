@@ -71,9 +71,12 @@ import Testing
     try refuses([], .data, "no folders of classes")
     try refuses(["a.png"], .data, "no folders of classes")
     try refuses(["a/notes.txt"], .data, "no images")
-    try refuses(["a/1.png"], .data, "a single image")
-    try refuses(["train/a/1.png"], .missingFile, "neither val nor test")
-    try refuses(["train/a/1.png", "val/b/1.png"], .data, "val/b: a class that the training")
+    try refuses(["a/1.png", "b/notes.txt"], .data, "a single image")
+    try refuses(["a/1.png", "a/2.png"], .data, "only one class, a")
+    try refuses(["train/a/1.png", "val/a/1.png"], .data, "train: there is only one class, a")
+    let train = ["train/a/1.png", "train/c/1.png"]
+    try refuses(train, .missingFile, "neither val nor test")
+    try refuses(train + ["val/b/1.png"], .data, "val/b: a class that the training")
     let error = #expect(throws: RigLError.self) {
       try PhotoFolder(path: "/nowhere/at/all").load(training: Self.training, seed: 1)
     }

@@ -62,7 +62,9 @@ public enum DataSource: Hashable, Sendable {
       guard let folder else {
         throw RigLError(
           .configuration, "data \(name): its folder is not given",
-          hint: "Name a folder with train/CLASS/… and val/CLASS/…, or CLASS/… alone.")
+          hint:
+            "Name a folder with train/CLASS/… and val/CLASS/…, or CLASS/… alone, by data_folder "
+            + "or --data PATH.")
       }
       self = .photos(PhotoFolder(path: folder))
     case "synthetic":

@@ -43,15 +43,26 @@ final class PhotoDecoder {
   ) throws(RigLError) {
     let crop: PhotoCrop
     let reduction: Int
-    if file.count >= 8, file[0] == 0x89, file[1] == 0x50, file[2] == 0x4E, file[3] == 0x47 {
+    if PhotoDecoder.isPNG(file) {
       let (width, height) = try decodePNG(file, name)
       (crop, reduction) = (plan(width, height), 1)
-    } else if file.count >= 2, file[0] == 0xFF, file[1] == 0xD8 {
+    } else if PhotoDecoder.isJPEG(file) {
       (crop, reduction) = try decodeJPEG(file, name, side: side, plan: plan)
     } else {
       throw RigLError(.data, "\(name): neither a JPEG nor a PNG file")
     }
     try resample(crop, reduction: reduction, name, side: side, into: &pixels)
+  }
+
+  /// Whether a file begins as a JPEG or a PNG file does.
+  static func isPhoto(_ file: [UInt8]) -> Bool { isPNG(file.span) || isJPEG(file.span) }
+
+  private static func isPNG(_ file: Span<UInt8>) -> Bool {
+    file.count >= 8 && file[0] == 0x89 && file[1] == 0x50 && file[2] == 0x4E && file[3] == 0x47
+  }
+
+  private static func isJPEG(_ file: Span<UInt8>) -> Bool {
+    file.count >= 2 && file[0] == 0xFF && file[1] == 0xD8
   }
 
   /// Makes sure that a buffer has room.

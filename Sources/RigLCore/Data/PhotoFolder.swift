@@ -46,10 +46,12 @@ public struct PhotoFolder: Hashable, Sendable {
     plain.isRandom = false
     guard folderExists(at: "\(path)/train") else {
       let all = try PhotoSet(path: path, transform: training, standardizesImages: standardizes)
+      try PhotoFolder.requireClasses(all, path)
       return try split(all, plain: plain, seed)
     }
     let train = try PhotoSet(
       path: "\(path)/train", transform: training, standardizesImages: standardizes)
+    try PhotoFolder.requireClasses(train, "\(path)/train")
     var plainTrain = train
     plainTrain.transform = plain
     var held: [PhotoSet] = []
@@ -67,6 +69,14 @@ public struct PhotoFolder: Hashable, Sendable {
     return Parts(
       train: Subset(train, 0..<train.count), plainTrain: Subset(plainTrain, 0..<train.count),
       validation: held.count == 2 ? held[0] : nil, test: test)
+  }
+
+  /// Of a single class nothing can be learned, though every prediction would be right.
+  private static func requireClasses(_ photos: PhotoSet, _ path: String) throws(RigLError) {
+    guard photos.classes < 2 else { return }
+    throw RigLError(
+      .data, "\(path): there is only one class, \(photos.classNames.joined())",
+      hint: "Each class should have a folder of its own with its images.")
   }
 
   private func split(

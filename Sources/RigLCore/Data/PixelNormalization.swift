@@ -49,6 +49,9 @@ public struct PixelNormalization: Hashable, Sendable, Codable {
     return Float(-means[place] / deviations[place])
   }
 
+  /// As metadata of files: means, then deviations.
+  var written: String { (means + deviations).map { "\($0)" }.joined(separator: ",") }
+
   /// Traps unless there are numbers for so many channels.
   func requireChannels(_ channels: Int) {
     precondition(

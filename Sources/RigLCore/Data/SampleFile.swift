@@ -1,7 +1,8 @@
 /// Samples without labels from a file, as a saved run takes them.
 ///
-/// An IDX file of images, gzip or not, or text: one sample a line, its values between commas or
-/// white space. Pixels (0 to 255) are normalised as they were in training.
+/// A JPEG or PNG file; an IDX file of images, gzip or not; or text: one sample a line, its values
+/// between commas or white space. Pixels (0 to 255) are normalised as they were in training. A
+/// picture is resized, and its middle cut out, as in an evaluation.
 public struct SampleFile: Sendable {
   /// The number of samples.
   public let count: Int
@@ -17,6 +18,8 @@ public struct SampleFile: Sendable {
   private enum Content: Sendable {
     /// Of a height and width that may be less than the run's, for a run that pads.
     case images(PixelNormalization, height: Int, width: Int)
+    /// Channel by channel.
+    case photo(PixelNormalization)
     /// Lines that are not empty, and their numbers from 1.
     case text([(range: Range<Int>, number: Int)], PixelNormalization?)
   }
@@ -43,6 +46,12 @@ public struct SampleFile: Sendable {
     self.name = name
     shape = run.sampleShape
     standardizes = run.configuration.perImageStandardization
+    if PhotoDecoder.isPhoto(bytes) {
+      content = .photo(try SampleFile.normalization(of: run, name))
+      self.bytes = try SampleFile.pixels(bytes, name, for: run)
+      count = 1
+      return
+    }
     guard Inflater.isGzip(bytes) || bytes.starts(with: [0, 0]) else {
       let lines = SampleFile.lines(of: bytes)
       self.bytes = bytes
@@ -61,14 +70,43 @@ public struct SampleFile: Sendable {
         "\(name): images of \(images.dimensions[1]) × \(images.dimensions[2]); the run takes "
           + "\(shape.count) values, \(shape.height) × \(shape.width)")
     }
-    guard let normalization = run.normalization else {
-      throw RigLError(
-        .data, "\(name): pixels, but the run does not say how they become values",
-        hint: "Give the values as text, one sample a line.")
-    }
+    let normalization = try SampleFile.normalization(of: run, name)
     self.bytes = images.bytes
     content = .images(normalization, height: height, width: width)
     count = images.dimensions[0]
+  }
+
+  private static func normalization(
+    of run: SavedRun, _ name: String
+  ) throws(RigLError) -> PixelNormalization {
+    if let normalization = run.normalization { return normalization }
+    throw RigLError(
+      .data, "\(name): pixels, but the run does not say how they become values",
+      hint: "Give the values as text, one sample a line, with --normalized.")
+  }
+
+  /// A picture as evaluation sees it.
+  private static func pixels(
+    _ bytes: [UInt8], _ name: String, for run: SavedRun
+  ) throws(RigLError) -> [UInt8] {
+    let shape = run.sampleShape
+    guard shape.channels == 3, shape.height == shape.width else {
+      throw RigLError(
+        .data,
+        "\(name): a picture; the run takes samples of \(shape.channels) × \(shape.height) × "
+          + "\(shape.width), not squares of three colours",
+        hint: "Give the pixels as an IDX file or as text.")
+    }
+    var transform = PhotoTransform(side: shape.height, isRandom: false)
+    // Only photos lose their borders; small pictures are taken as they are.
+    if run.configuration.data != DataSource.photosName { transform.resizedSide = shape.height }
+    var pixels = [UInt8](repeating: 0, count: shape.count)
+    var span = pixels.mutableSpan
+    let draws = SampleContext(seed: 0, epoch: 0).draws(for: 0)
+    try PhotoDecoder().decode(bytes.span, name: name, side: shape.height, into: &span) {
+      transform.crop(width: $0, height: $1, draws: draws)
+    }
+    return pixels
   }
 
   /// Some of the samples, each of the run's `sampleShape.count` values.
@@ -83,6 +121,8 @@ public struct SampleFile: Sendable {
         let size = height * width
         let pixels = bytes[index * size..<(index + 1) * size].map { Float($0) }
         samples.append(normalized(padded(pixels, height, width), normalization))
+      case .photo(let normalization):
+        samples.append(normalized(bytes.map { Float($0) }, normalization))
       case .text(let lines, let normalization):
         let values = try parse(lines[index])
         samples.append(normalization.map { normalized(values, $0) } ?? values)

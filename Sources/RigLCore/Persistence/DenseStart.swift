@@ -32,17 +32,22 @@ extension Model {
           hint: "Start from a dense run; go on with a sparse one by --resume.")
       }
       var dense = AlignedBuffer<Float>(count: sparse.positions)
-      try file.read(parameter.name, shape: parameter.shape, into: &dense)
+      try file.readFloats(parameter.name, shape: parameter.shape, into: &dense)
       try sparse.keepLargest(of: dense, scratch: scratch, path: file.path)
     }
-    for average in averages {
-      try file.read(average.name, shape: [average.values.count], into: &average.values)
-    }
+    try readAverages(of: file)
     weightsDidChange()
   }
 
+  /// Reads the running averages of a file.
+  func readAverages(of file: SafetensorsFile) throws(RigLError) {
+    for average in averages {
+      try file.readFloats(average.name, shape: [average.values.count], into: &average.values)
+    }
+  }
+
   /// Throws if a file has tensors that this model has no place for: it is another network's.
-  private func requireNothingElse(in file: SafetensorsFile) throws(RigLError) {
+  func requireNothingElse(in file: SafetensorsFile) throws(RigLError) {
     let known = Set(parameters.map(\.name) + averages.map(\.name))
     let others = file.tensors.map(\.name).filter { name in
       // PyTorch counts batches beside running averages; checkpoints have slots beside parameters.
@@ -61,7 +66,7 @@ extension Model {
 
 extension SparseWeights {
   /// Sets topology and weights to the largest magnitudes of a dense weight.
-  fileprivate func keepLargest(
+  func keepLargest(
     of dense: borrowing AlignedBuffer<Float>, scratch: TopologyScratch, path: String
   ) throws(RigLError) {
     let selection = TopSelection(atMost: count)

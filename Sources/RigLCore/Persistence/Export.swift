@@ -20,10 +20,7 @@ extension SavedRun {
       "input_shape": "\(sampleShape.channels),\(sampleShape.height),\(sampleShape.width)",
       "classes": "\(classes)",
     ]
-    if let normalization {
-      metadata["normalization"] = (normalization.means + normalization.deviations)
-        .map { "\($0)" }.joined(separator: ",")
-    }
+    metadata["normalization"] = normalization?.written
     var writer = try SafetensorsWriter(
       path: path, tensors: isDense ? model.denseTensors : model.tensors(nil), metadata: metadata)
     if isDense {

@@ -72,7 +72,7 @@ extension Model {
     into stored: inout AlignedBuffer<Float>
   ) throws(RigLError) {
     var ordered = AlignedBuffer<Float>(count: stored.count)
-    try file.read(name, shape: parameter.shape, into: &ordered)
+    try file.readFloats(name, shape: parameter.shape, into: &ordered)
     let layer = weightLayers.first { $0.weight === parameter }
     for position in 0..<stored.count {
       stored[layer?.place(of: position) ?? position] = ordered[position]
@@ -88,15 +88,7 @@ extension Model {
     for parameter in parameters {
       let sparse = sparseWeights(of: parameter)
       if let sparse {
-        let positions = try Model.positions(of: sparse, parameter, in: file)
-        positions.withSpan { (span) in
-          unsafe span.withUnsafeBufferPointer {
-            unsafe sparse.assign(ascending: $0, scratch: scratch)
-          }
-        }
-        var ordered = AlignedBuffer<Float>(count: sparse.count)
-        try file.read(part(parameter, "values"), shape: [sparse.count], into: &ordered)
-        sparse.setWeights(ordered)
+        try sparse.readParts(of: file, scratch: scratch)
       } else {
         try read(parameter.name, parameter, from: file, into: &parameter.values)
       }
@@ -125,34 +117,6 @@ extension Model {
     return connections
   }
 
-  /// A sparse weight's dense positions in a file, checked to be ascending and inside the layer.
-  private static func positions(
-    of sparse: SparseWeights, _ parameter: Parameter, in file: SafetensorsFile
-  ) throws(RigLError) -> AlignedBuffer<Int64> {
-    var columns = AlignedBuffer<Int32>(count: sparse.count)
-    try file.read(part(parameter, "columns"), shape: [sparse.count], into: &columns)
-    var offsets = AlignedBuffer<Int64>(count: sparse.outputs + 1)
-    try file.read(part(parameter, "row_offsets"), shape: [sparse.outputs + 1], into: &offsets)
-    func damaged(_ row: Int) -> RigLError {
-      RigLError(
-        .data, "\(file.path): \(parameter.name): row \(row) of the topology is damaged")
-    }
-    guard offsets[0] == 0, offsets[sparse.outputs] == Int64(sparse.count) else { throw damaged(0) }
-    var positions = AlignedBuffer<Int64>(count: sparse.count)
-    for row in 0..<sparse.outputs {
-      let (begin, end) = (offsets[row], offsets[row + 1])
-      guard begin >= 0, begin <= end, end <= Int64(sparse.count) else { throw damaged(row) }
-      var previous: Int32 = -1
-      for index in Int(begin)..<Int(end) {
-        let column = columns[index]
-        guard column > previous, Int(column) < sparse.inputs else { throw damaged(row) }
-        previous = column
-        positions[index] = Int64(row) * Int64(sparse.inputs) + Int64(column)
-      }
-    }
-    return positions
-  }
-
   private func forEachParameter(_ body: (Parameter, SparseWeights?) -> Void) {
     for parameter in parameters { body(parameter, sparseWeights(of: parameter)) }
   }
@@ -167,5 +131,51 @@ extension OptimizerState {
   /// The slots of a parameter.
   func slots(of parameter: Parameter) -> [Slot] {
     parameters.firstIndex { $0 === parameter }.map { slots[$0] } ?? []
+  }
+}
+
+extension SparseWeights {
+  /// Reads topology and weights from their parts in a file.
+  ///
+  /// - Throws: `RigLError(.data)` for a part that is missing, of another shape, or a topology that is
+  ///   none.
+  func readParts(of file: SafetensorsFile, scratch: TopologyScratch) throws(RigLError) {
+    assign(ascending: try positions(in: file), scratch: scratch)
+    var ordered = AlignedBuffer<Float>(count: count)
+    try file.readFloats(part(parameter, "values"), shape: [count], into: &ordered)
+    setWeights(ordered)
+  }
+
+  /// Sets the topology to ascending dense positions.
+  func assign(ascending positions: borrowing AlignedBuffer<Int64>, scratch: TopologyScratch) {
+    positions.withSpan { (span) in
+      unsafe span.withUnsafeBufferPointer { unsafe assign(ascending: $0, scratch: scratch) }
+    }
+  }
+
+  /// The dense positions in a file, checked to be ascending and inside the layer.
+  private func positions(in file: SafetensorsFile) throws(RigLError) -> AlignedBuffer<Int64> {
+    var columns = AlignedBuffer<Int32>(count: count)
+    try file.read(part(parameter, "columns"), shape: [count], into: &columns)
+    var offsets = AlignedBuffer<Int64>(count: outputs + 1)
+    try file.read(part(parameter, "row_offsets"), shape: [outputs + 1], into: &offsets)
+    func damaged(_ row: Int) -> RigLError {
+      RigLError(
+        .data, "\(file.path): \(parameter.name): row \(row) of the topology is damaged")
+    }
+    guard offsets[0] == 0, offsets[outputs] == Int64(count) else { throw damaged(0) }
+    var positions = AlignedBuffer<Int64>(count: count)
+    for row in 0..<outputs {
+      let (begin, end) = (offsets[row], offsets[row + 1])
+      guard begin >= 0, begin <= end, end <= Int64(count) else { throw damaged(row) }
+      var previous: Int32 = -1
+      for index in Int(begin)..<Int(end) {
+        let column = columns[index]
+        guard column > previous, Int(column) < inputs else { throw damaged(row) }
+        previous = column
+        positions[index] = Int64(row) * Int64(inputs) + Int64(column)
+      }
+    }
+    return positions
   }
 }

@@ -69,11 +69,17 @@ public struct RunFolder: Hashable, Sendable {
       try AtomicFile.write(configuration, to: configurationPath)
       return self
     } catch {
-      try? FileSystem.remove(file: configurationPath)
-      try? FileSystem.remove(emptyFolder: checkpointsPath)
-      try? FileSystem.remove(emptyFolder: path)
+      removeWhatCreationLeft()
       throw error
     }
+  }
+
+  /// Removes a folder that was made a moment ago and could not be filled, without a checkpoint.
+  func removeWhatCreationLeft() {
+    try? FileSystem.remove(file: metricsPath)
+    try? FileSystem.remove(file: configurationPath)
+    try? FileSystem.remove(emptyFolder: checkpointsPath)
+    try? FileSystem.remove(emptyFolder: path)
   }
 
   /// Makes a folder and those above it; returns false where something of its name exists.

@@ -43,7 +43,11 @@ public final class SafetensorsFile: Sendable {
 
   private init(_ source: SafetensorsSource, size: Int, path: String) throws(RigLError) {
     let prefix = try source.bytes(at: 0, count: min(8, size), path: path)
-    let length = try SafetensorsFile.checking(path) { () throws(HeaderProblem) in
+    let hint =
+      prefix.starts(with: Array("PK\u{3}\u{4}".utf8))
+      ? "It looks like PyTorch's own format: load it there, and write it by "
+        + "safetensors.torch.save_file(state_dict, path)." : nil
+    let length = try SafetensorsFile.checking(path, hint: hint) { () throws(HeaderProblem) in
       try SafetensorsHeader.length(prefix, fileSize: size)
     }
     let bytes = try source.bytes(at: 0, count: 8 + length, path: path)
@@ -187,12 +191,13 @@ public final class SafetensorsFile: Sendable {
   }
 
   private static func checking<Result>(
-    _ path: String, _ body: () throws(HeaderProblem) -> Result
+    _ path: String, hint: String? = nil, _ body: () throws(HeaderProblem) -> Result
   ) throws(RigLError) -> Result {
     do throws(HeaderProblem) {
       return try body()
     } catch {
-      throw RigLError(.data, "\(path): not a readable safetensors file: \(error.what)")
+      throw RigLError(
+        .data, "\(path): not a readable safetensors file: \(error.what)", hint: hint)
     }
   }
 

@@ -49,14 +49,13 @@ public final class SavedRun {
       yaml: file.metadata["configuration"] ?? "", path: file.path)
     try configuration.validate()
     step = try TrainingState.decode(file.metadata["state"], path: file.path).step
-    let shape = (file.metadata["input_shape"] ?? "").split(separator: ",").compactMap { Int($0) }
-    guard shape.count == 3, shape.allSatisfy({ (1...1 << 20).contains($0) }),
+    guard let shape = SampleShape(file.metadata["input_shape"]),
       let classes = Int(file.metadata["classes"] ?? ""), (1...1 << 24).contains(classes)
     else {
       throw RigLError(.data, "\(file.path): its metadata does not say the shape of a sample")
     }
-    normalization = try SavedRun.normalization(of: file, channels: shape[0])
-    sampleShape = SampleShape(channels: shape[0], height: shape[1], width: shape[2])
+    normalization = try SavedRun.normalization(of: file, channels: shape.channels)
+    sampleShape = shape
     self.classes = classes
     let described = try configuration.makeNetwork()
     let layers = (network ?? described).layers(
@@ -102,7 +101,7 @@ public final class SavedRun {
     return (latest.file, latest.warnings)
   }
 
-  private static func normalization(
+  static func normalization(
     of file: SafetensorsFile, channels: Int
   ) throws(RigLError) -> PixelNormalization? {
     guard let text = file.metadata["normalization"] else { return nil }
@@ -150,8 +149,15 @@ public final class SavedRun {
   ///
   /// - Throws: `RigLError(.numerical)` if a logit is not finite.
   public func predictions(_ samples: [[Float]]) throws(RigLError) -> [Prediction] {
+    try SavedRun.predictions(ofLogits: try logits(samples))
+  }
+
+  /// The class that each sample's logits say, and how probable it is by them.
+  ///
+  /// - Throws: `RigLError(.numerical)` if a logit is not finite.
+  public static func predictions(ofLogits all: [[Float]]) throws(RigLError) -> [Prediction] {
     var predictions: [Prediction] = []
-    for (sample, logits) in try logits(samples).enumerated() {
+    for (sample, logits) in all.enumerated() {
       guard logits.allSatisfy(\.isFinite) else {
         throw RigLError(.numerical, "sample \(sample): its logits are not finite: \(logits)")
       }

@@ -172,22 +172,9 @@ extension Trainer {
     state.batchesConsumed = step.batchesConsumed
     state.lastUpdate = step.topology?.last
     state.position = loader.position
-    let shape = data.train.sampleShape
-    var metadata = [
-      "format": "swift-rigl checkpoint 1",
-      "configuration": try configuration.yaml(),
-      "state": state.encoded(),
-      "input_shape": "\(shape.channels),\(shape.height),\(shape.width)",
-      "classes": "\(data.train.classes)",
-    ]
-    let samples = (data.train as? Subset)?.base ?? data.train
-    let normalization =
-      (samples as? any ByteDataset)?.normalization ?? (samples as? any PixelDataset)?.normalization
-    if let normalization {
-      metadata["normalization"] = (normalization.means + normalization.deviations)
-        .map { "\($0)" }.joined(separator: ",")
-    }
-    return metadata
+    return try state.metadata(
+      configuration, input: data.train.sampleShape, classes: data.train.classes,
+      data.normalization)
   }
 
   /// Takes a checkpoint's state.

@@ -14,6 +14,13 @@ public struct TrainingData: Sendable {
     self.test = test
   }
 
+  /// What pixels go through before the network sees them; nil if the samples are not pixels.
+  public var normalization: PixelNormalization? {
+    let samples = (train as? Subset)?.base ?? train
+    return (samples as? any ByteDataset)?.normalization
+      ?? (samples as? any PixelDataset)?.normalization
+  }
+
   /// Loads what a configuration asks for, with its augmentation of the training samples.
   ///
   /// - Throws: `RigLError`, also where the parts cannot be as large as asked for.

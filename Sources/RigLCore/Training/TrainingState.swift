@@ -45,6 +45,22 @@ struct TrainingState: Codable, Hashable {
     return String(decoding: data, as: UTF8.self)
   }
 
+  /// What a checkpoint says besides its tensors.
+  func metadata(
+    _ configuration: Configuration, input: SampleShape, classes: Int,
+    _ normalization: PixelNormalization?
+  ) throws(RigLError) -> [String: String] {
+    var metadata = [
+      "format": "swift-rigl checkpoint 1",
+      "configuration": try configuration.yaml(),
+      "state": encoded(),
+      "input_shape": "\(input.channels),\(input.height),\(input.width)",
+      "classes": "\(classes)",
+    ]
+    metadata["normalization"] = normalization?.written
+    return metadata
+  }
+
   /// Reads a state.
   static func decode(_ text: String?, path: String) throws(RigLError) -> TrainingState {
     do {

@@ -63,7 +63,9 @@ struct DryRun: Encodable {
         + "network \(byteCount(rehearsal.modelBytes)) and the optimizer "
         + "\(byteCount(rehearsal.optimizerBytes)).",
       "Time: about \(duration(rehearsal.estimatedSeconds)) for \(grouped(rehearsal.steps)) steps"
-        + (rehearsal.updates > 0 ? " and \(grouped(rehearsal.updates)) topology updates" : "")
+        + (rehearsal.updates > 0
+          ? " and \(grouped(rehearsal.updates)) topology \(rehearsal.updates == 1 ? "update" : "updates")"
+          : "")
         + " on \(threads) \(threads == 1 ? "thread" : "threads"), at "
         + "\(metric(rehearsal.samplesPerSecond)) samples/s; measured on \(rehearsal.batches) batches.",
       "Nothing was written.",

@@ -8,7 +8,7 @@ struct Export: ParsableCommand {
     discussion: """
       With --dense the file has every weight, zeros included, in PyTorch's shapes: torchvision's \
       resnet18, 34, 50, 101 and vgg16_bn load it by load_state_dict. Without, a sparse weight is its \
-      values, columns and row offsets. The way back is rigl train --start-from FILE.
+      values, columns and row offsets. The way back is rigl import FILE.
 
       Names of the others, each with .weight and where it has one .bias:
         mlp           fc1, fc2, ...

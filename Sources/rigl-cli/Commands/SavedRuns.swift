@@ -91,20 +91,24 @@ struct Evaluate: ParsableCommand {
 /// `rigl predict`
 struct Predict: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Classify the samples of a file.",
+    abstract: "Classify the samples of files.",
     discussion: """
-      The file is an IDX file of images, gzip or not, or text: one sample a line, its values between \
-      commas or white space. Values are pixels from 0 to 255, which are normalised as they were in \
-      training. Prints sample, class and probability as CSV, with --json one object a line.
+      A file is a JPEG or PNG picture; an IDX file of images, gzip or not; or text: one sample a line, \
+      its values between commas or white space. Values are pixels from 0 to 255, which are normalised \
+      as they were in training. Prints sample, class and probability as CSV, with --json one object a \
+      line. Samples are numbered from 0, through all files.
       """)
 
   @OptionGroup var source: RunArguments
 
-  @Argument(help: ArgumentHelp("The file; - is standard input.", valueName: "file"))
-  var file: String
+  @Argument(help: ArgumentHelp("The files; - is standard input.", valueName: "file"))
+  var files: [String]
 
   @Flag(help: "The values of a text are what the network sees, not pixels.")
   var normalized = false
+
+  @Flag(help: "Print the logits too, one for each class.")
+  var logits = false
 
   @OptionGroup var threads: ThreadsArguments
   @OptionGroup var printing: PrintingArguments
@@ -113,33 +117,51 @@ struct Predict: ParsableCommand {
     let sample: Int
     let `class`: Int
     let probability: Double
+    let logits: [Float]?
   }
 
   func run() throws {
     let saved = try source.open(threads: threads, printing)
-    let samples =
-      file == "-"
-      ? try SampleFile(
-        System.standardInput(), name: "standard input", for: saved, areNormalized: normalized)
-      : try SampleFile(contentsOf: file, for: saved, areNormalized: normalized)
     // Goes out with the first samples, not before a mistake in them.
-    var text = printing.json ? "" : "sample,class,probability\n"
-    for begin in stride(from: 0, to: samples.count, by: saved.model.capacity) {
-      let range = begin..<min(begin + saved.model.capacity, samples.count)
-      let predictions = try saved.predictions(try samples.samples(range))
-      for (sample, prediction) in zip(range, predictions) {
-        if printing.json {
-          let line = Line(
-            sample: sample, class: prediction.label, probability: prediction.probability)
-          text += try jsonText(line, onOneLine: true) + "\n"
-        } else {
-          text += "\(sample),\(prediction.label),\(fixed(prediction.probability, 6))\n"
+    var text = printing.json ? "" : header(saved)
+    var number = 0
+    for file in files {
+      let samples =
+        file == "-"
+        ? try SampleFile(
+          System.standardInput(), name: "standard input", for: saved, areNormalized: normalized)
+        : try SampleFile(contentsOf: file, for: saved, areNormalized: normalized)
+      for begin in stride(from: 0, to: samples.count, by: saved.model.capacity) {
+        let range = begin..<min(begin + saved.model.capacity, samples.count)
+        let all = try saved.logits(try samples.samples(range))
+        for (prediction, logits) in zip(try SavedRun.predictions(ofLogits: all), all) {
+          text += try line(number, prediction, logits)
+          number += 1
         }
+        try write(text)
+        text = ""
       }
-      try write(text)
-      text = ""
     }
     try write(text)
+  }
+
+  private func header(_ saved: SavedRun) -> String {
+    let names = logits ? (0..<saved.classes).map { ",logit\($0)" } : []
+    return "sample,class,probability\(names.joined())\n"
+  }
+
+  private func line(
+    _ sample: Int, _ prediction: Prediction, _ logits: [Float]
+  ) throws -> String {
+    guard printing.json else {
+      let numbers = self.logits ? logits.map { ",\($0)" } : []
+      return "\(sample),\(prediction.label),\(fixed(prediction.probability, 6))"
+        + "\(numbers.joined())\n"
+    }
+    let line = Line(
+      sample: sample, class: prediction.label, probability: prediction.probability,
+      logits: self.logits ? logits : nil)
+    return try jsonText(line, onOneLine: true) + "\n"
   }
 
   private func write(_ text: String) throws {

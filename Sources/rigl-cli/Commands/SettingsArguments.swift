@@ -32,6 +32,11 @@ struct SettingsArguments: ParsableArguments {
 
   @Option(
     parsing: .unconditional,
+    help: ArgumentHelp("Weight steps of the training, in the place of epochs.", valueName: "n"))
+  var steps: String?
+
+  @Option(
+    parsing: .unconditional,
     help: ArgumentHelp("Training samples held out for validation; 0: none.", valueName: "n"))
   var validation: String?
 
@@ -52,6 +57,7 @@ struct SettingsArguments: ParsableArguments {
     if let dataFolder { layers.options.setDataFolder(dataFolder) }
     try sparsity.apply(to: &layers)
     try layers.set(.epochs, to: epochs)
+    try layers.set(.totalSteps, to: steps)
     try layers.set(.seed, to: seed)
     try layers.set(.validation, to: validation)
     if let startFrom { layers.options.startFrom = startFrom }

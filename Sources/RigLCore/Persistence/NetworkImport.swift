@@ -1,0 +1,273 @@
+/// A network from a safetensors file, as a run at step 0: to evaluate, predict with, export or go on
+/// training with.
+///
+///     let network = try NetworkImport("resnet50.safetensors", Preset.named("resnet-50")!.configuration)
+///     let run = try network.write(to: "runs/resnet-50")
+///
+/// The run computes what the file's network does. A weight that the file has as `NAME.values`,
+/// `NAME.columns` and `NAME.row_offsets` has those connections. A weight with its zeros has a
+/// connection where it is not zero, if the settings make its layer sparse; it is stored densely where
+/// they leave the layer dense, where less than one weight in a hundred is zero by chance, and where
+/// all are.
+public final class NetworkImport {
+  /// The settings of the run: those that were given, with the file's own connections in
+  /// ``Configuration/layerSparsities`` where they are not what the settings come to, and `dense` as
+  /// the method if no layer is sparse.
+  public let configuration: Configuration
+  /// The network, with the file's weights.
+  public let model: Model
+  /// The shape of a sample.
+  public let sampleShape: SampleShape
+  /// The number of classes.
+  public let classes: Int
+  /// What pixels go through before the network sees them; nil: unknown.
+  public let normalization: PixelNormalization?
+  /// The path of the file.
+  public let path: String
+
+  /// Positions of all weights.
+  public var positions: Int { model.weightLayers.reduce(0) { $0 + $1.inputs * $1.outputs } }
+
+  /// Reads a network.
+  ///
+  /// - Parameters:
+  ///   - path: a safetensors file with tensors named as the network's parameters, of `F32`, `F16` or
+  ///     `BF16`. Nothing else may be in it, but optimizer state and `num_batches_tracked`.
+  ///   - configuration: says the network, and how to go on training.
+  ///   - network: a network of one's own; nil: the configuration's.
+  ///   - input: the shape of a sample; nil: what the file says, if it was exported with the same
+  ///     data, or that of the configuration's data.
+  ///   - dataFolder: where the data's files are, if they are needed to know that.
+  ///   - prunes: keep only as many weights of each layer as the configuration leaves it, those of
+  ///     largest magnitude (ties to the lower position).
+  /// - Throws: `RigLError(.missingFile)` or `.data` for a file that cannot be read or is another
+  ///   network's; `.configuration` for settings that cannot be used, or that make layers dense which
+  ///   the file has without their zeros.
+  public init(
+    _ path: String, _ configuration: Configuration, network: (any Network)? = nil,
+    input: SampleShape? = nil, dataFolder: String? = nil, prunes: Bool = false
+  ) throws(RigLError) {
+    try configuration.validate()
+    self.path = path
+    let file = try SafetensorsFile(path: path)
+    let described = try configuration.makeNetwork()
+    let network = network ?? described
+    let samples = try NetworkImport.samples(file, configuration, input, dataFolder)
+    sampleShape = samples.shape
+    // Numbers for other channels are not this input's.
+    normalization = samples.normalization.flatMap {
+      [1, samples.shape.channels].contains($0.means.count) ? $0 : nil
+    }
+    classes = try NetworkImport.classes(file, network, sampleShape)
+    let layers = network.layers(input: sampleShape, classes: classes)
+    let allocation = try configuration.allocate(layers.weightLayers)
+    var connections: [String: Int] = [:]
+    for (layer, planned) in zip(layers.weightLayers, allocation.layers) {
+      connections[layer.name] =
+        try NetworkImport.connections(of: layer, planned, in: file, prunes: prunes)
+    }
+    // A batch of one: nothing goes through this model but weights.
+    model = try Model(
+      layers, input: sampleShape, capacity: 1, connections: connections, isTraining: false)
+    try model.requireNothingElse(in: file)
+    try model.take(file, prunes: prunes)
+    self.configuration = configuration.describing(model, allocation)
+    guard try self.configuration.allocate(model.weightLayers).connections == model.connections
+    else {
+      throw RigLError(
+        .configuration, "\(path): has sparse layers, which method: dense does not",
+        hint: "Choose another method, or export the network with --dense.")
+    }
+  }
+
+  /// The settings that an exported file carries; nil if it is another program's.
+  ///
+  /// - Throws: `RigLError(.missingFile)` or `.data` for a file that cannot be read.
+  public static func configuration(of path: String) throws(RigLError) -> Configuration? {
+    let file = try SafetensorsFile(path: path)
+    return try file.metadata["configuration"].map { (text) throws(RigLError) in
+      try Configuration(yaml: text, path: path)
+    }
+  }
+
+  /// Writes a new run's folder; its checkpoint is of step 0, with an optimizer that has not moved.
+  ///
+  /// - Parameter options: where the folder is to be (nil: a new one below `runs`), and the folder of
+  ///   the data.
+  /// - Throws: as ``RunFolder/create(at:configuration:)``; `.write` if the disk is full, and then
+  ///   nothing is left.
+  public func write(_ options: RunOptions) throws(RigLError) -> RunFolder {
+    var options = options
+    options.startFrom = nil
+    let text = try configuration.yaml(options)
+    let folder: RunFolder
+    if let path = options.output {
+      folder = try RunFolder.create(at: path, configuration: text)
+    } else {
+      folder = try RunFolder.create(named: configuration.network, configuration: text)
+    }
+    do throws(RigLError) {
+      let lock = try folder.lock()
+      _ = try MetricsLog.create(at: folder.metricsPath)
+      let optimizer = OptimizerState(configuration.makeOptimizer(), parameters: model.parameters)
+      let metadata = try TrainingState().metadata(
+        configuration, input: sampleShape, classes: classes, normalization)
+      try folder.checkpoints().write(
+        step: 0, tensors: model.tensors(optimizer), metadata: metadata
+      ) { (writer) throws(RigLError) in try model.write(to: &writer, optimizer) }
+      withExtendedLifetime(lock) {}
+    } catch {
+      folder.removeWhatCreationLeft()
+      throw error
+    }
+    return folder
+  }
+}
+
+// MARK: - What the file says
+
+extension NetworkImport {
+  /// The shape of a sample, and what its pixels go through.
+  private static func samples(
+    _ file: SafetensorsFile, _ configuration: Configuration, _ input: SampleShape?,
+    _ dataFolder: String?
+  ) throws(RigLError) -> (shape: SampleShape, normalization: PixelNormalization?) {
+    if let text = file.metadata["configuration"] {
+      let exported = try Configuration(yaml: text, path: file.path)
+      if exported.hasSamples(as: configuration),
+        let shape = SampleShape(file.metadata["input_shape"])
+      {
+        return (input ?? shape, try SavedRun.normalization(of: file, channels: shape.channels))
+      }
+    }
+    if let (shape, normalization) = configuration.knownSamples {
+      return (input ?? shape, normalization)
+    }
+    // How samples are split does not matter.
+    var whole = configuration
+    whole.validation = 0
+    let data = try TrainingData.load(whole, folder: dataFolder)
+    return (input ?? data.train.sampleShape, data.normalization)
+  }
+
+  /// The outputs of the network's last layer.
+  private static func classes(
+    _ file: SafetensorsFile, _ network: any Network, _ input: SampleShape
+  ) throws(RigLError) -> Int {
+    guard let last = network.layers(input: input, classes: 1).weightLayers.last else {
+      throw RigLError(.configuration, "the network has no weights to import")
+    }
+    let name = "\(last.name).weight"
+    if let tensor = file[name], let rows = tensor.shape.first, (1...1 << 24).contains(rows) {
+      return rows
+    }
+    if let tensor = file["\(name).row_offsets"], (2...1 << 24).contains(tensor.count) {
+      return tensor.count - 1
+    }
+    let others = file.tensors.map(\.name)
+    throw RigLError(
+      .data, "\(file.path): tensor \(name) is not in the file",
+      hint: (nearest(to: name, in: others).map { "The nearest is \($0). " } ?? "")
+        + "Is it the network of the settings? Names and shapes: docs/interchange.md.")
+  }
+
+  /// How many connections a layer has in the file.
+  private static func connections(
+    of layer: any WeightLayer, _ planned: LayerSparsity, in file: SafetensorsFile, prunes: Bool
+  ) throws(RigLError) -> Int {
+    let name = "\(layer.name).weight"
+    if let values = file["\(name).values"] {
+      guard (1...planned.positions).contains(values.count) else {
+        throw RigLError(
+          .data, "\(file.path): \(name) has \(values.count) connections of \(planned.positions)")
+      }
+      return values.count
+    }
+    if prunes || planned.connections == planned.positions { return planned.connections }
+    var dense = AlignedBuffer<Float>(count: planned.positions)
+    try file.readFloats(name, shape: layer.shape, into: &dense)
+    var count = 0
+    for position in 0..<dense.count where dense[position] != 0 { count += 1 }
+    let zeros = planned.positions - count
+    let isSparse = count > 0 && (count == planned.connections || zeros * 100 >= planned.positions)
+    return isSparse ? count : planned.positions
+  }
+}
+
+extension Model {
+  /// Takes a file's weights, and of sparse layers the connections.
+  fileprivate func take(_ file: SafetensorsFile, prunes: Bool) throws(RigLError) {
+    let scratch = TopologyScratch(layers: sparseLayers)
+    for parameter in parameters {
+      guard let sparse = sparseWeights(of: parameter) else {
+        try read(parameter.name, parameter, from: file, into: &parameter.values)
+        continue
+      }
+      if file["\(parameter.name).values"] != nil {
+        try sparse.readParts(of: file, scratch: scratch)
+        continue
+      }
+      var dense = AlignedBuffer<Float>(count: sparse.positions)
+      try file.readFloats(parameter.name, shape: parameter.shape, into: &dense)
+      // The largest are the ones that are not zero, where there are as many.
+      try sparse.keepLargest(of: dense, scratch: scratch, path: file.path)
+    }
+    try readAverages(of: file)
+    weightsDidChange()
+  }
+}
+
+extension Configuration {
+  /// The configuration by which a network like the model is made, where the allocation is that of
+  /// this one.
+  fileprivate func describing(_ model: Model, _ planned: SparsityAllocation) -> Configuration {
+    guard method != .dense else { return self }
+    var copy = self
+    if model.sparseLayers.isEmpty {
+      copy.method = .dense
+      copy.layerSparsities = [:]
+      return copy
+    }
+    let isAsPlanned = zip(model.weightLayers, planned.layers).allSatisfy {
+      $0.weight.count == $1.connections
+    }
+    if isAsPlanned { return self }
+    copy.layerSparsities = [:]
+    for (layer, planned) in zip(model.weightLayers, planned.layers) where layer.canBeSparse {
+      let zeros = planned.positions - layer.weight.count
+      // In the middle of what comes to so many zeros, so that no rounding matters.
+      copy.layerSparsities[layer.name] =
+        zeros == 0 ? 0 : (Double(zeros) + 0.5) / Double(planned.positions)
+    }
+    return copy
+  }
+
+  /// Whether samples look as another configuration's do.
+  fileprivate func hasSamples(as other: Configuration) -> Bool {
+    data == other.data && padTo == other.padTo && imageSize == other.imageSize
+      && perImageStandardization == other.perImageStandardization
+  }
+
+  /// What samples are like, where the name of the data says it.
+  fileprivate var knownSamples: (SampleShape, PixelNormalization)? {
+    func square(_ channels: Int, _ side: Int) -> SampleShape {
+      SampleShape(channels: channels, height: side, width: side)
+    }
+    return switch data {
+    case "fashion-mnist": (square(1, max(28, padTo ?? 0)), .fashionMNIST)
+    case "cifar-10": (square(3, max(32, padTo ?? 0)), .cifar10)
+    case "cifar-100": (square(3, max(32, padTo ?? 0)), .cifar100)
+    case DataSource.photosName: (square(3, imageSize ?? 224), .imageNet)
+    default: nil
+    }
+  }
+}
+
+extension SampleShape {
+  /// The shape that metadata says: `3,224,224`.
+  init?(_ text: String?) {
+    let sides = (text ?? "").split(separator: ",").compactMap { Int($0) }
+    guard sides.count == 3, sides.allSatisfy({ (1...1 << 20).contains($0) }) else { return nil }
+    self.init(channels: sides[0], height: sides[1], width: sides[2])
+  }
+}

@@ -1,0 +1,44 @@
+// Tensors of half the precision, as other programs write them, read as single precision.
+
+extension SafetensorsFile {
+  /// Reads a tensor of `F32`, `F16` or `BF16` as single precision, which holds every value of all
+  /// three.
+  ///
+  /// - Throws: as ``read(_:shape:into:)``; `F64` and whole numbers are refused, since they would lose
+  ///   digits.
+  public func readFloats(
+    _ name: String, shape: [Int]? = nil, into buffer: inout AlignedBuffer<Float>
+  ) throws(RigLError) {
+    let tensor = try require(name, shape: shape)
+    let value: (UInt16) -> Float
+    switch tensor.type {
+    case .float16: value = single(half:)
+    case .bfloat16: value = { Float(bitPattern: UInt32($0) << 16) }
+    case .float32: return try read(name, shape: shape, into: &buffer)
+    default:
+      throw RigLError(
+        .data, "\(path): tensor \(name) is \(tensor.type.rawValue), expected F32, F16 or BF16",
+        hint: "Save it in single precision; in PyTorch, tensor.float().")
+    }
+    let bytes = try bytes(name)
+    precondition(
+      buffer.count == tensor.count, "\(name): \(tensor.count) numbers for \(buffer.count)")
+    for index in 0..<tensor.count {
+      buffer[index] = value(UInt16(bytes[2 * index]) | UInt16(bytes[2 * index + 1]) << 8)
+    }
+  }
+}
+
+/// The number of an IEEE 754 half; not by `Float16`, which not every platform has.
+private func single(half: UInt16) -> Float {
+  let sign = UInt32(half >> 15) << 31
+  let (exponent, fraction) = (UInt32(half >> 10) & 31, UInt32(half) & 1023)
+  switch exponent {
+  case 0:
+    // Below the smallest normal half: fraction · 2⁻²⁴, which a single holds exactly.
+    let magnitude = Float(fraction) * 0x1p-24
+    return sign == 0 ? magnitude : -magnitude
+  case 31: return Float(bitPattern: sign | 0x7F80_0000 | fraction << 13)
+  default: return Float(bitPattern: sign | (exponent + 112) << 23 | fraction << 13)
+  }
+}
