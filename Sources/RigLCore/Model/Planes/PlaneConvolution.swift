@@ -152,6 +152,7 @@ final class PlaneConvolution {
       preconditionFailure("\(name): backward before forward")
     }
     inputGradient?.samples = input.samples
+    if inputGradient != nil { kernel.willRunBackward(pass) }
     pass.reserveScratch(geometry.scratchCount)
     let bands = Bands(groups: input.groups, bands: geometry.backwardBands)
     let work = BackwardWork(
@@ -195,7 +196,7 @@ final class PlaneConvolution {
       let isFirst = item == bands[part].lowerBound
       unsafe kernel.backward(
         rows: rows, gradient: gradient, activation: activation,
-        activationGradient: inputGradient == nil ? nil : activationGradient,
+        activationGradient: activationGradient, wantsActivationGradient: inputGradient != nil,
         weightGradient: weightGradient,
         accumulate: !isFirst || (part == 0 && work.pass.accumulatesGradients))
       if let inputGradient {
