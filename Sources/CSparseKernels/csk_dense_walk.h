@@ -40,8 +40,8 @@ static inline int32_t csk_parts(int32_t count, int32_t most) {
   return (count + most - 1) / most;
 }
 
-/// y[m, i] = sum over k, t of copy[k, t, m] * x[k, tap_offsets[t] + i]: some channels of a block and
-/// some columns of a row.
+/// y[m, i] = sum over k, t of copy[k, t, m] * x[k, tap_offsets[t] + i]: some channels of a block
+/// and some columns of a row.
 typedef void csk_dense_tile(const float *copy, const csk_dense_band *band, const float *x,
                             float *y);
 

@@ -11,9 +11,9 @@ enum { most_taps = 9, most_columns = 19 };
 typedef struct dense_case {
   int32_t outputs, inputs, taps, rows, columns;
   int32_t indices[most_taps], offsets[most_taps];
-  int32_t low, high;                                  // least and largest offset
-  ptrdiff_t shifted_channel, shifted_row;             // of the operand that taps shift
-  ptrdiff_t fixed_channel, fixed_row;                 // of the other one
+  int32_t low, high;                       // least and largest offset
+  ptrdiff_t shifted_channel, shifted_row;  // of the operand that taps shift
+  ptrdiff_t fixed_channel, fixed_row;      // of the other one
   int64_t shifted_size, fixed_size;
   char name[96];
 } dense_case;
@@ -39,10 +39,9 @@ static dense_case make_case(int32_t outputs, int32_t inputs, int32_t taps, int32
   test.shifted_size = test.high - test.low + (rows > 0 ? rows - 1 : 0) * test.shifted_row +
                       (shifted_channels > 0 ? shifted_channels - 1 : 0) * test.shifted_channel +
                       width;
-  test.fixed_size = fixed_channels == 0 || rows == 0
-                        ? 0
-                        : (fixed_channels - 1) * test.fixed_channel +
-                              (rows - 1) * test.fixed_row + width;
+  test.fixed_size = fixed_channels == 0 || rows == 0 ? 0
+                                                     : (fixed_channels - 1) * test.fixed_channel +
+                                                           (rows - 1) * test.fixed_row + width;
   snprintf(test.name, sizeof test.name, "%d outputs, %d inputs, %d taps, %d x %d", outputs, inputs,
            taps, rows, columns);
   return test;
@@ -54,8 +53,6 @@ static int next_isa(int isa) {
   return isa;
 }
 #define FOR_ALL_ISAS(isa) for (int isa = next_isa(0); isa < csk_isa_count; isa = next_isa(isa + 1))
-
-// MARK: - Products
 
 /// weights[m, t, k]: outputs are the results. Others lie between them.
 static csk_dense_order order_of(const dense_case *test) {
@@ -91,10 +88,10 @@ static void check_product(const dense_case *test, const char *isa, const float *
         double sum = 0, magnitude = 0;
         for (int32_t k = 0; k < test->inputs; k++) {
           for (int32_t t = 0; t < test->taps; t++) {
-            const double w = (double)weights[m * order.result_stride + k +
-                                             test->indices[t] * order.tap_stride];
-            const double v = (double)x[k * test->shifted_channel + row * test->shifted_row + i +
-                                       test->offsets[t]];
+            const double w =
+                (double)weights[m * order.result_stride + k + test->indices[t] * order.tap_stride];
+            const double v = (double)
+                x[k * test->shifted_channel + row * test->shifted_row + i + test->offsets[t]];
             sum += w * v;
             magnitude += fabs(w * v);
           }
@@ -123,9 +120,9 @@ static void product_case(const dense_case *test) {
               "%s", test->name);
   FOR_ALL_ISAS(isa) {
     float *y = planes_canaries(test->fixed_size);
-    CSK_CHECK(csk_dense_product_on((csk_isa)isa, copy, &band, memory - test->low, y) ==
-                  csk_status_ok,
-              "%s", test->name);
+    CSK_CHECK(
+        csk_dense_product_on((csk_isa)isa, copy, &band, memory - test->low, y) == csk_status_ok,
+        "%s", test->name);
     check_product(test, csk_isa_name((csk_isa)isa), weights, memory - test->low, y);
     free(y);
   }
@@ -144,8 +141,8 @@ static void product(void) {
       for (int t = 0; t < COUNT(taps); t++)
         for (int x = 0; x < COUNT(columns); x++)
           for (int32_t rows = 0; rows <= 2; rows++) {
-            const dense_case test = make_case(outputs[o], inputs[i], taps[t], rows, columns[x],
-                                              inputs[i], outputs[o]);
+            const dense_case test =
+                make_case(outputs[o], inputs[i], taps[t], rows, columns[x], inputs[i], outputs[o]);
             product_case(&test);
           }
   // More weights than are passed over at once.
@@ -183,8 +180,6 @@ static void product_bits(void) {
   free(memory);
 }
 
-// MARK: - Gradients
-
 static void transpose(void) {
   for (int32_t channels = 0; channels <= 35; channels++) {
     for (int32_t columns = 0; columns <= 3; columns++) {
@@ -199,8 +194,8 @@ static void transpose(void) {
         for (int32_t i = 0; i < columns * 8; i++)
           for (int32_t c = 0; c < width; c++)
             CSK_CHECK(target[i * width + c] == (c < channels ? x[c * stride + i] : 0),
-                      "%s: %d channels, %d columns: (%d, %d)", csk_isa_name((csk_isa)isa),
-                      channels, columns, i, c);
+                      "%s: %d channels, %d columns: (%d, %d)", csk_isa_name((csk_isa)isa), channels,
+                      columns, i, c);
         free(target);
       }
       free(x);
@@ -234,9 +229,10 @@ static void check_sums(const dense_case *test, const char *isa, const float *y, 
         double sum = (double)old, magnitude = fabs((double)old);
         for (int32_t row = 0; row < test->rows; row++)
           for (int32_t i = 0; i < test->columns * 8; i++) {
-            const double term = (double)y[o * test->shifted_channel + row * test->shifted_row + i -
-                                          test->offsets[t]] *
-                                (double)x[c * test->fixed_channel + row * test->fixed_row + i];
+            const double term =
+                (double)
+                    y[o * test->shifted_channel + row * test->shifted_row + i - test->offsets[t]] *
+                (double)x[c * test->fixed_channel + row * test->fixed_row + i];
             sum += term;
             magnitude += fabs(term);
           }
@@ -278,8 +274,7 @@ static void gradient_case(const dense_case *test, bool is_narrow) {
     operand = transposed = planes_canaries(test->rows * sums.x_row_stride);
     for (int32_t row = 0; row < test->rows; row++)
       csk_dense_transpose_row_on(csk_isa_scalar, x + row * test->fixed_row, test->fixed_channel,
-                                 test->inputs, test->columns,
-                                 transposed + row * sums.x_row_stride);
+                                 test->inputs, test->columns, transposed + row * sums.x_row_stride);
   }
   FOR_ALL_ISAS(isa) {
     for (int accumulate = 0; accumulate <= 1; accumulate++) {
@@ -302,8 +297,8 @@ static void run_gradients(int32_t outputs, int32_t inputs, int32_t taps, bool is
   // One piece of one row and of several, rows of two pieces, what is left.
   static const int32_t sizes[][2] = {{0, 3}, {1, 0}, {1, 1}, {3, 2}, {2, 7}, {7, 9}, {2, 33}};
   for (int i = 0; i < COUNT(sizes); i++) {
-    const dense_case test = make_case(outputs, inputs, taps, sizes[i][0], sizes[i][1], outputs,
-                                      inputs);
+    const dense_case test =
+        make_case(outputs, inputs, taps, sizes[i][0], sizes[i][1], outputs, inputs);
     gradient_case(&test, is_narrow);
   }
 }
@@ -321,8 +316,6 @@ static void gradient_narrow(void) {
     for (int32_t taps = 0; taps <= most_taps; taps++) run_gradients(3, inputs, taps, true);
 }
 
-// MARK: - Arguments
-
 static void rejects_invalid_arguments(void) {
   float values[64] = {0};
   const int32_t taps[2] = {0, 1}, negative[1] = {-1};
@@ -339,11 +332,11 @@ static void rejects_invalid_arguments(void) {
   CSK_CHECK(COPY(0, 0) == csk_status_ok, "nothing");
 
   const csk_dense_band valid = {2, 1, 1, 2, 1, taps, 8, 8, 8, 16};
-#define PRODUCT(field, value)                                         \
-  do {                                                                \
-    csk_dense_band band = valid;                                      \
-    band.field = value;                                               \
-    INVALID(csk_dense_product(values, &band, values + 16, values));   \
+#define PRODUCT(field, value)                                       \
+  do {                                                              \
+    csk_dense_band band = valid;                                    \
+    band.field = value;                                             \
+    INVALID(csk_dense_product(values, &band, values + 16, values)); \
   } while (0)
   INVALID(csk_dense_product(values, NULL, values, values));
   INVALID(csk_dense_product(NULL, &valid, values, values));
@@ -369,12 +362,12 @@ static void rejects_invalid_arguments(void) {
   INVALID(csk_dense_transpose_row(values, 8, 1, 1, NULL));
 
   const csk_dense_sums sums = {1, 1, 1, 1, 1, taps, taps, 8, 8, 8, 8, 1, 1};
-#define SUMS(field, value)                                                      \
-  do {                                                                          \
-    csk_dense_sums wrong = sums;                                                \
-    wrong.field = value;                                                        \
-    INVALID(csk_dense_gradient_narrow(&wrong, values, values, false, values));  \
-    INVALID(csk_dense_gradient(&wrong, values, values, false, values));         \
+#define SUMS(field, value)                                                     \
+  do {                                                                         \
+    csk_dense_sums wrong = sums;                                               \
+    wrong.field = value;                                                       \
+    INVALID(csk_dense_gradient_narrow(&wrong, values, values, false, values)); \
+    INVALID(csk_dense_gradient(&wrong, values, values, false, values));        \
   } while (0)
   INVALID(csk_dense_gradient(NULL, values, values, false, values));
   INVALID(csk_dense_gradient(&sums, NULL, values, false, values));

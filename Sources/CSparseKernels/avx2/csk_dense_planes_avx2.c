@@ -44,10 +44,10 @@ CSK_TARGET_AVX2 CSK_INLINE void product_tile(const int channels, const int colum
   }
 }
 
-#define PRODUCT(m, n)                                                                        \
-  CSK_TARGET_AVX2 static void product_##m##x##n(                                             \
-      const float *copy, const csk_dense_band *band, const float *x, float *y) {             \
-    product_tile(m, n, copy, band, x, y);                                                    \
+#define PRODUCT(m, n)                                                                          \
+  CSK_TARGET_AVX2 static void product_##m##x##n(const float *copy, const csk_dense_band *band, \
+                                                const float *x, float *y) {                    \
+    product_tile(m, n, copy, band, x, y);                                                      \
   }
 CSK_DENSE_COLUMNS_2(PRODUCT, 1)
 CSK_DENSE_COLUMNS_2(PRODUCT, 2)
@@ -63,8 +63,7 @@ static const csk_dense_tiles product_tiles = {
     {CSK_DENSE_COLUMNS_2(PRODUCT_NAME, 5)}, {CSK_DENSE_COLUMNS_2(PRODUCT_NAME, 6)},
 };
 
-static void dense_product(const float *copy, const csk_dense_band *band, const float *x,
-                          float *y) {
+static void dense_product(const float *copy, const csk_dense_band *band, const float *x, float *y) {
   csk_walk_product(product_tiles, most_columns, copy, band, x, y);
 }
 
@@ -107,8 +106,7 @@ static void dense_transpose_row(const float *x, ptrdiff_t x_channel_stride, int3
     for (; c + 8 <= channels; c += 8)
       transpose_column(xs + c * x_channel_stride, x_channel_stride, 8, place + c, width);
     for (; c < width; c += 8)
-      transpose_column(xs + c * x_channel_stride, x_channel_stride, channels - c, place + c,
-                       width);
+      transpose_column(xs + c * x_channel_stride, x_channel_stride, channels - c, place + c, width);
   }
 }
 
@@ -149,9 +147,9 @@ CSK_TARGET_AVX2 CSK_INLINE void sum_tile(const int outputs, const csk_dense_sum 
   }
 }
 
-#define SUM(m)                                                          \
-  CSK_TARGET_AVX2 static void sum_##m(const csk_dense_sum *sum) {       \
-    sum_tile(m, sum);                                                   \
+#define SUM(m)                                                    \
+  CSK_TARGET_AVX2 static void sum_##m(const csk_dense_sum *sum) { \
+    sum_tile(m, sum);                                             \
   }
 SUM(1)
 SUM(2)
@@ -205,11 +203,10 @@ CSK_TARGET_AVX2 CSK_INLINE void narrow_tile(const int inputs, const int taps,
   }
 }
 
-#define NARROW(m, n)                                                                           \
-  CSK_TARGET_AVX2 static void narrow_##m##x##n(const csk_dense_sum *sum,                       \
-                                               const int32_t *indices, const int32_t *offsets, \
-                                               ptrdiff_t stride) {                             \
-    narrow_tile(m, n, sum, indices, offsets, stride);                                          \
+#define NARROW(m, n)                                                                             \
+  CSK_TARGET_AVX2 static void narrow_##m##x##n(const csk_dense_sum *sum, const int32_t *indices, \
+                                               const int32_t *offsets, ptrdiff_t stride) {       \
+    narrow_tile(m, n, sum, indices, offsets, stride);                                            \
   }
 CSK_DENSE_COLUMNS_6(NARROW, 1)
 CSK_DENSE_COLUMNS_4(NARROW, 2)

@@ -54,10 +54,10 @@ CSK_TARGET_AVX512 CSK_INLINE void product_tile(const int channels, const int col
   }
 }
 
-#define PRODUCT(m, n)                                                                        \
-  CSK_TARGET_AVX512 static void product_##m##x##n(                                           \
-      const float *copy, const csk_dense_band *band, const float *x, float *y) {             \
-    product_tile(m, n, copy, band, x, y);                                                    \
+#define PRODUCT(m, n)                                                                            \
+  CSK_TARGET_AVX512 static void product_##m##x##n(const float *copy, const csk_dense_band *band, \
+                                                  const float *x, float *y) {                    \
+    product_tile(m, n, copy, band, x, y);                                                        \
   }
 CSK_DENSE_COLUMNS_8(PRODUCT, 1)
 CSK_DENSE_COLUMNS_8(PRODUCT, 2)
@@ -73,8 +73,7 @@ static const csk_dense_tiles product_tiles = {
     {CSK_DENSE_COLUMNS_8(PRODUCT_NAME, 5)}, {CSK_DENSE_COLUMNS_8(PRODUCT_NAME, 6)},
 };
 
-static void dense_product(const float *copy, const csk_dense_band *band, const float *x,
-                          float *y) {
+static void dense_product(const float *copy, const csk_dense_band *band, const float *x, float *y) {
   csk_walk_product(product_tiles, 8, copy, band, x, y);
 }
 
@@ -83,6 +82,10 @@ CSK_TARGET_AVX512 CSK_INLINE void sum_tile(const int outputs, const int wide,
   __m512 sums[csk_dense_block * 4];
   CSK_UNROLL
   for (int i = 0; i < outputs * wide; i++) sums[i] = _mm512_setzero_ps();
+  // Where there are many weights, they lie in memory by the time that they are added to.
+  CSK_UNROLL
+  for (int i = 0; i < outputs * wide; i++)
+    __builtin_prefetch(sum->dw + i / wide * sum->dw_stride + i % wide * wide_lanes, 1);
   for (int32_t row = 0; row < sum->rows; row++) {
     const float *x = sum->x + row * sum->x_row_stride, *y = sum->y + row * sum->y_row_stride;
     for (int32_t k = 0; k < sum->count; k++, x += sum->x_stride, y++) {
@@ -111,9 +114,9 @@ CSK_TARGET_AVX512 CSK_INLINE void sum_tile(const int outputs, const int wide,
   }
 }
 
-#define SUM(m, n)                                                              \
-  CSK_TARGET_AVX512 static void sum_##m##x##n(const csk_dense_sum *sum) {      \
-    sum_tile(m, n, sum);                                                       \
+#define SUM(m, n)                                                         \
+  CSK_TARGET_AVX512 static void sum_##m##x##n(const csk_dense_sum *sum) { \
+    sum_tile(m, n, sum);                                                  \
   }
 CSK_DENSE_COLUMNS_4(SUM, 1)
 CSK_DENSE_COLUMNS_4(SUM, 2)
@@ -169,11 +172,10 @@ CSK_TARGET_AVX512 CSK_INLINE void narrow_tile(const int inputs, const int taps,
   }
 }
 
-#define NARROW(m, n)                                                                           \
-  CSK_TARGET_AVX512 static void narrow_##m##x##n(const csk_dense_sum *sum,                     \
-                                                 const int32_t *indices,                       \
-                                                 const int32_t *offsets, ptrdiff_t stride) {   \
-    narrow_tile(m, n, sum, indices, offsets, stride);                                          \
+#define NARROW(m, n)                                                                               \
+  CSK_TARGET_AVX512 static void narrow_##m##x##n(const csk_dense_sum *sum, const int32_t *indices, \
+                                                 const int32_t *offsets, ptrdiff_t stride) {       \
+    narrow_tile(m, n, sum, indices, offsets, stride);                                              \
   }
 CSK_DENSE_COLUMNS_6(NARROW, 1)
 CSK_DENSE_COLUMNS_6(NARROW, 2)

@@ -39,7 +39,7 @@ typedef struct csk_dense_band {
   int32_t results, reduced;  // channels
   int32_t taps;
   int32_t rows, columns;
-  const int32_t *tap_offsets;              // (taps) elements
+  const int32_t *tap_offsets;  // (taps) elements
   ptrdiff_t x_channel_stride, x_row_stride;
   ptrdiff_t y_channel_stride, y_row_stride;
 } csk_dense_band;
@@ -50,8 +50,8 @@ typedef struct csk_dense_band {
 ///   copy  of csk_dense_copy_weights
 ///   x     (reduced) at any place: every tap must be readable for all rows and columns
 ///   y     (results); overwritten, nothing between columns and rows is touched
-/// A lane of y is one sum in the order (k, t), wherever it lies and whatever its neighbours. x and y
-/// must not overlap. Without channels or taps to sum over, y is 0. Bound: FMA peak.
+/// A lane of y is one sum in the order (k, t), wherever it lies and whatever its neighbours. x and
+/// y must not overlap. Without channels or taps to sum over, y is 0. Bound: FMA peak.
 csk_status csk_dense_product(const float *copy, const csk_dense_band *band, const float *x,
                              float *y);
 csk_status csk_dense_product_on(csk_isa isa, const float *copy, const csk_dense_band *band,
@@ -76,7 +76,8 @@ typedef struct csk_dense_sums {
   ptrdiff_t output_stride, tap_stride;       // of dw; its inputs are neighbours
 } csk_dense_sums;
 
-/// dw[o, tap_indices[t], c] (+)= sum over rows and i of y[o, row, i - tap_offsets[t]] * x[row, i, c]
+/// dw[o, tap_indices[t], c] (+)= sum over rows and i of y[o, row, i - tap_offsets[t]] * x[row, i,
+/// c]
 ///
 ///   y   (outputs) readable for all taps
 ///   x   (rows; columns * 8, inputs filled up) of csk_dense_transpose_row, rows x_row_stride apart

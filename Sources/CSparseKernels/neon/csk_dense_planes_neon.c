@@ -44,10 +44,10 @@ CSK_INLINE void product_tile(const int channels, const int columns, const float 
   }
 }
 
-#define PRODUCT(m, n)                                                                         \
+#define PRODUCT(m, n)                                                                          \
   static void product_##m##x##n(const float *copy, const csk_dense_band *band, const float *x, \
-                                float *y) {                                                   \
-    product_tile(m, n, copy, band, x, y);                                                     \
+                                float *y) {                                                    \
+    product_tile(m, n, copy, band, x, y);                                                      \
   }
 CSK_DENSE_COLUMNS_2(PRODUCT, 1)
 CSK_DENSE_COLUMNS_2(PRODUCT, 2)
@@ -63,8 +63,7 @@ static const csk_dense_tiles product_tiles = {
     {CSK_DENSE_COLUMNS_2(PRODUCT_NAME, 5)}, {CSK_DENSE_COLUMNS_2(PRODUCT_NAME, 6)},
 };
 
-static void dense_product(const float *copy, const csk_dense_band *band, const float *x,
-                          float *y) {
+static void dense_product(const float *copy, const csk_dense_band *band, const float *x, float *y) {
   csk_walk_product(product_tiles, most_columns, copy, band, x, y);
 }
 
@@ -183,10 +182,10 @@ CSK_INLINE void narrow_tile(const int inputs, const int taps, const csk_dense_su
   }
 }
 
-#define NARROW(m, n)                                                                      \
-  static void narrow_##m##x##n(const csk_dense_sum *sum, const int32_t *indices,          \
-                               const int32_t *offsets, ptrdiff_t stride) {                \
-    narrow_tile(m, n, sum, indices, offsets, stride);                                     \
+#define NARROW(m, n)                                                             \
+  static void narrow_##m##x##n(const csk_dense_sum *sum, const int32_t *indices, \
+                               const int32_t *offsets, ptrdiff_t stride) {       \
+    narrow_tile(m, n, sum, indices, offsets, stride);                            \
   }
 CSK_DENSE_COLUMNS_6(NARROW, 1)
 CSK_DENSE_COLUMNS_6(NARROW, 2)

@@ -9,8 +9,7 @@
 
 enum { lanes = csk_plane_lanes };
 
-static void dense_product(const float *copy, const csk_dense_band *band, const float *x,
-                          float *y) {
+static void dense_product(const float *copy, const csk_dense_band *band, const float *x, float *y) {
   const ptrdiff_t reach = (ptrdiff_t)band->reduced * band->taps;
   for (int32_t m = 0; m < band->results; m++) {
     const int32_t block = m - m % csk_dense_block;  // its first channel
@@ -21,8 +20,8 @@ static void dense_product(const float *copy, const csk_dense_band *band, const f
         const float *xs = x + row * band->x_row_stride + i;
         float sum = 0;
         for (ptrdiff_t j = 0; j < reach; j++)
-          sum += weights[j * channels] * xs[j / band->taps * band->x_channel_stride +
-                                            band->tap_offsets[j % band->taps]];
+          sum += weights[j * channels] *
+                 xs[j / band->taps * band->x_channel_stride + band->tap_offsets[j % band->taps]];
         y[m * band->y_channel_stride + row * band->y_row_stride + i] = sum;
       }
     }
@@ -38,8 +37,8 @@ static void dense_transpose_row(const float *x, ptrdiff_t x_channel_stride, int3
 }
 
 /// Both gradients: element i of input c lies at x[i * x_stride + c * channel_stride].
-static void gradient(const csk_dense_sums *sums, const float *y, const float *x,
-                     ptrdiff_t x_stride, ptrdiff_t channel_stride, bool accumulate, float *dw) {
+static void gradient(const csk_dense_sums *sums, const float *y, const float *x, ptrdiff_t x_stride,
+                     ptrdiff_t channel_stride, bool accumulate, float *dw) {
   for (int32_t o = 0; o < sums->outputs; o++) {
     for (int32_t t = 0; t < sums->taps; t++) {
       for (int32_t c = 0; c < sums->inputs; c++) {

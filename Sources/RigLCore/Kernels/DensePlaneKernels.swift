@@ -51,7 +51,8 @@ final class DenseTaps {
   /// The product of a band: see `csk_dense_product`.
   func multiply(
     _ copy: UnsafePointer<Float>, _ x: UnsafePointer<Float>, _ from: Side,
-    into y: UnsafeMutablePointer<Float>, _ to: Side, rows: Int, columns: Int, subtracts: Bool = false
+    into y: UnsafeMutablePointer<Float>, _ to: Side, rows: Int, columns: Int,
+    subtracts: Bool = false
   ) {
     var band = unsafe csk_dense_band(
       results: Int32(to.channels), reduced: Int32(from.channels), taps: Int32(count),
@@ -88,7 +89,8 @@ final class DenseTaps {
       y_row_stride: outputs.rowStride, x_channel_stride: inputs.channelStride,
       x_row_stride: inputs.rowStride, output_stride: target.outputStride,
       tap_stride: target.tapStride)
-    let status = unsafe DenseTaps.areFew(inputs.channels)
+    let status =
+      unsafe DenseTaps.areFew(inputs.channels)
       ? csk_dense_gradient_narrow(&sums, gradient, input, target.accumulate, target.base)
       : csk_dense_gradient(&sums, gradient, input, target.accumulate, target.base)
     expectOK(status, "csk_dense_gradient")

@@ -161,10 +161,10 @@ struct BandGeometry {
     inputSubColumns * BandGeometry.lanes * DenseTaps.transposedWidth(shape.inputs)
   }
 
-  /// Floats of scratch for the dense gradient of some output channels: a packed band, a row of the
-  /// output's gradient, and the gradient by tap.
+  /// Floats of scratch for the dense gradient of some output channels: their gradient, a band of the
+  /// input as it is and transposed, and the weights' gradient by tap.
   func growthScratchCount(outputs: Int) -> Int {
-    packed.count + outputs * output.width * BandGeometry.lanes
+    gradient.count + activation.count + backwardRows * transposedRowCount
       + outputs * shape.inputs * shape.taps
   }
 

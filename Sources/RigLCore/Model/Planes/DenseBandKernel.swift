@@ -50,17 +50,18 @@ final class DenseBandKernel: BandKernel {
 
   private func copyWeights(_ taps: [DenseTaps], _ order: DenseTaps.Order, _ pool: ThreadPool) {
     let blocks = DenseTaps.blocks(of: order.results)
-    // A chunk takes some 10 µs, which a thread is just worth waking for.
-    let most = max(1, (1 << 14) * blocks / weight.count)
+    // A chunk takes some 10 µs, which a thread is just worth waking for; eight blocks at once read
+    // whole lines.
+    let most = max(8, (1 << 14) * blocks / weight.count)
     pool.run(chunks: blocks.dividedUp(by: most), with: (self, taps, order, blocks, most)) {
       work, index, _ in
       let (kernel, taps, order, blocks, most) = work
       let range = index * most..<min((index + 1) * most, blocks)
       var start = 0
-      for some in taps {
-        unsafe some.copyWeights(
+      for phase in 0..<taps.count {
+        unsafe taps[phase].copyWeights(
           kernel.weight.values.base, order, blocks: range, into: kernel.copy.base + start)
-        start += order.results * order.reduced * some.count
+        start += order.results * order.reduced * taps[phase].count
       }
     }
   }
@@ -88,7 +89,8 @@ final class DenseBandKernel: BandKernel {
       accumulate: accumulate, transposed: activationGradient)
     guard wantsActivationGradient else { return }
     var start = 0
-    for (phase, taps) in sums.taps.enumerated() {
+    for phase in 0..<sums.taps.count {
+      let taps = sums.taps[phase]
       unsafe taps.multiply(
         copy.base + start, origin, geometry.gradient.side,
         into: activationGradient + phase * scratch.phaseStride, scratch.side, rows: rows,
@@ -130,10 +132,11 @@ final class DenseWeightSums {
       base: gradient, outputStride: geometry.shape.taps * inputs, tapStride: inputs,
       accumulate: accumulate)
     let rowCount = geometry.transposedRowCount
-    for (phase, taps) in taps.enumerated() {
+    for phase in 0..<taps.count {
+      let some = taps[phase]
       let place = unsafe activation + phase * scratch.phaseStride
       guard !DenseTaps.areFew(inputs) else {
-        unsafe taps.addGradient(
+        unsafe some.addGradient(
           origin, outputs, place, scratch.side, rows: rows, columns: geometry.inputSubColumns,
           into: target)
         continue
@@ -143,7 +146,7 @@ final class DenseWeightSums {
           row: place + row * scratch.rowStride, channelStride: scratch.channelStride,
           channels: inputs, columns: geometry.inputSubColumns, into: transposed + row * rowCount)
       }
-      unsafe taps.addGradient(
+      unsafe some.addGradient(
         origin, outputs, transposed,
         DenseTaps.Side(channels: inputs, channelStride: 0, rowStride: rowCount), rows: rows,
         columns: geometry.inputSubColumns, into: target)
