@@ -93,6 +93,14 @@ typedef struct csk_kernels {
                                  float *dx, ptrdiff_t dx_channel_stride, float *dw);
   void (*max_pool_row)(const float *const *rows, int32_t channels, int32_t width, int32_t out_width,
                        const csk_window *window, float *y, uint8_t *indices);
+  // csk_dense_planes.h: there is something to multiply, and a place for it
+  void (*dense_product)(const float *copy, const csk_dense_band *band, const float *x, float *y);
+  void (*dense_transpose_row)(const float *x, ptrdiff_t x_channel_stride, int32_t channels,
+                              int32_t columns, float *target);
+  void (*dense_gradient)(const csk_dense_sums *sums, const float *y, const float *x,
+                         bool accumulate, float *dw);
+  void (*dense_gradient_narrow)(const csk_dense_sums *sums, const float *y, const float *x,
+                                bool accumulate, float *dw);
   // csk_measure.h: one pass of each; measure_fma returns its number of lanes.
   int64_t (*measure_fma)(int64_t iterations, float multiplier, float addend, float *sum);
   uint32_t (*measure_read)(const float *values, int64_t count);
@@ -109,6 +117,7 @@ void csk_update_scalar(csk_kernels *kernels);
 void csk_pack_scalar(csk_kernels *kernels);
 void csk_planes_scalar(csk_kernels *kernels);
 void csk_windows_scalar(csk_kernels *kernels);
+void csk_dense_planes_scalar(csk_kernels *kernels);
 void csk_measure_scalar(csk_kernels *kernels);
 #if CSK_ARCH_X86_64
 void csk_sparse_avx2(csk_kernels *kernels);
@@ -117,8 +126,10 @@ void csk_update_avx2(csk_kernels *kernels);
 void csk_pack_avx2(csk_kernels *kernels);
 void csk_planes_avx2(csk_kernels *kernels);
 void csk_windows_avx2(csk_kernels *kernels);
+void csk_dense_planes_avx2(csk_kernels *kernels);
 void csk_measure_avx2(csk_kernels *kernels);
 void csk_sparse_avx512(csk_kernels *kernels);
+void csk_dense_planes_avx512(csk_kernels *kernels);
 #elif CSK_ARCH_AARCH64
 void csk_sparse_neon(csk_kernels *kernels);
 void csk_select_neon(csk_kernels *kernels);
@@ -126,6 +137,7 @@ void csk_update_neon(csk_kernels *kernels);
 void csk_pack_neon(csk_kernels *kernels);
 void csk_planes_neon(csk_kernels *kernels);
 void csk_windows_neon(csk_kernels *kernels);
+void csk_dense_planes_neon(csk_kernels *kernels);
 void csk_measure_neon(csk_kernels *kernels);
 #endif
 

@@ -46,6 +46,7 @@ static void set_up(void) {
   csk_pack_scalar(scalar);
   csk_planes_scalar(scalar);
   csk_windows_scalar(scalar);
+  csk_dense_planes_scalar(scalar);
   csk_measure_scalar(scalar);
   csk_isa best = csk_isa_scalar;
 #if CSK_ARCH_X86_64
@@ -58,6 +59,7 @@ static void set_up(void) {
     csk_pack_avx2(avx2);
     csk_planes_avx2(avx2);
     csk_windows_avx2(avx2);
+    csk_dense_planes_avx2(avx2);
     csk_measure_avx2(avx2);
     best = csk_isa_avx2;
   }
@@ -65,6 +67,7 @@ static void set_up(void) {
     csk_kernels *avx512 = &tables[csk_isa_avx512];
     *avx512 = tables[csk_isa_avx2];
     csk_sparse_avx512(avx512);
+    csk_dense_planes_avx512(avx512);
     best = csk_isa_avx512;
   }
 #elif CSK_ARCH_AARCH64
@@ -76,6 +79,7 @@ static void set_up(void) {
   csk_pack_neon(neon);
   csk_planes_neon(neon);
   csk_windows_neon(neon);
+  csk_dense_planes_neon(neon);
   csk_measure_neon(neon);
   best = csk_isa_neon;
 #endif

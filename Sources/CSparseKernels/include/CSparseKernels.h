@@ -1,6 +1,7 @@
 // Everything the Swift side sees.
 #include "csk_common.h"
 #include "csk_dense.h"
+#include "csk_dense_planes.h"
 #include "csk_measure.h"
 #include "csk_pack.h"
 #include "csk_planes.h"

@@ -31,7 +31,7 @@ typedef enum csk_isa {
   csk_isa_scalar = 0,  ///< plain C: the specification the others are tested against
   csk_isa_avx2 = 1,    ///< x86-64 with AVX2 and FMA
   csk_isa_neon = 2,    ///< aarch64
-  csk_isa_avx512 = 3,  ///< AVX-512 F, VL, DQ, BW: the sparse pair; the rest as AVX2
+  csk_isa_avx512 = 3,  ///< AVX-512 F, VL, DQ, BW: convolutions, the sparse pair; the rest as AVX2
 } csk_isa;
 
 /// Instruction sets are numbered from 0 to here, supported or not.

@@ -2,7 +2,19 @@ import RigLCore
 
 /// A convolution whose step is measured.
 public struct ConvolutionCase: Hashable, Sendable {
-  /// Channels, kernel, stride, padding; stride 1 and padding k / 2.
+  /// What a layer is in a network.
+  public enum Kind: String, Hashable, Sendable {
+    /// A layer between others, which may be sparse.
+    case inner
+    /// The first layer: dense, without a gradient of its input.
+    case stem
+    /// Each channel with a kernel of its own.
+    case depthwise
+  }
+
+  /// What the layer is.
+  public let kind: Kind
+  /// Channels, kernel, stride, padding k / 2.
   public let shape: ConvolutionShape
   /// Height and width of the input.
   public let side: Int
@@ -10,12 +22,17 @@ public struct ConvolutionCase: Hashable, Sendable {
   public let batch: Int
 
   /// Creates a case.
-  public init(inputs: Int, outputs: Int, kernel: Int, side: Int, batch: Int) {
-    shape = ConvolutionShape(inputs: inputs, outputs: outputs, kernel: kernel)
+  public init(
+    _ kind: Kind = .inner, inputs: Int, outputs: Int, kernel: Int, stride: Int = 1, side: Int,
+    batch: Int
+  ) {
+    self.kind = kind
+    shape = ConvolutionShape(inputs: inputs, outputs: outputs, kernel: kernel, stride: stride)
     (self.side, self.batch) = (side, batch)
   }
 
-  /// Layers of ResNet-50 and WRN-22-2.
+  /// Inner layers of ResNet-50 and WRN-22-2; stems of WRN-22-2, MobileNet and ResNet-50; depthwise
+  /// layers of MobileNet.
   public static let standard = [
     ConvolutionCase(inputs: 64, outputs: 64, kernel: 3, side: 56, batch: 8),
     ConvolutionCase(inputs: 128, outputs: 128, kernel: 3, side: 28, batch: 8),
@@ -23,20 +40,30 @@ public struct ConvolutionCase: Hashable, Sendable {
     ConvolutionCase(inputs: 32, outputs: 32, kernel: 3, side: 32, batch: 128),
     ConvolutionCase(inputs: 512, outputs: 512, kernel: 1, side: 14, batch: 16),
     ConvolutionCase(inputs: 256, outputs: 64, kernel: 1, side: 56, batch: 8),
+    ConvolutionCase(.stem, inputs: 3, outputs: 16, kernel: 3, side: 32, batch: 128),
+    ConvolutionCase(.stem, inputs: 3, outputs: 32, kernel: 3, stride: 2, side: 224, batch: 16),
+    ConvolutionCase(.stem, inputs: 3, outputs: 64, kernel: 7, stride: 2, side: 224, batch: 8),
+    ConvolutionCase(.depthwise, inputs: 256, outputs: 256, kernel: 3, side: 28, batch: 16),
+    ConvolutionCase(.depthwise, inputs: 512, outputs: 512, kernel: 3, side: 14, batch: 16),
+    ConvolutionCase(
+      .depthwise, inputs: 128, outputs: 128, kernel: 3, stride: 2, side: 56, batch: 16),
   ]
 
-  /// "3x3 64-64 56@8".
+  /// "3x3 64-64 56@8", "3x3/2 3-32 224@16 stem".
   public var name: String {
-    "\(shape.kernel)x\(shape.kernel) \(shape.inputs)-\(shape.outputs) \(side)@\(batch)"
+    let stride = shape.stride > 1 ? "/\(shape.stride)" : ""
+    let suffix = kind == .inner ? "" : " \(kind.rawValue)"
+    return "\(shape.kernel)x\(shape.kernel)\(stride) \(shape.inputs)-\(shape.outputs) "
+      + "\(side)@\(batch)\(suffix)"
   }
 }
 
-/// A convolution's step, forward and both gradients, packing included, sparse against dense; both
-/// are layers of this library.
+/// A convolution's step, forward and both gradients, packing included: sparse against dense, and
+/// dense layers by themselves; all are layers of this library.
 public struct ConvolutionsBench: Sendable {
   /// The layers.
   public var cases = ConvolutionCase.standard
-  /// The shares of connections that exist.
+  /// The shares of connections that exist in the sparse layers; none: dense layers only.
   public var densities = [0.1, 0.05]
   /// Threads.
   public var threads = 1
@@ -46,12 +73,15 @@ public struct ConvolutionsBench: Sendable {
   /// The standard cases.
   public init() {}
 
-  /// Measures all cases; each result is handed over as soon as it is there.
+  /// Measures all cases; each sparse result is handed over as soon as it is there, the dense ones at
+  /// the end.
   public func run(_ peaks: Peaks, _ report: (Record) throws -> Void) throws {
     let pass = Pass(pool: try ThreadPool(threads: threads), seed: 1)
     pass.isTraining = true
+    var denseRecords: [Record] = []
     for one in cases {
       let dense = try ConvolutionStep(one, density: 1)
+      let densities = one.kind == .inner ? self.densities : []
       let sparse = try densities.map { try ConvolutionStep(one, density: $0) }
       for step in [dense] + sparse { try step.run(pass) }
       var times = [[Double]](repeating: [], count: sparse.count + 1)
@@ -63,7 +93,24 @@ public struct ConvolutionsBench: Sendable {
       for (index, step) in sparse.enumerated() {
         try report(record(step, times[index + 1], dense: times[0], peaks))
       }
+      denseRecords.append(denseRecord(dense, times[0], peaks))
     }
+    for record in denseRecords { try report(record) }
+  }
+
+  private func denseRecord(_ step: ConvolutionStep, _ times: [Double], _ peaks: Peaks) -> Record {
+    let bound = peaks.bound(flops: step.flops, bytes: step.bytes, workingSet: step.workingSet)
+    var record = Record("convolutions")
+    record.add("case", .text(step.one.name), title: "dense layer")
+    record.add("kind", .text(step.one.kind.rawValue))
+    record.add("threads", .integer(threads))
+    record.add("dense_ms", .number(median(times) * 1e3), title: "ms")
+    record.add("dense_least_ms", .number((times.min() ?? .nan) * 1e3), title: "least")
+    record.add("bound_ms", .number(bound * 1e3), title: "bound")
+    record.add("fraction_of_bound", .number(bound / median(times)), title: "of bound")
+    record.add("gflops", .number(step.flops / median(times) / 1e9), title: "GFLOP/s")
+    record.add("rounds", .integer(rounds))
+    return record
   }
 
   private func record(
@@ -92,26 +139,41 @@ private final class ConvolutionStep {
   let density: Double
   let connections: Int
   private let model: Model
-  private let layer: SparseConv2d
+  private let layer: any WeightLayer
   private let input: Tensor
   private let gradient: Tensor
 
   init(_ one: ConvolutionCase, density: Double) throws(RigLError) {
     self.one = one
     self.density = density
-    let shape = one.shape
-    layer = SparseConv2d(
-      "layer", inputs: shape.inputs, outputs: shape.outputs, kernel: shape.kernel)
+    layer = ConvolutionStep.layer(one)
     connections = Int(density * Double(layer.inputs * layer.outputs))
     model = try Model(
-      Sequential(Entrance(), layer),
-      input: SampleShape(channels: shape.inputs, height: one.side, width: one.side),
-      capacity: one.batch, connections: ["layer": connections])
+      one.kind == .stem ? Sequential(layer) : Sequential(Entrance(), layer),
+      input: SampleShape(channels: one.shape.inputs, height: one.side, width: one.side),
+      capacity: one.batch, connections: layer.canBeSparse ? ["layer": connections] : [:])
     model.draw(seed: 1, initializer: Initializer(.glorotUniform))
     input = model.makeInput()
     gradient = Tensor(shape: model.outputShape, capacity: one.batch, lanes: model.lanes)
     input.fillAtRandom(seed: 1, number: 0)
     gradient.fillAtRandom(seed: 1, number: 1)
+  }
+
+  private static func layer(_ one: ConvolutionCase) -> any WeightLayer {
+    let shape = one.shape
+    switch one.kind {
+    case .inner:
+      return SparseConv2d(
+        "layer", inputs: shape.inputs, outputs: shape.outputs, kernel: shape.kernel,
+        stride: shape.stride)
+    case .stem:
+      return DenseConv2d(
+        "layer", inputs: shape.inputs, outputs: shape.outputs, kernel: shape.kernel,
+        stride: shape.stride)
+    case .depthwise:
+      return DepthwiseConv2d(
+        "layer", channels: shape.inputs, kernel: shape.kernel, stride: shape.stride)
+    }
   }
 
   func run(_ pass: Pass) throws(RigLError) {
@@ -120,14 +182,19 @@ private final class ConvolutionStep {
     _ = try layer.backward(gradient, pass)
   }
 
-  /// Two a connection and output pixel forward, four backward.
-  var flops: Double { 6 * Double(connections * one.side * one.side * one.batch) }
+  /// Two a connection and output pixel forward, four backward; a stem has no gradient of its input.
+  var flops: Double {
+    let pixels = model.outputShape.height * model.outputShape.width * one.batch
+    return (one.kind == .stem ? 4 : 6) * Double(connections * pixels)
+  }
 
   /// x and y forward; x, dy and dx backward; each connection's lists, copies and gradient once.
-  var bytes: Double { 4 * Double(3 * inputs + 2 * outputs) + 32 * Double(connections) }
+  var bytes: Double {
+    4 * Double((one.kind == .stem ? 2 : 3) * inputs + 2 * outputs) + 32 * Double(connections)
+  }
 
   var workingSet: Int { 8 * (inputs + outputs) + 24 * connections }
 
   private var inputs: Int { one.shape.inputs * one.side * one.side * one.batch }
-  private var outputs: Int { one.shape.outputs * one.side * one.side * one.batch }
+  private var outputs: Int { model.outputShape.count * one.batch }
 }

@@ -26,9 +26,11 @@ final class DenseGradient {
   /// Output rows and input columns of a panel of this layer.
   private var panel = (rows: panelRows, columns: panelColumns)
 
-  /// Output channels of a convolution's panel, which has all columns: few, so that there are panels
-  /// for all threads, and the packing still weighs little against the products.
-  private static let convolutionRows = 16
+  /// Output channels of a convolution's panel, which has all columns: as many as leave a panel for
+  /// each thread, since each packs all of the input. No sum depends on it.
+  private static func convolutionRows(outputs: Int, threads: Int) -> Int {
+    min(outputs, min(max(16, outputs.dividedUp(by: threads)), 64))
+  }
 
   /// One thread's part of the work.
   final class Worker {
@@ -63,7 +65,7 @@ final class DenseGradient {
     }
     for layer in layers {
       guard let geometry = layer.geometry else { continue }
-      let height = min(DenseGradient.convolutionRows, layer.outputs)
+      let height = DenseGradient.convolutionRows(outputs: layer.outputs, threads: pool.threads)
       rows = max(rows, geometry.growthScratchCount(outputs: height))
       panel = max(panel, height * layer.inputs)
     }
@@ -79,7 +81,8 @@ final class DenseGradient {
     self.outputGradient = outputGradient
     if let shape = convolution?.geometry.shape {
       (inputs, outputs) = (shape.inputs * shape.taps, shape.outputs)
-      panel = (min(DenseGradient.convolutionRows, outputs), inputs)
+      let rows = DenseGradient.convolutionRows(outputs: outputs, threads: pool.threads)
+      panel = (rows, inputs)
       return
     }
     panel = (DenseGradient.panelRows, DenseGradient.panelColumns)

@@ -97,16 +97,19 @@ extension Bench {
   struct ConvolutionsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "convolutions",
-      abstract: "A sparse convolution's step against the same step by dense products.",
+      abstract: "A convolution's step, sparse against dense; stems and depthwise layers.",
       discussion: """
-        A step is forward, input gradient and weight gradient, with packing. Both are layers of \
-        this library; scripts/peers measures other libraries.
+        A step is forward, input gradient (a stem has none) and weight gradient, with packing. All \
+        are layers of this library; scripts/peers measures other libraries.
         """)
 
     @OptionGroup var arguments: BenchArguments
 
     @Option(help: "Threads.")
     var threads = 1
+
+    @Flag(help: "Measure no sparse layers.")
+    var dense = false
 
     @Option(
       parsing: .upToNextOption,
@@ -123,7 +126,7 @@ extension Bench {
       var bench = ConvolutionsBench()
       bench.threads = threads
       if let rounds = arguments.rounds { bench.rounds = rounds }
-      if !densities.isEmpty { bench.densities = densities }
+      if dense || !densities.isEmpty { bench.densities = dense ? [] : densities }
       let printer = BenchPrinter(json: arguments.json)
       try bench.run(try arguments.begin(printer, threads: threads), printer.print)
     }

@@ -99,12 +99,15 @@ struct BandGeometry {
     activation = activationScratch(backwardRows)
     gradientBefore = before
     inputSubRows = subRows
+    inputSubColumns = subColumns
   }
 
   /// Zero columns before a row of the output's gradient in scratch.
   let gradientBefore: Int
   /// Sub-rows that hold input pixels.
   let inputSubRows: Int
+  /// Columns of a phase that hold input pixels.
+  let inputSubColumns: Int
 
   /// How much longer a vector takes in smaller tiles than in the best one. Measured with AVX-512,
   /// 3×3 at 90 %; AVX2's ratios are the same or nearer to 1.
@@ -147,13 +150,21 @@ struct BandGeometry {
 
   /// Floats of scratch that a thread needs.
   var scratchCount: Int {
-    max(packed.count + product.count, gradient.count + 2 * activation.count)
+    max(
+      packed.count + product.count,
+      gradient.count + activation.count
+        + max(activation.count, backwardRows * transposedRowCount))
   }
 
-  /// Floats of scratch for the dense gradient of some output channels: a packed band, a row of the
-  /// output's gradient, and the gradient by tap.
+  /// Floats of a phase of an input row with its channels innermost.
+  var transposedRowCount: Int {
+    inputSubColumns * BandGeometry.lanes * DenseTaps.transposedWidth(shape.inputs)
+  }
+
+  /// Floats of scratch for the dense gradient of some output channels: their gradient, a band of the
+  /// input as it is and transposed, and the weights' gradient by tap.
   func growthScratchCount(outputs: Int) -> Int {
-    packed.count + outputs * output.width * BandGeometry.lanes
+    gradient.count + activation.count + backwardRows * transposedRowCount
       + outputs * shape.inputs * shape.taps
   }
 

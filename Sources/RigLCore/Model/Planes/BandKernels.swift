@@ -5,15 +5,17 @@ protocol BandKernel: AnyObject {
   var weight: Parameter { get }
   /// Called once before the bands of a forward pass, on one thread.
   func willRunForward(_ pass: Pass)
+  /// Called once before the bands of a backward pass that makes an input gradient, on one thread.
+  func willRunBackward(_ pass: Pass)
   /// `product` of `rows` rows from `packed`.
   func forward(
     rows: Int, packed: UnsafeMutablePointer<Float>, product: UnsafeMutablePointer<Float>)
-  /// The gradient of the activations, unless null, and (+)= that of the weights, for `rows`
-  /// sub-rows.
+  /// The gradient of the activations, if wanted, and (+)= that of the weights, for `rows` sub-rows.
+  /// The memory of the former is there in any case.
   func backward(
     rows: Int, gradient: UnsafeMutablePointer<Float>, activation: UnsafeMutablePointer<Float>,
-    activationGradient: UnsafeMutablePointer<Float>?, weightGradient: UnsafeMutablePointer<Float>,
-    accumulate: Bool)
+    activationGradient: UnsafeMutablePointer<Float>, wantsActivationGradient: Bool,
+    weightGradient: UnsafeMutablePointer<Float>, accumulate: Bool)
 }
 
 /// Only the connections that exist.
@@ -41,6 +43,8 @@ final class SparseBandKernel: BandKernel {
 
   func willRunForward(_ pass: Pass) { weights.refreshForwardWeights(pass.pool) }
 
+  func willRunBackward(_ pass: Pass) {}
+
   func forward(
     rows: Int, packed: UnsafeMutablePointer<Float>, product: UnsafeMutablePointer<Float>
   ) {
@@ -54,8 +58,8 @@ final class SparseBandKernel: BandKernel {
 
   func backward(
     rows: Int, gradient: UnsafeMutablePointer<Float>, activation: UnsafeMutablePointer<Float>,
-    activationGradient: UnsafeMutablePointer<Float>?, weightGradient: UnsafeMutablePointer<Float>,
-    accumulate: Bool
+    activationGradient: UnsafeMutablePointer<Float>, wantsActivationGradient: Bool,
+    weightGradient: UnsafeMutablePointer<Float>, accumulate: Bool
   ) {
     let tile = geometry.backwardTile
     let tiles = ConnectionList.PlaneTiles(
@@ -64,97 +68,8 @@ final class SparseBandKernel: BandKernel {
       operandRow: geometry.gradient.rowStride, resultRow: geometry.activation.rowStride)
     unsafe weights.backward.backward(
       tiles, weights: weight.values.base, dy: gradient + geometry.gradientOrigin, x: activation,
-      dx: activationGradient, dw: weightGradient, accumulate: accumulate)
-  }
-}
-
-/// Every connection, by dense products: for each tap one of its weights with shifted rows.
-///
-/// The weights are stored by tap, (tap, output, input), a matrix for each product.
-final class DenseBandKernel: BandKernel {
-  private let geometry: BandGeometry
-  let weight: Parameter
-  private let forwardTaps: [Int32]
-  private let backwardTaps: [Int32]
-  private let tapPhases: [Int32]
-
-  init(name: String, _ geometry: BandGeometry) {
-    self.geometry = geometry
-    let shape = geometry.shape
-    weight = Parameter(
-      name: "\(name).weight", shape: [shape.outputs, shape.inputs, shape.kernel, shape.kernel],
-      count: shape.outputs * shape.inputs * shape.taps, decays: true)
-    forwardTaps = geometry.forwardTaps
-    backwardTaps = geometry.backwardTaps
-    tapPhases = geometry.tapPhases
-  }
-
-  func willRunForward(_ pass: Pass) {}
-
-  /// Where the weight at a position (output · channels · k² + channel · k² + tap) is stored.
-  static func place(of position: Int, _ shape: ConvolutionShape) -> Int {
-    let (tap, pair) = (position % shape.taps, position / shape.taps)
-    return tap * shape.outputs * shape.inputs + pair
-  }
-
-  /// The weights of a tap, (outputs, inputs).
-  private func matrix(_ tap: Int) -> MatrixView {
-    let shape = geometry.shape
-    return unsafe MatrixView(
-      base: weight.values.base + tap * shape.outputs * shape.inputs, stride: shape.inputs)
-  }
-
-  func forward(
-    rows: Int, packed: UnsafeMutablePointer<Float>, product: UnsafeMutablePointer<Float>
-  ) {
-    let (shape, width) = (geometry.shape, geometry.product.columns * BandGeometry.lanes)
-    for row in 0..<rows {
-      let result = unsafe MatrixView(
-        base: product + row * geometry.product.rowStride, stride: geometry.product.channelStride)
-      for tap in 0..<shape.taps {
-        let operand = unsafe MatrixView(
-          base: packed + row * geometry.packed.rowStride + Int(forwardTaps[tap]),
-          stride: geometry.packed.channelStride)
-        unsafe denseProduct(
-          matrix(tap), operand, into: result, m: shape.outputs, n: width, k: shape.inputs,
-          beta: tap == 0 ? 0 : 1)
-      }
-    }
-  }
-
-  func backward(
-    rows: Int, gradient: UnsafeMutablePointer<Float>, activation: UnsafeMutablePointer<Float>,
-    activationGradient: UnsafeMutablePointer<Float>?, weightGradient: UnsafeMutablePointer<Float>,
-    accumulate: Bool
-  ) {
-    let shape = geometry.shape
-    let width = geometry.activation.columns * BandGeometry.lanes
-    for row in 0..<rows {
-      if let activationGradient = unsafe activationGradient {
-        let start = unsafe activationGradient + row * geometry.activation.rowStride
-        unsafe start.update(repeating: 0, count: geometry.activation.rowStride)
-      }
-      for tap in 0..<shape.taps {
-        let dy = unsafe MatrixView(
-          base: gradient + geometry.gradientOrigin + row * geometry.gradient.rowStride
-            - Int(backwardTaps[tap]), stride: geometry.gradient.channelStride)
-        let place =
-          row * geometry.activation.rowStride
-          + Int(tapPhases[tap]) * geometry.activation.phaseStride
-        let stride = geometry.activation.channelStride
-        let dw = unsafe MatrixView(
-          base: weightGradient + tap * shape.outputs * shape.inputs, stride: shape.inputs)
-        unsafe denseProduct(
-          dy, transposeB: true, MatrixView(base: activation + place, stride: stride), into: dw,
-          m: shape.outputs, n: shape.inputs, k: width, beta: accumulate || row > 0 ? 1 : 0)
-        if let activationGradient = unsafe activationGradient {
-          unsafe denseProduct(
-            transposeA: true, matrix(tap), dy,
-            into: MatrixView(base: activationGradient + place, stride: stride), m: shape.inputs,
-            n: width, k: shape.outputs, beta: 1)
-        }
-      }
-    }
+      dx: wantsActivationGradient ? activationGradient : nil, dw: weightGradient,
+      accumulate: accumulate)
   }
 }
 
@@ -182,6 +97,8 @@ final class DepthwiseBandKernel: BandKernel {
 
   func willRunForward(_ pass: Pass) {}
 
+  func willRunBackward(_ pass: Pass) {}
+
   func forward(
     rows: Int, packed: UnsafeMutablePointer<Float>, product: UnsafeMutablePointer<Float>
   ) {
@@ -196,8 +113,8 @@ final class DepthwiseBandKernel: BandKernel {
 
   func backward(
     rows: Int, gradient: UnsafeMutablePointer<Float>, activation: UnsafeMutablePointer<Float>,
-    activationGradient: UnsafeMutablePointer<Float>?, weightGradient: UnsafeMutablePointer<Float>,
-    accumulate: Bool
+    activationGradient: UnsafeMutablePointer<Float>, wantsActivationGradient: Bool,
+    weightGradient: UnsafeMutablePointer<Float>, accumulate: Bool
   ) {
     if !accumulate { unsafe weightGradient.update(repeating: 0, count: weight.count) }
     for row in 0..<rows {
@@ -208,7 +125,7 @@ final class DepthwiseBandKernel: BandKernel {
           gradient + geometry.gradientOrigin + row * geometry.gradient.rowStride,
           gradientStride: geometry.gradient.channelStride, activation + place, weight,
           channels: geometry.shape.inputs, columns: geometry.activation.columns,
-          dx: activationGradient.map { unsafe $0 + place },
+          dx: wantsActivationGradient ? activationGradient + place : nil,
           channelStride: geometry.activation.channelStride, dw: weightGradient)
       }
     }

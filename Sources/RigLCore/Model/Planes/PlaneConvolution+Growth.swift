@@ -34,7 +34,8 @@ extension PlaneConvolution {
     return sum
   }
 
-  /// The gradient of every weight of some output channels: one dense product for each row and tap.
+  /// The gradient of every weight of some output channels: a dense layer's weight gradient, band by
+  /// band, in one sum.
   ///
   /// - Parameters:
   ///   - gradient: that of the output, as it arrived in the backward pass.
@@ -44,41 +45,64 @@ extension PlaneConvolution {
     _ gradient: Tensor, outputs: Range<Int>, into result: UnsafeMutablePointer<Float>,
     scratch: UnsafeMutablePointer<Float>
   ) {
-    guard let input, let output else { preconditionFailure("\(name): backward before forward") }
-    let (shape, packed) = unsafe (geometry.shape, scratch)
-    let width = output.shape.width * BandGeometry.lanes
-    let row = unsafe MatrixView(base: packed + geometry.packed.count, stride: width)
-    let byTap = unsafe row.base + outputs.count * width
-    let layout = RowLayout(width: output.shape.width)
-    let norm = foldsNorm ? outputNorm : nil
-    var beta: Float = 0
+    guard let input else { preconditionFailure("\(name): backward before forward") }
+    let shape = geometry.shape
+    // Rows are as far apart as with all outputs: taps have the offsets of a dense layer's.
+    let side = DenseTaps.Side(
+      channels: outputs.count, channelStride: geometry.gradient.channelStride,
+      rowStride: geometry.gradient.rowStride)
+    let activation = unsafe scratch + geometry.gradient.count
+    let transposed = unsafe activation + geometry.activation.count
+    let byTap = unsafe transposed + geometry.backwardRows * geometry.transposedRowCount
+    var accumulate = false
     for group in 0..<input.groups {
-      let live = input.liveLanes(group: group)
-      for band in 0..<geometry.forwardBands {
-        let first = band * geometry.forwardRows
-        unsafe packInput(input, group: group, firstRow: first, continues: band > 0, into: packed)
-        for y in first..<min(first + geometry.forwardRows, output.shape.height) {
-          unsafe gradient.row(y, group: group)[outputs].packGradient(
-            norm.map { unsafe ($0, output.row(y, group: group)[outputs]) },
-            firstChannel: outputs.lowerBound, live: live, layout, into: row.base)
-          for tap in 0..<shape.taps {
-            let operand = unsafe MatrixView(
-              base: packed + (y - first) * geometry.packed.rowStride + Int(forwardTaps[tap]),
-              stride: geometry.packed.channelStride)
-            unsafe denseProduct(
-              row, transposeB: true, operand,
-              into: MatrixView(
-                base: byTap + tap * outputs.count * shape.inputs, stride: shape.inputs),
-              m: outputs.count, n: shape.inputs, k: width, beta: beta)
-          }
-          beta = 1
+      for band in 0..<geometry.backwardBands {
+        let first = band * geometry.backwardRows
+        let rows = min(geometry.backwardRows, geometry.inputSubRows - first)
+        unsafe packGradient(
+          gradient, outputs, group: group, firstSubRow: first, continues: band > 0, into: scratch)
+        unsafe packActivation(input, group: group, firstSubRow: first, rows, into: activation)
+        unsafe weightSums.add(
+          scratch + geometry.gradientOrigin, side, activation, rows: rows, into: byTap,
+          accumulate: accumulate, transposed: transposed)
+        accumulate = true
+      }
+    }
+    for output in 0..<outputs.count {
+      let (source, target) = unsafe (byTap + output * inputs, result + output * inputs)
+      for channel in 0..<shape.inputs {
+        for tap in 0..<shape.taps {
+          unsafe target[channel * shape.taps + tap] = source[tap * shape.inputs + channel]
         }
       }
     }
-    for pair in 0..<outputs.count * shape.inputs {
-      for tap in 0..<shape.taps {
-        unsafe result[pair * shape.taps + tap] =
-          byTap[tap * outputs.count * shape.inputs + pair]
+  }
+
+  private var inputs: Int { geometry.shape.inputs * geometry.shape.taps }
+
+  /// The rows of some outputs' gradient that a band of input rows sees, dead lanes 0.
+  private func packGradient(
+    _ gradient: Tensor, _ outputs: Range<Int>, group: Int, firstSubRow: Int, continues: Bool,
+    into target: UnsafeMutablePointer<Float>
+  ) {
+    guard let input, let output else { preconditionFailure("\(name): backward before forward") }
+    let (stride, count) = (
+      geometry.gradient.rowStride, outputs.count * geometry.gradient.channelStride
+    )
+    let layout = RowLayout(geometry.gradient, before: geometry.gradientBefore)
+    let firstRow = geometry.firstGradientRow(subRow: firstSubRow)
+    let norm = foldsNorm ? outputNorm : nil
+    for row in 0..<geometry.gradient.rows {
+      let (y, place) = unsafe (firstRow + row, target + row * stride)
+      if continues, row < geometry.reach {
+        unsafe place.update(from: place + geometry.backwardRows * stride, count: count)
+      } else if y < 0 || y >= output.shape.height {
+        unsafe place.update(repeating: 0, count: count)
+      } else {
+        unsafe gradient.row(y, group: group)[outputs].packGradient(
+          norm.map { unsafe ($0, output.row(y, group: group)[outputs]) },
+          firstChannel: outputs.lowerBound, live: input.liveLanes(group: group), layout,
+          into: place)
       }
     }
   }

@@ -22,15 +22,15 @@ final class PlaneConvolution {
   private var inputGradient: Tensor?
   private var gradientParts: GradientParts?
   private var biasSums = AlignedBuffer<Double>(count: 0)
-  /// Kept, since an array made in a step would be an allocation.
-  let forwardTaps: [Int32]
+  /// What a topology update asks for every weight's gradient.
+  let weightSums: DenseWeightSums
 
   init(_ name: String, _ geometry: BandGeometry, _ kernel: any BandKernel, bias: Parameter?) {
     self.name = name
     self.geometry = geometry
     self.kernel = kernel
     self.bias = bias
-    forwardTaps = geometry.forwardTaps
+    weightSums = DenseWeightSums(geometry)
   }
 
   func prepare(_ context: LayerContext) throws(RigLError) -> SampleShape {
@@ -160,8 +160,11 @@ final class PlaneConvolution {
       preconditionFailure("\(name): backward before forward")
     }
     inputGradient?.samples = input.samples
+    if inputGradient != nil { kernel.willRunBackward(pass) }
     pass.reserveScratch(geometry.scratchCount)
-    let bands = Bands(groups: input.groups, bands: geometry.backwardBands)
+    let bands = Bands(
+      groups: input.groups, bands: geometry.backwardBands,
+      most: Bands.most(weights: kernel.weight.count))
     let work = BackwardWork(
       layer: self, bands: bands, input: input, output: output, gradient: outputGradient,
       parts: gradientParts, pass: pass)
@@ -203,7 +206,7 @@ final class PlaneConvolution {
       let isFirst = item == bands[part].lowerBound
       unsafe kernel.backward(
         rows: rows, gradient: gradient, activation: activation,
-        activationGradient: inputGradient == nil ? nil : activationGradient,
+        activationGradient: activationGradient, wantsActivationGradient: inputGradient != nil,
         weightGradient: weightGradient,
         accumulate: !isFirst || (part == 0 && work.pass.accumulatesGradients))
       if let inputGradient {
@@ -250,7 +253,7 @@ final class PlaneConvolution {
       before: shape.padding - shape.stride * geometry.first)
   }
 
-  private func packActivation(
+  func packActivation(
     _ input: Tensor, group: Int, firstSubRow: Int, _ rows: Int,
     into target: UnsafeMutablePointer<Float>
   ) {
@@ -319,9 +322,17 @@ final class PlaneConvolution {
 struct Bands {
   let groups: Int
   let bands: Int
+  /// Parts, at most.
+  var most = GradientParts.count
 
   /// The number of parts.
-  var parts: Int { min(GradientParts.count, groups * bands) }
+  var parts: Int { min(most, groups * bands) }
+
+  /// Parts that each sum a gradient of so many weights: a large one costs more to write and to add
+  /// up than further threads are worth.
+  static func most(weights: Int) -> Int {
+    weights > 1 << 20 ? GradientParts.count / 2 : GradientParts.count
+  }
 
   /// The bands of a part, counted over all groups.
   subscript(part: Int) -> Range<Int> {
