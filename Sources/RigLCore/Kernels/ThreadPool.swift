@@ -12,6 +12,8 @@ public final class ThreadPool {
   private let pool: OpaquePointer
   /// Threads that take part, the caller's own included.
   public let threads: Int
+  /// Measures what the threads are at, where someone asks for it.
+  var clock: StageClock?
 
   /// Starts `threads - 1` threads; the caller is one.
   public init(threads: Int) throws(RigLError) {
@@ -42,6 +44,20 @@ public final class ThreadPool {
   /// takes what it works with from `context`; then nothing is allocated.
   public func run<Context>(
     chunks: Int, with context: Context,
+    _ body: @escaping (_ context: Context, _ chunk: Int, _ worker: Int) -> Void
+  ) {
+    guard let clock else { return share(chunks, with: context, body) }
+    share(chunks, with: (context, body, clock)) { timed, chunk, worker in
+      let (context, body, clock) = timed
+      clock.beginChunk(worker)
+      body(context, chunk, worker)
+      clock.endChunk(worker)
+    }
+    clock.endJob()
+  }
+
+  private func share<Context>(
+    _ chunks: Int, with context: Context,
     _ body: @escaping (_ context: Context, _ chunk: Int, _ worker: Int) -> Void
   ) {
     if chunks <= 1 || threads == 1 {
