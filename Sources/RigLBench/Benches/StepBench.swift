@@ -19,25 +19,12 @@ public struct StepBench: Sendable {
   /// WRN-22-2.
   public init() {}
 
-  /// Measures.
-  public func run(_ report: (Record) throws -> Void) throws {
-    var configuration = try Preset.find(preset).configuration
-    if let density {
-      if density == 1 {
-        configuration.method = .dense
-      } else {
-        configuration.sparsity = 1 - density
-      }
-    }
-    if let distribution { configuration.distribution = distribution }
-    if let batch { configuration.batchSize = batch }
-    configuration.accumulation = 1
-    configuration.validation = 0
-    // Every third batch moves connections.
-    (configuration.updateInterval, configuration.updateBegin) = (2, 2)
-    configuration.updateForever = true
-    configuration.updateEnd = nil
-    configuration.annealing = .constant
+  /// Measures: first whole steps, then, with a clock, where their time goes.
+  ///
+  /// The first result is the step's with the sums of all stages, then come its layers, the longest
+  /// first.
+  public func run(_ peaks: Peaks, _ report: (Record) throws -> Void) throws {
+    let configuration = try configuration()
     let published = try NetworkName(configuration.network).published
     let data = Noise(
       count: configuration.batchSize, sampleShape: published.input, classes: published.classes)
@@ -54,6 +41,9 @@ public struct StepBench: Sendable {
       }
       if moved { steps.append(time) } else { updates.append(time) }
     }
+    let peakMemory = peakMemoryBytes()
+    let breakdown = try StepBreakdown(of: trainer, rounds: rounds, peaks)
+
     var record = Record("step")
     record.add("case", .text(preset), title: "preset")
     record.add("batch", .integer(configuration.batchSize), title: "batch")
@@ -67,9 +57,33 @@ public struct StepBench: Sendable {
     record.add(
       "update_ms", updates.isEmpty ? .none : .number(median(updates) * 1e3), title: "update ms")
     record.add("samples_per_second", .number(Double(configuration.batchSize) / median(steps)))
-    record.add("peak_memory_bytes", peakMemoryBytes().map { .integer($0) } ?? .none)
+    record.add("peak_memory_bytes", peakMemory.map { .integer($0) } ?? .none)
     record.add("rounds", .integer(rounds))
+    breakdown.addTotals(to: &record)
     try report(record)
+    for stage in breakdown.stageTable { try report(stage) }
+    for layer in breakdown.layers { try report(layer) }
+  }
+
+  /// The preset's, with a topology update every third batch.
+  private func configuration() throws(RigLError) -> Configuration {
+    var configuration = try Preset.find(preset).configuration
+    if let density {
+      if density == 1 {
+        configuration.method = .dense
+      } else {
+        configuration.sparsity = 1 - density
+      }
+    }
+    if let distribution { configuration.distribution = distribution }
+    if let batch { configuration.batchSize = batch }
+    configuration.accumulation = 1
+    configuration.validation = 0
+    (configuration.updateInterval, configuration.updateBegin) = (2, 2)
+    configuration.updateForever = true
+    configuration.updateEnd = nil
+    configuration.annealing = .constant
+    return configuration
   }
 
   /// Random samples of a shape, a batch of them.

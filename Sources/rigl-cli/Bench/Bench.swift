@@ -134,7 +134,12 @@ extension Bench {
     static let configuration = CommandConfiguration(
       commandName: "step",
       abstract: "A whole training step of a preset's network on its nominal input.",
-      discussion: "Samples are noise of the shape that the network was published for.")
+      discussion: """
+        Samples are noise of the shape that the network was published for. Further rounds, with a \
+        clock, say where the time goes: first by stage, then by layer, the longest first. Times are \
+        of all threads, divided by the threads, so that with "waiting" they add up to the step; \
+        "of bound" is the share of what the machine's multiply-adds and bandwidth allow.
+        """)
 
     @OptionGroup var arguments: BenchArguments
 
@@ -172,8 +177,8 @@ extension Bench {
       }
       if let rounds = arguments.rounds { bench.rounds = rounds }
       let printer = BenchPrinter(json: arguments.json)
-      _ = try arguments.begin(printer, threads: threads)
-      try bench.run(printer.print)
+      let peaks = try arguments.begin(printer, threads: threads)
+      try bench.run(peaks, printer.print)
     }
   }
 
