@@ -19,7 +19,7 @@ public struct StepBench: Sendable {
   /// WRN-22-2.
   public init() {}
 
-  /// Measures: first whole steps, then, with a clock, where their time goes.
+  /// Measures whole steps, and in others, with a clock, where their time goes.
   ///
   /// The first result is the step's with the sums of all stages, then come its layers, the longest
   /// first.
@@ -33,16 +33,9 @@ public struct StepBench: Sendable {
     let trainer = try Trainer(
       configuration, options: options, data: TrainingData(train: data, test: data))
     for _ in 0..<4 { try trainer.trainNextBatch() }
-    var (steps, updates): ([Double], [Double]) = ([], [])
-    while steps.count < rounds {
-      var moved = true
-      let time = try seconds { () throws(RigLError) in
-        moved = try trainer.trainNextBatch().movedWeights
-      }
-      if moved { steps.append(time) } else { updates.append(time) }
-    }
-    let peakMemory = peakMemoryBytes()
-    let breakdown = try StepBreakdown(of: trainer, rounds: rounds, peaks)
+    let (plain, clocked) = try measure(trainer)
+    let breakdown = StepBreakdown(
+      clocked.clock, steps: clocked.steps, updates: clocked.updates, peaks)
 
     var record = Record("step")
     record.add("case", .text(preset), title: "preset")
@@ -53,16 +46,47 @@ public struct StepBench: Sendable {
       title: "density")
     record.add("connections", .integer(trainer.model.connections))
     record.add("threads", .integer(threads), title: "threads")
-    record.add("step_ms", .number(median(steps) * 1e3), title: "step ms")
-    record.add(
-      "update_ms", updates.isEmpty ? .none : .number(median(updates) * 1e3), title: "update ms")
-    record.add("samples_per_second", .number(Double(configuration.batchSize) / median(steps)))
-    record.add("peak_memory_bytes", peakMemory.map { .integer($0) } ?? .none)
-    record.add("rounds", .integer(rounds))
+    let step = median(plain.steps)
+    record.add("step_ms", .number(step * 1e3), title: "step ms")
+    let update = plain.updates.isEmpty ? nil : median(plain.updates)
+    record.add("update_ms", update.map { .number($0 * 1e3) } ?? .none, title: "update ms")
+    record.add("samples_per_second", .number(Double(configuration.batchSize) / step))
+    record.add("peak_memory_bytes", peakMemoryBytes().map { .integer($0) } ?? .none)
+    record.add("rounds", .integer(plain.steps.count))
     breakdown.addTotals(to: &record)
     try report(record)
     for stage in breakdown.stageTable { try report(stage) }
     for layer in breakdown.layers { try report(layer) }
+  }
+
+  /// Seconds of weight steps and of updates.
+  private typealias Times = (steps: [Double], updates: [Double])
+  private typealias ClockedTimes = (clock: StageClock, steps: [StageTimes], updates: [StageTimes])
+
+  /// Takes steps without a clock and with one, in turns, three batches at a time: two weight steps,
+  /// and an update if there are any.
+  private func measure(_ trainer: Trainer) throws(RigLError) -> (Times, ClockedTimes) {
+    var plain: Times = ([], [])
+    var clocked: ClockedTimes = (StageClock(for: trainer.step), [], [])
+    defer { trainer.step.clock = nil }
+    while clocked.steps.count < rounds {
+      trainer.step.clock = nil
+      for _ in 0..<3 {
+        var moved = true
+        let time = try seconds { () throws(RigLError) in
+          moved = try trainer.trainNextBatch().movedWeights
+        }
+        if moved { plain.steps.append(time) } else { plain.updates.append(time) }
+      }
+      trainer.step.clock = clocked.clock
+      for _ in 0..<3 {
+        clocked.clock.start()
+        let moved = try trainer.trainNextBatch().movedWeights
+        let times = clocked.clock.stop()
+        if moved { clocked.steps.append(times) } else { clocked.updates.append(times) }
+      }
+    }
+    return (plain, clocked)
   }
 
   /// The preset's, with a topology update every third batch.

@@ -9,18 +9,9 @@ struct StepBreakdown {
   private let update: StageTimes?
   private let rounds: Int
 
-  /// Takes `rounds` weight steps, and the updates between them, with a clock.
-  init(of trainer: Trainer, rounds: Int, _ peaks: Peaks) throws(RigLError) {
-    let clock = StageClock(for: trainer.step)
-    (self.clock, self.peaks, self.rounds) = (clock, peaks, rounds)
-    trainer.step.clock = clock
-    defer { trainer.step.clock = nil }
-    var (steps, updates): ([StageTimes], [StageTimes]) = ([], [])
-    while steps.count < rounds {
-      clock.start()
-      let moved = try trainer.trainNextBatch().movedWeights
-      if moved { steps.append(clock.stop()) } else { updates.append(clock.stop()) }
-    }
+  /// Of some weight steps and updates that a clock has measured.
+  init(_ clock: StageClock, steps: [StageTimes], updates: [StageTimes], _ peaks: Peaks) {
+    (self.clock, self.peaks, rounds) = (clock, peaks, steps.count)
     step = StepBreakdown.middle(of: steps)
     update = updates.isEmpty ? nil : StepBreakdown.middle(of: updates)
   }
@@ -84,7 +75,7 @@ struct StepBreakdown {
   /// Adds the sums over all layers.
   func addTotals(to record: inout Record) {
     record.add("clocked_rounds", .integer(rounds))
-    record.add("clocked_step_ms", .number(step.total * 1e3))
+    record.add("clocked_step_ms", .number(step.total * 1e3), title: "with clock")
     record.add("clocked_update_ms", update.map { .number($0.total * 1e3) } ?? .none)
     record.add("stages", stages(step, clock.parts.indices))
     record.add("update_stages", update.map { stages($0, clock.parts.indices) } ?? .none)
@@ -176,15 +167,16 @@ extension StepPart {
 }
 
 extension Peaks {
-  /// The least time of a stage: its multiply-adds, or its bytes, whatever takes longer. What was just
-  /// touched may still be in a cache that is large enough for it; what was touched a pass ago, only
-  /// if the cache holds all that a step touches.
+  /// The least time of a stage: its multiply-adds, or its bytes, whatever takes longer. A cache may
+  /// still have what was just touched, if all that passes by is a quarter of it at most, and what was
+  /// touched a pass ago, if it holds all that a step touches; else bytes come from main memory.
   public func bound(_ work: StageWork, footprint: Double) -> Double {
-    func seconds(_ bytes: Double, within set: Double) -> Double {
+    func seconds(_ bytes: Double, passingBy set: Double) -> Double {
       bytes / bandwidth(of: level(holding: Int(set)))
     }
     return max(
       work.flops / flops,
-      seconds(work.nearBytes, within: work.nearSet) + seconds(work.farBytes, within: footprint))
+      seconds(work.nearBytes, passingBy: 4 * work.nearSet)
+        + seconds(work.farBytes, passingBy: footprint))
   }
 }

@@ -124,7 +124,7 @@ struct StagePlan {
     add(block.main, input, needsGradient: needsGradient)
     add(block.shortcut, input, needsGradient: needsGradient)
     let place = add(StagePlan.name(of: block), .join, .join, block)
-    parts[place].work[.join] = counts.work(of: block, from: input, to: output)
+    parts[place].work[.join] = counts.work(ofBlock: block, from: input, to: output)
     // The last convolution's output is the block's, if it writes the sum.
     if block.joinsOutput == nil { footprint += counts.bytes(of: output) }
   }

@@ -38,7 +38,7 @@ struct StepCounts {
     let groups = padded / lanes
     let gradientParts = Double(Bands(groups: groups, bands: geometry.backwardBands).parts)
 
-    var work: [StepStage: StageWork] = [:]
+    var work = LayerWork()
     work[.forwardPack] = StageWork(near: read)
     work[.forwardKernel] = StageWork(flops: flops, far: list)
     work[.forwardUnpack] = StageWork(near: output, far: addsShortcut ? output : 0)
@@ -59,7 +59,7 @@ struct StepCounts {
       work[.growth] = StageWork(
         flops: 2 * Double(sparse.positions) * positions, near: output, far: folded + read)
     }
-    return work
+    return work.stages
   }
 
   // MARK: - Linear layers
@@ -72,12 +72,12 @@ struct StepCounts {
     let list = count * (layer.connections == nil ? 4 : 8)
     // ReLU's and dropout's gradients look at the output.
     let masked = (layer as? any EpilogueLayer)?.epilogue.relu == true ? y : 0
-    var work: [StepStage: StageWork] = [:]
+    var work = LayerWork()
     work[.forwardKernel] = StageWork(flops: flops, near: x + y, far: list)
     work[.backwardKernel] = StageWork(
       flops: makesInputGradient ? 2 * flops : flops,
       near: y + (makesInputGradient ? x : 0) + 4 * count, far: x + masked + list)
-    guard let sparse = layer.connections else { return work }
+    guard let sparse = layer.connections else { return work.stages }
     let bands = GroupBands(
       groups: padded / lanes, lanes: lanes, channels: layer.inputs + layer.outputs)
     if bands.areShared {
@@ -86,12 +86,12 @@ struct StepCounts {
     work[.forwardWeights] = StageWork(far: 12 * count)
     work[.growth] = StageWork(
       flops: 2 * Double(sparse.positions) * Double(samples), near: y, far: x)
-    return work
+    return work.stages
   }
 
   // MARK: - Passes of their own
 
-  func work(of block: Residual, from input: SampleShape, to output: SampleShape) -> StageWork {
+  func work(ofBlock block: Residual, from input: SampleShape, to output: SampleShape) -> StageWork {
     let (x, y) = (bytes(of: input), bytes(of: output))
     let (mainNorm, shortcutNorm) = (block.main.trailingNorm, block.shortcut.trailingNorm)
     var work = StageWork()
@@ -128,6 +128,29 @@ struct StepCounts {
     }
     forward.add(backward)
     return forward
+  }
+}
+
+/// The work of a layer with weights, while it is put together.
+private struct LayerWork {
+  private var own: [StepStage: StageWork] = [:]
+
+  subscript(stage: StepStage) -> StageWork? {
+    get { own[stage] }
+    set { own[stage] = newValue }
+  }
+
+  /// The work, with what passes through the caches in each direction.
+  var stages: [StepStage: StageWork] {
+    var stages = own
+    for pass in [
+      [StepStage.forwardPack, .forwardKernel, .forwardUnpack],
+      [.backwardPack, .backwardKernel, .backwardUnpack, .gradientJoin, .growth],
+    ] {
+      let set = pass.reduce(0) { $0 + ($1 == .growth ? 0 : own[$1]?.bytes ?? 0) }
+      for stage in pass { stages[stage]?.nearSet = set }
+    }
+    return stages
   }
 }
 

@@ -77,7 +77,8 @@ public struct StageWork: Hashable, Sendable {
   public var nearBytes = 0.0
   /// Bytes that were last touched a whole pass or a step ago.
   public var farBytes = 0.0
-  /// The most near bytes of one pass over them.
+  /// Bytes that pass by until the near ones are touched again: all that the layer touches in one
+  /// direction.
   public var nearSet = 0.0
 
   /// No work.
