@@ -84,17 +84,17 @@ import Testing
         let has =
           isConvolution
           || (layer.name == "fc" && [.forwardKernel, .backwardKernel].contains(stage))
-        #expect(step[part, stage] > 0 == has, "\(layer.name) \(stage)")
+        #expect((step[part, stage] > 0) == has, "\(layer.name) \(stage)")
       }
       #expect(step[part, .growth] == 0)
-      #expect(update[part, .growth] > 0 == (isSparse || layer.name == "fc"), "\(layer.name)")
-      #expect(update[part, .rewiring] > 0 == (isSparse || layer.name == "fc"), "\(layer.name)")
-      #expect(step[part, .optimizer] > 0 == (layer.shape != nil || layer.name == "parameters"))
+      #expect((update[part, .growth] > 0) == (isSparse || layer.name == "fc"), "\(layer.name)")
+      #expect((update[part, .rewiring] > 0) == (isSparse || layer.name == "fc"), "\(layer.name)")
+      #expect((step[part, .optimizer] > 0) == (layer.shape != nil || layer.name == "parameters"))
       #expect(update[part, .optimizer] == 0)
-      #expect(step[part, .pooling] > 0 == (layer.name == "global-pool"))
-      #expect(step[part, .join] > 0 == layer.name.hasSuffix(" sum"))
-      #expect(step[part, .loss] > 0 == (layer.name == "loss"))
-      #expect(step[part, .batch] > 0 == (layer.name == "batch"))
+      #expect((step[part, .pooling] > 0) == (layer.name == "global-pool"))
+      #expect((step[part, .join] > 0) == layer.name.hasSuffix(" sum"))
+      #expect((step[part, .loss] > 0) == (layer.name == "loss"))
+      #expect((step[part, .batch] > 0) == (layer.name == "batch"))
     }
   }
 
