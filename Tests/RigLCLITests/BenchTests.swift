@@ -47,7 +47,7 @@ import Testing
     #expect((layer["stages"] as? [String: Any])?["backward_pack"] != nil)
   }
 
-  @Test(arguments: [60, 80, 100]) func tablesFit(columns: Int) throws {
+  @Test(arguments: [60, 100]) func tablesFit(columns: Int) throws {
     let outcome = try Rigl.run(Self.arguments, environment: ["COLUMNS": "\(columns)"])
     #expect(outcome.status == 0, "\(outcome.errors)")
     for line in outcome.output.split(separator: "\n") { #expect(line.count <= columns, "\(line)") }

@@ -59,8 +59,8 @@ import Testing
           #expect(times[part, stage] >= -1e-9, "\(clock.parts[part].name) \(stage)")
         }
       }
-      // One thread never waits.
-      if threads == 1 { #expect(times.sum(of: .waiting).magnitude < 1e-9) }
+      // One thread never waits, but for going from one chunk to the next.
+      if threads == 1 { #expect(times.sum(of: .waiting) < 0.05 * times.total) }
     }
   }
 
@@ -79,16 +79,17 @@ import Testing
     ]
     for (part, layer) in clock.parts.enumerated() {
       let isConvolution = layer.shape?.count == 4
-      let isSparse = isConvolution && layer.name != "conv1" && layer.connections != nil
+      let isSparse = trainer.model.sparseLayers.contains { $0.name == layer.name }
+      let isFirst = layer.name == "conv1"
       for stage in inBands {
+        let isKernel = stage == .forwardKernel || stage == .backwardKernel
         let has =
-          isConvolution
-          || (layer.name == "fc" && [.forwardKernel, .backwardKernel].contains(stage))
+          isConvolution ? !(isFirst && stage == .backwardUnpack) : layer.name == "fc" && isKernel
         #expect((step[part, stage] > 0) == has, "\(layer.name) \(stage)")
       }
       #expect(step[part, .growth] == 0)
-      #expect((update[part, .growth] > 0) == (isSparse || layer.name == "fc"), "\(layer.name)")
-      #expect((update[part, .rewiring] > 0) == (isSparse || layer.name == "fc"), "\(layer.name)")
+      #expect((update[part, .growth] > 0) == isSparse, "\(layer.name)")
+      #expect((update[part, .rewiring] > 0) == isSparse, "\(layer.name)")
       #expect((step[part, .optimizer] > 0) == (layer.shape != nil || layer.name == "parameters"))
       #expect(update[part, .optimizer] == 0)
       #expect((step[part, .pooling] > 0) == (layer.name == "global-pool"))

@@ -39,7 +39,7 @@ public final class StageClock {
     parts = plan.parts
     footprint = plan.footprint
     threads = step.pass.pool.threads
-    let count = StageClock.header + parts.count * (1 + StepStage.allCases.count)
+    let count = StageClock.header + parts.count * (1 + StepStage.count)
     // Two threads' sums share no pair of cache lines.
     stride = count.roundedUp(to: 16)
     sums = AlignedBuffer(count: threads * stride)
@@ -64,7 +64,7 @@ public final class StageClock {
   public func stop() -> StageTimes {
     move(to: plan.rest, .other)
     let scale = 1e-9 / Double(threads)
-    let stages = StepStage.allCases.count
+    let stages = StepStage.count
     var seconds = [Double](repeating: 0, count: parts.count * stages)
     for part in parts.indices {
       var occupied = 0
@@ -174,7 +174,7 @@ public final class StageClock {
   private var base: Int { StageClock.header + parts.count }
 
   private func cell(_ part: Int, _ stage: StepStage) -> Int {
-    part * StepStage.allCases.count + stage.rawValue
+    part * StepStage.count + stage.rawValue
   }
 
   /// Nanoseconds of a clock that never goes back.

@@ -39,6 +39,9 @@ public enum StepStage: Int, CaseIterable, Sendable {
   /// Threads have nothing to do: others are not done yet, or one alone works.
   case waiting
 
+  /// The number of stages; `allCases` would make an array each time.
+  static let count = allCases.count
+
   /// The name in reports: "forward_pack".
   public var name: String {
     switch self {
@@ -126,11 +129,11 @@ public struct StageTimes: Sendable {
   /// The seconds that a part spent in a stage: of all threads, divided by the threads. Over all parts
   /// and stages, waiting included, they add up to ``total``.
   public subscript(part: Int, stage: StepStage) -> Double {
-    seconds[part * StepStage.allCases.count + stage.rawValue]
+    seconds[part * StepStage.count + stage.rawValue]
   }
 
   /// The number of parts.
-  public var parts: Int { seconds.count / StepStage.allCases.count }
+  public var parts: Int { seconds.count / StepStage.count }
 
   /// The seconds of a stage over all parts.
   public func sum(of stage: StepStage) -> Double {

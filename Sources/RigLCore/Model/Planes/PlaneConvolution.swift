@@ -204,8 +204,8 @@ final class PlaneConvolution {
         activationGradient: inputGradient == nil ? nil : activationGradient,
         weightGradient: weightGradient,
         accumulate: !isFirst || (part == 0 && work.pass.accumulatesGradients))
-      clock?.enter(.backwardUnpack, worker)
       if let inputGradient {
+        clock?.enter(.backwardUnpack, worker)
         unsafe unpackGradient(
           into: inputGradient, work.input, group: group, firstSubRow: first, rows, activation,
           activationGradient, part: part)
