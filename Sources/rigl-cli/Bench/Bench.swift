@@ -135,10 +135,11 @@ extension Bench {
       commandName: "step",
       abstract: "A whole training step of a preset's network on its nominal input.",
       discussion: """
-        Samples are noise of the shape that the network was published for. Further rounds, with a \
-        clock, say where the time goes: first by stage, then by layer, the longest first. Times are \
-        of all threads, divided by the threads, so that with "waiting" they add up to the step; \
-        "of bound" is the share of what the machine's multiply-adds and bandwidth allow.
+        Samples are noise of the shape that the network was published for. Every second round has a \
+        clock that says where the time goes, first by stage, then by layer, the longest first. Times \
+        are of all threads, divided by the threads; with "waiting" they add up to the step. "of \
+        bound" is the share of what multiply-adds and main memory allow, above 1 where caches kept \
+        more than is assumed.
         """)
 
     @OptionGroup var arguments: BenchArguments
