@@ -47,12 +47,8 @@ public final class ThreadPool {
     _ body: @escaping (_ context: Context, _ chunk: Int, _ worker: Int) -> Void
   ) {
     guard let clock else { return share(chunks, with: context, body) }
-    share(chunks, with: (context, body, clock)) { timed, chunk, worker in
-      let (context, body, clock) = timed
-      clock.beginChunk(worker)
-      body(context, chunk, worker)
-      clock.endChunk(worker)
-    }
+    let timed = TimedBody(context: context, body: body, clock: clock)
+    share(chunks, with: timed) { timed, chunk, worker in timed.run(chunk, worker) }
     clock.endJob()
   }
 
@@ -86,6 +82,19 @@ public final class ThreadPool {
     withoutActuallyEscaping(body) { body in
       run(chunks: chunks, with: ()) { _, chunk, worker in body(chunk, worker) }
     }
+  }
+}
+
+/// A job with a clock; a tuple would wrap the closure, which allocates.
+private struct TimedBody<Context> {
+  let context: Context
+  let body: (_ context: Context, _ chunk: Int, _ worker: Int) -> Void
+  let clock: StageClock
+
+  func run(_ chunk: Int, _ worker: Int) {
+    clock.beginChunk(worker)
+    body(context, chunk, worker)
+    clock.endChunk(worker)
   }
 }
 
