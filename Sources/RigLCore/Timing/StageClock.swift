@@ -8,8 +8,7 @@ import Foundation
 ///     let times = step.clock?.stop()
 ///
 /// A thread is always at some stage of some part, or waits; each change of stage reads the time
-/// once and adds what has passed to a sum of the thread's own. All sums are reserved here: a step
-/// with a clock allocates nothing either.
+/// once and adds what has passed to a sum of the thread's own. All sums are reserved here.
 @safe
 public final class StageClock {
   /// The layers in order, then what belongs to no layer.
