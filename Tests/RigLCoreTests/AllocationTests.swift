@@ -83,8 +83,9 @@ struct AllocationTests {
     #expect(allocations == 0)
   }
 
-  /// Nor does one of a network on planes.
-  @Test(arguments: [1, 2]) func aStepOfConvolutionsAllocatesNothing(threads: Int) throws {
+  /// Nor does one of a network on planes, with a clock or without.
+  @Test(arguments: [1, 2], [false, true])
+  func aStepOfConvolutionsAllocatesNothing(threads: Int, hasClock: Bool) throws {
     var configuration = Self.configuration()
     configuration.layerSparsities = [:]
     configuration.batchSize = 40
@@ -94,11 +95,15 @@ struct AllocationTests {
     let trainer = try Trainer(
       configuration, options: options, network: WRN(depth: 10, width: 1),
       data: TrainingData(train: images, test: images))
+    if hasClock { trainer.step.clock = StageClock(for: trainer.step) }
     for _ in 0..<6 { try trainer.trainNextBatch() }
     watchThreads(of: trainer.pool, true)
     defer { watchThreads(of: trainer.pool, false) }
     let before = allocation_counter_total()
-    for _ in 0..<12 { try trainer.trainNextBatch() }
+    for _ in 0..<12 {
+      trainer.step.clock?.start()
+      try trainer.trainNextBatch()
+    }
     let allocations = allocation_counter_total() - before
     #expect(allocations == 0)
   }

@@ -19,18 +19,12 @@ public struct StepBench: Sendable {
   /// WRN-22-2.
   public init() {}
 
-  /// Measures.
-  public func run(_ report: (Record) throws -> Void) throws {
-    var configuration = try Preset.find(preset).configuration
-    configuration.take(density: density, distribution: distribution)
-    if let batch { configuration.batchSize = batch }
-    configuration.accumulation = 1
-    configuration.validation = 0
-    // Every third batch moves connections.
-    (configuration.updateInterval, configuration.updateBegin) = (2, 2)
-    configuration.updateForever = true
-    configuration.updateEnd = nil
-    configuration.annealing = .constant
+  /// Measures whole steps, and in others, with a clock, where their time goes.
+  ///
+  /// The first result is the step's with the sums of all stages, then come its layers, the longest
+  /// first.
+  public func run(_ peaks: Peaks, _ report: (Record) throws -> Void) throws {
+    let configuration = try configuration()
     let published = try NetworkName(configuration.network).published
     let data = Noise(
       count: configuration.batchSize, sampleShape: published.input, classes: published.classes)
@@ -39,14 +33,10 @@ public struct StepBench: Sendable {
     let trainer = try Trainer(
       configuration, options: options, data: TrainingData(train: data, test: data))
     for _ in 0..<4 { try trainer.trainNextBatch() }
-    var (steps, updates): ([Double], [Double]) = ([], [])
-    while steps.count < rounds {
-      var moved = true
-      let time = try seconds { () throws(RigLError) in
-        moved = try trainer.trainNextBatch().movedWeights
-      }
-      if moved { steps.append(time) } else { updates.append(time) }
-    }
+    let (plain, clocked) = try measure(trainer)
+    let breakdown = StepBreakdown(
+      clocked.clock, steps: clocked.steps, updates: clocked.updates, peaks)
+
     var record = Record("step")
     record.add("case", .text(preset), title: "preset")
     record.add("batch", .integer(configuration.batchSize), title: "batch")
@@ -56,13 +46,61 @@ public struct StepBench: Sendable {
       title: "density")
     record.add("connections", .integer(trainer.model.connections))
     record.add("threads", .integer(threads), title: "threads")
-    record.add("step_ms", .number(median(steps) * 1e3), title: "step ms")
-    record.add(
-      "update_ms", updates.isEmpty ? .none : .number(median(updates) * 1e3), title: "update ms")
-    record.add("samples_per_second", .number(Double(configuration.batchSize) / median(steps)))
+    let step = median(plain.steps)
+    record.add("step_ms", .number(step * 1e3), title: "step ms")
+    let update = plain.updates.isEmpty ? nil : median(plain.updates)
+    record.add("update_ms", update.map { .number($0 * 1e3) } ?? .none, title: "update ms")
+    record.add("samples_per_second", .number(Double(configuration.batchSize) / step))
     record.add("peak_memory_bytes", peakMemoryBytes().map { .integer($0) } ?? .none)
-    record.add("rounds", .integer(rounds))
+    record.add("rounds", .integer(plain.steps.count))
+    breakdown.addTotals(to: &record)
     try report(record)
+    for stage in breakdown.stageTable { try report(stage) }
+    for layer in breakdown.layers { try report(layer) }
+  }
+
+  /// Seconds of weight steps and of updates.
+  private typealias Times = (steps: [Double], updates: [Double])
+  private typealias ClockedTimes = (clock: StageClock, steps: [StageTimes], updates: [StageTimes])
+
+  /// Takes steps without a clock and with one, in turns, three batches at a time: two weight steps,
+  /// and an update if there are any.
+  private func measure(_ trainer: Trainer) throws(RigLError) -> (Times, ClockedTimes) {
+    var plain: Times = ([], [])
+    var clocked: ClockedTimes = (StageClock(for: trainer.step), [], [])
+    defer { trainer.step.clock = nil }
+    while clocked.steps.count < rounds {
+      trainer.step.clock = nil
+      for _ in 0..<3 {
+        var moved = true
+        let time = try seconds { () throws(RigLError) in
+          moved = try trainer.trainNextBatch().movedWeights
+        }
+        if moved { plain.steps.append(time) } else { plain.updates.append(time) }
+      }
+      trainer.step.clock = clocked.clock
+      for _ in 0..<3 {
+        clocked.clock.start()
+        let moved = try trainer.trainNextBatch().movedWeights
+        let times = clocked.clock.stop()
+        if moved { clocked.steps.append(times) } else { clocked.updates.append(times) }
+      }
+    }
+    return (plain, clocked)
+  }
+
+  /// The preset's, with a topology update every third batch.
+  private func configuration() throws(RigLError) -> Configuration {
+    var configuration = try Preset.find(preset).configuration
+    configuration.take(density: density, distribution: distribution)
+    if let batch { configuration.batchSize = batch }
+    configuration.accumulation = 1
+    configuration.validation = 0
+    (configuration.updateInterval, configuration.updateBegin) = (2, 2)
+    configuration.updateForever = true
+    configuration.updateEnd = nil
+    configuration.annealing = .constant
+    return configuration
   }
 
   /// Random samples of a shape, a batch of them.

@@ -10,6 +10,10 @@ public struct Record: Sendable {
     case number(Double)
     /// Several measurements.
     case numbers([Double])
+    /// Several counts.
+    case integers([Int])
+    /// Values with names of their own; only in JSON.
+    indirect case object([Field])
     /// Whether something holds.
     case flag(Bool)
     /// Nothing that could be said.
@@ -24,6 +28,13 @@ public struct Record: Sendable {
     public let value: Value
     /// The head of its column in a table; nil if it is only in JSON.
     public let title: String?
+    /// The longest text of its column, as far as it is known before the rows to come.
+    public let width: Int
+
+    /// A value with its name.
+    public init(_ key: String, _ value: Value, title: String? = nil, width: Int = 0) {
+      (self.key, self.value, self.title, self.width) = (key, value, title, width)
+    }
   }
 
   /// How people should see a result.
@@ -38,17 +49,20 @@ public struct Record: Sendable {
   public private(set) var fields: [Field]
   /// How people should see it.
   public let layout: Layout
+  /// Whether it only says again, in a table, what another result has in JSON.
+  public let isOnlyForPeople: Bool
 
   /// A result of a benchmark, which becomes the first field.
-  public init(_ bench: String, layout: Layout = .row) {
-    fields = [Field(key: "bench", value: .text(bench), title: nil)]
+  public init(_ bench: String, layout: Layout = .row, isOnlyForPeople: Bool = false) {
+    fields = [Field("bench", .text(bench))]
     self.layout = layout
+    self.isOnlyForPeople = isOnlyForPeople
   }
 
   /// Adds a value.
-  public mutating func add(_ key: String, _ value: Value, title: String? = nil) {
+  public mutating func add(_ key: String, _ value: Value, title: String? = nil, width: Int = 0) {
     precondition(!fields.contains { $0.key == key }, "record: two values are called \(key)")
-    fields.append(Field(key: key, value: value, title: title))
+    fields.append(Field(key, value, title: title, width: width))
   }
 
   /// The value of a name; nil if there is none.
@@ -59,10 +73,7 @@ public struct Record: Sendable {
 
 extension Record {
   /// The result as a JSON object on one line.
-  public var json: String {
-    let members = fields.map { "\(Record.quoted($0.key)): \($0.value.json)" }
-    return "{\(members.joined(separator: ", "))}"
-  }
+  public var json: String { Value.object(fields).json }
 
   fileprivate static func quoted(_ text: String) -> String {
     var quoted = "\""
@@ -89,6 +100,9 @@ extension Record.Value {
     case .number(let number): number.isFinite ? "\(number.rounded(toDigits: 6))" : "null"
     case .numbers(let numbers):
       "[\(numbers.map { Record.Value.number($0).json }.joined(separator: ", "))]"
+    case .integers(let integers): "[\(integers.map(String.init).joined(separator: ", "))]"
+    case .object(let fields):
+      "{\(fields.map { "\(Record.quoted($0.key)): \($0.value.json)" }.joined(separator: ", "))}"
     case .flag(let flag): String(flag)
     case .none: "null"
     }
@@ -101,8 +115,9 @@ extension Record.Value {
     case .integer(let integer): String(integer)
     case .number(let number): number.shortText
     case .numbers(let numbers): numbers.map(\.shortText).joined(separator: " ")
+    case .integers(let integers): integers.map(String.init).joined(separator: " ")
     case .flag(let flag): flag ? "yes" : "no"
-    case .none: "-"
+    case .none, .object: "-"
     }
   }
 }

@@ -12,6 +12,8 @@ public final class ThreadPool {
   private let pool: OpaquePointer
   /// Threads that take part, the caller's own included.
   public let threads: Int
+  /// Measures what the threads are at, where someone asks for it.
+  var clock: StageClock?
 
   /// Starts `threads - 1` threads; the caller is one.
   public init(threads: Int) throws(RigLError) {
@@ -44,24 +46,33 @@ public final class ThreadPool {
     chunks: Int, with context: Context,
     _ body: @escaping (_ context: Context, _ chunk: Int, _ worker: Int) -> Void
   ) {
-    if chunks <= 1 || threads == 1 {
-      for chunk in 0..<chunks { body(context, chunk, 0) }
-      return
-    }
     unsafe withUnsafePointer(to: context) { context in
       // Neither outlives the call, and C hands the same address back.
-      var job: any PoolJob = unsafe BodyAndContext(context: context, body: body)
-      let status = unsafe withUnsafeMutablePointer(to: &job) { job in
-        unsafe csk_pool_run(
-          pool, Int32(chunks),
-          { job, chunk, worker in
-            guard let job = unsafe job else { return }
-            unsafe job.assumingMemoryBound(to: (any PoolJob).self).pointee
-              .run(chunk: Int(chunk), worker: Int(worker))
-          }, job)
+      let job = unsafe BodyAndContext(context: context, body: body)
+      guard let clock else { return share(chunks, job) }
+      unsafe withUnsafePointer(to: job) { job in
+        share(chunks, unsafe TimedJob(job: job, clock: clock))
       }
-      precondition(status == csk_status_ok, "csk_pool_run returned \(status)")
+      clock.endJob()
     }
+  }
+
+  private func share(_ chunks: Int, _ job: some PoolJob) {
+    if chunks <= 1 || threads == 1 {
+      for chunk in 0..<chunks { job.run(chunk: chunk, worker: 0) }
+      return
+    }
+    var job: any PoolJob = job
+    let status = unsafe withUnsafeMutablePointer(to: &job) { job in
+      unsafe csk_pool_run(
+        pool, Int32(chunks),
+        { job, chunk, worker in
+          guard let job = unsafe job else { return }
+          unsafe job.assumingMemoryBound(to: (any PoolJob).self).pointee
+            .run(chunk: Int(chunk), worker: Int(worker))
+        }, job)
+    }
+    precondition(status == csk_status_ok, "csk_pool_run returned \(status)")
   }
 
   /// Calls `body(chunk, worker)` once for each chunk, as ``run(chunks:with:_:)`` does; allocates a
@@ -85,6 +96,19 @@ private struct BodyAndContext<Context>: PoolJob {
   let body: (_ context: Context, _ chunk: Int, _ worker: Int) -> Void
 
   func run(chunk: Int, worker: Int) { unsafe body(context.pointee, chunk, worker) }
+}
+
+/// A job whose chunks are timed. (A closure around it would hold its types, which allocates.)
+@safe
+private struct TimedJob<Job: PoolJob>: PoolJob {
+  let job: UnsafePointer<Job>
+  let clock: StageClock
+
+  func run(chunk: Int, worker: Int) {
+    clock.beginChunk(worker)
+    unsafe job.pointee.run(chunk: chunk, worker: worker)
+    clock.endChunk(worker)
+  }
 }
 
 extension ThreadPool {

@@ -110,6 +110,8 @@ final class GradientParts {
   /// Adds the first `parts` parts up into the layer's gradients.
   func join(_ parts: Int = GradientParts.count, pool: ThreadPool) {
     guard parts > 1 else { return }
+    let stage = pool.clock?.begin(.gradientJoin)
+    defer { if let stage { pool.clock?.begin(stage) } }
     let count = stride
     pool.run(chunks: count.dividedUp(by: 1 << 14), with: (self, count, parts)) { work, chunk, _ in
       let (own, count, parts) = work

@@ -6,7 +6,7 @@ public final class Sequential: Layer {
   /// The layers as given.
   public let layers: [any Layer]
   /// The layers that run: all but those that another applies.
-  private var stages: [any Layer] = []
+  private(set) var stages: [any Layer] = []
 
   /// Creates a layer of layers.
   public init(_ layers: [any Layer]) {
@@ -91,7 +91,10 @@ public final class Sequential: Layer {
   public func forward(_ input: Tensor, _ pass: Pass) throws(RigLError) -> Tensor {
     var activations = input
     // By index: without optimisation, iterating over an array allocates.
-    for place in 0..<stages.count { activations = try stages[place].forward(activations, pass) }
+    for place in 0..<stages.count {
+      pass.pool.clock?.enter(stages[place], isForward: true)
+      activations = try stages[place].forward(activations, pass)
+    }
     return activations
   }
 
@@ -102,6 +105,7 @@ public final class Sequential: Layer {
     while place > 0 {
       place -= 1
       guard let current = gradient else { return nil }
+      pass.pool.clock?.enter(stages[place], isForward: false)
       gradient = try stages[place].backward(current, pass)
     }
     return gradient

@@ -162,6 +162,8 @@ public final class SparseWeights {
   /// Brings ``forwardBase`` up to date.
   func refreshForwardWeights(_ pool: ThreadPool) {
     guard forwardIsStale else { return }
+    let stage = pool.clock?.begin(.forwardWeights)
+    defer { if let stage { pool.clock?.begin(stage) } }
     // A chunk takes some 8 µs, which a thread is just worth waking for.
     pool.run(chunks: count.dividedUp(by: 1 << 13), with: self) { weights, index, _ in
       let range = index << 13..<min((index + 1) << 13, weights.count)

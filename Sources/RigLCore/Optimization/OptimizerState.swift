@@ -35,12 +35,15 @@ public final class OptimizerState {
   ///   - learningRate: this step's.
   ///   - gradientScale: what gradients are multiplied with.
   public func step(learningRate: Double, gradientScale: Float, pool: ThreadPool) {
+    pool.clock?.enter(.optimizer)
+    defer { pool.clock?.enter(.other) }
     steps += 1
     let settings = StepSettings(
       learningRate: learningRate, gradientScale: gradientScale, number: steps)
-    pool.run(chunks: pieces.count, with: (self, settings)) { job, index, _ in
-      let (state, settings) = job
+    pool.run(chunks: pieces.count, with: (self, settings, pool.clock)) { job, index, worker in
+      let (state, settings, clock) = job
       let piece = state.pieces[index]
+      clock?.enter(parameter: piece.parameter, worker)
       state.optimizer.update(
         state.parameters[piece.parameter], slots: state.slots[piece.parameter],
         range: piece.range, settings: settings)
@@ -49,6 +52,7 @@ public final class OptimizerState {
 
   /// The Euclidean norm of all gradients together, summed in double piece by piece.
   public func gradientNorm(pool: ThreadPool) -> Double {
+    pool.clock?.enter(.optimizer)
     pool.run(chunks: pieces.count, with: self) { state, index, _ in
       let piece = state.pieces[index]
       unsafe state.pieceSums.base[index] =

@@ -79,6 +79,8 @@ final class DenseGradient {
     let (input, outputGradient) = (operands.input, operands.outputGradient)
     convolution = operands.convolution
     self.outputGradient = outputGradient
+    let stage = pool.clock?.begin(.growth)
+    defer { if let stage { pool.clock?.begin(stage) } }
     if let shape = convolution?.geometry.shape {
       (inputs, outputs) = (shape.inputs * shape.taps, shape.outputs)
       let rows = DenseGradient.convolutionRows(outputs: outputs, threads: pool.threads)
@@ -112,6 +114,8 @@ final class DenseGradient {
     _ order: TopSelection.Order, count: Int, csr: borrowing CSR,
     isKept: borrowing AlignedBuffer<Bool>
   ) -> UnsafeBufferPointer<Int64>? {
+    let stage = pool.clock?.begin(.growth)
+    defer { if let stage { pool.clock?.begin(stage) } }
     selection.begin(order, count: count)
     for index in 0..<workers.count {
       workers[index].part.begin()

@@ -14,6 +14,7 @@ final class TopologyUpdater: ConnectionMover {
   /// Nil if no layer is sparse: then an update moves nothing, but consumes its batch all the same.
   private let update: LayerUpdate?
   private let newWeight: NewConnectionWeight
+  private let pool: ThreadPool
   /// Whether a weight step follows on the same batch, which then needs the weights' gradients.
   private let updatesGradients: Bool
   private let seed: UInt64
@@ -33,6 +34,7 @@ final class TopologyUpdater: ConnectionMover {
     self.newWeight = newWeight
     self.updatesGradients = updatesGradients
     self.optimizer = optimizer
+    self.pool = pool
     self.seed = seed
     layers = model.sparseLayers
     last = schedule.initialLast
@@ -83,6 +85,7 @@ final class TopologyUpdater: ConnectionMover {
     let weights = layers[index]
     let count = UpdateSchedule.moved(of: weights.count, fraction: fraction)
     guard count > 0, let update else { return }
+    pool.clock?.enter(weights, .rewiring)
     update.begin(
       weights, layerIndex: index, step: step, batchesConsumed: batchesConsumed, gradient: operands)
     try method.move(count, in: update)

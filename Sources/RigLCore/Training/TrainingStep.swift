@@ -22,6 +22,12 @@ public final class TrainingStep {
   /// Batches drawn, those that topology updates consumed included.
   public internal(set) var batchesConsumed: UInt64 = 0
 
+  /// Measures where the time of steps goes, if someone wants to know; nil costs nothing.
+  public var clock: StageClock? {
+    get { pass.pool.clock }
+    set { pass.pool.clock = newValue }
+  }
+
   let topology: TopologyUpdater?
   let pass: Pass
   private let logitsGradient: Tensor
@@ -103,6 +109,7 @@ public final class TrainingStep {
 
     // batch → layers → loss
     let logits = try model.forward(batch.inputs, pass)
+    clock?.enter(.loss)
     let loss = try loss.evaluate(
       logits, labels: batch.labels, gradient: logitsGradient, outcome: outcome, pass: pass)
     guard loss.isFinite else { throw notFinite("loss is \(loss.magnitude)") }

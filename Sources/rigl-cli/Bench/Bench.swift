@@ -137,7 +137,13 @@ extension Bench {
     static let configuration = CommandConfiguration(
       commandName: "step",
       abstract: "A whole training step of a preset's network on its nominal input.",
-      discussion: "Samples are noise of the shape that the network was published for.")
+      discussion: """
+        Samples are noise of the shape that the network was published for. Every second round has a \
+        clock that says where the time goes, first by stage, then by layer, the longest first. Times \
+        are of all threads, divided by the threads; with "waiting" they add up to the step. "of \
+        bound" is the share of what multiply-adds and main memory allow, above 1 where caches kept \
+        more than is assumed.
+        """)
 
     @OptionGroup var arguments: BenchArguments
     @OptionGroup var network: BenchNetworkArguments
@@ -148,8 +154,8 @@ extension Bench {
       (bench.distribution, bench.threads) = (try network.rule(), network.threads)
       if let rounds = arguments.rounds { bench.rounds = rounds }
       let printer = BenchPrinter(json: arguments.json)
-      _ = try arguments.begin(printer, threads: bench.threads)
-      try bench.run(printer.print)
+      let peaks = try arguments.begin(printer, threads: bench.threads)
+      try bench.run(peaks, printer.print)
     }
   }
 

@@ -17,11 +17,11 @@ final class BenchPrinter {
   /// Prints a result.
   func print(_ record: Record) throws {
     if json {
-      try write(record.json)
+      if !record.isOnlyForPeople { try write(record.json) }
       return
     }
     let columns = record.fields.compactMap { field in
-      field.title.map { (title: $0, text: field.value.text) }
+      field.title.map { Column(title: $0, text: field.value.text, width: field.width) }
     }
     switch record.layout {
     case .list: try printList(columns)
@@ -29,16 +29,24 @@ final class BenchPrinter {
     }
   }
 
-  private func printRow(_ columns: [(title: String, text: String)]) throws {
-    var cells = columns.enumerated().map { index, column in
+  /// A cell with the head of its column.
+  private struct Column {
+    let title: String
+    let text: String
+    var width: Int
+  }
+
+  private func printRow(_ columns: [Column]) throws {
+    var cells = columns
+    for (index, cell) in cells.enumerated() {
       // Wide enough for the rows to come: the first column holds words.
-      let width = max(column.title.count, column.text.count, index == 0 ? 13 : 6)
-      return (title: column.title, text: column.text, width: width)
+      let least = index == 0 ? 13 : 6
+      cells[index].width = max(cell.title.count, cell.text.count, cell.width, least)
     }
     // The last columns say least. A table without most of them is worse than a list.
     while cells.count > 1, cells.reduce(-2, { $0 + $1.width + 2 }) > width { cells.removeLast() }
     if 2 * cells.count < columns.count { return try printList(columns) }
-    func line(_ text: ((title: String, text: String, width: Int)) -> String) -> String {
+    func line(_ text: (Column) -> String) -> String {
       let padded = cells.enumerated().map { index, cell in
         let space = String(repeating: " ", count: Swift.max(cell.width - text(cell).count, 0))
         return index == 0 ? text(cell) + space : space + text(cell)
@@ -54,7 +62,7 @@ final class BenchPrinter {
     try write(line { $0.text })
   }
 
-  private func printList(_ columns: [(title: String, text: String)]) throws {
+  private func printList(_ columns: [Column]) throws {
     titles = []
     let indent = (columns.map(\.title.count).max() ?? 0) + 2
     for column in columns {

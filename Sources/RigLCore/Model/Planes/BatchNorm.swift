@@ -108,6 +108,8 @@ extension BatchNorm {
   ///
   /// - Throws: `configuration` if a training batch has a single value a channel: it has no variance.
   func finishForward(parts: Int, values: Int, _ pass: Pass) throws(RigLError) {
+    let stage = pass.pool.clock?.begin(.normalization)
+    defer { if let stage { pass.pool.clock?.begin(stage) } }
     guard pass.isTraining else {
       if !isFolded { takeAverages() }
       return
@@ -154,6 +156,8 @@ extension BatchNorm {
   /// The gradients of γ and β, and the coefficients of the input's, once readers have summed the
   /// gradient dy and dy (x − mean) in `parts` parts.
   func finishBackward(parts: Int, _ pass: Pass) {
+    let stage = pass.pool.clock?.begin(.normalization)
+    defer { if let stage { pass.pool.clock?.begin(stage) } }
     for channel in 0..<channels {
       let (sum, product) = gradientSums.add(channel, parts: parts)
       let dGamma = product * inverse[channel]

@@ -61,7 +61,7 @@ final class PlaneConvolution {
       work, part, worker in
       let (layer, input, output, bands, pass) = work
       unsafe layer.forward(
-        part, of: bands, input, output, pass, scratch: pass.scratch(of: worker))
+        part, of: bands, input, output, pass, worker, scratch: pass.scratch(of: worker))
     }
     try outputNorm?.finishForward(parts: bands.parts, values: output.planeValues, pass)
     return output
@@ -69,19 +69,23 @@ final class PlaneConvolution {
 
   private func forward(
     _ part: Int, of bands: Bands, _ input: Tensor, _ output: Tensor, _ pass: Pass,
-    scratch: UnsafeMutablePointer<Float>
+    _ worker: Int, scratch: UnsafeMutablePointer<Float>
   ) {
     let statistics = pass.isTraining ? outputNorm?.statistics : nil
     statistics?.begin(part: part, values: outputValues(of: bands[part], bands))
     let (packed, product) = unsafe (scratch, scratch + geometry.packed.count)
     var starts = true
+    let clock = pass.pool.clock
     for item in bands[part] {
       let (group, band) = bands.place(item)
       let first = band * geometry.forwardRows
       let rows = min(geometry.forwardRows, geometry.output.height - first)
       let continues = item > bands[part].lowerBound && band > 0
+      clock?.enter(.forwardPack, worker)
       unsafe packInput(input, group: group, firstRow: first, continues: continues, into: packed)
+      clock?.enter(.forwardKernel, worker)
       unsafe kernel.forward(rows: rows, packed: packed, product: product)
+      clock?.enter(.forwardUnpack, worker)
       for row in 0..<rows {
         unsafe output.row(first + row, group: group).unpackOutput(
           product: product + row * geometry.product.rowStride,
@@ -169,7 +173,7 @@ final class PlaneConvolution {
       layer: self, bands: bands, input: input, output: output, gradient: outputGradient,
       parts: gradientParts, pass: pass)
     pass.pool.run(chunks: bands.parts, with: work) { work, part, worker in
-      unsafe work.layer.backward(part, work, scratch: work.pass.scratch(of: worker))
+      unsafe work.layer.backward(part, work, worker, scratch: work.pass.scratch(of: worker))
     }
     gradientParts.join(bands.parts, pool: pass.pool)
     if let bias { sumBias(bias, outputGradient, pass) }
@@ -188,9 +192,9 @@ final class PlaneConvolution {
   }
 
   private func backward(
-    _ part: Int, _ work: BackwardWork, scratch: UnsafeMutablePointer<Float>
+    _ part: Int, _ work: BackwardWork, _ worker: Int, scratch: UnsafeMutablePointer<Float>
   ) {
-    let bands = work.bands
+    let (bands, clock) = (work.bands, work.pass.pool.clock)
     let weightGradient = unsafe work.parts.bases(part).weight
     if !defersPrologue { prologue.norm?.gradientSums.begin(part: part, values: 0) }
     let gradient = unsafe scratch
@@ -201,15 +205,18 @@ final class PlaneConvolution {
       let first = band * geometry.backwardRows
       let rows = min(geometry.backwardRows, geometry.inputSubRows - first)
       let continues = item > bands[part].lowerBound && band > 0
+      clock?.enter(.backwardPack, worker)
       unsafe packGradient(work, group: group, firstSubRow: first, continues, into: gradient)
       unsafe packActivation(work.input, group: group, firstSubRow: first, rows, into: activation)
       let isFirst = item == bands[part].lowerBound
+      clock?.enter(.backwardKernel, worker)
       unsafe kernel.backward(
         rows: rows, gradient: gradient, activation: activation,
         activationGradient: activationGradient, wantsActivationGradient: inputGradient != nil,
         weightGradient: weightGradient,
         accumulate: !isFirst || (part == 0 && work.pass.accumulatesGradients))
       if let inputGradient {
+        clock?.enter(.backwardUnpack, worker)
         unsafe unpackGradient(
           into: inputGradient, work.input, group: group, firstSubRow: first, rows, activation,
           activationGradient, part: part)
@@ -296,6 +303,8 @@ final class PlaneConvolution {
 
   /// The bias's gradient: the sum of the output's over pixels and samples.
   private func sumBias(_ bias: Parameter, _ gradient: Tensor, _ pass: Pass) {
+    let stage = pass.pool.clock?.begin(.gradientJoin)
+    defer { if let stage { pass.pool.clock?.begin(stage) } }
     let rows = PlaneRows(of: gradient)
     pass.pool.run(chunks: rows.parts, with: (self, gradient, rows)) { work, part, _ in
       let (layer, gradient, rows) = work

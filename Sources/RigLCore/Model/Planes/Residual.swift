@@ -16,11 +16,11 @@ public final class Residual: Layer, PlaneWriter {
 
   var outputNorm: BatchNorm?
   var foldsNorm = false
-  private var shared = Prologue()
+  private(set) var shared = Prologue()
   /// The convolutions where the shortcut's gradient joins, and, if that is all there is to the sum,
   /// where the shortcut itself does.
-  private var joinsGradient: PlaneConvolution?
-  private var joinsOutput: PlaneConvolution?
+  private(set) var joinsGradient: PlaneConvolution?
+  private(set) var joinsOutput: PlaneConvolution?
   private var input: Tensor?
   private var output: Tensor?
   private var mainOutput: Tensor?
@@ -63,6 +63,10 @@ public final class Residual: Layer, PlaneWriter {
     }
     return sum
   }
+
+  /// Whether the shortcut is the input as it is, while the main branch reads it through what is
+  /// `before`.
+  var passesBy: Bool { shortcut.layers.isEmpty && !shared.isIdentity }
 
   /// The batch-norm that reads the block's input before anything else does.
   var leadingNorm: BatchNorm? { before.first as? BatchNorm }
@@ -131,6 +135,7 @@ public final class Residual: Layer, PlaneWriter {
     }
     guard let output else { preconditionFailure("Residual: forward before prepare") }
     let sum = try main.forward(input, pass)
+    pass.pool.clock?.enter(self, isForward: true)
     mainOutput = sum
     output.samples = input.samples
     let rows = PlaneRows(of: output)
@@ -164,9 +169,9 @@ public final class Residual: Layer, PlaneWriter {
     if !shortcut.layers.isEmpty { past = try shortcut.backward(gradient, pass) }
     // What came by the shortcut joins where the main branch's gradient is written; but what passed
     // by batch-norm and ReLU joins after them.
-    let passesBy = shortcut.layers.isEmpty && !shared.isIdentity
     joinsGradient?.addend = passesBy ? nil : past
     guard let result = try main.backward(gradient, pass) else { return nil }
+    pass.pool.clock?.enter(self, isForward: false)
     if passesBy || shared.norm != nil {
       result.applyNormGradient(
         shared.norm, input: input, addend: passesBy ? past : nil, into: result, pass)

@@ -1,0 +1,164 @@
+/// Counts what layers have to do in a step, from shapes.
+struct StepCounts {
+  private let samples: Int
+  /// Samples with the dead lanes of the last group, which are moved like the others.
+  private let padded: Int
+  private let lanes: Int
+
+  init(samples: Int, lanes: Int) {
+    self.samples = samples
+    self.lanes = lanes
+    padded = samples.dividedUp(by: lanes) * lanes
+  }
+
+  /// Bytes of a tensor of a batch.
+  func bytes(of shape: SampleShape) -> Double { Double(4 * padded * shape.count) }
+
+  // MARK: - Convolutions
+
+  /// - Parameters:
+  ///   - makesInputGradient: not for a network's first layer.
+  ///   - addsShortcut: whether the output is written together with a residual block's shortcut.
+  ///   - addsGradient: whether the input's gradient is, with the shortcut's.
+  func work(
+    of convolution: PlaneConvolution, makesInputGradient: Bool, addsShortcut: Bool,
+    addsGradient: Bool
+  ) -> [StepStage: StageWork] {
+    let (geometry, kernel) = (convolution.geometry, convolution.kernel)
+    let (input, output) = (bytes(of: geometry.input), bytes(of: geometry.output))
+    let read = input * geometry.shareOfRowsRead
+    let folded = convolution.foldsNorm ? output : 0
+    let count = Double(kernel.weight.count)
+    let positions = Double(samples * geometry.output.height * geometry.output.width)
+    // A multiply-add for each weight and output pixel; the borders' zeros count, too.
+    let flops = 2 * count * positions
+    let sparse = (kernel as? SparseBandKernel)?.weights
+    // A weight, and a connection's offset.
+    let list = count * (sparse == nil ? 4 : 8)
+    let groups = padded / lanes
+    let gradientParts = Double(Bands(groups: groups, bands: geometry.backwardBands).parts)
+
+    var work = LayerWork()
+    work[.forwardPack] = StageWork(near: read)
+    work[.forwardKernel] = StageWork(flops: flops, far: list)
+    work[.forwardUnpack] = StageWork(near: output, far: addsShortcut ? output : 0)
+    // The gradient of the output with batch-norm's gradient of its raw values, and the activations.
+    work[.backwardPack] = StageWork(near: output, far: folded + read)
+    work[.backwardKernel] = StageWork(
+      flops: makesInputGradient ? 2 * flops : flops, near: 4 * count * gradientParts, far: list)
+    if makesInputGradient {
+      work[.backwardUnpack] = StageWork(near: input, far: addsGradient ? input : 0)
+    }
+    // All parts are read and one is written; a bias is summed from the output's gradient.
+    let sums = gradientParts > 1 ? 4 * count * (gradientParts + 1) : 0
+    let biasRead = convolution.bias == nil ? 0 : output
+    if sums + biasRead > 0 { work[.gradientJoin] = StageWork(near: sums + biasRead) }
+    if let sparse {
+      // Value, source and copy.
+      work[.forwardWeights] = StageWork(far: 12 * count)
+      work[.growth] = StageWork(
+        flops: 2 * Double(sparse.positions) * positions, near: output, far: folded + read)
+    }
+    return work.stages
+  }
+
+  // MARK: - Linear layers
+
+  func work(ofLinear layer: any WeightLayer, makesInputGradient: Bool) -> [StepStage: StageWork] {
+    let x = Double(4 * padded * layer.inputs)
+    let y = Double(4 * padded * layer.outputs)
+    let count = Double(layer.weight.count)
+    let flops = 2 * count * Double(samples)
+    let list = count * (layer.connections == nil ? 4 : 8)
+    // ReLU's and dropout's gradients look at the output.
+    let masked = (layer as? any EpilogueLayer)?.epilogue.relu == true ? y : 0
+    var work = LayerWork()
+    work[.forwardKernel] = StageWork(flops: flops, near: x + y, far: list)
+    work[.backwardKernel] = StageWork(
+      flops: makesInputGradient ? 2 * flops : flops,
+      near: y + (makesInputGradient ? x : 0) + 4 * count, far: x + masked + list)
+    guard let sparse = layer.connections else { return work.stages }
+    let bands = GroupBands(
+      groups: padded / lanes, lanes: lanes, channels: layer.inputs + layer.outputs)
+    if bands.areShared {
+      work[.gradientJoin] = StageWork(near: 4 * count * Double(GradientParts.count + 1))
+    }
+    work[.forwardWeights] = StageWork(far: 12 * count)
+    work[.growth] = StageWork(
+      flops: 2 * Double(sparse.positions) * Double(samples), near: y, far: x)
+    return work.stages
+  }
+
+  // MARK: - Passes of their own
+
+  func work(ofBlock block: Residual, from input: SampleShape, to output: SampleShape) -> StageWork {
+    let (x, y) = (bytes(of: input), bytes(of: output))
+    let (mainNorm, shortcutNorm) = (block.main.trailingNorm, block.shortcut.trailingNorm)
+    var work = StageWork()
+    // Both branches are read, the sum is written.
+    if block.joinsOutput == nil { work.add(StageWork(near: 3 * y)) }
+    if block.foldsNorm { work.add(StageWork(near: 2 * y, far: y)) }
+    if block.relu || mainNorm != nil || shortcutNorm != nil {
+      let read = [block.relu, mainNorm != nil, shortcutNorm != nil].filter { $0 }.count
+      work.add(StageWork(near: 2 * y, far: Double(read) * y))
+    }
+    // What both branches share, and what passes by it.
+    if block.passesBy || block.shared.norm != nil {
+      let read = (block.shared.norm == nil ? 0 : x) + (block.passesBy ? x : 0)
+      work.add(StageWork(near: 2 * x, far: read))
+    }
+    return work
+  }
+
+  /// A layer without weights; nil for one of the user's own.
+  func work(of layer: any Layer, from input: SampleShape, to output: SampleShape) -> StageWork? {
+    let (x, y) = (bytes(of: input), bytes(of: output))
+    var (forward, backward) = (StageWork(near: x + y), StageWork(near: x + y))
+    switch layer {
+    case let pool as Pool2d:
+      // Which element was the largest takes a byte.
+      if pool.kind == .maximum { (forward.nearBytes, backward.farBytes) = (x + 1.25 * y, y / 4) }
+    case let pool as GlobalAveragePool: backward.farBytes = pool.prologue.isIdentity ? 0 : x
+    case is Flatten: break
+    case let apply as PlaneApply:
+      backward.farBytes = (apply.prologue.relu ? y : 0) + (apply.prologue.norm == nil ? 0 : x)
+    case let copy as PlaneCopy: backward.farBytes = copy.foldsNorm ? y : 0
+    case is ReLU, is Dropout: backward.farBytes = y
+    default: return nil
+    }
+    forward.add(backward)
+    return forward
+  }
+}
+
+/// The work of a layer with weights, while it is put together.
+private struct LayerWork {
+  private var own: [StepStage: StageWork] = [:]
+
+  subscript(stage: StepStage) -> StageWork? {
+    get { own[stage] }
+    set { own[stage] = newValue }
+  }
+
+  /// The work, with what passes through the caches in each direction.
+  var stages: [StepStage: StageWork] {
+    var stages = own
+    for pass in [
+      [StepStage.forwardPack, .forwardKernel, .forwardUnpack],
+      [.backwardPack, .backwardKernel, .backwardUnpack, .gradientJoin, .growth],
+    ] {
+      let set = pass.reduce(0) { $0 + ($1 == .growth ? 0 : own[$1]?.bytes ?? 0) }
+      for stage in pass { stages[stage]?.nearSet = set }
+    }
+    return stages
+  }
+}
+
+extension BandGeometry {
+  /// The share of the input's rows that packing reads: a kernel narrower than its stride passes over
+  /// some.
+  fileprivate var shareOfRowsRead: Double {
+    let read = (0..<input.height).filter { ($0 + shape.padding) % shape.stride < phases }
+    return Double(read.count) / Double(input.height)
+  }
+}
