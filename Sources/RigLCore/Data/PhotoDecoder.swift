@@ -57,6 +57,12 @@ final class PhotoDecoder {
   /// Whether a file begins as a JPEG or a PNG file does.
   static func isPhoto(_ file: [UInt8]) -> Bool { isPNG(file.span) || isJPEG(file.span) }
 
+  /// Whether a file's name says that it is a JPEG or PNG file.
+  static func isPhoto(named name: String) -> Bool {
+    let lowercased = name.lowercased()
+    return [".jpg", ".jpeg", ".png"].contains { lowercased.hasSuffix($0) }
+  }
+
   private static func isPNG(_ file: Span<UInt8>) -> Bool {
     file.count >= 8 && file[0] == 0x89 && file[1] == 0x50 && file[2] == 0x4E && file[3] == 0x47
   }

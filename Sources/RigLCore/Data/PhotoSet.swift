@@ -98,7 +98,7 @@ private final class PhotoFiles: Sendable {
     for (label, className) in classNames.enumerated() {
       let folder = "\(path)/\(className)"
       guard folderExists(at: folder) else { continue }
-      for name in try folderNames(at: folder) where PhotoFiles.isImage(name) {
+      for name in try folderNames(at: folder) where PhotoDecoder.isPhoto(named: name) {
         names.append(contentsOf: name.utf8)
         ends.append(names.count)
         labels.append(Int32(label))
@@ -118,10 +118,5 @@ private final class PhotoFiles: Sendable {
   func path(of sample: Int, className: String) -> String {
     let begin = sample == 0 ? 0 : ends[sample - 1]
     return "\(folder)/\(className)/\(String(decoding: names[begin..<ends[sample]], as: UTF8.self))"
-  }
-
-  private static func isImage(_ name: String) -> Bool {
-    let lowercased = name.lowercased()
-    return [".jpg", ".jpeg", ".png"].contains { lowercased.hasSuffix($0) }
   }
 }

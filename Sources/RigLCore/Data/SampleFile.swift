@@ -76,6 +76,9 @@ public struct SampleFile: Sendable {
     count = images.dimensions[0]
   }
 
+  /// Whether a file's name says that it is a picture, which is a single sample.
+  public static func isPicture(named path: String) -> Bool { PhotoDecoder.isPhoto(named: path) }
+
   private static func normalization(
     of run: SavedRun, _ name: String
   ) throws(RigLError) -> PixelNormalization {

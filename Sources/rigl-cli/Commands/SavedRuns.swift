@@ -12,10 +12,15 @@ struct RunArguments: ParsableArguments {
   var best = false
 
   /// Opens the run.
-  func open(threads: ThreadsArguments? = nil, _ printing: PrintingArguments) throws -> SavedRun {
+  func open(
+    threads: ThreadsArguments? = nil, batch: Int? = nil, foldsBatchNorm: Bool = false,
+    _ printing: PrintingArguments
+  ) throws -> SavedRun {
     var layers = try ConfigurationLayers()
     try threads?.apply(to: &layers)
-    let run = try SavedRun(folder, best: best, threads: layers.options.threads)
+    let run = try SavedRun(
+      folder, best: best, batch: batch, foldsBatchNorm: foldsBatchNorm,
+      threads: layers.options.threads)
     printing.warn(run.warnings)
     return run
   }
@@ -121,7 +126,9 @@ struct Predict: ParsableCommand {
   }
 
   func run() throws {
-    let saved = try source.open(threads: threads, printing)
+    // A picture is a file, and each file is looked at alone.
+    let batch = files.allSatisfy(SampleFile.isPicture(named:)) ? 1 : nil
+    let saved = try source.open(threads: threads, batch: batch, foldsBatchNorm: true, printing)
     // Goes out with the first samples, not before a mistake in them.
     var text = printing.json ? "" : header(saved)
     var number = 0
