@@ -52,6 +52,36 @@ import Testing
     }
   }
 
+  @Test(arguments: [1, 3]) func evaluate(batch: Int) throws {
+    var bench = EvaluateBench()
+    (bench.preset, bench.density, bench.batch, bench.rounds) = ("wrn-10-2", 0.1, batch, 1)
+    var records: [Record] = []
+    try bench.run { records.append($0) }
+    #expect(records.count == 1)
+    // A single image is cut into strips, several are not.
+    #expect(records[0]["strips"] == .integer(batch == 1 ? 8 : 1))
+    let (time, rate) = (number(records[0], "batch_ms"), number(records[0], "samples_per_second"))
+    #expect((rate * time / Double(batch) / 1e3 - 1).magnitude < 1e-9)
+  }
+
+  @Test func photos() throws {
+    var bench = PhotosBench()
+    (bench.step.preset, bench.step.density, bench.step.batch) = ("wrn-10-2", 0.1, 4)
+    (bench.rounds, bench.steps) = (1, 2)
+    var records: [Record] = []
+    try bench.run { records.append($0) }
+    #expect(records.count == 1)
+    #expect(records[0]["photos"] == .integer(96))
+    // Those of ImageNet have 110 KB.
+    guard case .integer(let bytes)? = records[0]["photo_bytes"] else {
+      Issue.record("no photo_bytes")
+      return
+    }
+    #expect((50_000...150_000).contains(bytes))
+    let quotient = number(records[0], "photos_ms") / number(records[0], "memory_ms")
+    #expect((number(records[0], "ratio") / quotient - 1).magnitude < 1e-9)
+  }
+
   @Test func update() throws {
     var bench = UpdateBench()
     (bench.width, bench.batch, bench.interval, bench.rounds) = (64, 16, 12, 2)

@@ -6,7 +6,7 @@ import Testing
 @Suite struct InferenceTests {
   /// Networks with every kind of layer and block, small.
   enum Case: String, CaseIterable {
-    case wrn, wrnDropout, resNet18, resNet50, mobileNet, vgg, pools
+    case wrn, wrnDropout, resNet18, resNet50, mobileNet, vgg, pools, nested, wide
 
     var network: any Network {
       switch self {
@@ -17,6 +17,8 @@ import Testing
       case .mobileNet: MobileNetV1(multiplier: 0.25)
       case .vgg: VGG16(multiplier: 0.125)
       case .pools: Pools()
+      case .nested: Nested()
+      case .wide: Wide()
       }
     }
 
@@ -27,6 +29,9 @@ import Testing
       case .resNet18, .resNet50, .mobileNet: (224, 7)
       case .vgg: (32, 1)
       case .pools: (24, 6)
+      case .nested: (32, 8)
+      // Strips of one row: windows reach over seven of them.
+      case .wide: (8, 8)
       }
     }
   }
@@ -42,6 +47,38 @@ import Testing
         Pool2d(.average, kernel: 2), Dropout(0.5),
         SparseConv2d("c", inputs: 7, outputs: 8, kernel: 1), BatchNorm("m", channels: 8), ReLU(),
         GlobalAveragePool(), SparseLinear("fc", inputs: 8, outputs: classes))
+    }
+  }
+
+  /// Branches that end in blocks and sequences.
+  struct Nested: Network {
+    func layers(input: SampleShape, classes: Int) -> Sequential {
+      func conv(_ name: String) -> DenseConv2d {
+        DenseConv2d(name, inputs: 4, outputs: 4, kernel: 3)
+      }
+      return Sequential(
+        SparseConv2d("a", inputs: input.channels, outputs: 4, kernel: 3),
+        Residual(main: [conv("b"), Residual(main: [conv("c")], relu: true)], relu: true),
+        Residual(
+          main: [
+            conv("d"),
+            Sequential(conv("e"), BatchNorm("n", channels: 4), ReLU(), conv("f")),
+          ], relu: true),
+        Residual(
+          main: [conv("g"), Residual(main: [conv("h"), BatchNorm("m", channels: 4)], relu: true)],
+          shortcut: [conv("i"), Residual(main: [conv("j")], relu: true)], relu: true),
+        GlobalAveragePool(), DenseLinear("fc", inputs: 4, outputs: classes))
+    }
+  }
+
+  /// Windows that are larger than strips.
+  struct Wide: Network {
+    func layers(input: SampleShape, classes: Int) -> Sequential {
+      Sequential(
+        DenseConv2d("a", inputs: input.channels, outputs: 4, kernel: 15), ReLU(),
+        SparseConv2d("b", inputs: 4, outputs: 4, kernel: 5), BatchNorm("n", channels: 4), ReLU(),
+        Pool2d(.maximum, kernel: 3, stride: 1, padding: 1),
+        GlobalAveragePool(), DenseLinear("fc", inputs: 4, outputs: classes))
     }
   }
 

@@ -268,6 +268,77 @@ import Testing
     #expect(throws: RigLError.self) { try imported("dense.safetensors", as: "yes") }
   }
 
+  /// Sizes that only the file claims are not believed before it is that large.
+  @Test(arguments: [
+    "1048576,1048576,1048576", "3,1048576,1048576", "3,8192,8192", "1,28", "1,,28,28",
+  ])
+  func claimedSizesAreDistrusted(shape: String) throws {
+    let tensors = [SafetensorsTensor("fc3.weight", .float32, shape: [10, 100])]
+    var writer = try SafetensorsWriter(
+      path: folder("claims.safetensors"), tensors: tensors,
+      metadata: ["configuration": "network: mlp\ndata: fashion-mnist\n", "input_shape": shape])
+    try writer.append(
+      bytes: [UInt8](repeating: 1, count: 4000).span.bytes, to: "fc3.weight")
+    try writer.finish()
+    let configuration = Configuration().changing {
+      $0.network = "mlp"
+      $0.data = "fashion-mnist"
+    }
+    let error = try #require(throws: RigLError.self) {
+      _ = try NetworkImport(folder("claims.safetensors"), configuration)
+    }
+    #expect(error.kind == .data, "\(error)")
+    #expect(error.what.contains("fc1.weight"), "\(error)")
+  }
+
+  @Test func samplesHaveReasonableSizes() {
+    #expect(SampleShape("3x224x224", separator: "x") != nil)
+    #expect(SampleShape("1048576x16x16", separator: "x") != nil)
+    for text in ["1048576x16x17", "3x224", "3x0x5", "3x-1x5", "3x 2x5", "", "axbxc"] {
+      #expect(SampleShape(text, separator: "x") == nil, "\(text)")
+    }
+  }
+
+  @Test(arguments: [SafetensorsType.float32, .float16, .bfloat16])
+  func anotherNumberOfElementsIsAnError(type: SafetensorsType) throws {
+    try write("half.safetensors", type: { _ in type })
+    let file = try SafetensorsFile(path: folder("half.safetensors"))
+    var buffer = AlignedBuffer<Float>(count: 9)
+    let error = try #require(throws: RigLError.self) {
+      try file.readFloats("fc.bias", into: &buffer)
+    }
+    #expect(error.kind == .data)
+    #expect(error.what.contains("10 elements, expected 9"), "\(error)")
+  }
+
+  @Test func damageIsFoundByTheChecksum() throws {
+    let url = URL(fileURLWithPath: saved.checkpointPath)
+    _ = try NetworkImport(url.path, Self.configuration)
+    var bytes = try Data(contentsOf: url)
+    bytes[bytes.count - 5] ^= 1
+    try bytes.write(to: url)
+    let error = try #require(throws: RigLError.self) {
+      _ = try NetworkImport(url.path, Self.configuration)
+    }
+    #expect(error.kind == .data)
+    #expect(error.what.contains("damaged"), "\(error)")
+    var options = options("start")
+    options.startFrom = url.path
+    let another = try #require(throws: RigLError.self) {
+      _ = try Trainer(Self.configuration, options: options).run()
+    }
+    #expect(another.what == error.what)
+  }
+
+  /// Folded weights are not those of the network's names.
+  @Test func foldedNetworksAreNotExported() async {
+    await #expect(processExitsWith: .failure) { [path = folder("run") as String] in
+      let run = try SavedRun(path, foldsBatchNorm: true, threads: 1)
+      try run.export(to: path + "/folded.safetensors", isDense: true)
+    }
+    #expect(!FileManager.default.fileExists(atPath: folder("run") + "/folded.safetensors"))
+  }
+
   @Test func picklesAreTurnedDownWithAWayOut() throws {
     try Data("PK\u{3}\u{4}archive/data.pkl".utf8).write(
       to: URL(fileURLWithPath: folder("model.pth")))

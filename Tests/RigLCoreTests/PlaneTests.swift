@@ -57,6 +57,69 @@ import Testing
     }
   }
 
+  /// A dense convolution's output and gradients are those of a sparse one that has all its
+  /// connections but one, on both sides of eight and sixteen channels, where kernels change.
+  @Test(arguments: [
+    (3, 1, 1, 8), (3, 1, 1, 9), (3, 2, 1, 17), (5, 3, 2, 33), (2, 2, 0, 16), (1, 2, 0, 20),
+    (1, 1, 2, 12), (3, 1, 4, 12), (4, 3, 1, 10),
+  ])
+  func denseIsSparseWithAllConnections(
+    kernel: Int, stride: Int, padding: Int, inputs: Int
+  ) throws {
+    let shape = SampleShape(channels: inputs, height: 9, width: 7)
+    let positions = inputs * kernel * kernel * 13
+    func results(_ layer: Conv2d, connections: Int) throws -> [Float] {
+      // The layer before asks for the input's gradient.
+      let first = DenseConv2d("z", inputs: inputs, outputs: inputs, kernel: 1)
+      let model = try Model(
+        Sequential(first, layer), input: shape, capacity: 11, connections: ["a": connections])
+      for layer in model.weightLayers {
+        let weights = randomValues(layer.inputs * layer.outputs, seed: 3)
+        if let sparse = layer.connections {
+          sparse.setConnections(
+            at: Array(0..<connections), weights: Array(weights.prefix(connections)))
+        } else {
+          for position in weights.indices {
+            let isLeftOut = layer.name == "a" && position == positions - 1
+            layer.weight.values[layer.place(of: position)] = isLeftOut ? 0 : weights[position]
+          }
+        }
+      }
+      model.weightsDidChange()
+      let pass = try pass(threads: 2)
+      let input = model.makeInput(randomValues(shape.count * 11, seed: 4))
+      let output = try model.forward(input, pass)
+      var results = output.values()
+      let gradient = Tensor(shape: output.shape, capacity: 11, lanes: output.lanes)
+      let values = randomValues(output.shape.count * 11, seed: 5)
+      for sample in 0..<11 {
+        for index in 0..<output.shape.count {
+          gradient[sample, index] = values[sample * output.shape.count + index]
+        }
+      }
+      try model.backward(gradient, pass)
+      for layer in model.weightLayers {
+        let all = layer.dense(layer.weight.gradient)
+        results += layer.name == "a" ? Array(all.dropLast()) : all
+      }
+      return results
+    }
+    let (size, bias) = (13, true)
+    let dense = try results(
+      DenseConv2d(
+        "a", inputs: inputs, outputs: size, kernel: kernel, stride: stride, padding: padding,
+        bias: bias), connections: positions)
+    let sparse = try results(
+      SparseConv2d(
+        "a", inputs: inputs, outputs: size, kernel: kernel, stride: stride, padding: padding,
+        bias: bias), connections: positions - 1)
+    #expect(dense.count == sparse.count)
+    let largest = sparse.reduce(0) { max($0, $1.magnitude) }
+    // Sums of up to 9 · 7 · 11 and 33 · 25 products in other orders.
+    let apart = zip(dense, sparse).reduce(0) { max($0, ($1.0 - $1.1).magnitude) }
+    #expect(apart <= 1e-5 * largest, "\(apart / largest)")
+  }
+
   /// A depthwise convolution followed by a 1×1 is one convolution with the composed (CP) kernel.
   @Test(arguments: [1, 2]) func depthwiseAndPointwiseCompose(stride: Int) throws {
     let shape = SampleShape(channels: 6, height: 9, width: 8)

@@ -90,7 +90,7 @@ public struct StepBench: Sendable {
   }
 
   /// The preset's, with a topology update every third batch.
-  private func configuration() throws(RigLError) -> Configuration {
+  func configuration() throws(RigLError) -> Configuration {
     var configuration = try Preset.find(preset).configuration
     configuration.take(density: density, distribution: distribution)
     if let batch { configuration.batchSize = batch }
@@ -102,25 +102,21 @@ public struct StepBench: Sendable {
     configuration.annealing = .constant
     return configuration
   }
+}
 
-  /// Random samples of a shape, a batch of them.
-  private struct Noise: Dataset {
-    let count: Int
-    let sampleShape: SampleShape
-    let classes: Int
+/// Random samples of a shape, a batch of them.
+struct Noise: Dataset {
+  let count: Int
+  let sampleShape: SampleShape
+  let classes: Int
 
-    init(count: Int, sampleShape: SampleShape, classes: Int) {
-      (self.count, self.sampleShape, self.classes) = (count, sampleShape, classes)
-    }
+  func label(of sample: Int) -> Int { sample % classes }
 
-    func label(of sample: Int) -> Int { sample % classes }
-
-    func write(_ sample: Int, into values: inout MutableSpan<Float>) {
-      // Cheap to make, so that a step is not measured by its data.
-      let shift = sample * 8191
-      for index in values.indices {
-        values[index] = Float((index &* 7919 &+ shift) & 1023) / 512 - 1
-      }
+  func write(_ sample: Int, into values: inout MutableSpan<Float>) {
+    // Cheap to make, so that a step is not measured by its data.
+    let shift = sample * 8191
+    for index in values.indices {
+      values[index] = Float((index &* 7919 &+ shift) & 1023) / 512 - 1
     }
   }
 }

@@ -128,7 +128,8 @@ public protocol Layer: AnyObject {
   func outputShape(of input: SampleShape) throws(RigLError) -> SampleShape
   /// Checks the input's shape, allocates, and says the shape of the output.
   func prepare(_ context: LayerContext) throws(RigLError) -> SampleShape
-  /// The layer's output for a batch; it stays valid until the next call.
+  /// The layer's output for a batch; it stays valid until the next call, in a model for prediction
+  /// until the layer after the next one runs.
   func forward(_ input: Tensor, _ pass: Pass) throws(RigLError) -> Tensor
   /// The gradient of the input, from that of the output of the last forward pass, which may be
   /// overwritten; the parameters' gradients on the way. Nil if no input gradient is needed.

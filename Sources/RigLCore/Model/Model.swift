@@ -38,6 +38,11 @@ public final class Model {
   public let weightLayers: [any WeightLayer]
   /// The connections of the layers that do not have all of them, in order.
   public let sparseLayers: [SparseWeights]
+  /// The dense convolutions, which keep copies of their weights.
+  private let denseKernels: [DenseBandKernel]
+  /// Whether batch-norm is in the weights: they are then not those of a file; see
+  /// ``foldBatchNorms()``.
+  public private(set) var isFolded = false
   /// What an optimizer changes, in order.
   public let parameters: [Parameter]
   /// What training changes without an optimizer, in order.
@@ -94,6 +99,7 @@ public final class Model {
       : Tensor(shape: layerInput, capacity: strips, lanes: lanes, storage: nil, strips: strips)
     averages = layers.averages
     parameters = layers.parameters
+    denseKernels = weightLayers.compactMap { ($0 as? Conv2d)?.work.kernel as? DenseBandKernel }
   }
 
   /// Throws where a network is certain not to fit into the machine, before the system ends the
@@ -129,10 +135,12 @@ public final class Model {
       initializer.initialize(
         layer, random: CounterRandom(seed: seed, purpose: .weights, layer: index))
     }
+    weightsDidChange()
   }
 
   /// The logits of a batch.
   public func forward(_ input: Tensor, _ pass: Pass) throws(RigLError) -> Tensor {
+    precondition(isTraining || !pass.isTraining, "Model: a training pass of a model for prediction")
     guard let cutInput else { return try layers.forward(input, pass) }
     input.cut(into: cutInput)
     return try layers.forward(cutInput, pass)
@@ -141,9 +149,11 @@ public final class Model {
   /// Multiplies batch-norm into the weights of the convolutions that directly feed it, once the
   /// weights are there: results differ by rounding.
   ///
-  /// The model's parameters are then no longer those that were trained: only for prediction.
+  /// The model's parameters are then no longer those that were trained: only for prediction. They
+  /// can be neither exported nor read again.
   public func foldBatchNorms() {
     precondition(!isTraining, "foldBatchNorms: the model is made for training")
+    isFolded = true
     layers.foldBatchNorms()
     weightsDidChange()
   }
@@ -156,6 +166,7 @@ public final class Model {
   /// Says that the weights have changed; whoever changes them must say so.
   public func weightsDidChange() {
     for index in 0..<sparseLayers.count { sparseLayers[index].weightsDidChange() }
+    for index in 0..<denseKernels.count { denseKernels[index].weightsDidChange() }
   }
 
   /// Connections of all weight layers.

@@ -64,7 +64,9 @@ public final class Sequential: Layer {
     trailingNorm = stager.finish()
     var isWhole = context.strips == 1
     for (layer, index) in stager.stages {
-      let isLast = stages.count + 1 == stager.stages.count
+      // The block takes a single turn for the output of its branch, and still needs its own input.
+      let isOutput =
+        stages.count + 1 == stager.stages.count && !(layer is Sequential || layer is Residual)
       shape = try layer.prepare(
         LayerContext(
           input: shape, capacity: isWhole && context.strips > 1 ? 1 : context.capacity,
@@ -72,7 +74,7 @@ public final class Sequential: Layer {
           needsInputGradient: context.needsInputGradient || !stages.isEmpty,
           isTraining: context.isTraining, index: index, strips: isWhole ? 1 : context.strips,
           gradients: isBranch && !stages.isEmpty ? context.gradients.inner : context.gradients,
-          outputs: isBranch && !isLast ? context.outputs.inner : context.outputs))
+          outputs: isBranch && !isOutput ? context.outputs.inner : context.outputs))
       if let layer = layer as? any StripLayer, layer.gathersStrips { isWhole = true }
       stages.append(layer)
     }

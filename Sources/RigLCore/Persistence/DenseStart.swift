@@ -14,6 +14,7 @@ extension Model {
     let file: SafetensorsFile
     if path.hasSuffix(".safetensors") {
       file = try SafetensorsFile(path: path)
+      try file.verifyChecksum()
     } else if let latest = try RunFolder.open(path).checkpoints().latest() {
       file = latest.file
     } else {
@@ -31,6 +32,7 @@ extension Model {
           .configuration, "\(file.path): \(parameter.name) is sparse already",
           hint: "Start from a dense run; go on with a sparse one by --resume.")
       }
+      try file.require(parameter.name, shape: parameter.shape)
       var dense = AlignedBuffer<Float>(count: sparse.positions)
       try file.readFloats(parameter.name, shape: parameter.shape, into: &dense)
       try sparse.keepLargest(of: dense, scratch: scratch, path: file.path)

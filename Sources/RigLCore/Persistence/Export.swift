@@ -13,6 +13,7 @@ extension SavedRun {
   ///   memory that way.
   /// - Throws: `RigLError(.write)` if the file cannot be written.
   public func export(to path: String, isDense: Bool) throws(RigLError) {
+    precondition(!model.isFolded, "export: batch-norm is folded into the weights")
     var metadata = [
       "format": "pt",
       "configuration": try configuration.yaml(),

@@ -50,6 +50,7 @@ public final class NetworkImport {
     try configuration.validate()
     self.path = path
     let file = try SafetensorsFile(path: path)
+    try file.verifyChecksum()
     let described = try configuration.makeNetwork()
     let network = network ?? described
     let samples = try NetworkImport.samples(file, configuration, input, dataFolder)
@@ -184,6 +185,8 @@ extension NetworkImport {
       return values.count
     }
     if prunes || planned.connections == planned.positions { return planned.connections }
+    // Before there is memory for it: the file is then as large.
+    try file.require(name, shape: layer.shape)
     var dense = AlignedBuffer<Float>(count: planned.positions)
     try file.readFloats(name, shape: layer.shape, into: &dense)
     var count = 0
@@ -207,6 +210,7 @@ extension Model {
         try sparse.readParts(of: file, scratch: scratch)
         continue
       }
+      try file.require(parameter.name, shape: parameter.shape)
       var dense = AlignedBuffer<Float>(count: sparse.positions)
       try file.readFloats(parameter.name, shape: parameter.shape, into: &dense)
       // The largest are the ones that are not zero, where there are as many.
@@ -266,8 +270,19 @@ extension Configuration {
 extension SampleShape {
   /// The shape that metadata says: `3,224,224`.
   init?(_ text: String?) {
-    let sides = (text ?? "").split(separator: ",").compactMap { Int($0) }
-    guard sides.count == 3, sides.allSatisfy({ (1...1 << 20).contains($0) }) else { return nil }
+    self.init(text ?? "", separator: ",")
+  }
+
+  /// The shape that channels, height and width say in a text; nil if they do not, or if a sample
+  /// would have more than 2²⁸ values.
+  public init?(_ text: String, separator: Character) {
+    let sides = text.split(separator: separator, omittingEmptySubsequences: false).map {
+      Int($0) ?? 0
+    }
+    // The product is 2⁶⁰ at most: it does not overflow.
+    guard sides.count == 3, sides.allSatisfy({ (1...1 << 20).contains($0) }),
+      sides[0] * sides[1] * sides[2] <= 1 << 28
+    else { return nil }
     self.init(channels: sides[0], height: sides[1], width: sides[2])
   }
 }

@@ -201,7 +201,7 @@ public final class SafetensorsFile: Sendable {
     }
   }
 
-  private func problem(_ name: String, _ what: String) -> RigLError {
+  func problem(_ name: String, _ what: String) -> RigLError {
     RigLError(.data, "\(path): tensor \(name) \(what)")
   }
 }

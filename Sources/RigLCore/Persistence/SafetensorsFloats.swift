@@ -20,9 +20,10 @@ extension SafetensorsFile {
         .data, "\(path): tensor \(name) is \(tensor.type.rawValue), expected F32, F16 or BF16",
         hint: "Save it in single precision; in PyTorch, tensor.float().")
     }
+    guard buffer.count == tensor.count else {
+      throw problem(name, "has \(tensor.count) elements, expected \(buffer.count)")
+    }
     let bytes = try bytes(name)
-    precondition(
-      buffer.count == tensor.count, "\(name): \(tensor.count) numbers for \(buffer.count)")
     for index in 0..<tensor.count {
       buffer[index] = value(UInt16(bytes[2 * index]) | UInt16(bytes[2 * index + 1]) << 8)
     }

@@ -4,9 +4,9 @@ public enum SafetensorsType: String, CaseIterable, Hashable, Sendable {
   case float64 = "F64"
   /// IEEE 754 single precision.
   case float32 = "F32"
-  /// IEEE 754 half precision; its bytes only.
+  /// IEEE 754 half precision; read by ``SafetensorsFile/readFloats(_:shape:into:)``.
   case float16 = "F16"
-  /// The upper half of a single; its bytes only.
+  /// The upper half of a single; read likewise.
   case bfloat16 = "BF16"
   /// Signed, 64 bits.
   case int64 = "I64"

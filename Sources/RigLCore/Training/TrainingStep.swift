@@ -22,7 +22,8 @@ public final class TrainingStep {
   /// Batches drawn, those that topology updates consumed included.
   public internal(set) var batchesConsumed: UInt64 = 0
 
-  /// Measures where the time of steps goes, if someone wants to know; nil costs nothing.
+  /// Measures where the time of steps goes, if someone wants to know; nil costs nothing. It is the
+  /// thread pool's: while it is there, no other step may run on the same pool.
   public var clock: StageClock? {
     get { pass.pool.clock }
     set { pass.pool.clock = newValue }

@@ -14,8 +14,7 @@ struct Bench: ParsableCommand {
       """,
     subcommands: [
       LayersCommand.self, ConvolutionsCommand.self, StepCommand.self, EvaluateCommand.self,
-      SelectionCommand.self, UpdateCommand.self,
-      MemoryCommand.self,
+      PhotosCommand.self, SelectionCommand.self, UpdateCommand.self, MemoryCommand.self,
       EpochCommand.self,
     ])
 }
@@ -175,6 +174,33 @@ extension Bench {
       if let rounds = arguments.rounds { bench.rounds = rounds }
       let printer = BenchPrinter(json: arguments.json)
       _ = try arguments.begin(printer, threads: bench.threads)
+      try bench.run(printer.print)
+    }
+  }
+
+  /// `rigl bench photos`
+  struct PhotosCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "photos",
+      abstract: "A step on photos that are decoded meanwhile, against one on images in memory.",
+      discussion: "Photos are cropped and resized at random, as in training on ImageNet.")
+
+    @OptionGroup var arguments: BenchArguments
+    @OptionGroup var network: BenchNetworkArguments
+
+    @Option(
+      help: ArgumentHelp("A folder of photos; default: generated JPEGs.", valueName: "folder"))
+    var photos: String?
+
+    func run() throws {
+      var bench = PhotosBench()
+      (bench.step.preset, bench.step.density) = (network.preset, network.density)
+      (bench.step.distribution, bench.step.threads) = (try network.rule(), network.threads)
+      if let batch = network.batch { bench.step.batch = batch }
+      bench.folder = photos
+      if let rounds = arguments.rounds { bench.rounds = rounds }
+      let printer = BenchPrinter(json: arguments.json)
+      _ = try arguments.begin(printer, threads: bench.step.threads)
       try bench.run(printer.print)
     }
   }

@@ -112,12 +112,11 @@ struct Import: ParsableCommand {
   }
 
   private func sampleShape(_ text: String) throws(RigLError) -> SampleShape {
-    let sides = text.split(separator: "x", omittingEmptySubsequences: false).map { Int($0) ?? 0 }
-    guard sides.count == 3, sides.allSatisfy({ (1...1 << 20).contains($0) }) else {
+    guard let shape = SampleShape(text, separator: "x") else {
       throw RigLError(
         .configuration, "--input \(text): not the shape of a sample",
         hint: "Write channels, height and width, for example 3x224x224.")
     }
-    return SampleShape(channels: sides[0], height: sides[1], width: sides[2])
+    return shape
   }
 }

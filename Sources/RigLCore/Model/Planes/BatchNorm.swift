@@ -190,11 +190,11 @@ extension Float {
 final class ChannelSums {
   let channels: Int
   /// A value near each part's own, so that a variance is not the difference of large numbers.
-  private(set) var pivots: AlignedBuffer<Float>
+  let pivots: AlignedBuffer<Float>
   /// (part, channel, 2).
-  private(set) var sums: AlignedBuffer<Double>
+  let sums: AlignedBuffer<Double>
   /// Values a channel in each part.
-  private var counts: AlignedBuffer<Int>
+  private let counts: AlignedBuffer<Int>
 
   init(channels: Int) {
     self.channels = channels
@@ -205,8 +205,9 @@ final class ChannelSums {
 
   /// Starts a part of `values` values a channel.
   func begin(part: Int, values: Int) {
-    counts[part] = values
-    for index in part * channels * 2..<(part + 1) * channels * 2 { sums[index] = 0 }
+    // By address: parts begin on several threads, and a buffer's subscript would modify all of it.
+    unsafe counts.base[part] = values
+    for index in part * channels * 2..<(part + 1) * channels * 2 { unsafe sums.base[index] = 0 }
   }
 
   /// A part's pivots and sums.

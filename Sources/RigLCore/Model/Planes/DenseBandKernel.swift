@@ -9,6 +9,10 @@ final class DenseBandKernel: BandKernel {
   private let sums: DenseWeightSums
   /// The weights for the pass at work: forward's order, then backward's, phase by phase.
   private let copy: AlignedBuffer<Float>
+  private var copied: Order?
+
+  /// Which pass the copy is for.
+  private enum Order { case forward, backward }
 
   init(name: String, _ geometry: BandGeometry) {
     self.geometry = geometry
@@ -30,7 +34,12 @@ final class DenseBandKernel: BandKernel {
 
   // MARK: - Weights
 
+  /// Says that the weights have changed.
+  func weightsDidChange() { copied = nil }
+
   func willRunForward(_ pass: Pass) {
+    guard copied != .forward else { return }
+    copied = .forward
     let shape = geometry.shape
     copyWeights(
       forwardTaps,
@@ -40,6 +49,8 @@ final class DenseBandKernel: BandKernel {
   }
 
   func willRunBackward(_ pass: Pass) {
+    guard copied != .backward else { return }
+    copied = .backward
     let shape = geometry.shape
     copyWeights(
       sums.taps,

@@ -45,7 +45,9 @@ extension PlaneConvolution {
     _ gradient: Tensor, outputs: Range<Int>, into result: UnsafeMutablePointer<Float>,
     scratch: UnsafeMutablePointer<Float>
   ) {
-    guard let input else { preconditionFailure("\(name): backward before forward") }
+    guard let input, let weightSums else {
+      preconditionFailure("\(name): growth without a training pass")
+    }
     let shape = geometry.shape
     // Rows are as far apart as with all outputs: taps have the offsets of a dense layer's.
     let side = DenseTaps.Side(

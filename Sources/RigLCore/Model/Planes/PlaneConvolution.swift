@@ -22,15 +22,14 @@ final class PlaneConvolution {
   private var inputGradient: Tensor?
   private var gradientParts: GradientParts?
   private var biasSums = AlignedBuffer<Double>(count: 0)
-  /// What a topology update asks for every weight's gradient.
-  let weightSums: DenseWeightSums
+  /// What a topology update asks for every weight's gradient, where connections move.
+  private(set) var weightSums: DenseWeightSums?
 
   init(_ name: String, _ geometry: BandGeometry, _ kernel: any BandKernel, bias: Parameter?) {
     self.name = name
     self.geometry = geometry
     self.kernel = kernel
     self.bias = bias
-    weightSums = DenseWeightSums(geometry)
   }
 
   func prepare(_ context: LayerContext) throws(RigLError) -> SampleShape {
@@ -43,6 +42,7 @@ final class PlaneConvolution {
       parts.reserve()
       gradientParts = parts
       biasSums = AlignedBuffer(count: GradientParts.count * (bias?.count ?? 0))
+      if kernel is SparseBandKernel { weightSums = DenseWeightSums(geometry) }
     }
     return geometry.output
   }
@@ -309,7 +309,7 @@ final class PlaneConvolution {
     pass.pool.run(chunks: rows.parts, with: (self, gradient, rows)) { work, part, _ in
       let (layer, gradient, rows) = work
       let channels = gradient.shape.channels
-      for channel in 0..<channels { layer.biasSums[part * channels + channel] = 0 }
+      for channel in 0..<channels { unsafe layer.biasSums.base[part * channels + channel] = 0 }
       let layout = RowLayout(width: gradient.shape.width)
       for row in rows[part] {
         let (group, y) = (row / gradient.shape.height, row % gradient.shape.height)
