@@ -111,6 +111,11 @@ extension Bench {
     var dense = false
 
     @Option(
+      help: ArgumentHelp(
+        "Only layers with this in their name, such as stem, depthwise or 3x3.", valueName: "text"))
+    var only: String?
+
+    @Option(
       parsing: .upToNextOption,
       help: ArgumentHelp("Shares of connections that exist.", valueName: "density"))
     var densities: [Double] = []
@@ -124,6 +129,13 @@ extension Bench {
     func run() throws {
       var bench = ConvolutionsBench()
       bench.threads = threads
+      if let only {
+        bench.cases = bench.cases.filter { $0.name.contains(only) }
+        guard !bench.cases.isEmpty else {
+          let names = ConvolutionCase.standard.map(\.name).joined(separator: "\n  ")
+          throw ValidationError("--only: no layer's name contains '\(only)'; there are\n  \(names)")
+        }
+      }
       if let rounds = arguments.rounds { bench.rounds = rounds }
       if dense || !densities.isEmpty { bench.densities = dense ? [] : densities }
       let printer = BenchPrinter(json: arguments.json)
