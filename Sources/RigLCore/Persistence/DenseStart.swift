@@ -32,10 +32,7 @@ extension Model {
           .configuration, "\(file.path): \(parameter.name) is sparse already",
           hint: "Start from a dense run; go on with a sparse one by --resume.")
       }
-      try file.require(parameter.name, shape: parameter.shape)
-      var dense = AlignedBuffer<Float>(count: sparse.positions)
-      try file.readFloats(parameter.name, shape: parameter.shape, into: &dense)
-      try sparse.keepLargest(of: dense, scratch: scratch, path: file.path)
+      try sparse.keepLargest(of: file, scratch: scratch)
     }
     try readAverages(of: file)
     weightsDidChange()
@@ -67,10 +64,13 @@ extension Model {
 }
 
 extension SparseWeights {
-  /// Sets topology and weights to the largest magnitudes of a dense weight.
-  func keepLargest(
-    of dense: borrowing AlignedBuffer<Float>, scratch: TopologyScratch, path: String
-  ) throws(RigLError) {
+  /// Sets topology and weights to the largest magnitudes of the weight that a file has with its
+  /// zeros.
+  func keepLargest(of file: SafetensorsFile, scratch: TopologyScratch) throws(RigLError) {
+    // Before there is memory for it: the file is then as large.
+    try file.require(parameter.name, shape: parameter.shape)
+    var dense = AlignedBuffer<Float>(count: positions)
+    try file.readFloats(parameter.name, shape: parameter.shape, into: &dense)
     let selection = TopSelection(atMost: count)
     selection.begin(.largest, count: count)
     let scores = unsafe UnsafeMutableBufferPointer(start: dense.base, count: dense.count)
@@ -78,7 +78,7 @@ extension SparseWeights {
       unsafe selection.offer(
         scores, firstPosition: 0, excluding: UnsafeBufferPointer(start: nil, count: 0))
     else {
-      throw RigLError(.data, "\(path): \(parameter.name) has a weight that is not a number")
+      throw RigLError(.data, "\(file.path): \(parameter.name) has a weight that is not a number")
     }
     let positions = unsafe selection.finish()
     unsafe assign(ascending: positions, scratch: scratch)

@@ -210,11 +210,8 @@ extension Model {
         try sparse.readParts(of: file, scratch: scratch)
         continue
       }
-      try file.require(parameter.name, shape: parameter.shape)
-      var dense = AlignedBuffer<Float>(count: sparse.positions)
-      try file.readFloats(parameter.name, shape: parameter.shape, into: &dense)
       // The largest are the ones that are not zero, where there are as many.
-      try sparse.keepLargest(of: dense, scratch: scratch, path: file.path)
+      try sparse.keepLargest(of: file, scratch: scratch)
     }
     try readAverages(of: file)
     weightsDidChange()
