@@ -330,6 +330,32 @@ import Testing
     #expect(another.what == error.what)
   }
 
+  /// Numbers that no network can use are noticed where they come in.
+  @Test(arguments: [
+    ("fc.bias", Float.nan), ("bn.weight", .infinity), ("layer1.0.conv1.weight", -.infinity),
+    ("bn.running_mean", .nan), ("bn.running_var", -1), ("bn.running_var", .infinity),
+  ])
+  func unsoundNumbersAreRefused(tensor: String, number: Float) throws {
+    try write("bad.safetensors", value: { $0 == tensor && $1 == 2 ? number : $2 })
+    let error = try #require(throws: RigLError.self) {
+      _ = try NetworkImport(folder("bad.safetensors"), Self.configuration)
+    }
+    #expect(error.kind == .data && error.what.contains(tensor), "\(error)")
+    var options = options("start")
+    options.startFrom = folder("bad.safetensors")
+    let other = try #require(throws: RigLError.self) {
+      _ = try Trainer(Self.configuration, options: options).run()
+    }
+    #expect(other.kind == .data && other.what.contains(tensor), "\(other)")
+  }
+
+  @Test func whatHasNoZerosIsNotPruned() throws {
+    let error = try #require(throws: RigLError.self) {
+      _ = try NetworkImport(folder("sparse.safetensors"), Self.configuration, prunes: true)
+    }
+    #expect(error.kind == .configuration && error.hint?.contains("--dense") == true, "\(error)")
+  }
+
   /// Folded weights are not those of the network's names.
   @Test func foldedNetworksAreNotExported() async {
     await #expect(processExitsWith: .failure) { [path = folder("run") as String] in

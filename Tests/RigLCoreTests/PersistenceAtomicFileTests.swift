@@ -32,6 +32,23 @@ import Testing
     #expect(try folder.names() == ["x"])
   }
 
+  @Test func followsLinksAndLeavesWhatIsNoFile() throws {
+    let folder = try TemporaryFolder()
+    try AtomicFile.write("old", to: folder("x"))
+    try FileManager.default.createSymbolicLink(
+      atPath: folder("link"), withDestinationPath: folder("x"))
+    try AtomicFile.write("new", to: folder("link"))
+    #expect(try text(folder("x")) == "new")
+    #expect(
+      try FileManager.default.destinationOfSymbolicLink(atPath: folder("link")) == folder("x"))
+    #expect(mkfifo(folder("pipe"), 0o600) == 0)
+    let error = try #require(throws: RigLError.self) {
+      try AtomicFile.write("new", to: folder("pipe"))
+    }
+    #expect(error.kind == .write && error.what.contains("no regular file"), "\(error)")
+    #expect(try folder.names() == ["link", "pipe", "x"])
+  }
+
   @Test func writesAtRelativePaths() throws {
     let name = "rigl-test-\(UUID().uuidString)"
     defer { unlink(name) }

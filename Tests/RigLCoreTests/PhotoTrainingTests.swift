@@ -162,8 +162,67 @@ import Testing
     trainer.callbacks = [watcher]
     let error = #expect(throws: RigLError.self) { try trainer.run() }
     #expect(error?.kind == .data && error?.kind.rawValue == 65)
-    #expect(error?.what.contains("6 of 72 samples were damaged") == true, "\(error?.what ?? "")")
+    // At the end of the first of three epochs.
+    #expect(error?.what.contains("2 of 24 samples were damaged") == true, "\(error?.what ?? "")")
     #expect(watcher.damaged.count == 2)
+  }
+
+  // MARK: - Other photos
+
+  /// Neither a resumed training nor an evaluation takes one class for another, or goes on with other
+  /// samples.
+  @Test func otherPhotosAreNoticed() throws {
+    let folder = try TemporaryFolder()
+    try Self.generate(folder)
+    var configuration = Self.configuration()
+    configuration.epochs = 1
+    let first = try trainer(configuration, folder, threads: 1, output: "run")
+    _ = try first.run()
+    let run = try SavedRun(folder("run"), threads: 1)
+    #expect(run.classNames == (first.data.test as? PhotoSet)?.classNames)
+    #expect(run.classNames?.count == run.classes)
+    let evaluation = try run.evaluate(first.data.test)
+    #expect(run.damaged.isEmpty && evaluation.samples == first.data.test.count)
+
+    func refuses(_ words: String...) throws {
+      let again = try trainer(configuration, folder, threads: 1, output: "run")
+      let error = try #require(throws: RigLError.self) { try again.resume(folder("run")) }
+      #expect(error.kind == .data)
+      for word in words { #expect(error.what.contains(word), "\(error.what)") }
+    }
+    try FileManager.default.removeItem(atPath: folder("photos/train/square/00000.jpg"))
+    try refuses("samples", "24", "23")
+    for part in ["train", "val"] {
+      try FileManager.default.moveItem(
+        atPath: folder("photos/\(part)/square"), toPath: folder("photos/\(part)/zebra"))
+    }
+    try refuses("square", "zebra")
+    let renamed = try trainer(configuration, folder, threads: 1, output: "other").data.test
+    let error = try #require(throws: RigLError.self) { try run.evaluate(renamed) }
+    #expect(error.kind == .data && error.what.contains("zebra"))
+    try FileManager.default.removeItem(atPath: folder("photos/val/zebra"))
+    for name in try FileManager.default.contentsOfDirectory(atPath: folder("photos/train/zebra")) {
+      try FileManager.default.removeItem(atPath: folder("photos/train/zebra/\(name)"))
+    }
+    let empty = try #require(throws: RigLError.self) {
+      try trainer(configuration, folder, threads: 1, output: "other")
+    }
+    #expect(empty.what.contains("photos/train/zebra: a class without images"))
+  }
+
+  @Test func namesOfPicturesPromisePictures() throws {
+    let folder = try TemporaryFolder()
+    try Self.generate(folder)
+    var configuration = Self.configuration()
+    configuration.epochs = 0
+    _ = try trainer(configuration, folder, threads: 1, output: "run").run()
+    let run = try SavedRun(folder("run"), threads: 1)
+    for bytes in [[], Array("GIF89a, or so".utf8)] as [[UInt8]] {
+      let error = try #require(throws: RigLError.self) {
+        try SampleFile(bytes, name: "cat.JPG", for: run)
+      }
+      #expect(error.kind == .data && error.what.contains("cat.JPG: neither a JPEG nor"))
+    }
   }
 
   @Test func nothingButDamageFails() throws {

@@ -98,10 +98,12 @@ public struct ConvolutionsBench: Sendable {
     for record in denseRecords { try report(record) }
   }
 
+  private var nameWidth: Int { cases.map(\.name.count).max() ?? 0 }
+
   private func denseRecord(_ step: ConvolutionStep, _ times: [Double], _ peaks: Peaks) -> Record {
     let bound = peaks.bound(flops: step.flops, bytes: step.bytes, workingSet: step.workingSet)
     var record = Record("convolutions")
-    record.add("case", .text(step.one.name), title: "dense layer")
+    record.add("case", .text(step.one.name), title: "dense layer", width: nameWidth)
     record.add("kind", .text(step.one.kind.rawValue))
     record.add("threads", .integer(threads))
     record.add("dense_ms", .number(median(times) * 1e3), title: "ms")
@@ -118,7 +120,7 @@ public struct ConvolutionsBench: Sendable {
   ) -> Record {
     let bound = peaks.bound(flops: step.flops, bytes: step.bytes, workingSet: step.workingSet)
     var record = Record("convolutions")
-    record.add("case", .text(step.one.name), title: "layer")
+    record.add("case", .text(step.one.name), title: "layer", width: nameWidth)
     record.add("density", .number(step.density), title: "density")
     record.add("connections", .integer(step.connections))
     record.add("threads", .integer(threads))

@@ -18,14 +18,15 @@ public struct PhotoSet: PixelDataset {
   /// - Parameters:
   ///   - path: the folder that holds the classes' folders.
   ///   - classNames: the classes; nil: all folders there, by name.
-  /// - Throws: `missingFile` or `data` if there are no classes, or folders of other classes.
+  /// - Throws: `missingFile` or `data` if there are no classes, folders of other classes, or, where
+  ///   the folders say the classes, folders without images.
   public init(
     path: String, classNames: [String]? = nil, transform: PhotoTransform,
     normalization: PixelNormalization = .imageNet, standardizesImages: Bool = false
   ) throws(RigLError) {
     let names: [String]
     if let classNames { names = classNames } else { names = try PhotoFiles.classNames(at: path) }
-    files = try PhotoFiles(path: path, classNames: names)
+    files = try PhotoFiles(path: path, classNames: names, areAllNeeded: classNames == nil)
     self.classNames = names
     self.transform = transform
     self.normalization = normalization
@@ -87,7 +88,7 @@ private final class PhotoFiles: Sendable {
     return names
   }
 
-  init(path: String, classNames: [String]) throws(RigLError) {
+  init(path: String, classNames: [String], areAllNeeded: Bool) throws(RigLError) {
     var (names, ends, labels): ([UInt8], [Int], [Int32]) = ([], [], [])
     let known = Set(classNames)
     for name in try PhotoFiles.classNames(at: path) where !known.contains(name) {
@@ -102,6 +103,11 @@ private final class PhotoFiles: Sendable {
         names.append(contentsOf: name.utf8)
         ends.append(names.count)
         labels.append(Int32(label))
+      }
+      if areAllNeeded, labels.last != Int32(label) {
+        throw RigLError(
+          .data, "\(folder): a class without images",
+          hint: "Expected are files that end in .jpg, .jpeg or .png; or remove the folder.")
       }
     }
     guard !labels.isEmpty else {

@@ -46,6 +46,9 @@ public struct SampleFile: Sendable {
     self.name = name
     shape = run.sampleShape
     standardizes = run.configuration.perImageStandardization
+    if PhotoDecoder.isPhoto(named: name), !PhotoDecoder.isPhoto(bytes) {
+      throw RigLError(.data, "\(name): neither a JPEG nor a PNG file, whatever its name says")
+    }
     if PhotoDecoder.isPhoto(bytes) {
       content = .photo(try SampleFile.normalization(of: run, name))
       self.bytes = try SampleFile.pixels(bytes, name, for: run)

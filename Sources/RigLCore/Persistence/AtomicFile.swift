@@ -18,11 +18,16 @@ public struct AtomicFile: ~Copyable {
 
   /// Starts a file that will replace whatever file is at `path`.
   ///
-  /// - Throws: `RigLError(.write)` if the path is a folder or its folder cannot be written.
+  /// - Throws: `RigLError(.write)` if something else than a file is there, such as a folder or a
+  ///   device, or its folder cannot be written.
   public init(replacing path: String) throws(RigLError) {
-    if FileSystem.item(path) == .folder {
-      throw RigLError(.write, "\(path): cannot be written: it is a folder")
+    let item = FileSystem.item(path)
+    if item == .folder || item == .other {
+      let kind = item == .folder ? "a folder" : "no regular file"
+      throw RigLError(.write, "\(path): cannot be written: it is \(kind)")
     }
+    // A link stays one, and the file that it leads to is replaced.
+    let path = item == .file ? FileSystem.real(path) : path
     (file, temporary) = try AtomicFile.makeTemporary(for: path)
     self.path = path
   }

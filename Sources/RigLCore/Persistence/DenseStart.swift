@@ -12,7 +12,7 @@ extension Model {
   ///   layers than this model, more or fewer; `.configuration` for a model that is not dense.
   func start(fromDense path: String) throws(RigLError) {
     let file: SafetensorsFile
-    if path.hasSuffix(".safetensors") {
+    if path.hasSuffix(".safetensors") || FileSystem.item(path) == .file {
       file = try SafetensorsFile(path: path)
       try file.verifyChecksum()
     } else if let latest = try RunFolder.open(path).checkpoints().latest() {
@@ -35,7 +35,29 @@ extension Model {
       try sparse.keepLargest(of: file, scratch: scratch)
     }
     try readAverages(of: file)
+    try requireSound(path: file.path)
     weightsDidChange()
+  }
+
+  /// Throws if a number that came from a file is none, or a variance is negative.
+  func requireSound(path: String) throws(RigLError) {
+    func require(
+      _ name: String, _ values: borrowing AlignedBuffer<Float>, least: Float
+    ) throws(RigLError) {
+      for index in 0..<values.count {
+        let value = values[index]
+        guard value.isFinite, value >= least else {
+          throw RigLError(.data, "\(path): \(name) holds \(value), which no network can use")
+        }
+      }
+    }
+    for parameter in parameters {
+      try require(parameter.name, parameter.values, least: -.greatestFiniteMagnitude)
+    }
+    for average in averages {
+      let isVariance = average.name.hasSuffix("running_var")
+      try require(average.name, average.values, least: isVariance ? 0 : -.greatestFiniteMagnitude)
+    }
   }
 
   /// Reads the running averages of a file.

@@ -18,7 +18,7 @@ extension SavedRun {
       "format": "pt",
       "configuration": try configuration.yaml(),
       "step": "\(step)",
-      "input_shape": "\(sampleShape.channels),\(sampleShape.height),\(sampleShape.width)",
+      "input_shape": sampleShape.written,
       "classes": "\(classes)",
     ]
     metadata["normalization"] = normalization?.written

@@ -55,6 +55,14 @@ public final class NetworkImport {
     let network = network ?? described
     let samples = try NetworkImport.samples(file, configuration, input, dataFolder)
     sampleShape = samples.shape
+    var configuration = configuration
+    if let input, configuration.data == DataSource.photosName {
+      guard input.channels == 3, input.height == input.width else {
+        throw RigLError(
+          .configuration, "input \(input.written): photos are squares of three channels")
+      }
+      configuration.imageSize = input.height
+    }
     // Numbers for other channels are not this input's.
     normalization = samples.normalization.flatMap {
       [1, samples.shape.channels].contains($0.means.count) ? $0 : nil
@@ -87,7 +95,12 @@ public final class NetworkImport {
   public static func configuration(of path: String) throws(RigLError) -> Configuration? {
     let file = try SafetensorsFile(path: path)
     return try file.metadata["configuration"].map { (text) throws(RigLError) in
-      try Configuration(yaml: text, path: path)
+      do throws(RigLError) {
+        return try Configuration(yaml: text, path: path)
+      } catch {
+        // Nobody's setting is wrong but the file's.
+        throw RigLError(.data, error.what, hint: error.hint)
+      }
     }
   }
 
@@ -178,6 +191,11 @@ extension NetworkImport {
   ) throws(RigLError) -> Int {
     let name = "\(layer.name).weight"
     if let values = file["\(name).values"] {
+      if prunes {
+        throw RigLError(
+          .configuration, "\(file.path): \(name) is there without its zeros, and cannot be pruned",
+          hint: "Export the network with --dense.")
+      }
       guard (1...planned.positions).contains(values.count) else {
         throw RigLError(
           .data, "\(file.path): \(name) has \(values.count) connections of \(planned.positions)")
@@ -214,6 +232,7 @@ extension Model {
       try sparse.keepLargest(of: file, scratch: scratch)
     }
     try readAverages(of: file)
+    try requireSound(path: file.path)
     weightsDidChange()
   }
 }

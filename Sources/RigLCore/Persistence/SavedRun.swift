@@ -21,6 +21,10 @@ public final class SavedRun {
   public let checkpointPath: String
   /// The size of its file.
   public let checkpointBytes: Int
+  /// The names of the classes, by label; nil if the data had none.
+  public let classNames: [String]?
+  /// The samples that the last evaluation could not read.
+  public private(set) var damaged: [DamagedSample] = []
   /// What was wrong with newer checkpoints.
   public let warnings: [String]
 
@@ -55,6 +59,8 @@ public final class SavedRun {
       throw RigLError(.data, "\(file.path): its metadata does not say the shape of a sample")
     }
     normalization = try SavedRun.normalization(of: file, channels: shape.channels)
+    let names = DataIdentity.classNames(in: file.metadata)
+    classNames = names?.count == classes ? names : nil
     sampleShape = shape
     self.classes = classes
     let described = try configuration.makeNetwork()
@@ -176,8 +182,17 @@ public final class SavedRun {
         "samples of \(dataset.sampleShape.count) values in \(dataset.classes) classes; the run "
           + "takes \(sampleShape.count) in \(classes)")
     }
+    if let classNames, let others = DataIdentity.classNames(of: dataset), others != classNames {
+      throw RigLError(
+        .data,
+        "samples of the classes \(others.joined(separator: ", ")); the run knows "
+          + classNames.joined(separator: ", "),
+        hint: "Their folders should have the same names as those that were trained on.")
+    }
     let loss = CrossEntropy(labelSmoothing: configuration.labelSmoothing)
-    return try Evaluator(model: model, loss: loss, dataset: dataset, pool: pool).evaluate()
+    let evaluator = Evaluator(model: model, loss: loss, dataset: dataset, pool: pool)
+    defer { damaged = evaluator.damaged }
+    return try evaluator.evaluate()
   }
 }
 

@@ -197,6 +197,13 @@ enum FileSystem {
     }
   }
 
+  /// The path without links; the same path if it leads nowhere.
+  static func real(_ path: String) -> String {
+    guard let real = unsafe realpath(path, nil) else { return path }
+    defer { unsafe free(real) }
+    return unsafe String(cString: real)
+  }
+
   static func rename(_ old: String, to new: String) throws(SystemError) {
     #if canImport(Glibc)
       let result = unsafe Glibc.rename(old, new)

@@ -172,9 +172,11 @@ extension Trainer {
     state.batchesConsumed = step.batchesConsumed
     state.lastUpdate = step.topology?.last
     state.position = loader.position
-    return try state.metadata(
+    var metadata = try state.metadata(
       configuration, input: data.train.sampleShape, classes: data.train.classes,
       data.normalization)
+    DataIdentity(data).write(into: &metadata)
+    return metadata
   }
 
   /// Takes a checkpoint's state.
@@ -184,6 +186,7 @@ extension Trainer {
   func restore(_ file: SafetensorsFile) throws(RigLError) {
     let saved = try Configuration(yaml: file.metadata["configuration"] ?? "", path: file.path)
     try configuration.requireSame(as: saved)
+    try DataIdentity(data).requireSame(as: file.metadata, path: file.path)
     state = try TrainingState.decode(file.metadata["state"], path: file.path)
     try model.read(from: file, step.optimizer)
     step.step = state.step

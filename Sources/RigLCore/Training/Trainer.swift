@@ -201,8 +201,6 @@ public final class Trainer {
     let final = try evaluate(data.test)
     try recorder.logTest(final)
     let best = try recorder.evaluateBest(final: final)
-    let drawn = loader.position.epoch * loader.count + loader.position.index
-    try DamageLimit.check(state.damaged ?? 0, of: drawn, first: nil)
     return Result(
       test: final, bestTest: best,
       best: state.bestAccuracy.map { ($0, state.bestStep ?? step.step) }, steps: step.step,
@@ -237,6 +235,7 @@ public final class Trainer {
   private func endEpoch(_ recorder: RunRecorder) throws(RigLError) {
     let begin = ContinuousClock.now
     defer { secondsAside += begin.secondsToNow }
+    try checkDamage()
     let validation = try data.validation.map { (data) throws(RigLError) in try evaluate(data) }
     let (loss, accuracy) = (state.epoch.meanLoss, state.epoch.accuracy)
     state.epoch = TrainingState.Sums()
@@ -250,6 +249,12 @@ public final class Trainer {
     }
     let number = step.step.dividedUp(by: stepsPerEpoch)
     try tell(.epoch(number, loss: loss, accuracy: accuracy, validation: validation))
+  }
+
+  /// Throws as soon as an epoch ends with too many damaged samples, not after days.
+  private func checkDamage() throws(RigLError) {
+    let drawn = loader.position.epoch * loader.count + loader.position.index
+    try DamageLimit.check(state.damaged ?? 0, of: drawn, first: nil)
   }
 
   func tell(_ event: TrainingEvent) throws(RigLError) {

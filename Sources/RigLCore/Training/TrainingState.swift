@@ -54,7 +54,7 @@ struct TrainingState: Codable, Hashable {
       "format": "swift-rigl checkpoint 1",
       "configuration": try configuration.yaml(),
       "state": encoded(),
-      "input_shape": "\(input.channels),\(input.height),\(input.width)",
+      "input_shape": input.written,
       "classes": "\(classes)",
     ]
     metadata["normalization"] = normalization?.written

@@ -19,6 +19,9 @@ struct BenchNetworkArguments: ParsableArguments {
   var threads = 1
 
   func validate() throws {
+    // Before the machine is measured.
+    _ = try Preset.find(preset)
+    _ = try rule()
     if let density, !(density > 0 && density <= 1) {
       throw ValidationError("--density: \(density) is not above 0 and at most 1")
     }

@@ -35,7 +35,7 @@ struct Evaluate: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Other data than the run's: a name or a folder of IDX files.", valueName: "source"))
+      "Other data than the run's: a name, or a folder as for rigl train.", valueName: "source"))
   var data: String?
 
   @Option(help: ArgumentHelp("The folder of the data's files.", valueName: "folder"))
@@ -48,6 +48,7 @@ struct Evaluate: ParsableCommand {
     let run: String
     let checkpoint: String
     let step: Int
+    let damaged: Int
     let test: Evaluation
   }
 
@@ -57,11 +58,15 @@ struct Evaluate: ParsableCommand {
     try layers.apply(file: try RunFolder.open(source.folder).configurationPath)
     if let data { try layers.set(data: data) }
     if let dataFolder { layers.options.setDataFolder(dataFolder) }
-    let samples = try TrainingData.load(
-      try layers.configuration(), folder: layers.options.dataFolder)
+    var configuration = try layers.configuration()
+    // How the others are split does not matter.
+    configuration.validation = 0
+    let samples = try TrainingData.load(configuration, folder: layers.options.dataFolder)
+    let test = try saved.evaluate(samples.test)
+    printing.warn(saved.damaged.map(\.error.what))
     let result = Result(
       run: source.folder, checkpoint: saved.checkpointPath, step: saved.step,
-      test: try saved.evaluate(samples.test))
+      damaged: saved.damaged.count, test: test)
     try printing.print(result, orText: text(result))
   }
 
@@ -71,6 +76,7 @@ struct Evaluate: ParsableCommand {
     text += "\(grouped(test.samples)) test samples: accuracy \(percent(test.accuracy))"
     if let top5 = test.top5 { text += ", top-5 \(percent(top5))" }
     text += ", loss \(fixed(test.loss, 4))\n"
+    if result.damaged > 0 { text += "\(grouped(result.damaged)) damaged samples were left out.\n" }
     let confusion = confusionText(test.confusion)
     let width = Terminal.standardOutput.columns
     guard confusion.split(separator: "\n").allSatisfy({ $0.count <= width }) else { return text }
@@ -121,6 +127,7 @@ struct Predict: ParsableCommand {
   private struct Line: Encodable {
     let sample: Int
     let `class`: Int
+    let name: String?
     let probability: Double
     let logits: [Float]?
   }
@@ -142,7 +149,7 @@ struct Predict: ParsableCommand {
         let range = begin..<min(begin + saved.model.capacity, samples.count)
         let all = try saved.logits(try samples.samples(range))
         for (prediction, logits) in zip(try SavedRun.predictions(ofLogits: all), all) {
-          text += try line(number, prediction, logits)
+          text += try line(number, prediction, logits, saved.classNames)
           number += 1
         }
         try write(text)
@@ -154,19 +161,22 @@ struct Predict: ParsableCommand {
 
   private func header(_ saved: SavedRun) -> String {
     let names = logits ? (0..<saved.classes).map { ",logit\($0)" } : []
-    return "sample,class,probability\(names.joined())\n"
+    let className = saved.classNames == nil ? "" : ",name"
+    return "sample,class,probability\(className)\(names.joined())\n"
   }
 
   private func line(
-    _ sample: Int, _ prediction: Prediction, _ logits: [Float]
+    _ sample: Int, _ prediction: Prediction, _ logits: [Float], _ classNames: [String]?
   ) throws -> String {
+    let name = classNames?[prediction.label]
     guard printing.json else {
       let numbers = self.logits ? logits.map { ",\($0)" } : []
-      return "\(sample),\(prediction.label),\(fixed(prediction.probability, 6))"
+      let quoted = name.map { ",\"\($0.replacing("\"", with: "\"\""))\"" } ?? ""
+      return "\(sample),\(prediction.label),\(fixed(prediction.probability, 6))\(quoted)"
         + "\(numbers.joined())\n"
     }
     let line = Line(
-      sample: sample, class: prediction.label, probability: prediction.probability,
+      sample: sample, class: prediction.label, name: name, probability: prediction.probability,
       logits: self.logits ? logits : nil)
     return try jsonText(line, onOneLine: true) + "\n"
   }

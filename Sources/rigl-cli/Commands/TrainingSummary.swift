@@ -82,7 +82,9 @@ struct TrainingSummary: Encodable {
       text += "on unseen data.\n"
     }
     if damaged > 0 {
-      text += "\(grouped(damaged)) training samples were damaged and left out.\n"
+      text +=
+        "Damaged training samples were left out "
+        + (damaged == 1 ? "once" : "\(grouped(damaged)) times") + ".\n"
     }
     var figures = "Took \(duration(seconds))"
     if let samplesPerSecond { figures += " at \(metric(samplesPerSecond)) samples/s" }
