@@ -20,7 +20,11 @@ struct BenchNetworkArguments: ParsableArguments {
 
   func validate() throws {
     // Before the machine is measured.
-    _ = try Preset.find(preset)
+    do throws(RigLError) {
+      _ = try Preset.find(preset)
+    } catch {
+      throw ValidationError(error.what + (error.hint.map { "\n\($0)" } ?? ""))
+    }
     _ = try rule()
     if let density, !(density > 0 && density <= 1) {
       throw ValidationError("--density: \(density) is not above 0 and at most 1")
