@@ -71,7 +71,7 @@ import Testing
     try refuses([], .data, "no folders of classes")
     try refuses(["a.png"], .data, "no folders of classes")
     try refuses(["a/notes.txt"], .data, "no images")
-    try refuses(["a/1.png", "b/notes.txt"], .data, "a single image")
+    try refuses(["a/1.png", "b/notes.txt"], .data, "b: a class, but")
     try refuses(["a/1.png", "a/2.png"], .data, "only one class, a")
     try refuses(["train/a/1.png", "val/a/1.png"], .data, "train: there is only one class, a")
     let train = ["train/a/1.png", "train/c/1.png"]

@@ -207,7 +207,7 @@ import Testing
     let empty = try #require(throws: RigLError.self) {
       try trainer(configuration, folder, threads: 1, output: "other")
     }
-    #expect(empty.what.contains("photos/train/zebra: a class without images"))
+    #expect(empty.what.contains("photos/train/zebra: a class, but there are no images"))
   }
 
   @Test func namesOfPicturesPromisePictures() throws {

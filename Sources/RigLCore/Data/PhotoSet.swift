@@ -106,7 +106,7 @@ private final class PhotoFiles: Sendable {
       }
       if areAllNeeded, labels.last != Int32(label) {
         throw RigLError(
-          .data, "\(folder): a class without images",
+          .data, "\(folder): a class, but there are no images in it",
           hint: "Expected are files that end in .jpg, .jpeg or .png; or remove the folder.")
       }
     }
