@@ -173,7 +173,7 @@ static inline void csk_walk_narrow(const csk_narrow_tiles tiles,
   }
 }
 
-// Tables of instances: CSK_TILES_BY_6(name, 8) is {name(1, 8), ... name(6, 8)}.
+// X(m, 1) ... X(m, n): the instances of a row of a table, and their names.
 #define CSK_DENSE_COLUMNS_2(X, m) X(m, 1) X(m, 2)
 #define CSK_DENSE_COLUMNS_4(X, m) CSK_DENSE_COLUMNS_2(X, m) X(m, 3) X(m, 4)
 #define CSK_DENSE_COLUMNS_6(X, m) CSK_DENSE_COLUMNS_4(X, m) X(m, 5) X(m, 6)

@@ -54,7 +54,8 @@ import Testing
 
   @Test(arguments: [1, 3]) func evaluate(batch: Int) throws {
     var bench = EvaluateBench()
-    (bench.preset, bench.density, bench.batch, bench.rounds) = ("wrn-10-2", 0.1, batch, 1)
+    bench.network = PresetNetwork("wrn-10-2", batch: batch)
+    (bench.network.density, bench.rounds) = (0.1, 1)
     var records: [Record] = []
     try bench.run { records.append($0) }
     #expect(records.count == 1)
@@ -66,8 +67,8 @@ import Testing
 
   @Test func photos() throws {
     var bench = PhotosBench()
-    (bench.step.preset, bench.step.density, bench.step.batch) = ("wrn-10-2", 0.1, 4)
-    (bench.rounds, bench.steps) = (1, 2)
+    bench.network = PresetNetwork("wrn-10-2", batch: 4)
+    (bench.network.density, bench.rounds, bench.steps) = (0.1, 1, 2)
     var records: [Record] = []
     try bench.run { records.append($0) }
     #expect(records.count == 1)

@@ -4,8 +4,8 @@ import RigLCore
 /// A training step on photos that are read, decoded, cropped and resized while the batch before
 /// trains, against the same step on images that lie in memory.
 public struct PhotosBench: Sendable {
-  /// The network, its density, its batch, and threads.
-  public var step: StepBench
+  /// The network, its batch, and threads.
+  public var network = PresetNetwork("mobilenet-v1", batch: 16)
   /// A folder of photos; nil: generated ones.
   public var folder: String?
   /// Steps measured in a round, of each kind.
@@ -14,17 +14,13 @@ public struct PhotosBench: Sendable {
   public var rounds = 5
 
   /// MobileNet-v1, 16 images a batch.
-  public init() {
-    step = StepBench()
-    (step.preset, step.batch) = ("mobilenet-v1", 16)
-  }
+  public init() {}
 
   /// Measures.
   public func run(_ report: (Record) throws -> Void) throws {
-    var configuration = try step.configuration()
+    var (configuration, input, _) = try network.settings()
     // Weight steps only.
     configuration.method = configuration.method == .dense ? .dense : .static
-    let input = try NetworkName(configuration.network).published.input
     let photos = try folder.map { GeneratedPhotos(path: $0) } ?? GeneratedPhotos.make()
     defer { if folder == nil { photos.delete() } }
     let parts = try PhotoFolder(path: photos.path).load(
@@ -32,7 +28,7 @@ public struct PhotosBench: Sendable {
     let noise = Noise(
       count: configuration.batchSize, sampleShape: input, classes: parts.train.classes)
     var options = RunOptions()
-    options.threads = step.threads
+    options.threads = network.threads
     let read = try Trainer(
       configuration, options: options, data: TrainingData(train: parts.train, test: parts.test))
     let kept = try Trainer(
@@ -47,10 +43,10 @@ public struct PhotosBench: Sendable {
       keptTimes.append(try time(kept))
     }
     var record = Record("photos")
-    record.add("case", .text(step.preset), title: "preset")
+    record.add("case", .text(network.preset), title: "preset")
     record.add("batch", .integer(configuration.batchSize), title: "batch")
     record.add("connections", .integer(read.model.connections))
-    record.add("threads", .integer(step.threads), title: "threads")
+    record.add("threads", .integer(network.threads), title: "threads")
     record.add("photos", .integer(parts.train.count + parts.test.count))
     record.add("photo_bytes", .integer(try photos.meanBytes()), title: "bytes a photo")
     record.add("photos_ms", .number(median(readTimes) * 1e3), title: "photos ms")

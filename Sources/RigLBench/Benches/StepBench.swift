@@ -3,16 +3,8 @@ import RigLCore
 /// A whole training step of a preset's network on its nominal input: forward, loss, backward,
 /// optimizer; and a topology update, which replaces one.
 public struct StepBench: Sendable {
-  /// The preset.
-  public var preset = "wrn-22-2"
-  /// The share of connections that exist; 1: the dense network; nil: the preset's.
-  public var density: Double?
-  /// How they are shared out among layers; nil: as the preset does.
-  public var distribution: SparsityDistribution.Kind?
-  /// Samples in a batch; nil: the preset's.
-  public var batch: Int?
-  /// Threads.
-  public var threads = 1
+  /// The network, its batch, and threads.
+  public var network = PresetNetwork("wrn-22-2")
   /// Weight steps that are measured.
   public var rounds = 15
 
@@ -24,12 +16,10 @@ public struct StepBench: Sendable {
   /// The first result is the step's with the sums of all stages, then come its layers, the longest
   /// first.
   public func run(_ peaks: Peaks, _ report: (Record) throws -> Void) throws {
-    let configuration = try configuration()
-    let published = try NetworkName(configuration.network).published
-    let data = Noise(
-      count: configuration.batchSize, sampleShape: published.input, classes: published.classes)
+    let (configuration, input, classes) = try settings()
+    let data = Noise(count: configuration.batchSize, sampleShape: input, classes: classes)
     var options = RunOptions()
-    options.threads = threads
+    options.threads = network.threads
     let trainer = try Trainer(
       configuration, options: options, data: TrainingData(train: data, test: data))
     for _ in 0..<4 { try trainer.trainNextBatch() }
@@ -38,14 +28,14 @@ public struct StepBench: Sendable {
       clocked.clock, steps: clocked.steps, updates: clocked.updates, peaks)
 
     var record = Record("step")
-    record.add("case", .text(preset), title: "preset")
+    record.add("case", .text(network.preset), title: "preset")
     record.add("batch", .integer(configuration.batchSize), title: "batch")
     let positions = trainer.model.weightLayers.reduce(0) { $0 + $1.inputs * $1.outputs }
     record.add(
       "density", .number(Double(trainer.model.connections) / Double(positions)),
       title: "density")
     record.add("connections", .integer(trainer.model.connections))
-    record.add("threads", .integer(threads), title: "threads")
+    record.add("threads", .integer(network.threads), title: "threads")
     let step = median(plain.steps)
     record.add("step_ms", .number(step * 1e3), title: "step ms")
     let update = plain.updates.isEmpty ? nil : median(plain.updates)
@@ -89,34 +79,15 @@ public struct StepBench: Sendable {
     return (plain, clocked)
   }
 
-  /// The preset's, with a topology update every third batch.
-  func configuration() throws(RigLError) -> Configuration {
-    var configuration = try Preset.find(preset).configuration
-    configuration.take(density: density, distribution: distribution)
-    if let batch { configuration.batchSize = batch }
-    configuration.accumulation = 1
-    configuration.validation = 0
-    (configuration.updateInterval, configuration.updateBegin) = (2, 2)
-    configuration.updateForever = true
-    configuration.updateEnd = nil
-    configuration.annealing = .constant
-    return configuration
-  }
-}
-
-/// Random samples of a shape, a batch of them.
-struct Noise: Dataset {
-  let count: Int
-  let sampleShape: SampleShape
-  let classes: Int
-
-  func label(of sample: Int) -> Int { sample % classes }
-
-  func write(_ sample: Int, into values: inout MutableSpan<Float>) {
-    // Cheap to make, so that a step is not measured by its data.
-    let shift = sample * 8191
-    for index in values.indices {
-      values[index] = Float((index &* 7919 &+ shift) & 1023) / 512 - 1
-    }
+  /// The network's, with a topology update every third batch.
+  private func settings() throws(RigLError) -> (
+    configuration: Configuration, input: SampleShape, classes: Int
+  ) {
+    var settings = try network.settings()
+    (settings.configuration.updateInterval, settings.configuration.updateBegin) = (2, 2)
+    settings.configuration.updateForever = true
+    settings.configuration.updateEnd = nil
+    settings.configuration.annealing = .constant
+    return settings
   }
 }

@@ -21,18 +21,28 @@ extension Model {
       throw RigLError(.missingFile, "\(path): the run has no checkpoint to start from")
     }
     try requireNothingElse(in: file)
+    for parameter in parameters where file["\(parameter.name).values"] != nil {
+      throw RigLError(
+        .configuration, "\(file.path): \(parameter.name) is sparse already",
+        hint: "Start from a dense run; go on with a sparse one by --resume.")
+    }
+    try take(file)
+  }
+
+  /// Takes a file's weights and running averages, of sparse layers the connections: those that the
+  /// file has, or of a weight with its zeros the largest.
+  func take(_ file: SafetensorsFile) throws(RigLError) {
     let scratch = TopologyScratch(layers: sparseLayers)
     for parameter in parameters {
-      guard let sparse = sparseWeights(of: parameter) else {
+      if let sparse = sparseWeights(of: parameter) {
+        if file["\(parameter.name).values"] != nil {
+          try sparse.readParts(of: file, scratch: scratch)
+        } else {
+          try sparse.keepLargest(of: file, scratch: scratch)
+        }
+      } else {
         try read(parameter.name, parameter, from: file, into: &parameter.values)
-        continue
       }
-      if file["\(parameter.name).values"] != nil {
-        throw RigLError(
-          .configuration, "\(file.path): \(parameter.name) is sparse already",
-          hint: "Start from a dense run; go on with a sparse one by --resume.")
-      }
-      try sparse.keepLargest(of: file, scratch: scratch)
     }
     try readAverages(of: file)
     try requireSound(path: file.path)
@@ -40,7 +50,7 @@ extension Model {
   }
 
   /// Throws if a number that came from a file is none, or a variance is negative.
-  func requireSound(path: String) throws(RigLError) {
+  private func requireSound(path: String) throws(RigLError) {
     func require(
       _ name: String, _ values: borrowing AlignedBuffer<Float>, least: Float
     ) throws(RigLError) {

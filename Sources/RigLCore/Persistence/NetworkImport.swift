@@ -79,7 +79,7 @@ public final class NetworkImport {
     model = try Model(
       layers, input: sampleShape, capacity: 1, connections: connections, isTraining: false)
     try model.requireNothingElse(in: file)
-    try model.take(file, prunes: prunes)
+    try model.take(file)
     self.configuration = configuration.describing(model, allocation)
     guard try self.configuration.allocate(model.weightLayers).connections == model.connections
     else {
@@ -125,7 +125,7 @@ public final class NetworkImport {
       _ = try MetricsLog.create(at: folder.metricsPath)
       let optimizer = OptimizerState(configuration.makeOptimizer(), parameters: model.parameters)
       let metadata = try TrainingState().metadata(
-        configuration, input: sampleShape, classes: classes, normalization)
+        configuration, DataIdentity(input: sampleShape, classes: classes), normalization)
       try folder.checkpoints().write(
         step: 0, tensors: model.tensors(optimizer), metadata: metadata
       ) { (writer) throws(RigLError) in try model.write(to: &writer, optimizer) }
@@ -212,28 +212,6 @@ extension NetworkImport {
     let zeros = planned.positions - count
     let isSparse = count > 0 && (count == planned.connections || zeros * 100 >= planned.positions)
     return isSparse ? count : planned.positions
-  }
-}
-
-extension Model {
-  /// Takes a file's weights, and of sparse layers the connections.
-  fileprivate func take(_ file: SafetensorsFile, prunes: Bool) throws(RigLError) {
-    let scratch = TopologyScratch(layers: sparseLayers)
-    for parameter in parameters {
-      guard let sparse = sparseWeights(of: parameter) else {
-        try read(parameter.name, parameter, from: file, into: &parameter.values)
-        continue
-      }
-      if file["\(parameter.name).values"] != nil {
-        try sparse.readParts(of: file, scratch: scratch)
-        continue
-      }
-      // The largest are the ones that are not zero, where there are as many.
-      try sparse.keepLargest(of: file, scratch: scratch)
-    }
-    try readAverages(of: file)
-    try requireSound(path: file.path)
-    weightsDidChange()
   }
 }
 

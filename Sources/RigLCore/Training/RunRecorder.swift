@@ -172,11 +172,7 @@ extension Trainer {
     state.batchesConsumed = step.batchesConsumed
     state.lastUpdate = step.topology?.last
     state.position = loader.position
-    var metadata = try state.metadata(
-      configuration, input: data.train.sampleShape, classes: data.train.classes,
-      data.normalization)
-    DataIdentity(data).write(into: &metadata)
-    return metadata
+    return try state.metadata(configuration, DataIdentity(data), data.normalization)
   }
 
   /// Takes a checkpoint's state.

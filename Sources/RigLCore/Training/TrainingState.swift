@@ -47,16 +47,12 @@ struct TrainingState: Codable, Hashable {
 
   /// What a checkpoint says besides its tensors.
   func metadata(
-    _ configuration: Configuration, input: SampleShape, classes: Int,
-    _ normalization: PixelNormalization?
+    _ configuration: Configuration, _ data: DataIdentity, _ normalization: PixelNormalization?
   ) throws(RigLError) -> [String: String] {
-    var metadata = [
-      "format": "swift-rigl checkpoint 1",
-      "configuration": try configuration.yaml(),
-      "state": encoded(),
-      "input_shape": input.written,
-      "classes": "\(classes)",
-    ]
+    var metadata = data.metadata
+    metadata["format"] = "swift-rigl checkpoint 1"
+    metadata["configuration"] = try configuration.yaml()
+    metadata["state"] = encoded()
     metadata["normalization"] = normalization?.written
     return metadata
   }

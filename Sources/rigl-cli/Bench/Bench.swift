@@ -161,11 +161,10 @@ extension Bench {
 
     func run() throws {
       var bench = StepBench()
-      (bench.preset, bench.density, bench.batch) = (network.preset, network.density, network.batch)
-      (bench.distribution, bench.threads) = (try network.rule(), network.threads)
+      try network.apply(to: &bench.network)
       if let rounds = arguments.rounds { bench.rounds = rounds }
       let printer = BenchPrinter(json: arguments.json)
-      let peaks = try arguments.begin(printer, threads: bench.threads)
+      let peaks = try arguments.begin(printer, threads: network.threads)
       try bench.run(peaks, printer.print)
     }
   }
@@ -180,12 +179,10 @@ extension Bench {
 
     func run() throws {
       var bench = EvaluateBench()
-      (bench.preset, bench.density) = (network.preset, network.density)
-      (bench.distribution, bench.threads) = (try network.rule(), network.threads)
-      if let batch = network.batch { bench.batch = batch }
+      try network.apply(to: &bench.network)
       if let rounds = arguments.rounds { bench.rounds = rounds }
       let printer = BenchPrinter(json: arguments.json)
-      _ = try arguments.begin(printer, threads: bench.threads)
+      _ = try arguments.begin(printer, threads: network.threads)
       try bench.run(printer.print)
     }
   }
@@ -206,13 +203,11 @@ extension Bench {
 
     func run() throws {
       var bench = PhotosBench()
-      (bench.step.preset, bench.step.density) = (network.preset, network.density)
-      (bench.step.distribution, bench.step.threads) = (try network.rule(), network.threads)
-      if let batch = network.batch { bench.step.batch = batch }
+      try network.apply(to: &bench.network)
       bench.folder = photos
       if let rounds = arguments.rounds { bench.rounds = rounds }
       let printer = BenchPrinter(json: arguments.json)
-      _ = try arguments.begin(printer, threads: bench.step.threads)
+      _ = try arguments.begin(printer, threads: network.threads)
       try bench.run(printer.print)
     }
   }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import RigLBench
 import RigLCore
 
 /// Which network a benchmark measures, and on how many samples.
@@ -32,8 +33,15 @@ struct BenchNetworkArguments: ParsableArguments {
     if let batch, batch < 1 { throw ValidationError("--batch: \(batch) samples") }
   }
 
+  /// Sets what is given.
+  func apply(to network: inout PresetNetwork) throws {
+    (network.preset, network.density, network.threads) = (preset, density, threads)
+    network.distribution = try rule()
+    if let batch { network.batch = batch }
+  }
+
   /// The distribution, if one is named.
-  func rule() throws -> SparsityDistribution.Kind? {
+  private func rule() throws -> SparsityDistribution.Kind? {
     guard let distribution else { return nil }
     guard let rule = SparsityDistribution.Kind(rawValue: distribution) else {
       throw ValidationError("--distribution: '\(distribution)' is not uniform, er or erk")
