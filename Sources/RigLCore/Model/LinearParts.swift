@@ -1,37 +1,50 @@
-/// A batch's groups in bands whose operands fit the second-level cache, so that a slab's
-/// connections, once loaded, serve a whole band.
+/// A batch's groups in bands, and how threads share the work on them.
+///
+/// Bands are so large that their operands fit the second-level cache: a slab's connections, once
+/// loaded, serve a whole band. Where the connections are the smaller part of what is read, or there
+/// are bands enough, a thread's share is some bands; else it is some connections of one band.
 struct GroupBands {
   private let groups: Int
   private let groupsPerBand: Int
+  /// Whether a thread's share is a band; else it is some connections of one.
+  let areShared: Bool
 
   /// Bytes of operands in a band: a constant, since the order of sums depends on it.
   private static let bytes = 3 << 17
 
-  /// Bands are shared out among threads from twice as many as there are parts of a gradient on.
-  private static let leastShared = 2 * GradientParts.count
-
-  /// Bands for a batch whose operand and result have `channels` channels together.
-  init(of tensor: Tensor, channels: Int) {
-    self.init(groups: tensor.groups, lanes: tensor.lanes, channels: channels)
+  /// Bands of a layer with `connections` connections between `channels` inputs and outputs, for a
+  /// batch.
+  init(of tensor: Tensor, channels: Int, connections: Int) {
+    self.init(
+      groups: tensor.groups, lanes: tensor.lanes, channels: channels, connections: connections)
   }
 
   /// Bands for `groups` groups of `lanes` samples.
-  init(groups: Int, lanes: Int, channels: Int) {
+  init(groups: Int, lanes: Int, channels: Int, connections: Int) {
     self.groups = groups
     let groupBytes = channels * lanes * MemoryLayout<Float>.stride
     // Small batches gain less from the cache than they lose by meeting of the threads.
     let least = groups <= 8 ? 4 : 1
-    groupsPerBand = max(GroupBands.bytes / groupBytes, least)
+    let cached = max(GroupBands.bytes / groupBytes, least)
+    // Each thread reads what is not shared out: the operand (half of a group), or the list.
+    let listBytes = connections * 2 * MemoryLayout<Float>.stride
+    let listIsSmall = listBytes < groups * groupBytes / 2 && groups >= GroupBands.leastGroups
+    areShared = listIsSmall || groups.dividedUp(by: cached) >= 2 * GradientParts.count
+    groupsPerBand =
+      areShared ? min(cached, groups.dividedUp(by: GradientParts.count)) : cached
   }
+
+  /// A batch of fewer groups leaves too few shares.
+  private static let leastGroups = 4
 
   /// The number of bands.
   var count: Int { groups.dividedUp(by: groupsPerBand) }
 
-  /// Whether a thread's share is a band; else it is some connections of one.
-  var areShared: Bool { count >= GroupBands.leastShared }
+  /// Parts of the gradient, where bands are shared out: each sums some bands.
+  var parts: Int { min(GradientParts.count, count) }
 
-  /// The bands of one of `parts` equal parts.
-  func part(_ part: Int, of parts: Int) -> Range<Int> {
+  /// The bands of a part.
+  func part(_ part: Int) -> Range<Int> {
     part * count / parts..<(part + 1) * count / parts
   }
 

@@ -85,7 +85,7 @@ public final class SparseLinear: WeightLayer, EpilogueLayer {
       weight: weights.parameter, bias: ownBias, storage: context.gradients.parts)
     let largest = GroupBands(
       groups: context.capacity.dividedUp(by: context.lanes), lanes: context.lanes,
-      channels: inputs + outputs)
+      channels: inputs + outputs, connections: weights.count)
     if context.isTraining && largest.areShared { parts.reserve() }
     gradientParts = parts
     return shape
@@ -98,7 +98,8 @@ public final class SparseLinear: WeightLayer, EpilogueLayer {
     self.input = input
     output.samples = input.samples
     weights.refreshForwardWeights(pass.pool)
-    let bands = GroupBands(of: input, channels: inputs + outputs)
+    let bands = GroupBands(
+      of: input, channels: inputs + outputs, connections: weights.count)
     // A thread's share is a band if there are enough of them, else some of a band's outputs.
     let slabs = bands.areShared ? weights.forward.slabs : 1
     let cuts = weights.forward.slabs / slabs
@@ -135,7 +136,8 @@ public final class SparseLinear: WeightLayer, EpilogueLayer {
     if let full { return full.backward(outputGradient, pass) }
     guard let input, let output else { preconditionFailure("\(name): backward before forward") }
     inputGradient?.samples = input.samples
-    let bands = GroupBands(of: input, channels: inputs + outputs)
+    let bands = GroupBands(
+      of: input, channels: inputs + outputs, connections: weights.count)
     let work = BackwardWork(
       layer: self, bands: bands, outputGradient: outputGradient, input: input, output: output,
       pass: pass)
@@ -179,13 +181,13 @@ public final class SparseLinear: WeightLayer, EpilogueLayer {
   /// order, at the end.
   private func backwardByBands(_ work: BackwardWork) {
     guard let gradientParts else { preconditionFailure("\(name): backward before prepare") }
-    work.pass.pool.run(chunks: GradientParts.count, with: (work, gradientParts)) { work, part, _ in
+    work.pass.pool.run(chunks: work.bands.parts, with: (work, gradientParts)) { work, part, _ in
       let (work, gradientParts) = work
       let (layer, pass) = (work.layer, work.pass)
       let (gradient, biasGradient) = unsafe gradientParts.bases(part)
       let accumulates = part == 0 && pass.accumulatesGradients
       if !accumulates { unsafe biasGradient?.update(repeating: 0, count: layer.outputs) }
-      let bands = work.bands.part(part, of: GradientParts.count)
+      let bands = work.bands.part(part)
       for band in bands {
         let groups = work.bands[band]
         if layer.needsEpilogueBackward(
@@ -204,7 +206,7 @@ public final class SparseLinear: WeightLayer, EpilogueLayer {
           accumulate: accumulates || band > bands.lowerBound)
       }
     }
-    gradientParts.join(pool: work.pass.pool)
+    gradientParts.join(work.bands.parts, pool: work.pass.pool)
   }
 
   private func backward(

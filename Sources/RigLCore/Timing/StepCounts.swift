@@ -79,9 +79,10 @@ struct StepCounts {
       near: y + (makesInputGradient ? x : 0) + 4 * count, far: x + masked + list)
     guard let sparse = layer.connections else { return work.stages }
     let bands = GroupBands(
-      groups: padded / lanes, lanes: lanes, channels: layer.inputs + layer.outputs)
+      groups: padded / lanes, lanes: lanes, channels: layer.inputs + layer.outputs,
+      connections: sparse.count)
     if bands.areShared {
-      work[.gradientJoin] = StageWork(near: 4 * count * Double(GradientParts.count + 1))
+      work[.gradientJoin] = StageWork(near: 4 * count * Double(bands.parts + 1))
     }
     work[.forwardWeights] = StageWork(far: 12 * count)
     work[.growth] = StageWork(
