@@ -27,8 +27,7 @@ struct Rigl: ParsableCommand {
   static func main() {
     System.reportFailedWrites()
     do {
-      var command = try parseAsRoot()
-      try command.run()
+      try parseAndRun()
     } catch let error as RigLError {
       report(error)
       System.exit(error.kind.rawValue)
@@ -36,6 +35,17 @@ struct Rigl: ParsableCommand {
       System.exit(0)
     } catch {
       exit(withError: error)
+    }
+  }
+
+  private static func parseAndRun() throws {
+    do {
+      var command = try parseAsRoot()
+      try command.run()
+    } catch where exitCode(for: error).isSuccess {
+      // Help and version: ArgumentParser would not notice that they could not be written.
+      let text = fullMessage(for: error)
+      if !text.isEmpty { try Output.standard.write(text + "\n") }
     }
   }
 

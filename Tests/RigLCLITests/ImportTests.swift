@@ -110,6 +110,14 @@ import Testing
     #expect(trained.status == 0, "\(trained.errors)")
     let evaluated = try Rigl.run("evaluate", folder("run"), "--json").object()["test"]
     let confusion = try #require((evaluated as? [String: Any])?["confusion"] as? [[Int]])
+    // The same pictures, without any to train on.
+    try FileManager.default.createDirectory(
+      atPath: folder("held"), withIntermediateDirectories: true)
+    try FileManager.default.copyItem(atPath: folder("photos/val"), toPath: folder("held/val"))
+    let alone = try Rigl.run("evaluate", folder("run"), "--data", folder("held"), "--json")
+    #expect(alone.status == 0, "\(alone.errors)")
+    #expect(
+      (try alone.object()["test"] as? [String: Any])?["confusion"] as? [[Int]] == confusion)
     // All test pictures, by class: predicted as evaluated.
     var (files, labels): ([String], [Int]) = ([], [])
     let classes = try folder.names(in: "photos/val")

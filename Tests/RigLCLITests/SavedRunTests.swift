@@ -24,6 +24,9 @@ import Testing
 
     let text = try Rigl.run("evaluate", folder("run"))
     #expect(text.output.contains("120 test samples: accuracy"))
+    let narrow = try Rigl.run("evaluate", folder("run"), environment: ["COLUMNS": "30"]).output
+    let lines = narrow.split(separator: "\n")  // The first one, the checkpoint's path, stays whole.
+    #expect(lines.count > 2 && lines.dropFirst().allSatisfy { $0.count <= 30 }, "\(narrow)")
     #expect(try Rigl.run("evaluate", folder("run"), "--quiet").output.isEmpty)
     let best = try Rigl.run("evaluate", folder("run"), "--best", "--json").object()
     #expect((best["checkpoint"] as? String)?.hasSuffix("best.safetensors") == true)

@@ -46,9 +46,11 @@ import Testing
   #if os(Linux)
     @Test func aFullOutputIs74() throws {
       let full = try #require(FileHandle(forWritingAtPath: "/dev/full"))
-      let outcome = try RunningCommand(["presets"], output: full).wait()
-      #expect(outcome.status == 74)
-      #expect(outcome.errors.contains("standard output"))
+      for arguments in [["presets"], ["bench", "--help"], ["--version"]] {
+        let outcome = try RunningCommand(arguments, output: full).wait()
+        #expect(outcome.status == 74, "\(arguments)")
+        #expect(outcome.errors.contains("standard output"))
+      }
     }
   #endif
 }
@@ -67,6 +69,8 @@ import Testing
   }
 
   @Test func flopsCountsAPreset() throws {
+    let text = try Rigl.run("flops", "wrn-10-2").output
+    #expect(text.hasPrefix("Counted for samples of 3x32x32 and 10 classes"), "\(text)")
     let object = try Rigl.run("flops", "lenet-300-100", "--json").object()
     let layers = try #require(object["layers"] as? [[String: Any]])
     #expect(layers.compactMap { $0["name"] as? String } == ["fc1", "fc2", "fc3"])

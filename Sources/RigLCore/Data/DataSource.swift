@@ -60,11 +60,12 @@ public enum DataSource: Hashable, Sendable {
       self = .cifar(CIFARFolder(path: folder, kind: kind))
     case Self.photosName:
       guard let folder else {
+        let here = folderExists(at: name) ? " The folder \(name) here is ./\(name)." : ""
         throw RigLError(
           .configuration, "data \(name): its folder is not given",
           hint:
             "Name a folder with train/CLASS/… and val/CLASS/…, or CLASS/… alone, by data_folder "
-            + "or --data PATH.")
+            + "or --data PATH.\(here)")
       }
       self = .photos(PhotoFolder(path: folder))
     case "synthetic":

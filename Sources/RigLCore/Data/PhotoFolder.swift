@@ -29,6 +29,12 @@ public struct PhotoFolder: Hashable, Sendable {
     return names.contains { folderExists(at: "\(path)/\($0)") }
   }
 
+  /// The folder of test samples where there are none to train on: `test`, or else `val`.
+  var pathOfTestAlone: String? {
+    guard !folderExists(at: "\(path)/train") else { return nil }
+    return ["\(path)/test", "\(path)/val"].first { folderExists(at: $0) }
+  }
+
   /// Lists the photos; none is read.
   ///
   /// - Parameters:
@@ -42,8 +48,7 @@ public struct PhotoFolder: Hashable, Sendable {
     guard folderExists(at: path) else {
       throw RigLError(.missingFile, "\(path): there is no such folder")
     }
-    var plain = training
-    plain.isRandom = false
+    let plain = training.withoutChance
     guard folderExists(at: "\(path)/train") else {
       let all = try PhotoSet(path: path, transform: training, standardizesImages: standardizes)
       try PhotoFolder.requireClasses(all, path)

@@ -55,6 +55,13 @@ public struct PhotoTransform: Hashable, Sendable, Codable {
     resizedSide = (side * 256 + 112) / 224
   }
 
+  /// What evaluation sees: the middle.
+  public var withoutChance: PhotoTransform {
+    var transform = self
+    transform.isRandom = false
+    return transform
+  }
+
   /// The part of a picture of `width` × `height` pixels that a sample shows.
   ///
   /// Draws 4 i to 4 i + 3 are those of the i-th try (area, ratio, from above, from the left), draw

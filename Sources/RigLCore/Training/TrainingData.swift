@@ -27,17 +27,7 @@ public struct TrainingData: Sendable {
   public static func load(
     _ configuration: Configuration, folder: String? = nil
   ) throws(RigLError) -> TrainingData {
-    var source: DataSource
-    if configuration.data == "idx" {
-      guard let folder else {
-        throw RigLError(
-          .configuration, "data idx: no folder given",
-          hint: "Give it by data_folder, or --data PATH.")
-      }
-      source = .folder(ImageFolder(path: folder))
-    } else {
-      source = try DataSource(name: configuration.data, folder: folder)
-    }
+    var source = try source(configuration, folder)
     if case .photos(let photos) = source { return try loadPhotos(configuration, photos) }
     if case .synthetic(var images) = source {
       if configuration.data == DataSource.syntheticColorName, let side = configuration.imageSize {
@@ -68,6 +58,43 @@ public struct TrainingData: Sendable {
       validation: try plainTrain.split(validation: configuration.validation).validation, test: test)
   }
 
+  /// Loads the test samples alone.
+  ///
+  /// - Parameter classNames: a run's classes, by which a folder with `val` or `test` but without
+  ///   `train` is read.
+  /// - Throws: `RigLError`.
+  public static func loadTest(
+    _ configuration: Configuration, folder: String? = nil, classNames: [String]? = nil
+  ) throws(RigLError) -> any Dataset {
+    if case .photos(let photos) = try source(configuration, folder), let classNames,
+      let part = photos.pathOfTestAlone
+    {
+      let test = try PhotoSet(
+        path: part, classNames: classNames, transform: configuration.photoTransform.withoutChance,
+        standardizesImages: configuration.perImageStandardization)
+      guard let count = configuration.testSamples else { return test }
+      return try Subset(test, 0..<test.count).some(count, seed: configuration.seed)
+    }
+    var configuration = configuration
+    // How the others are split does not matter.
+    configuration.validation = 0
+    return try load(configuration, folder: folder).test
+  }
+
+  private static func source(
+    _ configuration: Configuration, _ folder: String?
+  ) throws(RigLError) -> DataSource {
+    guard configuration.data == "idx" else {
+      return try DataSource(name: configuration.data, folder: folder)
+    }
+    guard let folder else {
+      throw RigLError(
+        .configuration, "data idx: no folder given",
+        hint: "Give it by data_folder, or --data PATH.")
+    }
+    return .folder(ImageFolder(path: folder))
+  }
+
   private static func transformed(
     _ images: ImageSet, _ transform: SmallImageTransform
   ) throws(RigLError) -> any Dataset {
@@ -80,9 +107,7 @@ public struct TrainingData: Sendable {
     _ configuration: Configuration, _ folder: PhotoFolder
   ) throws(RigLError) -> TrainingData {
     let parts = try folder.load(
-      training: PhotoTransform(
-        side: configuration.imageSize ?? 224,
-        isRandom: configuration.augmentation == .randomResizedCrop),
+      training: configuration.photoTransform,
       standardizes: configuration.perImageStandardization, seed: configuration.seed)
     let seed = configuration.seed
     var (train, plainTrain) = (parts.train, parts.plainTrain)
@@ -106,6 +131,11 @@ public struct TrainingData: Sendable {
 }
 
 extension Configuration {
+  /// What photos go through in training.
+  var photoTransform: PhotoTransform {
+    PhotoTransform(side: imageSize ?? 224, isRandom: augmentation == .randomResizedCrop)
+  }
+
   /// What small images go through in training; see also ``SmallImageTransform/withoutChance``.
   public var smallImageTransform: SmallImageTransform {
     let crops = augmentation == .padCropFlip

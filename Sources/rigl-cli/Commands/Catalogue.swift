@@ -67,8 +67,16 @@ struct Flops: ParsableCommand {
     var layers = try ConfigurationLayers(try Preset.find(preset).configuration)
     try layers.set(assignments)
     try sparsity.apply(to: &layers)
-    let report = try layers.configuration().accountingReport(paperAccounting ? .paper : .real)
-    try printing.print(report, orText: text(report, width: Terminal.standardOutput.columns))
+    let configuration = try layers.configuration()
+    let report = try configuration.accountingReport(paperAccounting ? .paper : .real)
+    let published = try NetworkName(configuration.network).published
+    let (input, width) = (published.input, Terminal.standardOutput.columns)
+    let shape = input.count == input.channels ? [] : [input.height, input.width]
+    let samples =
+      "Counted for samples of \(shapeText([input.channels] + shape)) and \(published.classes) classes, "
+      + "whatever data the preset trains on."
+    try printing.print(
+      report, orText: wrapped(samples, width: width) + "\n\n" + text(report, width: width))
   }
 
   private func text(_ report: AccountingReport, width: Int) -> String {

@@ -58,11 +58,9 @@ struct Evaluate: ParsableCommand {
     try layers.apply(file: try RunFolder.open(source.folder).configurationPath)
     if let data { try layers.set(data: data) }
     if let dataFolder { layers.options.setDataFolder(dataFolder) }
-    var configuration = try layers.configuration()
-    // How the others are split does not matter.
-    configuration.validation = 0
-    let samples = try TrainingData.load(configuration, folder: layers.options.dataFolder)
-    let test = try saved.evaluate(samples.test)
+    let samples = try TrainingData.loadTest(
+      try layers.configuration(), folder: layers.options.dataFolder, classNames: saved.classNames)
+    let test = try saved.evaluate(samples)
     printing.warn(saved.damaged.map(\.error.what))
     let result = Result(
       run: source.folder, checkpoint: saved.checkpointPath, step: saved.step,
@@ -72,15 +70,19 @@ struct Evaluate: ParsableCommand {
 
   private func text(_ result: Result) -> String {
     let test = result.test
-    var text = "\(result.checkpoint)\n"
-    text += "\(grouped(test.samples)) test samples: accuracy \(percent(test.accuracy))"
-    if let top5 = test.top5 { text += ", top-5 \(percent(top5))" }
-    text += ", loss \(fixed(test.loss, 4))\n"
-    if result.damaged > 0 { text += "\(grouped(result.damaged)) damaged samples were left out.\n" }
-    let confusion = confusionText(test.confusion)
     let width = Terminal.standardOutput.columns
+    var summary = "\(grouped(test.samples)) test samples: accuracy \(percent(test.accuracy))"
+    if let top5 = test.top5 { summary += ", top-5 \(percent(top5))" }
+    summary += ", loss \(fixed(test.loss, 4))"
+    var text = "\(result.checkpoint)\n\(wrapped(summary, width: width))\n"
+    if result.damaged > 0 {
+      text += wrapped(
+        "\(grouped(result.damaged)) damaged samples were left out.", width: width) + "\n"
+    }
+    let confusion = confusionText(test.confusion)
     guard confusion.split(separator: "\n").allSatisfy({ $0.count <= width }) else { return text }
-    return text + "\nSamples by class (rows) and predicted class (columns):\n" + confusion
+    let title = wrapped("Samples by class (rows) and predicted class (columns):", width: width)
+    return "\(text)\n\(title)\n\(confusion)"
   }
 
   private func confusionText(_ confusion: [[Int]]) -> String {
