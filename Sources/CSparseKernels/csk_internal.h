@@ -64,11 +64,12 @@ typedef struct csk_kernels {
                             float *target, double *sums);
   void (*unpack_output_row)(const float *product, ptrdiff_t product_channel_stride,
                             const float *bias, const float *residual, int32_t channels,
-                            int32_t width, int32_t live, float *y, csk_row_statistics *statistics);
+                            int32_t width, int32_t live, float *y, csk_row_statistics *statistics,
+                            bool streams);
   void (*unpack_gradient_row)(const float *d, const float *activation, const float *x,
                               const float *mean, const float *addend, int32_t channels,
                               int32_t width, const csk_row_layout *layout, const float *scale,
-                              const float *shift, float *result, double (*sums)[2]);
+                              const float *shift, float *result, double (*sums)[2], bool streams);
   void (*join_row)(const float *x, const float *scale, const float *shift, const float *r,
                    const float *shortcut_scale, const float *shortcut_shift, int32_t channels,
                    int32_t width, bool relu, float *y);

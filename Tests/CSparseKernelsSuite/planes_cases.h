@@ -16,6 +16,7 @@ void planes_unpack_output_starts_statistics(void);
 void planes_unpack_output_dead_lanes(void);
 void planes_unpack_gradient(void);
 void planes_unpack_gradient_not_a_number(void);
+void planes_unpack_past_caches_anywhere(void);
 void planes_unpack_rejects_invalid_arguments(void);
 void planes_join(void);
 void planes_join_gradient(void);
@@ -75,7 +76,9 @@ static inline float *planes_random(int64_t count, uint64_t seed) {
 }
 
 static inline float *planes_canaries(int64_t count) {
-  float *values = malloc((size_t)count * sizeof *values + (count == 0));
+  void *values = NULL;
+  // As tensors are: whole vectors can go past the caches.
+  if (posix_memalign(&values, 64, (size_t)count * sizeof(float) + (count == 0)) != 0) abort();
   csk_canary_fill(values, count);
   return values;
 }

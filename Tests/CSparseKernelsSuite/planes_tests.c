@@ -355,6 +355,7 @@ const csk_test csk_tests_planes[] = {
     {"planes_unpack_output_dead_lanes", planes_unpack_output_dead_lanes},
     {"planes_unpack_gradient", planes_unpack_gradient},
     {"planes_unpack_gradient_not_a_number", planes_unpack_gradient_not_a_number},
+    {"planes_unpack_past_caches_anywhere", planes_unpack_past_caches_anywhere},
     {"planes_unpack_rejects_invalid_arguments", planes_unpack_rejects_invalid_arguments},
     {"planes_join", planes_join},
     {"planes_join_gradient", planes_join_gradient},

@@ -49,9 +49,9 @@ static void unpack_output_variant(const plane_case *test, int variant) {
     float *y = planes_canaries(count);
     const bool in_place = (variant & 8) && r;
     if (in_place) memcpy(y, r, (size_t)count * sizeof *y);
-    CSK_CHECK(csk_unpack_output_row_on((csk_isa)isa, product, stride, b, in_place ? y : r,
-                                       test->channels, test->width, live, y,
-                                       variant & 4 ? &statistics : NULL) == csk_status_ok,
+    CSK_CHECK(csk_unpack_output_row_on(
+                  (csk_isa)isa, product, stride, b, in_place ? y : r, test->channels, test->width,
+                  live, y, variant & 4 ? &statistics : NULL, variant & 16) == csk_status_ok,
               "%s", test->name);
     if (first) {
       CSK_CHECK(memcmp(y, first, (size_t)count * sizeof *y) == 0 &&
@@ -76,7 +76,7 @@ static const int32_t widths[] = {0, 1, 2, 3, 4, 5, 7, 8, 9, 13, 33};
 void planes_unpack_output(void) {
   for (int w = 0; w < COUNT(widths); w++)
     for (int32_t channels = 0; channels <= 3; channels++)
-      for (int variant = 0; variant < 16; variant++) {
+      for (int variant = 0; variant < 32; variant++) {
         const plane_case test = {.channels = channels, .width = widths[w], .name = "output"};
         unpack_output_variant(&test, variant);
       }
@@ -95,11 +95,11 @@ static void starts_statistics(bool with_residual) {
     const float bias[channels] = {1, -2e6f};
     csk_row_statistics statistics = {pivot, sums, true};
     csk_unpack_output_row_on((csk_isa)isa, product, row, bias, residual, channels, width, 6, y,
-                             &statistics);
+                             &statistics, false);
     CSK_CHECK(statistics.starts, "the caller's");
     statistics.starts = false;
     csk_unpack_output_row_on((csk_isa)isa, product, row, bias, residual, channels, width, 6, y,
-                             &statistics);
+                             &statistics, false);
     for (int c = 0; c < channels; c++) {
       double sum = 0, squares = 0, magnitude = 0;
       for (int i = 0; i < row; i++) {
@@ -115,7 +115,8 @@ static void starts_statistics(bool with_residual) {
       CSK_CHECK(planes_close(sums[c][1], squares, roundings + 1, squares), "%g", sums[c][1]);
     }
     statistics.starts = true;
-    csk_unpack_output_row_on((csk_isa)isa, NULL, 0, bias, NULL, channels, 0, 6, NULL, &statistics);
+    csk_unpack_output_row_on((csk_isa)isa, NULL, 0, bias, NULL, channels, 0, 6, NULL, &statistics,
+                             false);
     CSK_CHECK(pivot[0] == 0 && sums[1][0] == 0 && sums[1][1] == 0, "a row without columns");
   }
 }
@@ -131,10 +132,10 @@ void planes_unpack_output_dead_lanes(void) {
     float y[16], pivot[1];
     double sums[1][2];
     csk_row_statistics statistics = {pivot, sums, true};
-    csk_unpack_output_row_on((csk_isa)isa, product, 16, NULL, NULL, 1, 2, 3, y, &statistics);
+    csk_unpack_output_row_on((csk_isa)isa, product, 16, NULL, NULL, 1, 2, 3, y, &statistics, false);
     CSK_CHECK(pivot[0] == 1 && sums[0][0] == 15 && sums[0][1] == 55, "%s: %g %g",
               csk_isa_name((csk_isa)isa), sums[0][0], sums[0][1]);
-    csk_unpack_output_row_on((csk_isa)isa, product, 16, NULL, NULL, 1, 2, 4, y, &statistics);
+    csk_unpack_output_row_on((csk_isa)isa, product, 16, NULL, NULL, 1, 2, 4, y, &statistics, false);
     CSK_CHECK(isnan(sums[0][0]) && isnan(sums[0][1]), "a live NaN must show");
   }
 }
@@ -182,7 +183,8 @@ static void unpack_gradient_variant(const plane_case *test, const gradient_input
                   : addend ? in->addend
                            : NULL,
                   test->channels, test->width, &test->layout, affine ? in->scale : NULL,
-                  affine ? in->shift : NULL, result, with_sums ? own : NULL) == csk_status_ok,
+                  affine ? in->shift : NULL, result, with_sums ? own : NULL,
+                  variant & 8) == csk_status_ok,
               "%s variant %d", test->name, variant);
     if (first) {
       CSK_CHECK(memcmp(result, first, (size_t)count * sizeof *result) == 0 &&
@@ -206,13 +208,39 @@ static void unpack_gradient_case(const plane_case *test) {
       planes_random(count, 5),          planes_random(test->channels, 6),
       planes_random(test->channels, 7),
   };
-  for (int variant = 0; variant < 8; variant++) unpack_gradient_variant(test, &in, variant);
+  for (int variant = 0; variant < 16; variant++) unpack_gradient_variant(test, &in, variant);
   float *all[] = {in.d, in.activation, in.x, in.mean, in.addend, in.scale, in.shift};
   for (int i = 0; i < COUNT(all); i++) free(all[i]);
 }
 
 void planes_unpack_gradient(void) {
   planes_for_each_case(unpack_gradient_case);
+}
+
+/// A row that is asked to go past the caches may lie anywhere.
+void planes_unpack_past_caches_anywhere(void) {
+  enum { channels = 2, width = 5, count = channels * width * 8 };
+  const csk_row_layout own = {1, 1, 0, width, 0, width * 8};
+  float *product = planes_random(count, 1);
+  FOR_EACH_ISA(isa) {
+    for (int offset = 0; offset < 9; offset++) {
+      float *room = planes_canaries(count + 16), *row = room + offset;
+      CSK_CHECK(csk_unpack_output_row_on((csk_isa)isa, product, width * 8, NULL, NULL, channels,
+                                         width, 8, row, NULL, true) == csk_status_ok,
+                "%d", offset);
+      CSK_CHECK(memcmp(row, product, count * sizeof *row) == 0, "output, %d", offset);
+      csk_canary_fill(row, count);
+      CSK_CHECK(
+          csk_unpack_gradient_row_on((csk_isa)isa, product, NULL, NULL, NULL, NULL, channels, width,
+                                     &own, NULL, NULL, row, NULL, true) == csk_status_ok,
+          "%d", offset);
+      CSK_CHECK(memcmp(row, product, count * sizeof *row) == 0, "gradient, %d", offset);
+      CSK_CHECK(csk_canary_intact(room, offset) && csk_canary_intact(row + count, 16 - offset),
+                "around, %d", offset);
+      free(room);
+    }
+  }
+  free(product);
 }
 
 void planes_unpack_gradient_not_a_number(void) {
@@ -225,7 +253,7 @@ void planes_unpack_gradient_not_a_number(void) {
     for (int stored = 0; stored < 2; stored++) {
       float v[16];
       csk_unpack_gradient_row_on((csk_isa)isa, d, activation, x, NULL, addend, 1, 2,
-                                 stored ? &own : &half, NULL, NULL, v, NULL);
+                                 stored ? &own : &half, NULL, NULL, v, NULL, false);
       CSK_CHECK(v[0] == 1 && v[1] == 0 && v[2] == 0 && v[3] == 0 && isnan(v[4]) && v[5] == 6 &&
                     v[6] == 7 && v[7] == 0,
                 "%s: NaN activations let the gradient pass", name);
@@ -239,27 +267,27 @@ void planes_unpack_gradient_not_a_number(void) {
 static void rejects_gradient_arguments(float *v) {
   const csk_row_layout own = {1, 1, 0, 2, 16, 16}, half = {2, 1, 0, 1, 8, 8};
   double sums[2][2];
-  INVALID(csk_unpack_gradient_row(NULL, v, v, v, v, 2, 2, &own, v, v, v, sums));
-  INVALID(csk_unpack_gradient_row(v, v, NULL, v, v, 2, 2, &own, v, v, v, sums));
-  INVALID(csk_unpack_gradient_row(v, v, v, NULL, v, 2, 2, &own, v, v, v, sums));
-  INVALID(csk_unpack_gradient_row(v, v, v, v, v, -1, 2, &own, v, v, v, sums));
-  INVALID(csk_unpack_gradient_row(v, v, v, v, v, 2, -1, &own, v, v, v, sums));
-  INVALID(csk_unpack_gradient_row(v, v, v, v, v, 2, 2, NULL, v, v, v, sums));
-  INVALID(csk_unpack_gradient_row(v, v, v, v, v, 2, 2, &own, v, NULL, v, sums));
-  INVALID(csk_unpack_gradient_row(v, v, v, v, v, 2, 2, &own, NULL, v, v, sums));
-  INVALID(csk_unpack_gradient_row(v, v, v, v, v, 2, 2, &own, v, v, NULL, sums));
-  INVALID(csk_unpack_gradient_row(v, v, NULL, NULL, v, 2, 2, &half, NULL, NULL, v, NULL));
-  CSK_CHECK(csk_unpack_gradient_row(v, v, NULL, NULL, v, 1, 2, &own, NULL, NULL, v, NULL) ==
+  INVALID(csk_unpack_gradient_row(NULL, v, v, v, v, 2, 2, &own, v, v, v, sums, false));
+  INVALID(csk_unpack_gradient_row(v, v, NULL, v, v, 2, 2, &own, v, v, v, sums, false));
+  INVALID(csk_unpack_gradient_row(v, v, v, NULL, v, 2, 2, &own, v, v, v, sums, false));
+  INVALID(csk_unpack_gradient_row(v, v, v, v, v, -1, 2, &own, v, v, v, sums, false));
+  INVALID(csk_unpack_gradient_row(v, v, v, v, v, 2, -1, &own, v, v, v, sums, false));
+  INVALID(csk_unpack_gradient_row(v, v, v, v, v, 2, 2, NULL, v, v, v, sums, false));
+  INVALID(csk_unpack_gradient_row(v, v, v, v, v, 2, 2, &own, v, NULL, v, sums, false));
+  INVALID(csk_unpack_gradient_row(v, v, v, v, v, 2, 2, &own, NULL, v, v, sums, false));
+  INVALID(csk_unpack_gradient_row(v, v, v, v, v, 2, 2, &own, v, v, NULL, sums, false));
+  INVALID(csk_unpack_gradient_row(v, v, NULL, NULL, v, 2, 2, &half, NULL, NULL, v, NULL, false));
+  CSK_CHECK(csk_unpack_gradient_row(v, v, NULL, NULL, v, 1, 2, &own, NULL, NULL, v, NULL, false) ==
                 csk_status_ok,
             "all stored: without x");
   CSK_CHECK(csk_unpack_gradient_row(NULL, NULL, NULL, NULL, NULL, 2, 0, &own, NULL, NULL, NULL,
-                                    sums) == csk_status_ok,
+                                    sums, false) == csk_status_ok,
             "no columns");
   CSK_CHECK(csk_unpack_gradient_row(NULL, NULL, NULL, NULL, NULL, 0, 2, &own, NULL, NULL, NULL,
-                                    NULL) == csk_status_ok,
+                                    NULL, false) == csk_status_ok,
             "no channels");
   CSK_CHECK(csk_unpack_gradient_row_on(planes_missing_isa(), v, v, v, v, v, 1, 2, &own, v, v, v,
-                                       NULL) == csk_status_unsupported_isa,
+                                       NULL, false) == csk_status_unsupported_isa,
             "");
 }
 
@@ -268,19 +296,21 @@ void planes_unpack_rejects_invalid_arguments(void) {
   double sums[2][2];
   csk_row_statistics statistics = {v, sums, true}, no_pivot = {NULL, sums, true};
   csk_row_statistics no_sums = {v, NULL, true};
-  INVALID(csk_unpack_output_row(NULL, 16, v, v, 2, 2, 8, v, &statistics));
-  INVALID(csk_unpack_output_row(v, 15, v, v, 2, 2, 8, v, &statistics));
-  INVALID(csk_unpack_output_row(v, 16, v, v, -1, 2, 8, v, &statistics));
-  INVALID(csk_unpack_output_row(v, 16, v, v, 2, -1, 8, v, &statistics));
-  INVALID(csk_unpack_output_row(v, 16, v, v, 2, 2, 0, v, &statistics));
-  INVALID(csk_unpack_output_row(v, 16, v, v, 2, 2, 9, v, &statistics));
-  INVALID(csk_unpack_output_row(v, 16, v, v, 2, 2, 8, NULL, &statistics));
-  INVALID(csk_unpack_output_row(v, 16, v, v, 2, 2, 8, v, &no_pivot));
-  INVALID(csk_unpack_output_row(v, 16, v, v, 2, 2, 8, v, &no_sums));
-  CSK_CHECK(csk_unpack_output_row(NULL, 0, NULL, NULL, 0, 2, 8, NULL, NULL) == csk_status_ok, "");
-  CSK_CHECK(csk_unpack_output_row(NULL, 8, NULL, NULL, 2, 0, 8, NULL, &statistics) == csk_status_ok,
+  INVALID(csk_unpack_output_row(NULL, 16, v, v, 2, 2, 8, v, &statistics, false));
+  INVALID(csk_unpack_output_row(v, 15, v, v, 2, 2, 8, v, &statistics, false));
+  INVALID(csk_unpack_output_row(v, 16, v, v, -1, 2, 8, v, &statistics, false));
+  INVALID(csk_unpack_output_row(v, 16, v, v, 2, -1, 8, v, &statistics, false));
+  INVALID(csk_unpack_output_row(v, 16, v, v, 2, 2, 0, v, &statistics, false));
+  INVALID(csk_unpack_output_row(v, 16, v, v, 2, 2, 9, v, &statistics, false));
+  INVALID(csk_unpack_output_row(v, 16, v, v, 2, 2, 8, NULL, &statistics, false));
+  INVALID(csk_unpack_output_row(v, 16, v, v, 2, 2, 8, v, &no_pivot, false));
+  INVALID(csk_unpack_output_row(v, 16, v, v, 2, 2, 8, v, &no_sums, false));
+  CSK_CHECK(csk_unpack_output_row(NULL, 0, NULL, NULL, 0, 2, 8, NULL, NULL, false) == csk_status_ok,
+            "");
+  CSK_CHECK(csk_unpack_output_row(NULL, 8, NULL, NULL, 2, 0, 8, NULL, &statistics, false) ==
+                csk_status_ok,
             "no columns");
-  CSK_CHECK(csk_unpack_output_row_on(planes_missing_isa(), v, 16, v, v, 1, 2, 8, v, NULL) ==
+  CSK_CHECK(csk_unpack_output_row_on(planes_missing_isa(), v, 16, v, v, 1, 2, 8, v, NULL, false) ==
                 csk_status_unsupported_isa,
             "");
   rejects_gradient_arguments(v);

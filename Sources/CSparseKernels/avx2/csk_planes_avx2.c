@@ -168,7 +168,7 @@ static void pack_gradient_row(const float *gradient, const float *y, const float
 CSK_INLINE void unpack_output_as(const float *product, ptrdiff_t product_channel_stride,
                                  const float *bias, const float *residual, int32_t channels,
                                  int32_t width, int32_t live, float *y,
-                                 csk_row_statistics *statistics, bool with_residual,
+                                 csk_row_statistics *statistics, bool streams, bool with_residual,
                                  bool with_statistics) {
   const __m256 alive = csk_live_avx2(live);
   for (int32_t c = 0; c < channels; c++) {
@@ -194,7 +194,7 @@ CSK_INLINE void unpack_output_as(const float *product, ptrdiff_t product_channel
     const ptrdiff_t at = (ptrdiff_t)(j)*lanes;                        \
     __m256 v = _mm256_add_ps(_mm256_loadu_ps(p + at), b);             \
     if (with_residual) v = _mm256_add_ps(v, _mm256_loadu_ps(r + at)); \
-    _mm256_storeu_ps(yc + at, v);                                     \
+    csk_store_avx2(yc + at, v, streams);                              \
     if (with_statistics) {                                            \
       const __m256 d = _mm256_and_ps(_mm256_sub_ps(v, pivot), alive); \
       csk_add_avx2(&sum, d, d);                                       \
@@ -210,11 +210,11 @@ CSK_INLINE void unpack_output_as(const float *product, ptrdiff_t product_channel
 CSK_TARGET_AVX2
 static void unpack_output_row(const float *product, ptrdiff_t product_channel_stride,
                               const float *bias, const float *residual, int32_t channels,
-                              int32_t width, int32_t live, float *y,
-                              csk_row_statistics *statistics) {
+                              int32_t width, int32_t live, float *y, csk_row_statistics *statistics,
+                              bool streams) {
 #define UNPACK(with_residual, with_statistics)                                                \
   unpack_output_as(product, product_channel_stride, bias, residual, channels, width, live, y, \
-                   statistics, with_residual, with_statistics)
+                   statistics, streams, with_residual, with_statistics)
   if (residual) {
     if (statistics) {
       UNPACK(true, true);
@@ -227,6 +227,7 @@ static void unpack_output_row(const float *product, ptrdiff_t product_channel_st
     UNPACK(false, false);
   }
 #undef UNPACK
+  if (streams) _mm_sfence();  // or another thread might see them late
 }
 
 void csk_planes_avx2(csk_kernels *kernels) {

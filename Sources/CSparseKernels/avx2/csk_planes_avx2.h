@@ -33,6 +33,15 @@ CSK_INLINE void csk_clear_avx2(float *columns, int32_t count) {
   }
 }
 
+/// Past the caches, or not.
+CSK_INLINE void csk_store_avx2(float *target, __m256 v, bool streams) {
+  if (streams) {
+    _mm256_stream_ps(target, v);
+  } else {
+    _mm256_storeu_ps(target, v);
+  }
+}
+
 /// Sums of even and odd columns: `next` is the one that the next column goes to. Whichever comes
 /// last, their sum is the same.
 typedef struct csk_sums_avx2 {

@@ -13,10 +13,11 @@ typedef struct unpack_gradient {
   float *result;
   __m256 mean, scale, shift;
   csk_sums_avx2 sum;
+  bool streams;
 } unpack_gradient;
 
 CSK_INLINE void finish_column(unpack_gradient *row, ptrdiff_t at, __m256 v, bool with_sums) {
-  _mm256_storeu_ps(row->result + at, v);
+  csk_store_avx2(row->result + at, v, row->streams);
   if (!with_sums) return;
   csk_add_avx2(&row->sum, v, _mm256_sub_ps(_mm256_loadu_ps(row->x + at), row->mean));
 }
@@ -48,13 +49,14 @@ CSK_INLINE void other_column(unpack_gradient *row, int32_t j, bool relu, bool wi
 CSK_INLINE void unpack_as(const float *d, const float *activation, const float *x,
                           const float *mean, const float *addend, int32_t channels, int32_t width,
                           const csk_row_layout *layout, const float *scale, const float *shift,
-                          float *result, double (*sums)[2], bool relu, bool with_addend,
-                          bool with_sums) {
+                          float *result, double (*sums)[2], bool streams, bool relu,
+                          bool with_addend, bool with_sums) {
   const csk_phase_span span = csk_span_of_phase(layout, width, 0);
   const int32_t stored = span.end - span.first;
   for (int32_t c = 0; c < channels; c++) {
     const ptrdiff_t first = (ptrdiff_t)c * width * lanes, place = c * layout->channel_stride;
-    unpack_gradient row = {.d = d + place, .result = result + first, .sum = csk_no_sums_avx2()};
+    unpack_gradient row = {
+        .d = d + place, .result = result + first, .sum = csk_no_sums_avx2(), .streams = streams};
     if (relu) row.activation = activation + place;
     if (x) row.x = x + first;
     if (with_addend) row.addend = addend + first;
@@ -86,11 +88,12 @@ CSK_TARGET_AVX2
 static void unpack_gradient_row(const float *d, const float *activation, const float *x,
                                 const float *mean, const float *addend, int32_t channels,
                                 int32_t width, const csk_row_layout *layout, const float *scale,
-                                const float *shift, float *result, double (*sums)[2]) {
+                                const float *shift, float *result, double (*sums)[2],
+                                bool streams) {
 #define CASE(n)                                                                                    \
   case n:                                                                                          \
     unpack_as(d, activation, x, mean, addend, channels, width, layout, scale, shift, result, sums, \
-              ((n)&4) != 0, ((n)&2) != 0, ((n)&1) != 0);                                           \
+              streams, ((n)&4) != 0, ((n)&2) != 0, ((n)&1) != 0);                                  \
     break
   switch ((activation ? 4 : 0) | (addend ? 2 : 0) | (sums ? 1 : 0)) {
     CASE(0);
@@ -103,6 +106,7 @@ static void unpack_gradient_row(const float *d, const float *activation, const f
     CASE(7);
   }
 #undef CASE
+  if (streams) _mm_sfence();  // or another thread might see them late
 }
 
 void csk_unpack_gradient_avx2(csk_kernels *kernels) {

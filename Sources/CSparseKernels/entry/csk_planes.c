@@ -71,10 +71,16 @@ csk_status csk_pack_gradient_row(const float *gradient, const float *y, const fl
                                   affine, layout, target, sums);
 }
 
+/// Whole vectors of 32 bytes can go past the caches.
+static bool can_stream(const float *row) {
+  return (uintptr_t)row % 32 == 0;
+}
+
 csk_status csk_unpack_output_row_on(csk_isa isa, const float *product,
                                     ptrdiff_t product_channel_stride, const float *bias,
                                     const float *residual, int32_t channels, int32_t width,
-                                    int32_t live, float *y, csk_row_statistics *statistics) {
+                                    int32_t live, float *y, csk_row_statistics *statistics,
+                                    bool streams) {
   if (!row_is_valid(channels, width) || live < 1 || live > csk_plane_lanes ||
       !is_usable(product, channels, width) || !is_usable(y, channels, width))
     return csk_status_invalid_argument;
@@ -86,23 +92,23 @@ csk_status csk_unpack_output_row_on(csk_isa isa, const float *product,
   if (!kernels) return csk_status_unsupported_isa;
   if (width == 0) product_channel_stride = 0;  // the product may be null
   kernels->unpack_output_row(product, product_channel_stride, bias, residual, channels, width, live,
-                             y, statistics);
+                             y, statistics, streams && can_stream(y));
   return csk_status_ok;
 }
 
 csk_status csk_unpack_output_row(const float *product, ptrdiff_t product_channel_stride,
                                  const float *bias, const float *residual, int32_t channels,
                                  int32_t width, int32_t live, float *y,
-                                 csk_row_statistics *statistics) {
+                                 csk_row_statistics *statistics, bool streams) {
   return csk_unpack_output_row_on(csk_isa_current(), product, product_channel_stride, bias,
-                                  residual, channels, width, live, y, statistics);
+                                  residual, channels, width, live, y, statistics, streams);
 }
 
 csk_status csk_unpack_gradient_row_on(csk_isa isa, const float *d, const float *activation,
                                       const float *x, const float *mean, const float *addend,
                                       int32_t channels, int32_t width, const csk_row_layout *layout,
                                       const float *scale, const float *shift, float *result,
-                                      double (*sums)[2]) {
+                                      double (*sums)[2], bool streams) {
   if (!row_is_valid(channels, width) || !layout_is_valid(layout, channels) || !scale != !shift ||
       !is_usable(d, channels, width) || !is_usable(result, channels, width))
     return csk_status_invalid_argument;
@@ -115,16 +121,17 @@ csk_status csk_unpack_gradient_row_on(csk_isa isa, const float *d, const float *
   if (!kernels) return csk_status_unsupported_isa;
   if (width == 0) return csk_status_ok;
   kernels->unpack_gradient_row(d, activation, x, mean, addend, channels, width, layout, scale,
-                               shift, result, sums);
+                               shift, result, sums, streams && can_stream(result));
   return csk_status_ok;
 }
 
 csk_status csk_unpack_gradient_row(const float *d, const float *activation, const float *x,
                                    const float *mean, const float *addend, int32_t channels,
                                    int32_t width, const csk_row_layout *layout, const float *scale,
-                                   const float *shift, float *result, double (*sums)[2]) {
+                                   const float *shift, float *result, double (*sums)[2],
+                                   bool streams) {
   return csk_unpack_gradient_row_on(csk_isa_current(), d, activation, x, mean, addend, channels,
-                                    width, layout, scale, shift, result, sums);
+                                    width, layout, scale, shift, result, sums, streams);
 }
 
 csk_status csk_shift_lanes_row(float *target, int32_t channels, const csk_row_layout *layout,

@@ -100,14 +100,17 @@ typedef struct csk_row_statistics {
 ///   residual    (channels, width, 8) or null
 ///   y           (channels, width, 8); may be `residual`
 ///   statistics  or null
+///   streams     y is not wanted in a cache: a hint, for rows of planes that the caches cannot hold
+///               until they are read again
 csk_status csk_unpack_output_row(const float *product, ptrdiff_t product_channel_stride,
                                  const float *bias, const float *residual, int32_t channels,
                                  int32_t width, int32_t live, float *y,
-                                 csk_row_statistics *statistics);
+                                 csk_row_statistics *statistics, bool streams);
 csk_status csk_unpack_output_row_on(csk_isa isa, const float *product,
                                     ptrdiff_t product_channel_stride, const float *bias,
                                     const float *residual, int32_t channels, int32_t width,
-                                    int32_t live, float *y, csk_row_statistics *statistics);
+                                    int32_t live, float *y, csk_row_statistics *statistics,
+                                    bool streams);
 
 /// result = (d + addend) where the activation is not <= 0, else 0, for a row out of scratch; with
 /// the two sums from which batch-norm's gradient follows.
@@ -119,18 +122,20 @@ csk_status csk_unpack_output_row_on(csk_isa isa, const float *product,
 ///   addend      (channels, width, 8) or null
 ///   result      (channels, width, 8); may be `addend`
 ///   sums        (channels) or null: += sum of result, sum of result * (x - mean[c])
+///   streams     result is not wanted in a cache, as in csk_unpack_output_row
 /// Dead lanes of d and addend are 0, so those of the result are. A phase that is not stored has no
 /// activation either: its addend is then masked by scale x + shift (both null: x), so x is needed
 /// where an element may not be stored.
 csk_status csk_unpack_gradient_row(const float *d, const float *activation, const float *x,
                                    const float *mean, const float *addend, int32_t channels,
                                    int32_t width, const csk_row_layout *layout, const float *scale,
-                                   const float *shift, float *result, double (*sums)[2]);
+                                   const float *shift, float *result, double (*sums)[2],
+                                   bool streams);
 csk_status csk_unpack_gradient_row_on(csk_isa isa, const float *d, const float *activation,
                                       const float *x, const float *mean, const float *addend,
                                       int32_t channels, int32_t width, const csk_row_layout *layout,
                                       const float *scale, const float *shift, float *result,
-                                      double (*sums)[2]);
+                                      double (*sums)[2], bool streams);
 
 /// The end of a residual block: y = relu(scale x + shift + shortcut) with
 /// shortcut = shortcut_scale r + shortcut_shift, for a row: two fused multiply-adds and their sum.

@@ -206,8 +206,9 @@ CSK_INLINE void unpack_output_as(const float *product, ptrdiff_t product_channel
 // y = product + bias[c] + residual;  sums[c] += {sum d, sum d^2} with d = y - pivot[c]
 static void unpack_output_row(const float *product, ptrdiff_t product_channel_stride,
                               const float *bias, const float *residual, int32_t channels,
-                              int32_t width, int32_t live, float *y,
-                              csk_row_statistics *statistics) {
+                              int32_t width, int32_t live, float *y, csk_row_statistics *statistics,
+                              bool streams) {
+  (void)streams;
 #define UNPACK(with_residual, with_statistics)                                                \
   unpack_output_as(product, product_channel_stride, bias, residual, channels, width, live, y, \
                    statistics, with_residual, with_statistics)

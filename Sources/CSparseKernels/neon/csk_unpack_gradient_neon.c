@@ -85,7 +85,9 @@ CSK_INLINE void unpack_as(const float *d, const float *activation, const float *
 static void unpack_gradient_row(const float *d, const float *activation, const float *x,
                                 const float *mean, const float *addend, int32_t channels,
                                 int32_t width, const csk_row_layout *layout, const float *scale,
-                                const float *shift, float *result, double (*sums)[2]) {
+                                const float *shift, float *result, double (*sums)[2],
+                                bool streams) {
+  (void)streams;
 #define CASE(n)                                                                                    \
   case n:                                                                                          \
     unpack_as(d, activation, x, mean, addend, channels, width, layout, scale, shift, result, sums, \

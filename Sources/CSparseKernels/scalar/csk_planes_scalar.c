@@ -67,8 +67,9 @@ static void pack_gradient_row(const float *gradient, const float *y, const float
 // y = product + bias[c] + residual;  sums[c] += {sum d, sum d^2} with d = y - pivot[c]
 static void unpack_output_row(const float *product, ptrdiff_t product_channel_stride,
                               const float *bias, const float *residual, int32_t channels,
-                              int32_t width, int32_t live, float *y,
-                              csk_row_statistics *statistics) {
+                              int32_t width, int32_t live, float *y, csk_row_statistics *statistics,
+                              bool streams) {
+  (void)streams;
   for (int32_t c = 0; c < channels; c++) {
     const float *p = product + c * product_channel_stride;
     const ptrdiff_t first = (ptrdiff_t)c * width * lanes;
@@ -102,7 +103,9 @@ static void unpack_output_row(const float *product, ptrdiff_t product_channel_st
 static void unpack_gradient_row(const float *d, const float *activation, const float *x,
                                 const float *mean, const float *addend, int32_t channels,
                                 int32_t width, const csk_row_layout *layout, const float *scale,
-                                const float *shift, float *result, double (*sums)[2]) {
+                                const float *shift, float *result, double (*sums)[2],
+                                bool streams) {
+  (void)streams;
   for (int32_t c = 0; c < channels; c++) {
     csk_row_sum sum = {0}, products = {0};
     csk_layout_walk walk = csk_walk_start(layout);

@@ -68,12 +68,14 @@ struct PlaneRow {
   let base: UnsafeMutablePointer<Float>
   let channels: Int
   let width: Int
+  /// Whether its planes are so many that caches cannot hold them until they are read again.
+  let outgrowsCaches: Bool
 
   /// Some channels of the row.
   subscript(channels: Range<Int>) -> PlaneRow {
     unsafe PlaneRow(
       base: base + channels.lowerBound * width * BandGeometry.lanes, channels: channels.count,
-      width: width)
+      width: width, outgrowsCaches: outgrowsCaches)
   }
 }
 
@@ -82,7 +84,14 @@ extension Tensor {
   func row(_ y: Int, group: Int) -> PlaneRow {
     unsafe PlaneRow(
       base: base + group * groupStride + y * rowStride, channels: shape.channels,
-      width: shape.width)
+      width: shape.width, outgrowsCaches: outgrowsCaches)
+  }
+
+  /// Whether the batch is larger than what surely stays in a cache until the next layer's turn:
+  /// then writing past the caches saves reading what is overwritten (WRN-22-2's step: 5 to 10 %),
+  /// else it would make the next layer wait (its prediction of an image: 15 %).
+  private var outgrowsCaches: Bool {
+    groups * groupStride * MemoryLayout<Float>.stride >= 4 << 20
   }
 
   /// Elements from one row to the next.
@@ -143,11 +152,11 @@ extension PlaneRow {
         pivot: bases.pivots, sums: bases.sums.pairs, starts: starts)
       status = unsafe csk_unpack_output_row(
         product, channelStride, biasBase, residual?.base, Int32(channels), Int32(width),
-        Int32(live), base, &view)
+        Int32(live), base, &view, outgrowsCaches)
     } else {
       status = unsafe csk_unpack_output_row(
         product, channelStride, biasBase, residual?.base, Int32(channels), Int32(width),
-        Int32(live), base, nil)
+        Int32(live), base, nil, outgrowsCaches)
     }
     expectOK(status, "csk_unpack_output_row")
   }
@@ -165,7 +174,7 @@ extension PlaneRow {
     let sums = unsafe prologue.norm.map { unsafe $0.gradientSums.bases(part: part).sums.pairs }
     let status = unsafe csk_unpack_gradient_row(
       d, activation, input.base, prologue.mean, addend?.base, Int32(channels), Int32(width), &view,
-      prologue.scale, prologue.shift, base, sums)
+      prologue.scale, prologue.shift, base, sums, outgrowsCaches)
     expectOK(status, "csk_unpack_gradient_row")
   }
 }
