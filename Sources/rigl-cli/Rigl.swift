@@ -42,7 +42,7 @@ struct Rigl: ParsableCommand {
     do {
       var command = try parseAsRoot()
       try command.run()
-    } catch where exitCode(for: error).isSuccess {
+    } catch  where exitCode(for: error).isSuccess {
       // Help and version: ArgumentParser would not notice that they could not be written.
       let text = fullMessage(for: error)
       if !text.isEmpty { try Output.standard.write(text + "\n") }

@@ -73,7 +73,8 @@ import Testing
         let term = 2 * gradient(sample, output) * Double(x[sample * Self.inputs + input])
         (sum, scale) = (sum + term, scale + term.magnitude)
       }
-      #expect((Double(weight[storage]) - sum).magnitude <= tolerance * max(scale / Double(samples), 1))
+      #expect(
+        (Double(weight[storage]) - sum).magnitude <= tolerance * max(scale / Double(samples), 1))
     }
     let error = zip(inputGradient, input).map { ($0 - Double($1)).magnitude }.max() ?? 1
     #expect(error <= 1e-5)

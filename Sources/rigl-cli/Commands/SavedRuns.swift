@@ -76,8 +76,9 @@ struct Evaluate: ParsableCommand {
     summary += ", loss \(fixed(test.loss, 4))"
     var text = "\(result.checkpoint)\n\(wrapped(summary, width: width))\n"
     if result.damaged > 0 {
-      text += wrapped(
-        "\(grouped(result.damaged)) damaged samples were left out.", width: width) + "\n"
+      text +=
+        wrapped(
+          "\(grouped(result.damaged)) damaged samples were left out.", width: width) + "\n"
     }
     let confusion = confusionText(test.confusion)
     guard confusion.split(separator: "\n").allSatisfy({ $0.count <= width }) else { return text }
