@@ -125,14 +125,13 @@ final class GradientParts {
     guard parts > 1 else { return }
     let stage = pool.clock?.begin(.gradientJoin)
     defer { if let stage { pool.clock?.begin(stage) } }
-    let count = stride
-    pool.run(chunks: count.dividedUp(by: 1 << 14), with: (self, count, parts)) { work, chunk, _ in
-      let (own, count, parts) = work
-      let range = chunk << 14..<min((chunk + 1) << 14, count)
-      let weights = own.weight.count
+    let pieces = Pieces(of: stride, least: 1 << 11)
+    pool.run(chunks: pieces.count, with: (self, pieces, parts)) { work, chunk, _ in
+      let (own, pieces, parts) = work
+      let (range, weights) = (pieces[chunk], own.weight.count)
       own.add(range.clamped(to: 0..<weights), to: own.weight, from: 0, parts)
       if let bias = own.bias {
-        own.add(range.clamped(to: weights..<count), to: bias, from: weights, parts)
+        own.add(range.clamped(to: weights..<own.stride), to: bias, from: weights, parts)
       }
     }
   }
@@ -145,6 +144,24 @@ final class GradientParts {
       }
     }
   }
+}
+
+/// Elements in up to 64 pieces, for threads to share.
+struct Pieces {
+  private let elements: Int
+  private let size: Int
+
+  /// Pieces of `least` elements or more.
+  init(of elements: Int, least: Int) {
+    self.elements = elements
+    size = max(least, elements.dividedUp(by: 64))
+  }
+
+  /// The number of pieces.
+  var count: Int { elements.dividedUp(by: size) }
+
+  /// The elements of a piece.
+  subscript(piece: Int) -> Range<Int> { piece * size..<min((piece + 1) * size, elements) }
 }
 
 extension WeightLayer {

@@ -164,9 +164,11 @@ public final class SparseWeights {
     guard forwardIsStale else { return }
     let stage = pool.clock?.begin(.forwardWeights)
     defer { if let stage { pool.clock?.begin(stage) } }
-    // A chunk takes some 8 µs, which a thread is just worth waking for.
-    pool.run(chunks: count.dividedUp(by: 1 << 13), with: self) { weights, index, _ in
-      let range = index << 13..<min((index + 1) << 13, weights.count)
+    // At least 2 µs, so that claiming costs little; short, so that threads end together.
+    let pieces = Pieces(of: count, least: 1 << 11)
+    pool.run(chunks: pieces.count, with: (self, pieces)) { work, index, _ in
+      let (weights, pieces) = work
+      let range = pieces[index]
       weights.forwardWeights.gather(
         from: weights.parameter.values, indices: weights.forwardSources, range: range)
     }
