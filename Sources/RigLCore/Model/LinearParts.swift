@@ -137,11 +137,11 @@ final class GradientParts {
   }
 
   private func add(_ range: Range<Int>, to parameter: Parameter, from: Int, _ parts: Int) {
+    // Read once: through the buffer, every thread's sum would count as a change of the whole.
+    let target = unsafe parameter.gradient.base - from
     for part in 1..<parts {
       let source = unsafe bases(part).weight
-      for index in range {
-        unsafe parameter.gradient.base[index - from] += source[index]
-      }
+      for index in range { unsafe target[index] += source[index] }
     }
   }
 }
