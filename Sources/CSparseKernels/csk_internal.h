@@ -18,7 +18,7 @@
 typedef struct csk_kernels {
   // csk_sparse.h
   void (*sparse_forward)(const csk_list *list, int32_t slab_begin, int32_t slab_end, const float *x,
-                         float *y, const csk_tiles *tiles);
+                         float *y, const csk_tiles *tiles, const csk_row_epilogue *epilogue);
   void (*sparse_backward)(const csk_list *list, int32_t slab_begin, int32_t slab_end,
                           const float *dy, const float *x, float *dx, float *dw, bool accumulate,
                           const csk_tiles *tiles);

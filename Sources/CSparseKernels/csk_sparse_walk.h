@@ -3,6 +3,8 @@
 #ifndef CSK_SPARSE_WALK_H
 #define CSK_SPARSE_WALK_H
 
+#include <math.h>
+
 #include "csk_internal.h"
 
 #define CSK_INLINE static inline __attribute__((always_inline))
@@ -73,13 +75,25 @@ static inline int32_t csk_group_end(const csk_list *list, int32_t slab, int32_t 
   return end;
 }
 
+/// The bias of the row whose result is at `row_offset`; without one -0, the one number whose
+/// addition changes nothing.
+CSK_INLINE float csk_bias_at(const csk_row_epilogue *epilogue, int32_t row_offset) {
+  return epilogue->bias ? epilogue->bias[row_offset / epilogue->row_stride] : -0.0f;
+}
+
+/// What results are at least, -inf for all: as the first operand of a maximum that returns the
+/// second one if either is NaN, or both are zeros.
+CSK_INLINE float csk_least(const csk_row_epilogue *epilogue) {
+  return epilogue->relu ? 0 : -INFINITY;
+}
+
 /// y[row] (+)= sum of weight * x[offset], for one segment and the tile at x and y.
 typedef void csk_forward_tile(const csk_segment *segment, const float *x, float *y,
-                              const csk_tiles *tiles);
+                              const csk_tiles *tiles, const csk_row_epilogue *epilogue);
 
 static inline void csk_walk_forward(csk_forward_tile *tile, const csk_list *list,
                                     int32_t slab_begin, int32_t slab_end, const float *x, float *y,
-                                    const csk_tiles *tiles) {
+                                    const csk_tiles *tiles, const csk_row_epilogue *epilogue) {
   for (int32_t slab = slab_begin, end; slab < slab_end; slab = end) {
     end = csk_group_end(list, slab, slab_end);
     for (int32_t i = 0; i < tiles->outer; i++) {
@@ -88,7 +102,7 @@ static inline void csk_walk_forward(csk_forward_tile *tile, const csk_list *list
         float *tile_y = y + i * tiles->y_outer + j * tiles->y_inner;
         for (int64_t s = (int64_t)slab * list->blocks; s < (int64_t)end * list->blocks; s++) {
           const csk_segment segment = csk_segment_at(list, s);
-          tile(&segment, tile_x, tile_y, tiles);
+          tile(&segment, tile_x, tile_y, tiles, epilogue);
         }
       }
     }

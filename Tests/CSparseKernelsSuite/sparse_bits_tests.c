@@ -115,7 +115,7 @@ static void check_slab_by_slab(csk_isa isa, const layer *t) {
   planes whole = sparse_run_forward(isa, t), parts = sparse_planes_like(&t->dy, 0);
   for (int32_t slab = t->forward.list.slabs - 1; slab >= 0; slab--) {
     csk_sparse_forward_on(isa, &t->forward.list, slab, slab + 1, t->x.memory + halo,
-                          parts.memory + halo, &t->forward_tiles);
+                          parts.memory + halo, &t->forward_tiles, NULL);
     if (slab > 0)
       CSK_CHECK(csk_canary_intact(sparse_at(&parts, 0, 0, 0), parts.lanes), "slab %d", slab);
   }

@@ -185,8 +185,8 @@ static void check_forward(csk_isa isa, const convolution *c, const operands *o, 
                            .x_inner = c->vectors * lanes,
                            .y_outer = c->y_row_stride,
                            .y_inner = c->vectors * lanes};
-  const csk_status status =
-      csk_sparse_forward_on(isa, &o->forward.list, 0, o->forward.list.slabs, o->x, result, &tiles);
+  const csk_status status = csk_sparse_forward_on(isa, &o->forward.list, 0, o->forward.list.slabs,
+                                                  o->x, result, &tiles, NULL);
   CSK_CHECK(status == csk_status_ok, "status %d", status);
   for (int64_t i = 0; i < o->y_count; i++) {
     if (i / lanes % c->out_columns >= c->out_size) continue;  // beyond the row's end

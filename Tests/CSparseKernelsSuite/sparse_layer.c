@@ -94,7 +94,7 @@ planes sparse_run_forward(csk_isa isa, const layer *t) {
   planes y = sparse_planes_like(&t->dy, 0);
   const csk_status status =
       csk_sparse_forward_on(isa, &t->forward.list, 0, t->forward.list.slabs, t->x.memory + halo,
-                            y.memory + halo, &t->forward_tiles);
+                            y.memory + halo, &t->forward_tiles, NULL);
   CSK_CHECK(status == csk_status_ok, "status %d", status);
   return y;
 }

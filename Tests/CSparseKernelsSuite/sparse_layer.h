@@ -54,4 +54,9 @@ void test_same_bits_for_any_tile(void);
 void test_same_bits_for_any_neighbours(void);
 void test_slab_by_slab(void);
 
+// The tests in sparse_epilogue_tests.c.
+void test_row_epilogue(void);
+void test_row_epilogue_streams(void);
+void test_row_epilogue_arguments(void);
+
 #endif

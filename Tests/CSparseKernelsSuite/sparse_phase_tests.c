@@ -168,9 +168,9 @@ static void check_forward(const convolution *t, csk_isa isa, csk_tiles tiles, in
   tiles.y_row = outputs * out_width * 8;
   tiles.x_outer = tiles.rows * tiles.x_row;
   tiles.y_outer = tiles.rows * tiles.y_row;
-  CSK_CHECK(
-      csk_sparse_forward_on(isa, &list.list, 0, list.list.slabs, t->x, y, &tiles) == csk_status_ok,
-      " ");
+  CSK_CHECK(csk_sparse_forward_on(isa, &list.list, 0, list.list.slabs, t->x, y, &tiles, NULL) ==
+                csk_status_ok,
+            " ");
   for (int32_t i = 0; i < output_count; i++)
     CSK_CHECK(is_close(y[i], e->y[i], inputs * t->taps, e->y_size[i]),
               "%s, kernel %d, %d x %d: y %d is %g not %g", csk_isa_name(isa), t->kernel,

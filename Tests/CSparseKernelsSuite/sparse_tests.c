@@ -158,15 +158,15 @@ static void test_arguments(void) {
   const csk_tiles *tiles = &t.forward_tiles;
   float *x = t.x.memory + halo, *y = t.dy.memory + halo, *dw = sparse_allocate(t.nnz, sizeof *dw);
   const csk_status invalid = csk_status_invalid_argument;
-  CSK_CHECK(csk_sparse_forward(list, 0, 2, x, y, tiles) == csk_status_ok, " ");
-  CSK_CHECK(csk_sparse_forward(list, 2, 2, NULL, NULL, tiles) == csk_status_ok, "no slabs");
-  CSK_CHECK(csk_sparse_forward(NULL, 0, 2, x, y, tiles) == invalid, " ");
-  CSK_CHECK(csk_sparse_forward(list, -1, 2, x, y, tiles) == invalid, " ");
-  CSK_CHECK(csk_sparse_forward(list, 0, 3, x, y, tiles) == invalid, " ");
-  CSK_CHECK(csk_sparse_forward(list, 2, 1, x, y, tiles) == invalid, " ");
-  CSK_CHECK(csk_sparse_forward(list, 0, 2, NULL, y, tiles) == invalid, " ");
-  CSK_CHECK(csk_sparse_forward(list, 0, 2, x, NULL, tiles) == invalid, " ");
-  CSK_CHECK(csk_sparse_forward(list, 0, 2, x, y, NULL) == invalid, " ");
+  CSK_CHECK(csk_sparse_forward(list, 0, 2, x, y, tiles, NULL) == csk_status_ok, " ");
+  CSK_CHECK(csk_sparse_forward(list, 2, 2, NULL, NULL, tiles, NULL) == csk_status_ok, "no slabs");
+  CSK_CHECK(csk_sparse_forward(NULL, 0, 2, x, y, tiles, NULL) == invalid, " ");
+  CSK_CHECK(csk_sparse_forward(list, -1, 2, x, y, tiles, NULL) == invalid, " ");
+  CSK_CHECK(csk_sparse_forward(list, 0, 3, x, y, tiles, NULL) == invalid, " ");
+  CSK_CHECK(csk_sparse_forward(list, 2, 1, x, y, tiles, NULL) == invalid, " ");
+  CSK_CHECK(csk_sparse_forward(list, 0, 2, NULL, y, tiles, NULL) == invalid, " ");
+  CSK_CHECK(csk_sparse_forward(list, 0, 2, x, NULL, tiles, NULL) == invalid, " ");
+  CSK_CHECK(csk_sparse_forward(list, 0, 2, x, y, NULL, NULL) == invalid, " ");
   const csk_tiles bad[] = {{.vectors = 0, .rows = 1},
                            {.vectors = 3, .rows = 1},
                            {.vectors = 16, .rows = 1},
@@ -176,7 +176,7 @@ static void test_arguments(void) {
                            {.vectors = 4, .rows = 1, .outer = -1},
                            {.vectors = 4, .rows = 1, .inner = -1}};
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-    CSK_CHECK(csk_sparse_forward(list, 0, 2, x, y, &bad[i]) == invalid, "tile %d", (int)i);
+    CSK_CHECK(csk_sparse_forward(list, 0, 2, x, y, &bad[i], NULL) == invalid, "tile %d", (int)i);
     CSK_CHECK(csk_sparse_backward(list, 0, 2, y, x, NULL, dw, false, &bad[i]) == invalid, "tile %d",
               (int)i);
   }
@@ -196,8 +196,9 @@ static void test_arguments(void) {
             " ");
   for (int64_t k = 0; k < t.nnz; k++) CSK_CHECK(dw[k] == 0, "dw[%d]", (int)k);
   const csk_isa other = csk_isa_is_supported(csk_isa_avx2) ? csk_isa_neon : csk_isa_avx2;
-  CSK_CHECK(csk_sparse_forward_on(other, list, 0, 2, x, y, tiles) == csk_status_unsupported_isa,
-            " ");
+  CSK_CHECK(
+      csk_sparse_forward_on(other, list, 0, 2, x, y, tiles, NULL) == csk_status_unsupported_isa,
+      " ");
   free(dw);
   sparse_layer_free(&t);
   sparse_topology_free(&topology);
@@ -214,8 +215,8 @@ static void test_null_arrays(void) {
     if (!csk_isa_is_supported((csk_isa)isa)) continue;
     const float *x = t.x.memory + halo, *dy = t.dy.memory + halo;
     planes y = sparse_planes_like(&t.dy, 0), dx = sparse_planes_like(&t.x, 0);
-    csk_status status =
-        csk_sparse_forward_on((csk_isa)isa, &forward, 0, 1, x, y.memory + halo, &t.forward_tiles);
+    csk_status status = csk_sparse_forward_on((csk_isa)isa, &forward, 0, 1, x, y.memory + halo,
+                                              &t.forward_tiles, NULL);
     CSK_CHECK(status == csk_status_ok && sparse_at(&y, 0, 2, 0)[7] == 0, "status %d", status);
     status = csk_sparse_backward_on((csk_isa)isa, &backward, 0, 1, dy, x, dx.memory + halo, NULL,
                                     false, &t.backward_tiles);
@@ -254,6 +255,9 @@ const csk_test csk_tests_sparse[] = {
     {"sparse kernels, same bits for any tile", test_same_bits_for_any_tile},
     {"sparse kernels, same bits for any neighbours", test_same_bits_for_any_neighbours},
     {"sparse kernels, slab by slab", test_slab_by_slab},
+    {"sparse kernels, bias and ReLU on the way out", test_row_epilogue},
+    {"sparse kernels, past the caches", test_row_epilogue_streams},
+    {"sparse kernels, arguments of the way out", test_row_epilogue_arguments},
     {"sparse kernels, arguments", test_arguments},
     {"sparse kernels, null arrays", test_null_arrays},
     {0},

@@ -15,7 +15,8 @@ CSK_INLINE ptrdiff_t csk_wide_place(const int i, const int wide, ptrdiff_t row_s
 }
 
 void csk_sparse_forward_avx512(const csk_list *list, int32_t slab_begin, int32_t slab_end,
-                               const float *x, float *y, const csk_tiles *tiles);
+                               const float *x, float *y, const csk_tiles *tiles,
+                               const csk_row_epilogue *epilogue);
 void csk_sparse_backward_avx512(const csk_list *list, int32_t slab_begin, int32_t slab_end,
                                 const float *dy, const float *x, float *dx, float *dw,
                                 bool accumulate, const csk_tiles *tiles);

@@ -28,18 +28,43 @@ CSK_TARGET_AVX512 CSK_INLINE __m512 broadcast(const float *weight, const int reg
   return _mm512_castsi512_ps(_mm512_set1_epi32(bits));
 }
 
+/// The sums of one list row, whose tile is at y + row_offset, through the epilogue to there.
+CSK_TARGET_AVX512 CSK_INLINE void store_row(const __m512 *sums, float *y, int32_t row_offset,
+                                            ptrdiff_t y_row, const int wide, const int registers,
+                                            const csk_row_epilogue *epilogue, const bool streams) {
+  const __m512 bias = _mm512_set1_ps(epilogue ? csk_bias_at(epilogue, row_offset) : 0);
+  const __m512 least = _mm512_set1_ps(epilogue ? csk_least(epilogue) : 0);
+  CSK_UNROLL
+  for (int i = 0; i < registers; i++) {
+    float *target = y + row_offset + csk_wide_place(i, wide, y_row);
+    if (!epilogue) {
+      _mm512_storeu_ps(target, sums[i]);
+      continue;
+    }
+    const __m512 v = _mm512_max_ps(least, _mm512_add_ps(sums[i], bias));
+    if (streams) {
+      _mm512_stream_ps(target, v);
+    } else {
+      _mm512_storeu_ps(target, v);
+    }
+  }
+}
+
 /// `group` list rows with `count` entries each, at the same tile.
 CSK_TARGET_AVX512 CSK_INLINE void forward_rows(const csk_segment *segment,
                                                const int32_t *row_offsets, const int32_t *offsets,
                                                const float *weights, uint32_t count, const float *x,
                                                float *y, ptrdiff_t x_row, ptrdiff_t y_row,
-                                               const int wide, const int rows, const int group) {
+                                               const int wide, const int rows, const int group,
+                                               const csk_row_epilogue *epilogue,
+                                               const bool streams) {
   __m512 sums[8];  // [list row][tile row][register]
   const int registers = rows * wide;
   CSK_UNROLL
   for (int g = 0; g < group; g++) {
     float *ys = y + row_offsets[g];
-    csk_prefetch_tile(y + csk_row_ahead(segment, row_offsets + g), y_row, 2 * wide, rows);
+    if (!streams)
+      csk_prefetch_tile(y + csk_row_ahead(segment, row_offsets + g), y_row, 2 * wide, rows);
     CSK_UNROLL
     for (int i = 0; i < registers; i++)
       sums[g * registers + i] = segment->starts
@@ -58,17 +83,15 @@ CSK_TARGET_AVX512 CSK_INLINE void forward_rows(const csk_segment *segment,
     }
   }
   CSK_UNROLL
-  for (int g = 0; g < group; g++) {
-    float *ys = y + row_offsets[g];
-    CSK_UNROLL
-    for (int i = 0; i < registers; i++)
-      _mm512_storeu_ps(ys + csk_wide_place(i, wide, y_row), sums[g * registers + i]);
-  }
+  for (int g = 0; g < group; g++)
+    store_row(sums + g * registers, y, row_offsets[g], y_row, wide, registers, epilogue, streams);
 }
 
 CSK_TARGET_AVX512 CSK_INLINE void forward_tile(const csk_segment *segment, const float *x, float *y,
                                                const csk_tiles *tiles, const int wide,
-                                               const int rows, const int group) {
+                                               const int rows, const int group,
+                                               const csk_row_epilogue *epilogue,
+                                               const bool streams) {
   const ptrdiff_t x_row = tiles->x_row, y_row = tiles->y_row;
   const int32_t *row_offsets = segment->row_offsets;
   const int32_t *offsets = segment->offsets;
@@ -78,14 +101,14 @@ CSK_TARGET_AVX512 CSK_INLINE void forward_tile(const csk_segment *segment, const
     uint32_t i = 0;
     for (; group > 1 && i + group <= run->rows; i += group) {
       forward_rows(segment, row_offsets, offsets, weights, count, x, y, x_row, y_row, wide, rows,
-                   group);
+                   group, epilogue, streams);
       row_offsets += group;
       offsets += (size_t)group * count;
       weights += (size_t)group * count;
     }
     for (; i < run->rows; i++) {
-      forward_rows(segment, row_offsets, offsets, weights, count, x, y, x_row, y_row, wide, rows,
-                   1);
+      forward_rows(segment, row_offsets, offsets, weights, count, x, y, x_row, y_row, wide, rows, 1,
+                   epilogue, streams);
       row_offsets++;
       offsets += count;
       weights += count;
@@ -93,10 +116,16 @@ CSK_TARGET_AVX512 CSK_INLINE void forward_tile(const csk_segment *segment, const
   }
 }
 
-#define FORWARD_TILE(vectors, rows, group)                                            \
-  CSK_TARGET_AVX512 static void forward_##vectors##x##rows(                           \
-      const csk_segment *segment, const float *x, float *y, const csk_tiles *tiles) { \
-    forward_tile(segment, x, y, tiles, vectors / 2, rows, group);                     \
+#define FORWARD_TILE(vectors, rows, group)                                           \
+  CSK_TARGET_AVX512 static void forward_##vectors##x##rows(                          \
+      const csk_segment *segment, const float *x, float *y, const csk_tiles *tiles,  \
+      const csk_row_epilogue *epilogue) {                                            \
+    if (!epilogue)                                                                   \
+      forward_tile(segment, x, y, tiles, vectors / 2, rows, group, NULL, false);     \
+    else if (epilogue->streams)                                                      \
+      forward_tile(segment, x, y, tiles, vectors / 2, rows, group, epilogue, true);  \
+    else                                                                             \
+      forward_tile(segment, x, y, tiles, vectors / 2, rows, group, epilogue, false); \
   }
 // Four chains hide an FMA's latency at one a cycle; one register a row gains 2 % from eight.
 FORWARD_TILE(2, 1, 8)
@@ -106,14 +135,15 @@ FORWARD_TILE(2, 2, 2)
 FORWARD_TILE(4, 2, 1)
 
 void csk_sparse_forward_avx512(const csk_list *list, int32_t slab_begin, int32_t slab_end,
-                               const float *x, float *y, const csk_tiles *tiles) {
+                               const float *x, float *y, const csk_tiles *tiles,
+                               const csk_row_epilogue *epilogue) {
   static csk_forward_tile *const kernels[] = {NULL, forward_2x1, forward_4x1, forward_8x1,
                                               NULL, forward_2x2, forward_4x2};
   csk_forward_tile *kernel = kernels[csk_tile_index(tiles)];
   if (kernel)
-    csk_walk_forward(kernel, list, slab_begin, slab_end, x, y, tiles);
+    csk_walk_forward(kernel, list, slab_begin, slab_end, x, y, tiles, epilogue);
   else
-    csk_sparse_forward_avx2(list, slab_begin, slab_end, x, y, tiles);
+    csk_sparse_forward_avx2(list, slab_begin, slab_end, x, y, tiles, epilogue);
 }
 
 #endif

@@ -40,10 +40,19 @@ static bool complete(csk_list *list, extent extent) {
   return true;
 }
 
+/// Whether all of a tile's rows begin at whole cache lines.
+static bool can_stream(const float *y, const csk_tiles *tiles, const csk_row_epilogue *epilogue) {
+  enum { line = 64 / sizeof(float) };
+  const ptrdiff_t strides = tiles->y_outer | tiles->y_inner | tiles->y_row | epilogue->row_stride;
+  return (uintptr_t)y % 64 == 0 && strides % line == 0 && tiles->vectors % 2 == 0;
+}
+
 csk_status csk_sparse_forward_on(csk_isa isa, const csk_list *list, int32_t slab_begin,
-                                 int32_t slab_end, const float *x, float *y,
-                                 const csk_tiles *tiles) {
+                                 int32_t slab_end, const float *x, float *y, const csk_tiles *tiles,
+                                 const csk_row_epilogue *epilogue) {
   if (!is_valid(list, slab_begin, slab_end, tiles)) return csk_status_invalid_argument;
+  if (epilogue && (list->blocks > 1 || epilogue->row_stride < 1))
+    return csk_status_invalid_argument;
   const csk_kernels *kernels = csk_kernels_for(isa);
   if (!kernels) return csk_status_unsupported_isa;
   if (slab_begin == slab_end || tiles->outer == 0 || tiles->inner == 0) return csk_status_ok;
@@ -51,13 +60,21 @@ csk_status csk_sparse_forward_on(csk_isa isa, const csk_list *list, int32_t slab
   if (!extent.has_rows) return csk_status_ok;
   csk_list view = *list;
   if (!x || !y || !complete(&view, extent)) return csk_status_invalid_argument;
-  kernels->sparse_forward(&view, slab_begin, slab_end, x, y, tiles);
+  csk_row_epilogue applied;
+  if (epilogue) {
+    applied = *epilogue;
+    applied.streams = epilogue->streams && can_stream(y, tiles, epilogue);
+    epilogue = &applied;
+  }
+  kernels->sparse_forward(&view, slab_begin, slab_end, x, y, tiles, epilogue);
   return csk_status_ok;
 }
 
 csk_status csk_sparse_forward(const csk_list *list, int32_t slab_begin, int32_t slab_end,
-                              const float *x, float *y, const csk_tiles *tiles) {
-  return csk_sparse_forward_on(csk_isa_current(), list, slab_begin, slab_end, x, y, tiles);
+                              const float *x, float *y, const csk_tiles *tiles,
+                              const csk_row_epilogue *epilogue) {
+  return csk_sparse_forward_on(csk_isa_current(), list, slab_begin, slab_end, x, y, tiles,
+                               epilogue);
 }
 
 csk_status csk_sparse_backward_on(csk_isa isa, const csk_list *list, int32_t slab_begin,

@@ -49,18 +49,30 @@ typedef struct csk_tiles {
   ptrdiff_t y_outer, y_inner, y_row;
 } csk_tiles;
 
+/// What becomes of a row's sums while they are in registers: y = relu(sum + bias), in the bits of
+/// csk_unpack_forward. Only of lists with one block, whose sums are complete at once.
+typedef struct csk_row_epilogue {
+  const float *bias;   // of list row r at r; null: none
+  int32_t row_stride;  // elements from one list row's result to the next, as the list was built
+  bool relu;
+  bool streams;  // y outgrows the caches: written past them, if it and all its strides are
+                 // multiples of 64 bytes (AVX2 and AVX-512; others ignore it)
+} csk_row_epilogue;
+
 /// y[row] = sum over the row's entries of weight * x[offset], for slabs [slab_begin, slab_end).
 ///
 ///   x   operand: entry offsets are relative to each tile's place in it
 ///   y   result: row offsets are relative to each tile's place in it; overwritten
+///   epilogue  applied to the sums; null: none
 ///
 /// x and y must not overlap. Addresses need no alignment beyond float's. A lane of y depends on the
 /// cut into blocks, but not on slabs or tiles: not in a single bit.
 csk_status csk_sparse_forward(const csk_list *list, int32_t slab_begin, int32_t slab_end,
-                              const float *x, float *y, const csk_tiles *tiles);
+                              const float *x, float *y, const csk_tiles *tiles,
+                              const csk_row_epilogue *epilogue);
 csk_status csk_sparse_forward_on(csk_isa isa, const csk_list *list, int32_t slab_begin,
-                                 int32_t slab_end, const float *x, float *y,
-                                 const csk_tiles *tiles);
+                                 int32_t slab_end, const float *x, float *y, const csk_tiles *tiles,
+                                 const csk_row_epilogue *epilogue);
 
 /// Both backward products in one walk, for slabs [slab_begin, slab_end) of a list whose rows are
 /// the layer's inputs and whose entries are its outputs:

@@ -15,12 +15,14 @@
 enum { lanes = 8 };
 
 static void forward_tile(const csk_segment *segment, const float *x, float *y,
-                         const csk_tiles *tiles) {
+                         const csk_tiles *tiles, const csk_row_epilogue *epilogue) {
   const int32_t *row_offset = segment->row_offsets;
   const int32_t *offsets = segment->offsets;
   const float *weights = segment->weights;
   for (const csk_run *run = segment->runs; run < segment->runs_end; run++) {
     for (uint32_t i = 0; i < run->rows; i++, row_offset++) {
+      const float bias = epilogue ? csk_bias_at(epilogue, *row_offset) : -0.0f;
+      const float least = epilogue ? csk_least(epilogue) : -INFINITY;
       for (int32_t r = 0; r < tiles->rows; r++) {
         for (int32_t v = 0; v < tiles->vectors; v++) {
           const float *xs = x + r * tiles->x_row + v * lanes;
@@ -30,7 +32,10 @@ static void forward_tile(const csk_segment *segment, const float *x, float *y,
             for (int l = 0; l < lanes; l++) sums[l] = ys[l];
           for (uint32_t k = 0; k < run->count; k++)
             for (int l = 0; l < lanes; l++) sums[l] += weights[k] * xs[offsets[k] + l];
-          for (int l = 0; l < lanes; l++) ys[l] = sums[l];
+          for (int l = 0; l < lanes; l++) {
+            const float y_l = sums[l] + bias;
+            ys[l] = least > y_l ? least : y_l;  // NaN stays
+          }
         }
       }
       offsets += run->count;
@@ -74,8 +79,9 @@ static void backward_tile(const csk_segment *segment, const float *dy, const flo
 }
 
 static void sparse_forward(const csk_list *list, int32_t slab_begin, int32_t slab_end,
-                           const float *x, float *y, const csk_tiles *tiles) {
-  csk_walk_forward(forward_tile, list, slab_begin, slab_end, x, y, tiles);
+                           const float *x, float *y, const csk_tiles *tiles,
+                           const csk_row_epilogue *epilogue) {
+  csk_walk_forward(forward_tile, list, slab_begin, slab_end, x, y, tiles, epilogue);
 }
 
 static void sparse_backward(const csk_list *list, int32_t slab_begin, int32_t slab_end,

@@ -123,10 +123,14 @@ final class ConnectionList {
     expectOK(unsafe csk_list_build(&view, &shape, &storage, workspace), "csk_list_build")
   }
 
-  /// y = W x for the rows of `slabs`, over the groups `groups` of both tensors.
+  /// Whether a row's sum is complete when it is stored, so that ``forward`` can apply an epilogue.
+  var appliesEpilogues: Bool { sizes.blocks == 1 }
+
+  /// y = W x for the rows of `slabs`, over the groups `groups` of both tensors; through `epilogue`
+  /// if the list ``appliesEpilogues``.
   func forward(
     slabs: Range<Int>, groups: Range<Int>, weights: UnsafePointer<Float>, input: Tensor,
-    output: Tensor
+    output: Tensor, epilogue: RowEpilogue?
   ) {
     let width = input.lanes % 64 == 0 ? 64 : min(input.lanes, 32)
     var tiles = ConnectionList.tiles(
@@ -135,8 +139,16 @@ final class ConnectionList {
     var list = unsafe view(weights: weights)
     let x = unsafe input.base + groups.lowerBound * input.groupStride
     let y = unsafe output.base + groups.lowerBound * output.groupStride
-    let status = unsafe csk_sparse_forward(
-      &list, Int32(slabs.lowerBound), Int32(slabs.upperBound), x, y, &tiles)
+    let (first, end) = (Int32(slabs.lowerBound), Int32(slabs.upperBound))
+    let status: csk_status
+    if let epilogue {
+      var view = unsafe csk_row_epilogue(
+        bias: epilogue.bias.map { unsafe UnsafePointer($0.values.base) },
+        row_stride: shape.row_stride, relu: epilogue.relu, streams: output.outgrowsCaches)
+      status = unsafe csk_sparse_forward(&list, first, end, x, y, &tiles, &view)
+    } else {
+      status = unsafe csk_sparse_forward(&list, first, end, x, y, &tiles, nil)
+    }
     expectOK(status, "csk_sparse_forward")
   }
 
@@ -158,6 +170,12 @@ final class ConnectionList {
       weightGradient, accumulate,
       &tiles)
     expectOK(status, "csk_sparse_backward")
+  }
+
+  /// What becomes of a row's sum while it is in registers: relu(sum + bias).
+  struct RowEpilogue {
+    let bias: Parameter?
+    let relu: Bool
   }
 
   /// Where the kernels apply the list in a band of planes: tiles of `columns` × `rows` vectors of 8
@@ -187,7 +205,7 @@ final class ConnectionList {
   ) {
     var (tiles, list) = unsafe (tiles.view, view(weights: weights))
     expectOK(
-      unsafe csk_sparse_forward(&list, 0, sizes.slabs, x, y, &tiles), "csk_sparse_forward")
+      unsafe csk_sparse_forward(&list, 0, sizes.slabs, x, y, &tiles, nil), "csk_sparse_forward")
   }
 
   /// dx = Wᵀ dy and dw (+)= x dyᵀ on a band of planes.

@@ -9,7 +9,10 @@ struct Epilogue {
   var dropoutLayer = 0
 
   /// Whether anything but the bias is applied in a pass.
-  func isIdentity(_ pass: Pass) -> Bool { !relu && !(pass.isTraining && dropout > 0) }
+  func isIdentity(_ pass: Pass) -> Bool { !relu && !drops(pass) }
+
+  /// Whether values are dropped in a pass.
+  func drops(_ pass: Pass) -> Bool { pass.isTraining && dropout > 0 }
 
   func view(_ pass: Pass) -> csk_epilogue {
     let key = CounterRandom(seed: pass.seed, purpose: .dropout, layer: dropoutLayer).key

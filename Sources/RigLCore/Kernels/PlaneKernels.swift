@@ -87,13 +87,6 @@ extension Tensor {
       width: shape.width, outgrowsCaches: outgrowsCaches)
   }
 
-  /// Whether the batch is larger than what surely stays in a cache until the next layer's turn:
-  /// then writing past the caches saves reading what is overwritten (WRN-22-2's step: 5 to 10 %),
-  /// else it would make the next layer wait (its prediction of an image: 15 %).
-  private var outgrowsCaches: Bool {
-    groups * groupStride * MemoryLayout<Float>.stride >= 4 << 20
-  }
-
   /// Elements from one row to the next.
   var rowStride: Int { shape.channels * shape.width * lanes }
 }

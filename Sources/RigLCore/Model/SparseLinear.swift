@@ -120,11 +120,14 @@ public final class SparseLinear: WeightLayer, EpilogueLayer {
   ) {
     let list = weights.forward
     let rows = list.rows(of: slabs)
+    let isOnTheWay = list.appliesEpilogues && !epilogue.drops(pass)
     // With a few connections an output, most of the time goes into bringing in what is written.
-    if weights.count < 16 * outputs { output.warm(groups, channels: rows) }
+    let isStreamed = isOnTheWay && output.outgrowsCaches
+    if !isStreamed && weights.count < 16 * outputs { output.warm(groups, channels: rows) }
     unsafe list.forward(
-      slabs: slabs, groups: groups, weights: weights.forwardBase, input: input, output: output)
-    guard ownBias != nil || !epilogue.isIdentity(pass) else { return }
+      slabs: slabs, groups: groups, weights: weights.forwardBase, input: input, output: output,
+      epilogue: isOnTheWay ? .init(bias: ownBias, relu: epilogue.relu) : nil)
+    guard !isOnTheWay, ownBias != nil || !epilogue.isIdentity(pass) else { return }
     for group in groups {
       output.applyEpilogue(
         group: group, channels: rows, bias: ownBias, epilogue: epilogue, pass: pass)
