@@ -64,7 +64,7 @@ public final class Tensor {
   public var groupStride: Int { shape.count * lanes }
   /// Whether the batch is larger than what surely stays in a cache until the next layer's turn:
   /// then writing past the caches saves reading what is overwritten (WRN-22-2's step: 5 to 10 %;
-  /// 384 → 1536, batch 2048: 15 % at 95 % sparsity), else it would make the next layer wait
+  /// 384 → 1536, batch 2048: 5 to 20 %), else it would make the next layer wait
   /// (WRN-22-2's prediction of an image: 15 %).
   var outgrowsCaches: Bool { groups * groupStride * MemoryLayout<Float>.stride >= 4 << 20 }
 
