@@ -3,10 +3,12 @@
 ///
 /// Edits are insertions, deletions, replacements and swaps of neighbours (Damerau and Levenshtein,
 /// restricted: no letter is edited twice); upper and lower case count as the same, and so do `-`
-/// and `_`. Of several equally near names the first one wins.
+/// and `_`. Of several equally near names the first one wins. To a name of more than 200 letters
+/// nothing is near.
 ///
 /// - Complexity: O(letters of `name` · letters of all `names`).
 public func nearest(to name: String, in names: [String]) -> String? {
+  guard name.utf8.count <= 800, name.count <= 200 else { return nil }
   let wanted = lettersForComparison(name)
   var best: (name: String, edits: Int)?
   for candidate in names {
@@ -29,15 +31,24 @@ extension RigLError {
     _ names: [String], kind: String, in place: String, valid: [String]
   ) -> RigLError {
     precondition(!names.isEmpty, "unknownNames: no names")
-    let listed = names.map { name in
-      nearest(to: name, in: valid).map { "'\(name)' (nearest: '\($0)')" } ?? "'\(name)'"
+    // To each of many the nearest of many would take long, and nobody would read it.
+    let listed = names.prefix(3).map { name in
+      "'\(shortened(name))'" + (nearest(to: name, in: valid).map { " (nearest: '\($0)')" } ?? "")
     }
+    let rest = names.count > listed.count ? " and \(names.count - listed.count) others" : ""
     let plural = names.count == 1 ? kind : kind + "s"
     return RigLError(
-      .configuration, "unknown \(plural) in \(place): \(listed.joined(separator: ", "))",
+      .configuration, "unknown \(plural) in \(place): \(listed.joined(separator: ", "))\(rest)",
       hint: valid.isEmpty
-        ? "there is no \(kind) to name" : "valid names: \(valid.joined(separator: ", "))")
+        ? "there is no \(kind) to name" : "valid names: \(RigLCore.listed(valid))")
   }
+}
+
+/// Names for a message: all of them, or the first of very many.
+func listed(_ names: [String]) -> String {
+  let most = 200
+  return names.prefix(most).joined(separator: ", ")
+    + (names.count > most ? ", … (\(names.count) in all)" : "")
 }
 
 private func lettersForComparison(_ name: String) -> [Character] {

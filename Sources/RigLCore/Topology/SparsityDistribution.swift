@@ -103,7 +103,8 @@ public struct SparsityDistribution: Hashable, Sendable, Codable {
     }
     for (name, sparsity) in overrides.sorted(by: { $0.key < $1.key }) where !isUsable(sparsity) {
       throw RigLError(
-        .configuration, "sparsity \(sparsity) of layer '\(name)' is outside [0, 1)", hint: hint)
+        .configuration, "sparsity \(sparsity) of layer '\(shortened(name))' is outside [0, 1)",
+        hint: hint)
     }
   }
 
@@ -134,7 +135,10 @@ public struct SparsityDistribution: Hashable, Sendable, Codable {
     } else if !participants.isEmpty {
       budget = try erdosRenyiBudget(participants)
       for layer in participants where !budget.dense.contains(layer.name) {
-        sparsities[layer.name] = budget.epsilon.map { 1 - $0 * unscaledDensity(layer) }
+        // Of a density below the precision of 1 - p, the difference would be 1.
+        sparsities[layer.name] = budget.epsilon.map {
+          min(1 - $0 * unscaledDensity(layer), Double(1).nextDown)
+        }
       }
     } else if sparsity > 0, !everyChoiceIsOverridden(layers) {
       throw unmeetable("all of them have to be dense")
@@ -160,7 +164,8 @@ extension SparsityDistribution {
   private func validateOverrides(_ layers: [SparsifiableLayer]) throws(RigLError) {
     let sparse = layers.filter(\.canBeSparse).map(\.name)
     let names = layers.map(\.name)
-    let unknown = overrides.keys.filter { !names.contains($0) }.sorted()
+    let known = Set(names)
+    let unknown = overrides.keys.filter { !known.contains($0) }.sorted()
     if !unknown.isEmpty {
       throw .unknownNames(unknown, kind: "layer", in: "the sparsity map", valid: names)
     }
@@ -168,7 +173,7 @@ extension SparsityDistribution {
       guard let sparsity = overrides[layer.name], sparsity > 0 else { continue }
       throw RigLError(
         .configuration, "layer '\(layer.name)' can only be dense, the map asks for \(sparsity)",
-        hint: "layers that can be sparse: \(sparse.joined(separator: ", "))")
+        hint: "layers that can be sparse: \(listed(sparse))")
     }
   }
 

@@ -7,6 +7,8 @@ import Yams
 /// are errors.
 public struct ConfigurationLayers {
   private var mapping: Node.Mapping
+  /// Where the settings that are not the base's were read, by key.
+  private var places: [String: Place] = [:]
   /// The options that do not reach the result.
   public var options = RunOptions()
 
@@ -18,6 +20,7 @@ public struct ConfigurationLayers {
   /// Replaces all settings so far by a configuration's; options stay.
   public mutating func replace(by base: Configuration) throws(RigLError) {
     mapping = try base.mapping()
+    places = [:]
   }
 
   /// Adds the settings of a file, as ``apply(yaml:path:replacesBase:)`` does.
@@ -27,7 +30,9 @@ public struct ConfigurationLayers {
   public mutating func apply(
     file path: String, replacesBase: Bool = true
   ) throws(RigLError) {
-    try apply(yaml: try text(of: path), path: path, replacesBase: replacesBase)
+    try apply(
+      yaml: try text(of: path, limit: SettingsText.largest + 1), path: path,
+      replacesBase: replacesBase)
   }
 
   /// Adds a file's settings. A `preset` in it is what the file builds upon, in the place of the
@@ -42,25 +47,35 @@ public struct ConfigurationLayers {
     yaml: String, path: String, replacesBase: Bool = true
   ) throws(RigLError) {
     let node: Node?
-    do {
-      node = try Yams.compose(yaml: yaml)
+    do throws(SettingsText.Problem) {
+      node = try SettingsText.node(yaml)
     } catch {
-      throw RigLError(.configuration, "\(path): not YAML: \(ConfigurationLayers.brief(error))")
+      throw RigLError(
+        .configuration, "\(Place(path: path, line: error.line).text)\(error.what)",
+        hint: error.hint)
     }
     guard let node else { return }  // An empty file sets nothing.
     guard let settings = node.mapping else {
       throw RigLError(
         .configuration, "\(path): not a mapping of keys to values", hint: "Write KEY: VALUE lines.")
     }
-    if let name = settings["preset"]?.string {
-      let preset = try Preset.find(name)
+    if let value = settings["preset"] {
+      let preset = try preset(value, Place(path: path, line: value.mark?.line))
       if replacesBase { try replace(by: preset.configuration) }
     }
     for (key, value) in settings where key.string != "preset" {
-      let line = key.mark.map { ", line \($0.line)" } ?? ""
-      try set(key.string ?? "", to: value, place: "\(path)\(line): ")
+      try set(key.string ?? "", to: value, place: Place(path: path, line: key.mark?.line))
     }
-    _ = try decode(place: "\(path): ")
+    _ = try configuration()
+  }
+
+  private func preset(_ value: Node, _ place: Place) throws(RigLError) -> Preset {
+    guard let name = value.scalar?.string, !value.isNothing else {
+      throw RigLError(
+        .configuration,
+        "\(place.text)preset: '\(value.written)' is not the name of one")
+    }
+    return try Preset.find(name)
   }
 
   /// Adds one setting, as `--set` gives it.
@@ -70,13 +85,15 @@ public struct ConfigurationLayers {
   ///   - value: YAML: a number, a word, `[300, 100]`, `{fc1: 0.9}`, `null`.
   public mutating func set(_ key: String, to value: String) throws(RigLError) {
     let node: Node
-    do {
-      node = try Yams.compose(yaml: value) ?? Node("null", Tag(.null))
+    do throws(SettingsText.Problem) {
+      node = try SettingsText.node(value) ?? Node("")
     } catch {
-      throw RigLError(.configuration, "\(key): '\(value)' is not a value")
+      throw RigLError(
+        .configuration, "\(shortened(key)): '\(shortened(value))' is not a value: \(error.what)",
+        hint: error.hint)
     }
-    try set(key, to: node, place: "")
-    _ = try decode(place: "")
+    try set(key, to: node, place: Place())
+    _ = try configuration()
   }
 
   /// Sets where samples come from: a name that ``Configuration/data`` may have, or the path of a
@@ -110,31 +127,28 @@ public struct ConfigurationLayers {
 
   /// The configuration so far; its numbers are not checked, see ``Configuration/validate()``.
   public func configuration() throws(RigLError) -> Configuration {
-    try decode(place: "")
+    do {
+      return try Configuration(from: SettingsDecoder(Node.mapping(mapping)))
+    } catch let error as SettingError {
+      throw explain(error)
+    } catch {
+      throw RigLError(.configuration, "\(error)")
+    }
   }
 
-  private mutating func set(_ key: String, to value: Node, place: String) throws(RigLError) {
-    if try options.set(key, to: value, place: place) { return }
+  private mutating func set(_ key: String, to value: Node, place: Place) throws(RigLError) {
+    if try options.set(key, to: value, place: place.text) { return }
     guard Configuration.Key(rawValue: key) != nil else {
       let keys = Configuration.Key.allCases.map(\.rawValue) + RunOptions.keys
       throw RigLError(
-        .configuration, "\(place)there is no key '\(key)'",
+        .configuration, "\(place.text)there is no key '\(shortened(key))'",
         hint: nearest(to: key, in: keys).map { "Did you mean \($0)?" })
     }
     mapping[Node(key)] = value
+    places[key] = place
     // Asked for epochs, a preset with a number of steps of its own trains for epochs.
     if key == Configuration.Key.epochs.rawValue {
       mapping[Node(Configuration.Key.totalSteps.rawValue)] = nil
-    }
-  }
-
-  private func decode(place: String) throws(RigLError) -> Configuration {
-    do {
-      return try YAMLDecoder().decode(Configuration.self, from: Node.mapping(mapping))
-    } catch let error as DecodingError {
-      throw explain(error, place: place)
-    } catch {
-      throw RigLError(.configuration, "\(place)\(ConfigurationLayers.brief(error))")
     }
   }
 }
@@ -142,88 +156,41 @@ public struct ConfigurationLayers {
 // MARK: - What is wrong with a value
 
 extension ConfigurationLayers {
-  private func explain(_ error: DecodingError, place: String) -> RigLError {
-    let (context, expected): (DecodingError.Context, String?) =
-      switch error {
-      case .typeMismatch(let type, let context), .valueNotFound(let type, let context):
-        (context, ConfigurationLayers.describe(type))
-      case .dataCorrupted(let context): (context, nil)
-      case .keyNotFound(_, let context): (context, nil)
-      @unknown default: (DecodingError.Context(codingPath: [], debugDescription: ""), nil)
-      }
-    let key = context.codingPath.first?.stringValue ?? ""
-    let value = mapping[Node(key)].map(ConfigurationLayers.written) ?? "nothing"
-    if let words = ConfigurationLayers.allowedValues[key] {
+  /// Where a setting was read.
+  private struct Place {
+    /// The file; nil: a command's argument.
+    var path: String?
+    var line: Int?
+
+    /// What a message begins with.
+    var text: String {
+      path.map { path in "\(path)\(line.map { ", line \($0)" } ?? ""): " } ?? ""
+    }
+  }
+
+  private func explain(_ error: SettingError) -> RigLError {
+    let key = error.path.first ?? ""
+    var place = places[key] ?? Place()
+    place.line = error.line ?? place.line
+    let value = error.value
+    let what = "\(place.text)\(key): "
+    guard error.words.isEmpty else {
       return RigLError(
-        .configuration, "\(place)\(key): there is no '\(value)'",
-        hint: "Possible: \(words.joined(separator: ", ")).")
+        .configuration, "\(what)there is no '\(value)'",
+        hint: "Possible: \(error.words.joined(separator: ", ")).")
     }
-    let kind = expected ?? "a value for it"
-    guard context.codingPath.count > 1 else {
-      return RigLError(.configuration, "\(place)\(key): '\(value)' is not \(kind)")
+    guard error.path.count > 1 else {
+      let isInfinite = key == Configuration.Key.clipNorm.rawValue && value.hasSuffix("inf")
+      return RigLError(
+        .configuration, "\(what)'\(value)' is not \(error.expected)",
+        hint: isInfinite ? "Write null for no clipping." : nil)
     }
+    let whole = mapping[Node(key)]
     return RigLError(
-      .configuration, "\(place)\(key): '\(value)' has something that is not \(kind)",
-      hint: mapping[Node(key)]?.mapping == nil
-        ? nil : "Write {fc1: 0.9}, with a space after the colon.")
-  }
-
-  private static func describe(_ type: Any.Type) -> String? {
-    switch type {
-    case is Int.Type: "a whole number"
-    case is UInt64.Type: "a whole number of at least 0"
-    case is Float.Type, is Double.Type: "a number"
-    case is Bool.Type: "true or false"
-    case is String.Type: "a word"
-    case is [Int].Type, is [Double].Type, is [Any].Type: "a list like [300, 100]"
-    case is [String: Double].Type, is [String: Any].Type: "a mapping like {fc1: 0.9}"
-    default: nil
-    }
-  }
-
-  /// What the YAML library says, on one line and without the text around the place.
-  private static func brief(_ error: any Error) -> String {
-    switch error {
-    case YamlError.scanner(_, let problem, let mark, _),
-      YamlError.parser(_, let problem, let mark, _),
-      YamlError.composer(_, let problem, let mark, _):
-      return "line \(mark.line), column \(mark.column): \(problem)"
-    case YamlError.reader(let problem, _, _, _):
-      return problem
-    case YamlError.duplicatedKeysInMapping(let duplicates, let context):
-      return "line \(context.mark.line): '\(duplicates.joined(separator: "', '"))' is there twice"
-    default:
-      return "\(error)".split(separator: "\n").first.map { String($0) } ?? "unreadable"
-    }
-  }
-
-  /// A value as a user would write it, on one line.
-  fileprivate static func written(_ node: Node) -> String {
-    if let sequence = node.sequence {
-      return "[\(sequence.map(written).joined(separator: ", "))]"
-    }
-    if let mapping = node.mapping {
-      return
-        "{\(mapping.map { "\(written($0.key)): \(written($0.value))" }.joined(separator: ", "))}"
-    }
-    return node.string ?? ""
-  }
-
-  /// What settings that are words may say.
-  private static let allowedValues: [String: [String]] = [
-    Configuration.Key.augmentation.rawValue: words(Configuration.Augmentation.self),
-    Configuration.Key.method.rawValue: words(Configuration.Method.self),
-    Configuration.Key.optimizer.rawValue: words(Configuration.OptimizerKind.self),
-    Configuration.Key.schedule.rawValue: words(Configuration.ScheduleKind.self),
-    Configuration.Key.newWeights.rawValue: words(Configuration.NewWeights.self),
-    Configuration.Key.initializer.rawValue: words(Initializer.Distribution.self),
-    Configuration.Key.distribution.rawValue: words(SparsityDistribution.Kind.self),
-    Configuration.Key.annealing.rawValue: words(UpdateSchedule.Annealing.self),
-  ]
-
-  private static func words<Words: CaseIterable & RawRepresentable>(_ type: Words.Type) -> [String]
-  where Words.RawValue == String {
-    type.allCases.map(\.rawValue)
+      .configuration,
+      "\(what)'\(value)' in '\(whole?.written ?? "")' is not "
+        + error.expected,
+      hint: whole?.mapping == nil ? nil : "Write {fc1: 0.9}, with a space after the colon.")
   }
 }
 
@@ -241,18 +208,27 @@ extension RunOptions {
   /// Sets an option; false if the key is not one.
   mutating func set(_ key: String, to value: Node, place: String) throws(RigLError) -> Bool {
     func count() throws(RigLError) -> Int {
-      guard let count = value.int, count >= 1 else {
+      guard let count = value.wholeNumber(Int.self), count >= 1 else {
         throw RigLError(
           .configuration,
-          "\(place)\(key): '\(ConfigurationLayers.written(value))' is not a number of at least 1")
+          "\(place)\(key): '\(value.written)' is not a number of at least 1")
       }
       return count
     }
+    func path() throws(RigLError) -> String? {
+      if value.isNothing { return nil }
+      guard let path = value.scalar?.string else {
+        throw RigLError(
+          .configuration,
+          "\(place)\(key): '\(value.written)' is not a path")
+      }
+      return path
+    }
     switch key {
     case "threads": threads = try count()
-    case "start_from": startFrom = value.null == nil ? value.string : nil
-    case "data_folder": dataFolder = value.null == nil ? value.string : nil
-    case "checkpoint_every": checkpointEvery = value.null == nil ? try count() : nil
+    case "start_from": startFrom = try path()
+    case "data_folder": dataFolder = try path()
+    case "checkpoint_every": checkpointEvery = value.isNothing ? nil : try count()
     case "keep": keep = try count()
     case "log_every": logEvery = try count()
     default: return false
@@ -268,7 +244,7 @@ extension Preset {
   public static func find(_ name: String) throws(RigLError) -> Preset {
     if let preset = named(name) { return preset }
     throw RigLError(
-      .configuration, "there is no preset '\(name)'",
+      .configuration, "there is no preset '\(shortened(name))'",
       hint: nearest(to: name, in: all.map(\.name)).map {
         "Did you mean \($0)? Known: \(all.map(\.name).joined(separator: ", "))."
       })
@@ -303,7 +279,7 @@ extension Configuration {
     from other: Configuration
   ) throws(RigLError) -> (name: String, own: String, other: String)? {
     let (own, others) = (try mapping(), try other.mapping())
-    func text(_ node: Node?) -> String { node.map(ConfigurationLayers.written) ?? "nothing" }
+    func text(_ node: Node?) -> String { node?.written ?? "nothing" }
     for key in Key.allCases where own[Node(key.rawValue)] != others[Node(key.rawValue)] {
       return (key.rawValue, text(own[Node(key.rawValue)]), text(others[Node(key.rawValue)]))
     }

@@ -38,13 +38,13 @@ public enum NetworkName: Hashable, Sendable {
       guard WRN.allows(depth: numbers[0]), numbers[0] <= 1000, (1...1000).contains(numbers[1])
       else {
         throw RigLError(
-          .configuration, "network: there is no '\(name)'",
+          .configuration, "network: there is no '\(shortened(name))'",
           hint: "Of wrn-D-K the depth D is one of 10, 16, 22, 28, …, 1000; K lies in 1...1000.")
       }
     default:
       let nearest = nearest(to: name, in: NetworkName.examples)
       throw RigLError(
-        .configuration, "network: there is no network named '\(name)'",
+        .configuration, "network: there is no network named '\(shortened(name))'",
         hint: (nearest.map { "Did you mean \($0)? " } ?? "")
           + "Known: mlp, lenet-5, wrn-D-K, \(ResNet.depths.map { "resnet-\($0)" }.joined(separator: ", ")), "
           + "mobilenet-v1, vgg-16.")
