@@ -84,14 +84,16 @@ public struct LayerContext {
   let gradients: TurnMemory
   /// That of outputs, likewise, where nothing will be trained.
   let outputs: TurnMemory
+  /// What gives layers their numbers.
+  let numbers: LayerNumbers
 
   /// The context of a residual block's branch: its main one, or the shortcut.
   func branch(_ number: Int, isShortcut: Bool, needsInputGradient: Bool) -> LayerContext {
     LayerContext(
       input: input, capacity: capacity, lanes: lanes, needsInputGradient: needsInputGradient,
-      isTraining: isTraining, index: index * 256 + number, strips: strips,
+      isTraining: isTraining, index: numbers.number(ofPart: number, of: index), strips: strips,
       gradients: isShortcut ? gradients.side : gradients,
-      outputs: isShortcut ? outputs.side : outputs)
+      outputs: isShortcut ? outputs.side : outputs, numbers: numbers)
   }
 
   /// A tensor for the layer's output, of `shape`.

@@ -78,7 +78,8 @@ public final class Model {
     strips = usesStrips ? layers.strips(of: inputShape) : 1
     let layerInput = inputShape.strip(of: strips)
     if strips > 1 { _ = try layers.outputShape(of: layerInput) }
-    try Model.checkMemory(weightLayers, connections, capacity: capacity)
+    try Model.checkMemory(
+      weightLayers, connections, input: inputShape, capacity: capacity, isTraining: isTraining)
     var names = Set<String>()
     for layer in weightLayers {
       guard names.insert(layer.name).inserted else {
@@ -92,7 +93,7 @@ public final class Model {
       LayerContext(
         input: layerInput, capacity: capacity * strips, lanes: lanes, needsInputGradient: false,
         isTraining: isTraining, index: 0, strips: strips, gradients: TurnMemory(),
-        outputs: TurnMemory()))
+        outputs: TurnMemory(), numbers: LayerNumbers()))
     cutInput =
       strips == 1
       ? nil
@@ -105,17 +106,23 @@ public final class Model {
   /// Throws where a network is certain not to fit into the machine, before the system ends the
   /// process for it: counts only what weights, topology and outputs take at the least.
   private static func checkMemory(
-    _ layers: [any WeightLayer], _ connections: [String: Int], capacity: Int
+    _ layers: [any WeightLayer], _ connections: [String: Int], input: SampleShape, capacity: Int,
+    isTraining: Bool
   ) throws(RigLError) {
-    var needed = 0.0
+    var (needed, outputs, largest) = (0.0, 0.0, 0.0)
     for layer in layers {
       let positions = layer.inputs * layer.outputs
       let count = connections[layer.name] ?? positions
       // Weight and gradient; in a sparse layer also the column, and both lists.
       needed += Double(count) * (count == positions ? 8 : 32)
-      needed += Double(capacity) * Double(layer.outputs) * 4
+      let counted = layer.accounted
+      let pixels = Double(counted.outputHeight) * Double(counted.outputWidth)
+      outputs += Double(layer.outputs) * pixels
+      largest = max(largest, Double(layer.outputs) * pixels)
     }
-    try requireMemory(needed, for: "the network")
+    // Without training, layers take turns with the memory of outputs.
+    let values = Double(input.count) + (isTraining ? outputs : largest)
+    try requireMemory(needed + Double(capacity) * values * 4, for: "the network")
   }
 
   /// Draws every layer's connections uniformly without replacement, never building a dense mask,

@@ -59,7 +59,8 @@ public final class Sequential: Layer {
     var shape = context.input
     var stager = Stager(prologue: leadingPrologue, leavesTrailingNorm: leavesTrailingNorm)
     for (place, layer) in layers.enumerated() {
-      try stager.add(layer, index: number(place, context))
+      // Every layer's, whether it is fused or not.
+      try stager.add(layer, index: context.numbers.number(ofPart: place + 1, of: context.index))
     }
     trailingNorm = stager.finish()
     var isWhole = context.strips == 1
@@ -74,19 +75,12 @@ public final class Sequential: Layer {
           needsInputGradient: context.needsInputGradient || !stages.isEmpty,
           isTraining: context.isTraining, index: index, strips: isWhole ? 1 : context.strips,
           gradients: isBranch && !stages.isEmpty ? context.gradients.inner : context.gradients,
-          outputs: isBranch && !isOutput ? context.outputs.inner : context.outputs))
+          outputs: isBranch && !isOutput ? context.outputs.inner : context.outputs,
+          numbers: context.numbers))
       if let layer = layer as? any StripLayer, layer.gathersStrips { isWhole = true }
       stages.append(layer)
     }
     return shape
-  }
-
-  /// A layer's number in the network, different for every layer whether it is fused or not: the
-  /// key of its random numbers. Counted from 1, so that the first layer of a sequence within a
-  /// sequence does not share the outer first one's digit.
-  private func number(_ place: Int, _ context: LayerContext) -> Int {
-    precondition(place < 255, "Sequential: \(layers.count) layers, at most 255 in one sequence")
-    return context.index * 256 + place + 1
   }
 
   /// Each layer's output is the next one's input.

@@ -37,6 +37,12 @@ public struct LearningRateSchedule: Hashable, Sendable {
     self.warmUp = warmUp
   }
 
+  /// The largest rate there is: the peak, or what factors above 1 make of it.
+  public var largestRate: Double {
+    guard case .step(let milestones, let factor) = shape, factor > 1 else { return peak }
+    return rate(at: max(milestones.last ?? 0, warmUp))
+  }
+
   /// The rate of weight update `step` (t ≥ 0).
   public func rate(at step: Int) -> Double {
     precondition(step >= 0, "rate: step \(step)")
@@ -57,7 +63,7 @@ public struct LearningRateSchedule: Hashable, Sendable {
   }
 
   /// The schedule of a training `multiplier` (M) times as long: milestones, the cosine's steps, the
-  /// first cycle and the warm-up are stretched, rates stay.
+  /// first cycle and the warm-up are stretched, rates stay. Of a cosine a step is left at the least.
   public func scaled(by multiplier: Double) -> LearningRateSchedule {
     var scaled = self
     scaled.warmUp = scaledStep(warmUp, by: multiplier)
@@ -67,11 +73,11 @@ public struct LearningRateSchedule: Hashable, Sendable {
       scaled.shape = .step(
         milestones: milestones.map { scaledStep($0, by: multiplier) }, factor: factor)
     case .cosine(let steps, let minimum):
-      scaled.shape = .cosine(steps: scaledStep(steps, by: multiplier), minimum: minimum)
+      scaled.shape = .cosine(steps: max(1, scaledStep(steps, by: multiplier)), minimum: minimum)
     case .cosineWarmRestarts(let firstCycle, let cycleMultiplier, let minimum):
       scaled.shape = .cosineWarmRestarts(
-        firstCycle: scaledStep(firstCycle, by: multiplier), cycleMultiplier: cycleMultiplier,
-        minimum: minimum)
+        firstCycle: max(1, scaledStep(firstCycle, by: multiplier)),
+        cycleMultiplier: cycleMultiplier, minimum: minimum)
     }
     return scaled
   }
@@ -96,6 +102,7 @@ public struct LearningRateSchedule: Hashable, Sendable {
       try require(
         zip(milestones, milestones.dropFirst()).allSatisfy(<),
         "milestones \(milestones), must be increasing")
+      try require(largestRate.isFinite, "a factor of \(factor) makes the rate infinite")
     case .cosine(let steps, let minimum):
       try require(steps > 0, "a cosine over \(steps) steps")
       try requireMinimum(minimum)

@@ -17,7 +17,7 @@ public struct UpdateSchedule: Hashable, Sendable, Codable {
     case cosine
     /// f = α (1 − x)^p; needs an end.
     case inversePower = "inverse_power"
-    /// f = α · learning rate / its peak.
+    /// f = α · learning rate / the largest one.
     case learningRate = "learning_rate"
 
     /// Whether the fraction depends on where the schedule ends.

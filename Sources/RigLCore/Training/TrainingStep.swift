@@ -122,7 +122,7 @@ public final class TrainingStep {
     {
       let fraction = topology.begin(
         step: step, batchesConsumed: batchesConsumed, learningRate: rate,
-        peak: learningRate.peak)
+        peak: learningRate.largestRate)
       pass.connectionMover = topology
       defer { pass.connectionMover = nil }
       try model.backward(logitsGradient, pass)
@@ -147,7 +147,8 @@ public final class TrainingStep {
     // weights → connections
     if let topology, settings.method.timing == .afterWeightStep, topology.isDue(at: step) {
       moved = topology.begin(
-        step: step, batchesConsumed: batchesConsumed, learningRate: rate, peak: learningRate.peak)
+        step: step, batchesConsumed: batchesConsumed, learningRate: rate,
+        peak: learningRate.largestRate)
       try topology.moveAll()
     }
     return report(loss, batch, rate, dropFraction: moved, norm: norm, movedWeights: true)
