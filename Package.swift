@@ -93,6 +93,12 @@ let package = Package(
       dependencies: ["CSparseKernelsSuite"],
       swiftSettings: [.treatAllWarnings(as: .error)]
     ),
+    .executableTarget(
+      name: "settings-fuzz",
+      dependencies: ["RigLCore"],
+      path: "Tests/SettingsFuzz",
+      swiftSettings: [.treatAllWarnings(as: .error)]
+    ),
     .target(
       name: "AllocationCounter",
       path: "Tests/AllocationCounter",

@@ -21,7 +21,11 @@ enum Rigl {
   }
 
   static let binary: String = {
-    if let path = ProcessInfo.processInfo.environment["RIGL_BINARY"] { return path }
+    ProcessInfo.processInfo.environment["RIGL_BINARY"] ?? builtBinary
+  }()
+
+  /// The binary that was built with the tests.
+  static let builtBinary: String = {
     let bundles = Bundle.allBundles.map(\.bundleURL).filter { $0.pathExtension == "xctest" }
     let places = bundles + [URL(fileURLWithPath: CommandLine.arguments[0]), Bundle.main.bundleURL]
     let candidates = places.flatMap { place in

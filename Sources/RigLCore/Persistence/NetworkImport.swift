@@ -223,14 +223,14 @@ extension Configuration {
     var copy = self
     if model.sparseLayers.isEmpty {
       copy.method = .dense
-      copy.layerSparsities = [:]
+      (copy.layerSparsities, copy.layerSparsityFactors) = ([:], [:])
       return copy
     }
     let isAsPlanned = zip(model.weightLayers, planned.layers).allSatisfy {
       $0.weight.count == $1.connections
     }
     if isAsPlanned { return self }
-    copy.layerSparsities = [:]
+    (copy.layerSparsities, copy.layerSparsityFactors) = ([:], [:])
     for (layer, planned) in zip(model.weightLayers, planned.layers) where layer.canBeSparse {
       let zeros = planned.positions - layer.weight.count
       // In the middle of what comes to so many zeros, so that no rounding matters.

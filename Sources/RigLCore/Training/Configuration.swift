@@ -59,6 +59,9 @@ public struct Configuration: Codable, Hashable, Sendable {
   public var distribution = SparsityDistribution.Kind.erdosRenyiKernel
   /// Sparsity of single layers by name (`fc1`, …); they leave the budget.
   public var layerSparsities: [String: Double] = [:]
+  /// Sparsity of single layers by name as factors of ``sparsity`` (1, .9, 0, …); they leave the
+  /// budget. A layer that is in ``layerSparsities`` too has that one.
+  public var layerSparsityFactors: [String: Double] = [:]
   /// Whether `uniform` makes the first layer sparse too.
   public var firstLayerSparse = false
   /// Whether the last layer stays dense.
@@ -228,6 +231,7 @@ public struct Configuration: Codable, Hashable, Sendable {
     case sparsity
     case distribution
     case layerSparsities = "layer_sparsities"
+    case layerSparsityFactors = "layer_sparsity_factors"
     case firstLayerSparse = "first_layer_sparse"
     case lastLayerDense = "last_layer_dense"
     case updateInterval = "update_interval"

@@ -1,7 +1,7 @@
 // Which numbers a configuration accepts.
 
 extension Configuration {
-  /// Throws a configuration error for a number out of range.
+  /// Throws a configuration error for a number out of range, or settings that exclude each other.
   ///
   /// Whatever passes can be calculated with: products of steps stay far below the largest integer.
   public func validate() throws(RigLError) {
@@ -10,7 +10,7 @@ extension Configuration {
     try validateGrowth()
     try validateImages()
     _ = try makeNetwork()
-    try sparsityDistribution?.validate()
+    try validateSparsities()
     // As of a training with long epochs: how many steps they have, the data will say.
     let samples = batchSize * accumulation * 1_000_000
     if totalSteps ?? epochs > 0 { _ = try updateSchedule(samples: samples) }
@@ -25,7 +25,7 @@ extension Configuration {
     try require(.accumulation, in: 1...65536, accumulation)
     try require(.multiplier, in: 1e-6...1000, multiplier)
     try require(.validation, in: 0...Int.max, validation)
-    if let trainSamples { try require(.trainSamples, in: 1...Int.max, trainSamples) }
+    if let trainSamples { try require(.trainSamples, in: 1...1 << 32, trainSamples) }
     if let testSamples { try require(.testSamples, in: 1...Int.max, testSamples) }
     try require(.updateInterval, in: 1...Configuration.mostSteps, updateInterval)
     try require(.updateBegin, in: 0...Configuration.mostSteps, updateBegin)
@@ -60,6 +60,18 @@ extension Configuration {
     }
   }
 
+  /// Sparsities, those of single layers too.
+  private func validateSparsities() throws(RigLError) {
+    for (name, factor) in layerSparsityFactors.sorted(by: { $0.key < $1.key })
+    where !(factor >= 0 && factor * sparsity < 1) {
+      throw RigLError(
+        .configuration,
+        "layer_sparsity_factors: \(shortened(name)): \(factor) times a sparsity of \(sparsity) is "
+          + "outside [0, 1)", hint: "Sparsity 0.9 and factor 1.1 make 0.99.")
+    }
+    try sparsityDistribution?.validate()
+  }
+
   /// What images go through.
   private func validateImages() throws(RigLError) {
     try require(.cropPadding, in: 1...1024, cropPadding)
@@ -89,8 +101,11 @@ extension Configuration {
 
   /// What grown connections start with, and whether the method has what that needs.
   private func validateGrowth() throws(RigLError) {
-    guard newWeightDivisor != 0, newWeightDivisor.isFinite else {
-      throw problem(.newWeightDivisor, "\(newWeightDivisor)", "a number other than 0")
+    // Weights are of single precision.
+    let divisor = Float(newWeightDivisor)
+    guard divisor != 0, divisor.isFinite else {
+      throw problem(
+        .newWeightDivisor, "\(newWeightDivisor)", "a number other than 0 and below 1e38")
     }
     if newConnectionWeight.usesGradient && method == .set {
       throw RigLError(

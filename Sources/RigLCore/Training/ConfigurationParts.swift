@@ -52,11 +52,13 @@ extension Configuration {
     guard method != .dense else { return nil }
     return SparsityDistribution(
       distribution, sparsity: sparsity, firstLayerSparse: firstLayerSparse,
-      lastLayerDense: lastLayerDense, overrides: layerSparsities)
+      lastLayerDense: lastLayerDense,
+      overrides: layerSparsityFactors.mapValues { $0 * sparsity }.merging(layerSparsities) { $1 })
   }
 
   /// The number of connections of each weight layer.
   public func allocate(_ layers: [any WeightLayer]) throws(RigLError) -> SparsityAllocation {
+    try requireCountable(layers)
     let described = layers.enumerated().map { index, layer in
       SparsifiableLayer(
         name: layer.name, shape: layer.shape, isFirst: index == 0,
@@ -69,6 +71,21 @@ extension Configuration {
         }, epsilon: nil, denseSet: described.map(\.name))
     }
     return try distribution.allocate(over: described)
+  }
+
+  /// Throws where positions are too many to be numbered: a layer's for random numbers, all together
+  /// for integers.
+  private func requireCountable(_ layers: [any WeightLayer]) throws(RigLError) {
+    var positions = 0.0
+    for layer in layers {
+      let own = layer.shape.reduce(1) { $0 * Double($1) }
+      positions += own
+      guard own <= Double(CounterRandom.indexLimit), positions <= 0x1p62 else {
+        throw RigLError(
+          .configuration, "layer \(layer.name): too large, \(layer.shape) positions",
+          hint: "A layer has at most 2^56.")
+      }
+    }
   }
 
   /// Weight steps of the whole training (T) over `samples` training samples:

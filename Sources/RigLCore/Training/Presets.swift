@@ -46,7 +46,7 @@ public struct Preset: Sendable {
     "lenet-300-100-paper", "784-300-100-10 as in the RigL paper: 98 %, 88.2 %, 0 %, 200 epochs"
   ) {
     $0.sparsity = 0.98
-    $0.layerSparsities = ["fc1": 0.98, "fc2": 0.9 * 0.98, "fc3": 0]
+    $0.layerSparsityFactors = ["fc1": 1, "fc2": 0.9, "fc3": 0]
     $0.validation = 0
     $0.epochs = 200
     $0.batchSize = 100

@@ -72,7 +72,7 @@ struct Import: ParsableCommand {
     if let exported = try NetworkImport.configuration(of: file) {
       try layers.replace(by: exported)
     } else if settings.preset == nil && settingsFile == nil
-      && !settings.assignments.contains(where: { $0.hasPrefix("network=") })
+      && !settings.assignments.contains(where: { $0.text.hasPrefix("network=") })
     {
       throw RigLError(
         .configuration, "\(file): the file does not say which network it holds",

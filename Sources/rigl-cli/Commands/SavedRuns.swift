@@ -16,6 +16,11 @@ struct RunArguments: ParsableArguments {
     threads: ThreadsArguments? = nil, batch: Int? = nil, foldsBatchNorm: Bool = false,
     _ printing: PrintingArguments
   ) throws -> SavedRun {
+    // Whatever a command needs of it: a file that training would refuse is no file of settings.
+    let settings = try RunFolder.open(folder).configurationPath
+    var saved = try ConfigurationLayers()
+    try saved.apply(file: settings)
+    try saved.configuration().validate()
     var layers = try ConfigurationLayers()
     try threads?.apply(to: &layers)
     let run = try SavedRun(
@@ -58,8 +63,10 @@ struct Evaluate: ParsableCommand {
     try layers.apply(file: try RunFolder.open(source.folder).configurationPath)
     if let data { try layers.set(data: data) }
     if let dataFolder { layers.options.setDataFolder(dataFolder) }
+    let configuration = try layers.configuration()
+    try configuration.validate()
     let samples = try TrainingData.loadTest(
-      try layers.configuration(), folder: layers.options.dataFolder, classNames: saved.classNames)
+      configuration, folder: layers.options.dataFolder, classNames: saved.classNames)
     let test = try saved.evaluate(samples)
     printing.warn(saved.damaged.map(\.error.what))
     let result = Result(

@@ -1,5 +1,6 @@
 import ArgumentParser
 import RigLCore
+import Synchronization
 
 /// Settings that most users change, and all others by their key. None has a default here: what is
 /// not given is the library's.
@@ -12,7 +13,7 @@ struct SettingsArguments: ParsableArguments {
     help: ArgumentHelp(
       "Any setting by its key, as in a file: --set hidden=[300,100] --set learning_rate=0.1",
       valueName: "key=value"))
-  var assignments: [String] = []
+  var assignments: [PlacedArgument] = []
 
   @Option(
     help: ArgumentHelp(
@@ -26,14 +27,16 @@ struct SettingsArguments: ParsableArguments {
   @OptionGroup var sparsity: SparsityArguments
 
   @Option(
-    parsing: .unconditional, help: ArgumentHelp("Passes over the training samples.", valueName: "n")
-  )
-  var epochs: String?
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Passes over the training samples; of this and --steps the later one counts.", valueName: "n"
+    ))
+  var epochs: PlacedArgument?
 
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp("Weight steps of the training, in the place of epochs.", valueName: "n"))
-  var steps: String?
+  var steps: PlacedArgument?
 
   @Option(
     parsing: .unconditional,
@@ -52,15 +55,49 @@ struct SettingsArguments: ParsableArguments {
 
   /// Adds what was given to settings from elsewhere.
   func apply(to layers: inout ConfigurationLayers) throws(RigLError) {
-    try layers.set(assignments)
+    try layers.set(assignments.map(\.text))
     if let data { try layers.set(data: data) }
     if let dataFolder { layers.options.setDataFolder(dataFolder) }
     try sparsity.apply(to: &layers)
-    try layers.set(.epochs, to: epochs)
-    try layers.set(.totalSteps, to: steps)
+    try applyLength(to: &layers)
     try layers.set(.seed, to: seed)
     try layers.set(.validation, to: validation)
     if let startFrom { layers.options.startFrom = startFrom }
+  }
+
+  /// Sets epochs and steps in the order in which they were given, by flags or `--set`: the later one
+  /// counts. A flag is the last word on its own setting.
+  private func applyLength(to layers: inout ConfigurationLayers) throws(RigLError) {
+    var given: [(place: Int, key: Configuration.Key, value: String)] = []
+    for (key, flag) in [(Configuration.Key.epochs, epochs), (.totalSteps, steps)] {
+      if let flag {
+        given.append((flag.place, key, flag.text))
+      } else if let assignment = assignments.last(where: { $0.text.hasPrefix("\(key.rawValue)=") })
+      {
+        let value = assignment.text.dropFirst(key.rawValue.count + 1)
+        given.append((assignment.place, key, String(value)))
+      }
+    }
+    for setting in given.sorted(by: { $0.place < $1.place }) {
+      try layers.set(setting.key, to: setting.value)
+    }
+  }
+}
+
+/// An argument that knows which of the command's it was.
+struct PlacedArgument: ExpressibleByArgument {
+  let text: String
+  /// Larger than that of every argument before.
+  let place: Int
+
+  private static let places = Mutex(0)
+
+  init(argument: String) {
+    text = argument
+    place = PlacedArgument.places.withLock { place in
+      place += 1
+      return place
+    }
   }
 }
 

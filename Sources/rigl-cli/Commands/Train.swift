@@ -22,6 +22,14 @@ struct Train: ParsableCommand {
 
   @OptionGroup(title: "Printing") var printing: PrintingArguments
 
+  func validate() throws {
+    if running.resume != nil && settings.startFrom != nil {
+      throw ValidationError(
+        "--resume and --start-from exclude each other: a run that goes on has weights of its own. "
+          + "Leave out --resume for a new training that starts from other ones.")
+    }
+  }
+
   func run() throws {
     let layers = try resolve()
     let configuration = try layers.configuration()
@@ -32,6 +40,7 @@ struct Train: ParsableCommand {
     if let resume = running.resume { try RunFolder.open(resume).requireSame(configuration) }
     let trainer = try Trainer(configuration, options: options)
     if running.dryRun {
+      printing.warn(trainer.warnings)
       try DryRun(trainer).print(printing)
     } else {
       try train(trainer)
@@ -44,12 +53,20 @@ struct Train: ParsableCommand {
     if let resume = running.resume {
       try layers.apply(file: try RunFolder.open(resume).configurationPath)
     }
+    let start = layers.options.startFrom
     if let preset = settings.preset {
       try layers.replace(by: try Preset.find(preset).configuration)
     }
     if let file { try layers.apply(file: file, replacesBase: settings.preset == nil) }
     try settings.apply(to: &layers)
     try running.apply(to: &layers)
+    if running.resume != nil, layers.options.startFrom != start {
+      throw RigLError(
+        .configuration, "start_from: a run that goes on has weights of its own",
+        hint:
+          "Leave out --resume for a new training that starts from those, or leave out start_from."
+      )
+    }
     return layers
   }
 

@@ -1,0 +1,135 @@
+// What a configuration says that will not do what it seems to.
+
+extension Configuration {
+  /// Settings without the effect that they seem to have in a training on `samples` samples: each a
+  /// line that begins with the key and says what to set. None of them is an error.
+  public func warnings(samples: Int) -> [String] {
+    let steps = steps(samples: samples)
+    guard steps > 0 else { return [] }
+    return updateWarnings(samples, steps) + rateWarnings(samples, steps) + unusedSettings
+  }
+
+  /// The same, with what only the network's layers tell.
+  func warnings(samples: Int, allocation: SparsityAllocation) -> [String] {
+    warnings(samples: samples) + layerWarnings(allocation)
+  }
+
+  private var movesConnections: Bool { method == .rigl || method == .set }
+
+  /// Updates that the training does not come to.
+  private func updateWarnings(_ samples: Int, _ steps: Int) -> [String] {
+    guard movesConnections, let schedule = try? updateSchedule(samples: samples) else { return [] }
+    let begin = schedule.begin
+    if begin >= steps {
+      return [
+        "update_begin: connections would first move at step \(begin), but the training has "
+          + "\(steps) steps; set update_begin to less, or train longer"
+      ]
+    }
+    var warnings: [String] = []
+    if let end = schedule.end, end > steps {
+      warnings.append(
+        "update_end: updates end at step \(end), but the training has \(steps) steps; set "
+          + "update_end: null to end them after three quarters of the training")
+    }
+    let last = min(schedule.end ?? .max, steps - 1)
+    if begin + schedule.interval > last, steps > 1 {
+      let remedy =
+        last > begin ? "set update_interval to \(last - begin) or less" : "train longer"
+      warnings.append(
+        "update_interval: connections move only once, before step \(begin): the last step that may "
+          + "have an update is \(last); \(remedy)")
+    }
+    return warnings
+  }
+
+  /// Changes of the learning rate that the training does not come to.
+  private func rateWarnings(_ samples: Int, _ steps: Int) -> [String] {
+    guard let schedule = try? learningRateSchedule(samples: samples) else { return [] }
+    var warnings: [String] = []
+    let length = "the training has \(steps) steps, \(stepsPerEpoch(samples: samples)) an epoch"
+    if schedule.warmUp >= steps {
+      warnings.append(
+        "warmup_epochs: the rate rises to the end of the training; \(length): set warmup_epochs to "
+          + "less")
+    }
+    switch schedule.shape {
+    case .step(let places, _):
+      let missed = zip(milestones, places).filter { $0.1 >= steps }.map { "\($0.0)" }
+      if !missed.isEmpty {
+        warnings.append(
+          "milestones: epoch \(missed.joined(separator: ", ")) is never reached; \(length): set "
+            + "milestones that fit")
+      } else if places.isEmpty {
+        warnings.append("schedule: step changes nothing without milestones; set milestones")
+      }
+    case .cosineWarmRestarts(let firstCycle, _, _) where firstCycle > steps:
+      warnings.append(
+        "first_cycle: the rate never restarts; \(length): set first_cycle to less, or schedule: "
+          + "cosine")
+    default: break
+    }
+    return warnings
+  }
+
+  /// Settings that say something about what other settings leave out.
+  private var unusedSettings: [String] {
+    let usual = Configuration()
+    let settings: [(key: Key, isUnused: Bool, user: String)] = [
+      (.milestones, !milestones.isEmpty && schedule != .step, "schedule: step"),
+      (
+        .firstCycle, firstCycle != usual.firstCycle && schedule != .warmRestarts,
+        "schedule: warm_restarts"
+      ),
+      (
+        .cycleMultiplier, cycleMultiplier != usual.cycleMultiplier && schedule != .warmRestarts,
+        "schedule: warm_restarts"
+      ),
+      (
+        .minLearningRate,
+        minLearningRate != usual.minLearningRate && [.constant, .step].contains(schedule),
+        "schedule: cosine or warm_restarts"
+      ),
+      (
+        .annealingPower, annealingPower != usual.annealingPower && annealing != .inversePower,
+        "annealing: inverse_power"
+      ),
+      (.hidden, hidden != usual.hidden && network != "mlp", "network: mlp"),
+      (
+        .cropPadding, cropPadding != usual.cropPadding && augmentation != .padCropFlip,
+        "augmentation: pad_crop_flip"
+      ),
+      (.firstLayerSparse, firstLayerSparse && distribution != .uniform, "distribution: uniform"),
+      (
+        .newWeightDivisor, newWeightDivisor != usual.newWeightDivisor && newWeights == .zero,
+        "other new_weights than zero"
+      ),
+    ]
+    return settings.filter(\.isUnused).map {
+      "\($0.key.rawValue): has no effect; it is for \($0.user)"
+    }
+  }
+
+  /// A sparsity that no layer has, and updates that move nothing.
+  private func layerWarnings(_ allocation: SparsityAllocation) -> [String] {
+    var warnings: [String] = []
+    let named = allocation.layers.filter { layerSparsities[$0.name] != nil }
+    let others = allocation.layers.filter { layerSparsities[$0.name] == nil }
+    if method != .dense, !named.isEmpty, others.allSatisfy({ $0.sparsity == 0 }),
+      !named.contains(where: { $0.sparsity == sparsity })
+    {
+      warnings.append(
+        "sparsity: \(sparsity) has no effect: layer_sparsities says that of every layer; set "
+          + "layer_sparsities: {}, or layer_sparsity_factors")
+    }
+    let sparse = allocation.layers.filter { $0.connections < $0.positions }
+    if movesConnections, let largest = sparse.map(\.connections).max(),
+      UpdateSchedule.moved(of: largest, fraction: dropFraction) == 0
+    {
+      warnings.append(
+        "drop_fraction: \(dropFraction) of the \(largest) connections of the largest layer is none; "
+          + "set drop_fraction to more, or method: static")
+    }
+    return warnings
+  }
+}
