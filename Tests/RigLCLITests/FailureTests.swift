@@ -39,7 +39,7 @@ import Testing
   @Test func divergenceAtTheLastStepIs70() throws {
     let outcome = try Rigl.run(
       data.arguments([
-        "--output", folder("run"), "--set", "learning_rate=1e38", "--set", "train_samples=101",
+        "--output", folder("run"), "--set", "learning_rate=1e38", "--set", "train_samples=104",
         "--epochs", "1", "--method", "static", "--set", "weight_decay=1e38",
       ]))
     #expect(outcome.status == 70)

@@ -24,7 +24,7 @@ public struct PhotosBench: Sendable {
     let photos = try folder.map { GeneratedPhotos(path: $0) } ?? GeneratedPhotos.make()
     defer { if folder == nil { photos.delete() } }
     let parts = try PhotoFolder(path: photos.path).load(
-      training: PhotoTransform(side: input.height, isRandom: true), seed: 0)
+      training: PhotoTransform(side: input.height, isRandom: true))
     let noise = Noise(
       count: configuration.batchSize, sampleShape: input, classes: parts.train.classes)
     var options = RunOptions()

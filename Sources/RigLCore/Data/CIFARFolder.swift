@@ -63,9 +63,14 @@ public struct CIFARFolder: Hashable, Sendable {
   public static func kind(at path: String) -> Kind? {
     [Kind.cifar10, .cifar100].first { kind in
       [path, "\(path)/\(kind.archiveFolder)"].contains {
-        fileExists(at: "\($0)/\(kind.trainFiles[0])")
+        CIFARFolder.holds(kind, $0)
       }
     }
+  }
+
+  /// Whether a folder holds the first training file, or the test file alone.
+  private static func holds(_ kind: Kind, _ path: String) -> Bool {
+    [kind.trainFiles[0], kind.testFile].contains { fileExists(at: "\(path)/\($0)") }
   }
 
   /// The shape of every image.
@@ -76,8 +81,7 @@ public struct CIFARFolder: Hashable, Sendable {
   /// The folder with the files themselves.
   private var folder: String {
     let inner = "\(path)/\(kind.archiveFolder)"
-    return !fileExists(at: "\(path)/\(kind.trainFiles[0])") && folderExists(at: inner)
-      ? inner : path
+    return !CIFARFolder.holds(kind, path) && folderExists(at: inner) ? inner : path
   }
 
   /// Reads both sets, normalised by the published numbers of the training set.
@@ -85,22 +89,14 @@ public struct CIFARFolder: Hashable, Sendable {
   /// - Throws: `missingFile` or `data`, with the path, and the record's place for a label that
   ///   cannot be.
   public func load() throws(RigLError) -> (train: ImageSet, test: ImageSet) {
-    guard folderExists(at: path) else {
-      throw RigLError(
-        .missingFile, "\(path): there is no such folder",
-        hint: "Unpack the binary version of \(kind.rawValue) and name its folder.")
-    }
-    let folder = folder
-    for name in kind.trainFiles + [kind.testFile] where !fileExists(at: "\(folder)/\(name)") {
-      throw RigLError(
-        .missingFile, "\(folder)/\(name): there is no such file",
-        hint:
-          "The folder should hold \((kind.trainFiles + [kind.testFile]).joined(separator: ", ")):"
-          + " the binary version, unpacked.")
-    }
-    let train = try read(kind.trainFiles.map { "\(folder)/\($0)" })
-    return (train, try read(["\(folder)/\(kind.testFile)"]))
+    let train = try read(kind.trainFiles, beside: [kind.testFile])
+    return (train, try loadTest())
   }
+
+  /// Reads the test set alone.
+  ///
+  /// - Throws: as ``load()``.
+  func loadTest() throws(RigLError) -> ImageSet { try read([kind.testFile]) }
 
   /// The names of the classes, by label; nil if the folder does not have them.
   ///
@@ -117,7 +113,29 @@ public struct CIFARFolder: Hashable, Sendable {
     return names
   }
 
-  private func read(_ paths: [String]) throws(RigLError) -> ImageSet {
+  /// Reads some of the files, if they are there and others too.
+  private func read(
+    _ names: [String], beside others: [String] = []
+  ) throws(RigLError) -> ImageSet {
+    guard folderExists(at: path) else {
+      throw RigLError(
+        .missingFile, "\(path): there is no such folder",
+        hint: "Unpack the binary version of \(kind.rawValue) and name its folder.")
+    }
+    let folder = folder
+    for name in names + others where !fileExists(at: "\(folder)/\(name)") {
+      throw RigLError(
+        .missingFile, "\(folder)/\(name): there is no such file",
+        hint:
+          "The folder should hold \((kind.trainFiles + [kind.testFile]).joined(separator: ", ")):"
+          + " the binary version, unpacked.")
+    }
+    var images = try records(in: names.map { "\(folder)/\($0)" })
+    images.classNames = try classNames()
+    return images
+  }
+
+  private func records(in paths: [String]) throws(RigLError) -> ImageSet {
     let (head, size) = (kind.labels.count, CIFARFolder.sampleShape.count)
     let record = head + size
     var pixels: [UInt8] = []

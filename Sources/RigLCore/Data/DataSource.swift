@@ -20,11 +20,35 @@ public enum DataSource: Hashable, Sendable {
   static let namesOfFolders = ["idx", "cifar-10", "cifar-100", photosName]
   private static let takesFolder = ["fashion-mnist", "mnist", "cifar-10", "cifar-100", photosName]
 
+  /// Whether data of that name is known, and not the path of a folder.
+  static func isName(_ name: String) -> Bool {
+    names.contains(name) || namesOfFolders.contains(name)
+  }
+
   /// What a folder holds, by the names in it: `cifar-10`, `cifar-100`, `photos` or else `idx`.
   static func kind(ofFolder path: String) -> String {
     if let kind = CIFARFolder.kind(at: path) { return kind.rawValue }
     if ImageFolder.isOne(at: path) { return "idx" }
     return PhotoFolder.isOne(at: path) ? photosName : "idx"
+  }
+
+  /// The absolute path of the folder that stands in the place of a name.
+  ///
+  /// - Throws: `missingFile` for a path without a folder, `configuration` for what may be a
+  ///   misspelt name.
+  static func folder(named path: String, relativeTo base: String? = nil) throws(RigLError) -> String
+  {
+    let absolute = absolutePath(path, relativeTo: base)
+    if !path.isEmpty, folderExists(at: absolute) { return absolute }
+    let known =
+      "Known are \(names.joined(separator: ", ")), and folders of IDX files named as "
+      + "MNIST's (train-images-idx3-ubyte and so on), of CIFAR's binary files, or of images by "
+      + "class."
+    if path.contains("/") {
+      throw RigLError(.missingFile, "\(path): there is no such folder", hint: known)
+    }
+    throw RigLError(
+      .configuration, "data: there is nothing named '\(path)', and no such folder", hint: known)
   }
 
   /// Finds a source by name.
@@ -73,21 +97,40 @@ public enum DataSource: Hashable, Sendable {
     case Self.syntheticColorName:
       self = .synthetic(.color())
     default:
-      guard folderExists(at: name) else {
-        let isPath = name.contains("/")
-        throw RigLError(
-          isPath ? .missingFile : .configuration,
-          isPath ? "\(name): there is no such folder" : "there is no data named '\(name)'",
-          hint: "Known are \(Self.names.joined(separator: ", ")), and folders of IDX files, of "
-            + "CIFAR's, or of images by class.")
-      }
-      let kind = Self.kind(ofFolder: name)
+      let path = try Self.folder(named: name)
+      let kind = Self.kind(ofFolder: path)
       if kind == "idx" {
-        self = .folder(ImageFolder(path: name))
+        self = .folder(ImageFolder(path: path))
       } else {
-        try self.init(name: kind, folder: name)
+        try self.init(name: kind, folder: path)
       }
     }
+  }
+
+  /// Reads or generates the test images alone.
+  ///
+  /// - Parameters:
+  ///   - normalization: how their pixels become values, whatever the training images' are.
+  ///   - known: the number of classes where neither the name nor the files say it.
+  /// - Throws: as ``load()``.
+  func loadTest(
+    normalization: PixelNormalization, classes known: Int?
+  ) throws(RigLError) -> ImageSet {
+    var test: ImageSet
+    switch self {
+    case .folder(let folder):
+      test = try folder.loadTest(normalization: normalization, classes: known)
+    case .cifar(let folder): test = try folder.loadTest()
+    case .synthetic(var images):
+      images.trainCount = 1
+      test = images.load().test
+    case .photos: test = try load().test
+    }
+    // Numbers for other channels are none for these images, which are refused for their shape.
+    if [1, test.sampleShape.channels].contains(normalization.means.count) {
+      test.normalization = normalization
+    }
+    return test
   }
 
   /// Reads or generates images that are held in memory.

@@ -38,19 +38,17 @@ public struct ImageFolder: Hashable, Sendable {
     ImageFolder(path: path, classes: 10)
   }
 
-  /// Whether a folder holds training images in a file of that kind.
+  /// Whether a folder holds training or test images in a file of that kind.
   static func isOne(at path: String) -> Bool {
     guard let names = try? folderNames(at: path) else { return false }
-    return names.contains { $0.hasPrefix("train-images") }
+    return names.contains { $0.hasPrefix("train-images") || $0.hasPrefix("t10k-images") }
   }
 
   /// Reads both sets; the test set is normalised as the training set is.
   ///
   /// - Throws: `missingFile` or `data`, with the path.
   public func load() throws(RigLError) -> (train: ImageSet, test: ImageSet) {
-    guard folderExists(at: path) else {
-      throw RigLError(.missingFile, "\(path): there is no such folder", hint: hint)
-    }
+    try requireFolder()
     let train = try ImageSet(
       imagesAt: file("train-images", "idx3-ubyte"), labelsAt: file("train-labels", "idx1-ubyte"),
       classes: classes, normalization: normalization)
@@ -66,6 +64,32 @@ public struct ImageFolder: Hashable, Sendable {
           + "have \(expected.height) × \(expected.width)")
     }
     return (train, test)
+  }
+
+  /// Reads the test set alone.
+  ///
+  /// - Parameters:
+  ///   - normalization: how its pixels become values.
+  ///   - known: the number of classes where neither this description nor a file of training labels
+  ///     says it.
+  /// - Throws: `missingFile` or `data`, with the path.
+  func loadTest(
+    normalization: PixelNormalization, classes known: Int?
+  ) throws(RigLError) -> ImageSet {
+    try requireFolder()
+    var count = classes
+    if count == nil, let labels = try? file("train-labels", "idx1-ubyte") {
+      count = Int(try IDXArray(contentsOf: labels, rank: 1).bytes.max() ?? 0) + 1
+    }
+    return try ImageSet(
+      imagesAt: file("t10k-images", "idx3-ubyte"), labelsAt: file("t10k-labels", "idx1-ubyte"),
+      classes: count ?? known, normalization: normalization)
+  }
+
+  private func requireFolder() throws(RigLError) {
+    guard folderExists(at: path) else {
+      throw RigLError(.missingFile, "\(path): there is no such folder", hint: hint)
+    }
   }
 
   /// The path of one of the four files, whichever way it is spelt.

@@ -33,6 +33,8 @@ public struct ImageSet: ByteDataset {
   public let labels: [UInt8]
   /// How a pixel becomes a value.
   public var normalization: PixelNormalization
+  /// The names of the classes, by label; nil if they have none but their numbers.
+  public var classNames: [String]?
 
   /// Creates a set; without `normalization`, with that of its own pixels.
   ///

@@ -2,7 +2,9 @@
 /// alone.
 ///
 /// Classes are numbered by name. With both `val` and `test`, the first are the validation samples.
-/// Without either, a tenth of the photos, drawn by a seed, are the test samples.
+/// Without folders for parts, the test samples are those photos, about a tenth, whose paths CLASS/NAME
+/// have a hash that says so: no other photo changes that. A class of which there would be none gives
+/// the one with the smallest hash.
 public struct PhotoFolder: Hashable, Sendable {
   /// The folder.
   public var path: String
@@ -22,6 +24,9 @@ public struct PhotoFolder: Hashable, Sendable {
     public let test: any Dataset
   }
 
+  /// The share of photos to test on where no folder says which.
+  static let testShare = 0.1
+
   /// Whether a folder looks like one of photos: it holds `train`, or folders with images.
   static func isOne(at path: String) -> Bool {
     if folderExists(at: "\(path)/train") { return true }
@@ -29,21 +34,15 @@ public struct PhotoFolder: Hashable, Sendable {
     return names.contains { folderExists(at: "\(path)/\($0)") }
   }
 
-  /// The folder of test samples where there are none to train on: `test`, or else `val`.
-  var pathOfTestAlone: String? {
-    guard !folderExists(at: "\(path)/train") else { return nil }
-    return ["\(path)/test", "\(path)/val"].first { folderExists(at: $0) }
-  }
-
   /// Lists the photos; none is read.
   ///
   /// - Parameters:
   ///   - training: how training sees a photo; evaluation sees the middle of it.
   ///   - standardizes: whether each image is brought to mean 0 and deviation 1 by its own pixels.
-  ///   - seed: what chooses test samples where no folder does.
+  ///   - rule: how test samples are chosen where no folder says which.
   /// - Throws: `missingFile` or `data`, with the path.
   public func load(
-    training: PhotoTransform, standardizes: Bool = false, seed: UInt64
+    training: PhotoTransform, standardizes: Bool = false, split rule: Configuration.Split = .random
   ) throws(RigLError) -> Parts {
     guard folderExists(at: path) else {
       throw RigLError(.missingFile, "\(path): there is no such folder")
@@ -52,7 +51,7 @@ public struct PhotoFolder: Hashable, Sendable {
     guard folderExists(at: "\(path)/train") else {
       let all = try PhotoSet(path: path, transform: training, standardizesImages: standardizes)
       try PhotoFolder.requireClasses(all, path)
-      return split(all, plain: plain, seed)
+      return try split(all, plain: plain, by: rule)
     }
     let train = try PhotoSet(
       path: "\(path)/train", transform: training, standardizesImages: standardizes)
@@ -84,19 +83,33 @@ public struct PhotoFolder: Hashable, Sendable {
       hint: "Each class should have a folder of its own with its images.")
   }
 
+  /// Lists the photos to test on, without those to train on if a folder says which.
+  ///
+  /// - Parameters:
+  ///   - classNames: the classes by label; nil: those of the folder's training photos.
+  /// - Throws: as ``load(training:standardizes:split:)``; `data` for photos of other classes.
+  func loadTest(
+    classNames: [String]?, transform: PhotoTransform, standardizes: Bool = false,
+    split rule: Configuration.Split = .random
+  ) throws(RigLError) -> any Dataset {
+    let held = ["test", "val"].map { "\(path)/\($0)" }.first { folderExists(at: $0) }
+    guard let classNames, held != nil || !folderExists(at: "\(path)/train") else {
+      return try load(training: transform, standardizes: standardizes, split: rule).test
+    }
+    let photos = try PhotoSet(
+      path: held ?? path, classNames: classNames, transform: transform.withoutChance,
+      standardizesImages: standardizes)
+    return held == nil ? try split(photos, plain: photos.transform, by: rule).test : photos
+  }
+
   private func split(
-    _ all: PhotoSet, plain: PhotoTransform, _ seed: UInt64
-  ) -> Parts {
-    // There are two classes at least, and each has an image.
-    let count = (all.count + 9) / 10
+    _ all: PhotoSet, plain: PhotoTransform, by rule: Configuration.Split
+  ) throws(RigLError) -> Parts {
     var evaluated = all
     evaluated.transform = plain
-    // Layer 1: the validation split draws by layer 0.
-    let held = CounterRandom(seed: seed, purpose: .dataSplit, layer: 1)
-      .sampleWithoutReplacement(count: count, of: Int64(all.count)).map { Int($0) }
-    var isHeld = [Bool](repeating: false, count: all.count)
-    for index in held { isHeld[index] = true }
-    let rest = (0..<all.count).filter { !isHeld[$0] }
+    // Where there are three, one can still be held out for validation.
+    let (held, rest) = try SampleDraw(.test, of: all, by: rule)
+      .holdingOut(share: PhotoFolder.testShare, leaving: 2)
     return Parts(
       train: Subset(all, indices: rest), plainTrain: Subset(evaluated, indices: rest),
       validation: nil, test: Subset(evaluated, indices: held))

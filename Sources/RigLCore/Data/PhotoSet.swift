@@ -48,6 +48,11 @@ public struct PhotoSet: PixelDataset {
     files.path(of: sample, className: classNames[files.label(of: sample)])
   }
 
+  /// The path of a photo below the folder of its set: CLASS/NAME.
+  func relativePath(of sample: Int) -> String {
+    files.relativePath(of: sample, className: classNames[files.label(of: sample)])
+  }
+
   /// The memory of a decoder.
   public func makeScratch() -> AnyObject? { PhotoDecoder() }
 
@@ -122,7 +127,11 @@ private final class PhotoFiles: Sendable {
   func label(of sample: Int) -> Int { Int(labels[sample]) }
 
   func path(of sample: Int, className: String) -> String {
+    "\(folder)/\(relativePath(of: sample, className: className))"
+  }
+
+  func relativePath(of sample: Int, className: String) -> String {
     let begin = sample == 0 ? 0 : ends[sample - 1]
-    return "\(folder)/\(className)/\(String(decoding: names[begin..<ends[sample]], as: UTF8.self))"
+    return "\(className)/\(String(decoding: names[begin..<ends[sample]], as: UTF8.self))"
   }
 }

@@ -1,8 +1,8 @@
 /// Samples without labels from a file, as a saved run takes them.
 ///
 /// A JPEG or PNG file; an IDX file of images, gzip or not; or text: one sample a line, its values
-/// between commas or white space. Pixels (0 to 255) are normalised as they were in training. A
-/// picture is resized, and its middle cut out, as in an evaluation.
+/// between commas or white space. Pixels (0 to 255, and not all of a text at most 1) are normalised
+/// as they were in training. A picture is resized, and its middle cut out, as in an evaluation.
 public struct SampleFile: Sendable {
   /// The number of samples.
   public let count: Int
@@ -60,18 +60,22 @@ public struct SampleFile: Sendable {
       self.bytes = bytes
       content = .text(lines, areNormalized ? nil : run.normalization)
       count = lines.count
+      try requirePixels()
       return
     }
     let images = try IDXArray(bytes, name: name, rank: 3)
     let (height, width) = (images.dimensions[1], images.dimensions[2])
-    let isPadded = run.configuration.padTo != nil && shape.channels == 1
-    guard
-      height * width == shape.count || isPadded && height <= shape.height && width <= shape.width
+    let isPadded = run.configuration.padTo != nil
+    guard shape.channels == 1,
+      (height, width) == (shape.height, shape.width)
+        || isPadded && height <= shape.height && width <= shape.width
     else {
       throw RigLError(
         .data,
-        "\(name): images of \(images.dimensions[1]) × \(images.dimensions[2]); the run takes "
-          + "\(shape.count) values, \(shape.height) × \(shape.width)")
+        "\(name): images of \(height) × \(width); the run takes samples of \(shape.channels) × "
+          + "\(shape.height) × \(shape.width) (channels, height, width)",
+        hint: shape.channels == 1
+          ? nil : "Give their pixels as text, one sample a line, channel by channel.")
     }
     let normalization = try SampleFile.normalization(of: run, name)
     self.bytes = images.bytes
@@ -105,7 +109,7 @@ public struct SampleFile: Sendable {
     }
     var transform = PhotoTransform(side: shape.height, isRandom: false)
     // Only photos lose their borders; small pictures are taken as they are.
-    if run.configuration.data != DataSource.photosName { transform.resizedSide = shape.height }
+    if run.configuration.dataKind != DataSource.photosName { transform.resizedSide = shape.height }
     var pixels = [UInt8](repeating: 0, count: shape.count)
     var span = pixels.mutableSpan
     let draws = SampleContext(seed: 0, epoch: 0).draws(for: 0)
@@ -130,7 +134,7 @@ public struct SampleFile: Sendable {
       case .photo(let normalization):
         samples.append(normalized(bytes.map { Float($0) }, normalization))
       case .text(let lines, let normalization):
-        let values = try parse(lines[index])
+        let values = try parse(lines[index], arePixels: normalization != nil)
         samples.append(normalization.map { normalized(values, $0) } ?? values)
       }
     }
@@ -180,8 +184,27 @@ public struct SampleFile: Sendable {
     byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") || byte == UInt8(ascii: "\r")
   }
 
+  /// Throws for a text of pixels that are all at most 1, but not all 0: it has another scale.
+  private func requirePixels() throws(RigLError) {
+    guard case .text(let lines, _?) = content else { return }
+    var largest: Float = 0
+    for line in lines {
+      largest = try parse(line, arePixels: true).reduce(largest, max)
+      // Other mistakes are reported in their turn, after the samples before them.
+      if largest > 1 { return }
+    }
+    guard largest > 0 else { return }
+    throw RigLError(
+      .data, "\(name): all values are in 0...1, but pixels go from 0 to 255",
+      hint: "Multiply them by 255; or, if they are what the network sees, say so by --normalized.")
+  }
+
   /// The numbers of a line.
-  private func parse(_ line: (range: Range<Int>, number: Int)) throws(RigLError) -> [Float] {
+  ///
+  /// - Parameter arePixels: whether they have to lie in 0...255.
+  private func parse(
+    _ line: (range: Range<Int>, number: Int), arePixels: Bool
+  ) throws(RigLError) -> [Float] {
     let text = bytes[line.range]
     let comma = UInt8(ascii: ",")
     // Where there are commas, nothing between two of them is a mistake and not a wider gap.
@@ -205,6 +228,12 @@ public struct SampleFile: Sendable {
         throw RigLError(
           .data,
           "\(name), line \(line.number), value \(column + 1): '\(text.prefix(20))' is not a number")
+      }
+      guard !arePixels || (0...255).contains(value) else {
+        throw RigLError(
+          .data,
+          "\(name), line \(line.number), value \(column + 1): \(text) is not a pixel, 0 to 255",
+          hint: "If the values are what the network sees, say so by --normalized.")
       }
       values.append(value)
     }

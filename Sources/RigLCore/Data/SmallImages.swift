@@ -36,7 +36,7 @@ public struct SmallImageTransform: Hashable, Sendable, Codable {
 /// how far to the right, the third whether it is mirrored.
 public struct TransformedImages: PixelDataset {
   /// The images as they are.
-  public let base: any ByteDataset
+  public private(set) var base: any ByteDataset
   /// What is done to them.
   public let transform: SmallImageTransform
   /// The shape of an image after that.
@@ -67,6 +67,13 @@ public struct TransformedImages: PixelDataset {
     sampleShape = SampleShape(
       channels: shape.channels, height: transform.padTo ?? shape.height,
       width: transform.padTo ?? shape.width)
+  }
+
+  /// The same with other numbers by which pixels become values.
+  func normalized(by normalization: PixelNormalization) -> TransformedImages {
+    var copy = self
+    if let base = base.normalized(by: normalization) as? any ByteDataset { copy.base = base }
+    return copy
   }
 
   /// The number of images.

@@ -60,6 +60,12 @@ public struct Subset: Dataset {
     }
   }
 
+  /// The same samples of another dataset, whose samples are in the same order.
+  init(_ subset: Subset, of base: any Dataset) {
+    precondition(base.count == subset.base.count, "Subset: \(base.count) of \(subset.base.count)")
+    (self.base, samples) = (base, subset.samples)
+  }
+
   /// The shape of every sample.
   public var sampleShape: SampleShape { base.sampleShape }
   /// The number of classes of the whole dataset.
@@ -101,17 +107,6 @@ extension Dataset {
     return Subset(self, 0..<count)
   }
 
-  /// `count` samples, drawn by a seed, in the dataset's order.
-  ///
-  /// - Throws: `configuration` if there are fewer, or none are asked for.
-  public func some(_ count: Int, seed: UInt64) throws(RigLError) -> Subset {
-    _ = try first(count)
-    // Layer 2: splits draw by layers 0 and 1.
-    let chosen = CounterRandom(seed: seed, purpose: .dataSplit, layer: 2)
-      .sampleWithoutReplacement(count: count, of: Int64(self.count))
-    return Subset(self, indices: chosen.map { Int($0) })
-  }
-
   /// Holds out samples for validation; both parts keep the order.
   ///
   /// - Parameters:
@@ -140,6 +135,26 @@ extension Dataset {
       return ValidationSplit(
         train: Subset(self, indices: (0..<count).filter { !isHeld[$0] }),
         validation: Subset(self, indices: held))
+    }
+  }
+}
+
+extension Dataset {
+  /// The dataset with other numbers by which its pixels become values; itself if it has no pixels,
+  /// or none of so many channels.
+  func normalized(by normalization: PixelNormalization) -> any Dataset {
+    guard [1, sampleShape.channels].contains(normalization.means.count) else { return self }
+    switch self {
+    case let subset as Subset:
+      return Subset(subset, of: subset.base.normalized(by: normalization))
+    case var images as ImageSet:
+      images.normalization = normalization
+      return images
+    case let images as TransformedImages: return images.normalized(by: normalization)
+    case var photos as PhotoSet:
+      photos.normalization = normalization
+      return photos
+    default: return self
     }
   }
 }

@@ -56,7 +56,7 @@ public final class NetworkImport {
     let samples = try NetworkImport.samples(file, configuration, input, dataFolder)
     sampleShape = samples.shape
     var configuration = configuration
-    if let input, configuration.data == DataSource.photosName {
+    if let input, configuration.dataKind == DataSource.photosName {
       guard input.channels == 3, input.height == input.width else {
         throw RigLError(
           .configuration, "input \(input.written): photos are squares of three channels")
@@ -251,7 +251,7 @@ extension Configuration {
     func square(_ channels: Int, _ side: Int) -> SampleShape {
       SampleShape(channels: channels, height: side, width: side)
     }
-    return switch data {
+    return switch dataKind {
     case "fashion-mnist": (square(1, max(28, padTo ?? 0)), .fashionMNIST)
     case "cifar-10": (square(3, max(32, padTo ?? 0)), .cifar10)
     case "cifar-100": (square(3, max(32, padTo ?? 0)), .cifar100)

@@ -49,9 +49,8 @@ public final class SavedRun {
     let file: SafetensorsFile
     (file, warnings) = try SavedRun.open(try RunFolder.open(path), best: best)
     (checkpointPath, checkpointBytes) = (file.path, file.size)
-    configuration = try Configuration(
+    var configuration = try Configuration(
       yaml: file.metadata["configuration"] ?? "", path: file.path)
-    try configuration.validate()
     step = try TrainingState.decode(file.metadata["state"], path: file.path).step
     guard let shape = SampleShape(file.metadata["input_shape"]),
       let classes = Int(file.metadata["classes"] ?? ""), (1...1 << 24).contains(classes)
@@ -61,6 +60,12 @@ public final class SavedRun {
     normalization = try SavedRun.normalization(of: file, channels: shape.channels)
     let names = DataIdentity.classNames(in: file.metadata)
     classNames = names?.count == classes ? names : nil
+    // A path, of a folder that is gone: while paths were saved, photos alone had names.
+    if classNames != nil, !DataSource.isName(configuration.data) {
+      configuration.data = DataSource.photosName
+    }
+    try configuration.validate()
+    self.configuration = configuration
     sampleShape = shape
     self.classes = classes
     let described = try configuration.makeNetwork()
@@ -174,25 +179,57 @@ public final class SavedRun {
     return predictions
   }
 
-  /// How the run does on some samples.
+  /// How the run does on some samples, their pixels normalised as the run's were.
+  ///
+  /// Labels count by the names of their classes where both have names: some of the run's classes are
+  /// enough. See also ``absentClasses(in:)``.
+  ///
+  /// - Throws: `RigLError(.data)` for samples of another shape or of other classes; as
+  ///   ``Evaluator/evaluate()``.
   public func evaluate(_ dataset: any Dataset) throws(RigLError) -> Evaluation {
-    guard dataset.sampleShape.count == sampleShape.count, dataset.classes <= classes else {
+    guard dataset.sampleShape == sampleShape else {
       throw RigLError(
         .data,
-        "samples of \(dataset.sampleShape.count) values in \(dataset.classes) classes; the run "
-          + "takes \(sampleShape.count) in \(classes)")
-    }
-    if let classNames, let others = DataIdentity.classNames(of: dataset), others != classNames {
-      throw RigLError(
-        .data,
-        "samples of the classes \(others.joined(separator: ", ")); the run knows "
-          + classNames.joined(separator: ", "),
-        hint: "Their folders should have the same names as those that were trained on.")
+        "samples of shape \(dataset.sampleShape.written); the run takes \(sampleShape.written) "
+          + "(channels, height, width)")
     }
     let loss = CrossEntropy(labelSmoothing: configuration.labelSmoothing)
-    let evaluator = Evaluator(model: model, loss: loss, dataset: dataset, pool: pool)
+    let evaluator = Evaluator(
+      model: model, loss: loss, dataset: normalization.map(dataset.normalized) ?? dataset,
+      pool: pool, classes: try labels(ofClassesIn: dataset))
     defer { damaged = evaluator.damaged }
     return try evaluator.evaluate()
+  }
+
+  /// The run's label of each class of a dataset; nil if they are the same.
+  private func labels(ofClassesIn dataset: any Dataset) throws(RigLError) -> [Int]? {
+    guard let classNames, let names = DataIdentity.classNames(of: dataset) else {
+      guard dataset.classes == classes else {
+        throw RigLError(
+          .data, "samples of \(dataset.classes) classes; the run knows \(classes)",
+          hint: "Only classes with names may be fewer than the run's.")
+      }
+      return nil
+    }
+    if names == classNames { return nil }
+    var labels: [String: Int] = [:]
+    for (label, name) in classNames.enumerated() { labels[name] = label }
+    let found = names.map { labels[$0] }
+    guard !found.contains(nil) else {
+      let others = zip(names, found).filter { $0.1 == nil }.map(\.0)
+      throw RigLError(
+        .data,
+        "samples of classes that the run does not know: \(others.joined(separator: ", ")); it knows "
+          + classNames.joined(separator: ", "),
+        hint: "The classes should have the same names as those that were trained on.")
+    }
+    return found.compactMap(\.self)
+  }
+
+  /// The run's classes that an evaluation had no samples of, by name or number.
+  public func absentClasses(in evaluation: Evaluation) -> [String] {
+    evaluation.confusion.enumerated().filter { $0.element.allSatisfy { $0 == 0 } }
+      .map { classNames?[$0.offset] ?? "\($0.offset)" }
   }
 }
 

@@ -197,6 +197,12 @@ enum FileSystem {
     }
   }
 
+  /// Bytes of a file, links followed; nil if it is not there.
+  static func size(of path: String) -> Int? {
+    var status = stat()
+    return unsafe stat(path, &status) == 0 ? Int(status.st_size) : nil
+  }
+
   /// The path without links; the same path if it leads nowhere.
   static func real(_ path: String) -> String {
     guard let real = unsafe realpath(path, nil) else { return path }

@@ -9,12 +9,14 @@ public struct Configuration: Codable, Hashable, Sendable {
   /// `cifar-10`, `cifar-100`, `photos` (a folder of JPEG and PNG files by class), `synthetic` or
   /// `synthetic-color`.
   public var data = "fashion-mnist"
-  /// Take only the first samples of the training set; nil: all.
+  /// Take only so many samples of the training set; nil: all.
   public var trainSamples: Int?
-  /// Take only the first samples of the test set; nil: all.
+  /// Take only so many samples of the test set; nil: all.
   public var testSamples: Int?
-  /// Training samples held out for validation; 0: none.
+  /// Training samples held out for validation, of photos about as many; 0: none.
   public var validation = 5000
+  /// Which samples those are.
+  public var split = Split.random
   /// Let the test samples be the validation split. The result on them is then not a result on
   /// unseen data.
   public var validateOnTest = false
@@ -148,6 +150,15 @@ public struct Configuration: Codable, Hashable, Sendable {
   /// The defaults.
   public init() {}
 
+  /// Which samples `validation`, `train_samples` and `test_samples` take, by name.
+  public enum Split: String, Codable, CaseIterable, Sendable {
+    /// Drawn from all of the set by a fixed rule: a hash of each sample's index, or of a photo's
+    /// path. The seed has no part in it.
+    case random
+    /// The first ones; for validation the last ones. Not for photos.
+    case sequential
+  }
+
   /// What training samples go through, by name.
   public enum Augmentation: String, Codable, CaseIterable, Sendable {
     /// Nothing: they are as evaluation sees them.
@@ -214,6 +225,7 @@ public struct Configuration: Codable, Hashable, Sendable {
     case trainSamples = "train_samples"
     case testSamples = "test_samples"
     case validation
+    case split
     case validateOnTest = "validate_on_test"
     case augmentation
     case cropPadding = "crop_padding"

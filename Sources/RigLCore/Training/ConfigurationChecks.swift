@@ -77,7 +77,7 @@ extension Configuration {
     try require(.cropPadding, in: 1...1024, cropPadding)
     if let padTo { try require(.padTo, in: 1...4096, padTo) }
     if let imageSize { try require(.imageSize, in: 8...4096, imageSize) }
-    let isPhotos = data == DataSource.photosName
+    let isPhotos = dataKind == DataSource.photosName
     if isPhotos, augmentation == .padCropFlip {
       throw RigLError(
         .configuration, "augmentation: pad_crop_flip is for small images, not for photos",
@@ -98,6 +98,9 @@ extension Configuration {
         hint: "set pad_to to put them on a larger square")
     }
   }
+
+  /// The name of the data, also where ``data`` is the path of a folder.
+  var dataKind: String { DataSource.isName(data) ? data : DataSource.kind(ofFolder: data) }
 
   /// What grown connections start with, and whether the method has what that needs.
   private func validateGrowth() throws(RigLError) {

@@ -23,28 +23,31 @@ public struct ConfigurationLayers {
     places = [:]
   }
 
-  /// Adds the settings of a file, as ``apply(yaml:path:replacesBase:)`` does.
+  /// Adds the settings of a file, as ``apply(yaml:path:replacesBase:isSaved:)`` does.
   ///
   /// - Throws: `RigLError(.missingFile)` if it cannot be read, `.data` if it is no text,
   ///   `.configuration` for what it says.
   public mutating func apply(
-    file path: String, replacesBase: Bool = true
+    file path: String, replacesBase: Bool = true, isSaved: Bool = false
   ) throws(RigLError) {
     try apply(
       yaml: try text(of: path, limit: SettingsText.largest + 1), path: path,
-      replacesBase: replacesBase)
+      replacesBase: replacesBase, isSaved: isSaved)
   }
 
   /// Adds a file's settings. A `preset` in it is what the file builds upon, in the place of the
-  /// configuration that these layers started from.
+  /// configuration that these layers started from. Paths in it are relative to its folder.
   ///
   /// - Parameters:
   ///   - yaml: the text, a mapping of keys to values.
-  ///   - path: the file, for messages.
+  ///   - path: the file.
   ///   - replacesBase: whether a `preset` in the file counts; not where one was asked for by a
   ///     flag, which goes before the file.
+  ///   - isSaved: whether it is the configuration of a run, perhaps of an earlier version: without
+  ///     a `split` its samples were taken sequentially, and its paths may be relative to the
+  ///     working directory. Its data need not be there.
   public mutating func apply(
-    yaml: String, path: String, replacesBase: Bool = true
+    yaml: String, path: String, replacesBase: Bool = true, isSaved: Bool = false
   ) throws(RigLError) {
     let node: Node?
     do throws(SettingsText.Problem) {
@@ -63,8 +66,25 @@ public struct ConfigurationLayers {
       let preset = try preset(value, Place(path: path, line: value.mark?.line))
       if replacesBase { try replace(by: preset.configuration) }
     }
-    for (key, value) in settings where key.string != "preset" {
-      try set(key.string ?? "", to: value, place: Place(path: path, line: key.mark?.line))
+    let base = isSaved ? nil : FileSystem.split(path).folder
+    if isSaved {
+      mapping[Node(Configuration.Key.split.rawValue)] = Node(
+        Configuration.Split.sequential.rawValue)
+    }
+    // A name of data forgets the folder of what was there before, not the one beside it.
+    let data = Configuration.Key.data.rawValue
+    for (key, value) in settings.filter({ $0.key.string == data })
+      + settings.filter({ $0.key.string != data && $0.key.string != "preset" })
+    {
+      let place = Place(path: path, line: key.mark?.line)
+      if isSaved, key.string == data, let name = value.scalar?.string, !DataSource.isName(name),
+        !folderExists(at: name)
+      {
+        mapping[Node(data)] = value
+        places[data] = place
+        continue
+      }
+      try set(key.string ?? "", to: value, place: place, base: base)
     }
     _ = try configuration()
   }
@@ -92,7 +112,7 @@ public struct ConfigurationLayers {
         .configuration, "\(shortened(key)): '\(shortened(value))' is not a value: \(error.what)",
         hint: error.hint)
     }
-    try set(key, to: node, place: Place())
+    try set(key, to: node, place: Place(), base: nil)
     _ = try configuration()
   }
 
@@ -101,28 +121,17 @@ public struct ConfigurationLayers {
   ///
   /// A name forgets the folder of the data that was set before.
   ///
+  /// - Parameter base: the folder that a relative path starts from; nil: the working directory.
   /// - Throws: `RigLError`, `.configuration` or `.missingFile`, where it is neither.
-  public mutating func set(data name: String) throws(RigLError) {
-    let folders = DataSource.namesOfFolders
-    if DataSource.names.contains(name) || folders.contains(name) {
-      if !folders.contains(name) { options.dataFolder = nil }
+  public mutating func set(data name: String, relativeTo base: String? = nil) throws(RigLError) {
+    if DataSource.isName(name) {
+      if !DataSource.namesOfFolders.contains(name) { options.dataFolder = nil }
       mapping[Node(Configuration.Key.data.rawValue)] = Node(name)
       return
     }
-    guard folderExists(at: name) else {
-      if name.contains("/") {
-        throw RigLError(
-          .missingFile, "\(name): there is no such folder",
-          hint: "It should hold IDX files named as MNIST's (train-images-idx3-ubyte and so on), "
-            + "CIFAR's binary files, or images in folders by class.")
-      }
-      throw RigLError(
-        .configuration, "data: there is nothing named '\(name)', and no such folder",
-        hint: "Known: \(DataSource.names.joined(separator: ", ")), and folders of IDX files, of "
-          + "CIFAR's, or of images by class.")
-    }
-    mapping[Node(Configuration.Key.data.rawValue)] = Node(DataSource.kind(ofFolder: name))
-    options.setDataFolder(name)
+    let path = try DataSource.folder(named: name, relativeTo: base)
+    mapping[Node(Configuration.Key.data.rawValue)] = Node(DataSource.kind(ofFolder: path))
+    options.dataFolder = path
   }
 
   /// The configuration so far; its numbers are not checked, see ``Configuration/validate()``.
@@ -136,8 +145,17 @@ public struct ConfigurationLayers {
     }
   }
 
-  private mutating func set(_ key: String, to value: Node, place: Place) throws(RigLError) {
-    if try options.set(key, to: value, place: place.text) { return }
+  private mutating func set(
+    _ key: String, to value: Node, place: Place, base: String?
+  ) throws(RigLError) {
+    if try options.set(key, to: value, place: place.text, base: base) { return }
+    if key == Configuration.Key.data.rawValue, let name = value.scalar?.string, !value.isNothing {
+      do throws(RigLError) {
+        return try set(data: name, relativeTo: base)
+      } catch {
+        throw RigLError(error.kind, "\(place.text)\(error.what)", hint: error.hint)
+      }
+    }
     guard Configuration.Key(rawValue: key) != nil else {
       let keys = Configuration.Key.allCases.map(\.rawValue) + RunOptions.keys
       throw RigLError(
@@ -200,13 +218,18 @@ extension RunOptions {
     "threads", "data_folder", "start_from", "checkpoint_every", "keep", "log_every",
   ]
 
+  /// Sets the model to start from, for any working directory.
+  public mutating func setStartFrom(_ path: String) { startFrom = absolutePath(path) }
+
   /// Sets the folder of the data, for any working directory.
   public mutating func setDataFolder(_ path: String) {
     dataFolder = absolutePath(path)
   }
 
   /// Sets an option; false if the key is not one.
-  mutating func set(_ key: String, to value: Node, place: String) throws(RigLError) -> Bool {
+  mutating func set(
+    _ key: String, to value: Node, place: String, base: String?
+  ) throws(RigLError) -> Bool {
     func count() throws(RigLError) -> Int {
       guard let count = value.wholeNumber(Int.self), count >= 1 else {
         throw RigLError(
@@ -222,7 +245,7 @@ extension RunOptions {
           .configuration,
           "\(place)\(key): '\(value.written)' is not a path")
       }
-      return path
+      return absolutePath(path, relativeTo: base)
     }
     switch key {
     case "threads": threads = try count()
@@ -252,10 +275,10 @@ extension Preset {
 }
 
 extension Configuration {
-  /// Reads a configuration from the text of a file that has all keys, or some.
+  /// Reads the configuration of a run, perhaps of an earlier version, from the text of a file.
   public init(yaml: String, path: String) throws(RigLError) {
     var layers = try ConfigurationLayers()
-    try layers.apply(yaml: yaml, path: path)
+    try layers.apply(yaml: yaml, path: path, isSaved: true)
     self = try layers.configuration()
   }
 
@@ -265,8 +288,10 @@ extension Configuration {
   ///   not in the usual place, and the model that training starts from.
   public func yaml(_ options: RunOptions? = nil) throws(RigLError) -> String {
     var mapping = try mapping()
-    if let folder = options?.dataFolder { mapping[Node("data_folder")] = Node(folder) }
-    if let path = options?.startFrom { mapping[Node("start_from")] = Node(path) }
+    if let folder = options?.dataFolder {
+      mapping[Node("data_folder")] = Node(absolutePath(folder))
+    }
+    if let path = options?.startFrom { mapping[Node("start_from")] = Node(absolutePath(path)) }
     do {
       return try Yams.serialize(node: Node.mapping(mapping))
     } catch {

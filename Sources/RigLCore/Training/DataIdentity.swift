@@ -8,49 +8,67 @@ struct DataIdentity {
   private let input: SampleShape
   private let classes: Int
   private let classNames: [String]?
+  /// Nil: the samples are not pixels.
+  private let normalization: PixelNormalization?
+  /// Checksums of what the samples are made of, by what that is.
+  private let checksums: [String: String]
 
+  /// Looks at all samples that are in memory, and at the names and sizes of photos.
   init(_ data: TrainingData) {
     samples = data.train.count
     input = data.train.sampleShape
     classes = data.train.classes
     classNames = DataIdentity.classNames(of: data.train)
+    normalization = data.normalization
+    var checksums = ["training": DataIdentity.checksums(of: data.train)]
+    checksums["validation"] = data.validation.map(DataIdentity.checksums)
+    checksums["test"] = DataIdentity.checksums(of: data.test)
+    var flat: [String: String] = [:]
+    for (part, sums) in checksums {
+      for (what, sum) in sums { flat["\(what) of the \(part) samples"] = sum }
+    }
+    self.checksums = flat
   }
 
   /// What is known of a network that comes without its samples.
   init(input: SampleShape, classes: Int) {
     (samples, self.input, self.classes, classNames) = (nil, input, classes, nil)
+    (normalization, checksums) = (nil, [:])
   }
 
   /// The names of a dataset's classes, by label; nil if they have none but their numbers.
   static func classNames(of dataset: any Dataset) -> [String]? {
-    (((dataset as? Subset)?.base ?? dataset) as? PhotoSet)?.classNames
+    switch (dataset as? Subset)?.base ?? dataset {
+    case let photos as PhotoSet: photos.classNames
+    case let images as ImageSet: images.classNames
+    case let images as TransformedImages: (images.base as? ImageSet)?.classNames
+    default: nil
+    }
   }
 
   /// The names in a checkpoint's metadata.
   static func classNames(in metadata: [String: String]) -> [String]? {
-    metadata["class_names"].flatMap {
-      try? JSONDecoder().decode([String].self, from: Data($0.utf8))
-    }
+    decoded(metadata["class_names"])
   }
 
   /// As a checkpoint has it.
   var metadata: [String: String] {
     var metadata = ["input_shape": input.written, "classes": "\(classes)"]
     metadata["train_samples"] = samples.map { "\($0)" }
-    if let classNames, let json = try? JSONEncoder().encode(classNames) {
-      metadata["class_names"] = String(decoding: json, as: UTF8.self)
-    }
+    metadata["class_names"] = classNames.flatMap(DataIdentity.encoded)
+    metadata["data_checksums"] = checksums.isEmpty ? nil : DataIdentity.encoded(checksums)
     return metadata
   }
 
   /// - Throws: `RigLError(.data)` if a checkpoint's samples were others, as far as it says.
   func requireSame(as metadata: [String: String], path: String) throws(RigLError) {
+    let hint =
+      "The data has changed. Bring it back, or start another run; --start-from takes the "
+      + "weights of a dense one."
     func require(_ what: String, _ saved: String?, _ own: String?) throws(RigLError) {
       guard let saved, let own, saved != own else { return }
       throw RigLError(
-        .data, "\(path): was trained on \(what) \(saved); the data has \(own)",
-        hint: "The data has changed. Bring it back, or start another run; --start-from takes the "
-          + "weights of a dense one.")
+        .data, "\(path): was trained on \(what) \(saved); the data has \(own)", hint: hint)
     }
     try require("samples of shape", metadata["input_shape"], input.written)
     if let saved = DataIdentity.classNames(in: metadata), let classNames {
@@ -59,6 +77,83 @@ struct DataIdentity {
     }
     try require("a number of classes of", metadata["classes"], "\(classes)")
     try require("a number of samples of", metadata["train_samples"], self.metadata["train_samples"])
+    guard let saved: [String: String] = DataIdentity.decoded(metadata["data_checksums"]) else {
+      // An earlier version's. Numbers of the data's pixels show that it is the same; a network
+      // that was imported comes without its samples, and may have numbers of others.
+      if metadata["train_samples"] != nil {
+        try require("pixels normalised by", metadata["normalization"], normalization?.written)
+      }
+      return
+    }
+    let changed = Set(saved.keys).union(checksums.keys).filter { saved[$0] != checksums[$0] }
+    guard let first = changed.min() else { return }
+    let rest = changed.sorted().dropFirst().map { ", the \($0)" }.joined()
+    throw RigLError(
+      .data, "\(path): was trained on other data: the \(first)\(rest) have changed", hint: hint)
+  }
+
+  // MARK: - Checksums
+
+  /// Checksums of a dataset's samples in their order, by what they are of: of images, labels and
+  /// pixels; of photos, paths below their folder and sizes, as to read them all would take long; of
+  /// others, labels.
+  private static func checksums(of dataset: any Dataset) -> [String: String] {
+    if let photos = dataset.photos {
+      return ["names or sizes": photos.listing(dataset as? Subset).digits]
+    }
+    var labels: [UInt8] = []
+    labels.reserveCapacity(4 * dataset.count)
+    for sample in 0..<dataset.count {
+      let label = UInt32(truncatingIfNeeded: dataset.label(of: sample))
+      for shift in stride(from: UInt32(0), to: 32, by: 8) {
+        labels.append(UInt8(truncatingIfNeeded: label >> shift))
+      }
+    }
+    var sum = SafetensorsChecksum()
+    sum.append(labels)
+    var sums = ["labels": sum.digits]
+    if let pixels = pixels(of: dataset) { sums["pixels"] = pixels.digits }
+    return sums
+  }
+
+  /// The checksum of bytes that are in memory; nil for other samples.
+  private static func pixels(of dataset: any Dataset) -> SafetensorsChecksum? {
+    let subset = dataset as? Subset
+    let base = subset?.base ?? dataset
+    guard let images = (base as? TransformedImages)?.base ?? base as? any ByteDataset else {
+      return nil
+    }
+    let (bytes, size) = (images.bytes, images.sampleShape.count)
+    var sum = SafetensorsChecksum()
+    for sample in 0..<dataset.count {
+      let begin = (subset?.baseIndex(of: sample) ?? sample) * size
+      sum.append(unsafe bytes.span.bytes.extracting(begin..<begin + size))
+    }
+    return sum
+  }
+
+  private static func encoded(_ value: some Encodable) -> String? {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    return (try? encoder.encode(value)).map { String(decoding: $0, as: UTF8.self) }
+  }
+
+  private static func decoded<Value: Decodable>(_ text: String?) -> Value? {
+    text.flatMap { try? JSONDecoder().decode(Value.self, from: Data($0.utf8)) }
+  }
+}
+
+extension PhotoSet {
+  /// The checksum of the photos' paths and sizes; of the whole set, or of some of it.
+  fileprivate func listing(_ subset: Subset?) -> SafetensorsChecksum {
+    var sum = SafetensorsChecksum()
+    for sample in 0..<(subset?.count ?? count) {
+      let index = subset?.baseIndex(of: sample) ?? sample
+      let size = FileSystem.size(of: path(of: index)) ?? -1
+      let path = relativePath(of: index).precomposedStringWithCanonicalMapping
+      sum.append(Array("\(path)\0\(size)\n".utf8))
+    }
+    return sum
   }
 }
 

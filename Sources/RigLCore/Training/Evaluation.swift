@@ -25,11 +25,19 @@ public final class Evaluator {
   private let packer: BatchPacker
   private let batch: Batch
   private let outcome: Outcome
+  /// The model's class of each of the dataset's; nil: they are the same.
+  private let classes: [Int]?
   /// The samples that the last evaluation could not read, in order.
   public private(set) var damaged: [DamagedSample] = []
 
   /// An evaluator of a model on a dataset; it uses the model's memory between training steps.
-  public init(model: Model, loss: any Loss, dataset: any Dataset, pool: ThreadPool) {
+  ///
+  /// - Parameter classes: the model's class of each of the dataset's; nil: they are the same.
+  public init(
+    model: Model, loss: any Loss, dataset: any Dataset, pool: ThreadPool, classes: [Int]? = nil
+  ) {
+    precondition(classes?.count ?? dataset.classes == dataset.classes, "Evaluator: classes")
+    self.classes = classes
     self.model = model
     self.loss = loss
     pass = Pass(pool: pool, seed: 0)
@@ -56,6 +64,9 @@ public final class Evaluator {
       if !packer.damaged.isEmpty {
         damaged += packer.damaged
         if packer.samples == 0 { continue }
+      }
+      if let classes {
+        for sample in 0..<packer.samples { batch.labels[sample] = classes[batch.labels[sample]] }
       }
       let logits = try model.forward(batch.inputs, pass)
       let mean = try loss.evaluate(

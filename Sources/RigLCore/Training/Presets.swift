@@ -62,6 +62,7 @@ public struct Preset: Sendable {
     "mlp-1000x3",
     "784-1000-1000-1000-10 by SET's protocol: 5000 samples, 96.95 % sparse, 400 epochs"
   ) {
+    $0.split = .sequential
     $0.trainSamples = 5000
     $0.testSamples = 1000
     $0.validation = 0

@@ -20,6 +20,7 @@ final class RunRecorder {
   init(creating trainer: Trainer) throws(RigLError) {
     self.trainer = trainer
     try trainer.takeStart()
+    _ = trainer.identity
     let text = try trainer.configuration.yaml(trainer.options)
     if let path = trainer.options.output {
       folder = try RunFolder.create(at: path, configuration: text)
@@ -172,7 +173,7 @@ extension Trainer {
     state.batchesConsumed = step.batchesConsumed
     state.lastUpdate = step.topology?.last
     state.position = loader.position
-    return try state.metadata(configuration, DataIdentity(data), data.normalization)
+    return try state.metadata(configuration, identity, data.normalization)
   }
 
   /// Takes a checkpoint's state.
@@ -182,7 +183,14 @@ extension Trainer {
   func restore(_ file: SafetensorsFile) throws(RigLError) {
     let saved = try Configuration(yaml: file.metadata["configuration"] ?? "", path: file.path)
     try configuration.requireSame(as: saved)
-    try DataIdentity(data).requireSame(as: file.metadata, path: file.path)
+    try identity.requireSame(as: file.metadata, path: file.path)
+    // Of a network that was imported with numbers of its own.
+    if let own = data.normalization,
+      let saved = try SavedRun.normalization(of: file, channels: data.train.sampleShape.channels),
+      saved != own
+    {
+      try normalize(by: saved)
+    }
     state = try TrainingState.decode(file.metadata["state"], path: file.path)
     try model.read(from: file, step.optimizer)
     step.step = state.step

@@ -11,7 +11,7 @@ public final class Trainer {
   /// How the run is carried out.
   public let options: RunOptions
   /// The samples.
-  public let data: TrainingData
+  public private(set) var data: TrainingData
   /// The network.
   public let model: Model
   /// One batch of training.
@@ -30,7 +30,9 @@ public final class Trainer {
   public var callbacks: [any TrainingCallback] = []
 
   let loader: BatchLoader
-  private let feeder: BatchFeeder
+  private var feeder: BatchFeeder
+  /// What a checkpoint says of the samples; listed and summed up when a run begins.
+  lazy var identity = DataIdentity(data)
   private let batch: Batch
   var state = TrainingState()
   private var stopRequested = false
@@ -82,6 +84,10 @@ public final class Trainer {
     method: (any TopologyMethod)? = nil, optimizer: (any Optimizer)? = nil
   ) throws(RigLError) {
     try configuration.validate()
+    var (configuration, options) = (configuration, options)
+    if data == nil {
+      (configuration, options.dataFolder) = try configuration.namingData(folder: options.dataFolder)
+    }
     self.configuration = configuration
     self.options = options
     pool = try ThreadPool(threads: options.threads)
@@ -122,6 +128,17 @@ public final class Trainer {
       samples.train, size: configuration.batchSize, layout: model.inputLayout,
       seed: configuration.seed, threads: options.threads)
     batch = Batch(for: model)
+  }
+
+  /// Has pixels become values by other numbers than their own: those of a run that goes on.
+  func normalize(by normalization: PixelNormalization) throws(RigLError) {
+    data = TrainingData(
+      train: data.train.normalized(by: normalization),
+      validation: data.validation?.normalized(by: normalization),
+      test: data.test.normalized(by: normalization))
+    feeder = try BatchFeeder(
+      data.train, size: configuration.batchSize, layout: model.inputLayout,
+      seed: configuration.seed, threads: options.threads)
   }
 
   /// Trains on the next batch of the stream. Allocates nothing, unless samples are damaged.

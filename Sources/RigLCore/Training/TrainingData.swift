@@ -23,76 +23,85 @@ public struct TrainingData: Sendable {
 
   /// Loads what a configuration asks for, with its augmentation of the training samples.
   ///
+  /// - Parameter folder: where the data's files are; nil: ``Configuration/data`` says it.
   /// - Throws: `RigLError`, also where the parts cannot be as large as asked for.
   public static func load(
     _ configuration: Configuration, folder: String? = nil
   ) throws(RigLError) -> TrainingData {
-    var source = try source(configuration, folder)
-    if case .photos(let photos) = source { return try loadPhotos(configuration, photos) }
-    if case .synthetic(var images) = source {
-      if configuration.data == DataSource.syntheticColorName, let side = configuration.imageSize {
-        images = .color(side: side)
-      }
-      // Generated only as far as they are asked for: a longer set begins with the shorter one's.
-      images.trainCount = min(configuration.trainSamples ?? .max, images.trainCount)
-      images.testCount = min(configuration.testSamples ?? .max, images.testCount)
-      source = .synthetic(images)
+    let (configuration, source) = try source(configuration, folder)
+    if case .photos(let photos) = source {
+      let parts = try photos.load(
+        training: configuration.photoTransform,
+        standardizes: configuration.perImageStandardization, split: configuration.split)
+      return try divided(
+        configuration, train: parts.train, plainTrain: parts.plainTrain,
+        validation: parts.validation, test: parts.test)
     }
     let (allTrain, allTest) = try source.load()
     let transform = configuration.smallImageTransform
     let plain = transform.withoutChance
-    var train = try transformed(allTrain, transform)
-    // The same images once more, without what is drawn at random: held out ones are validated on.
-    var plainTrain = try transformed(allTrain, plain)
-    var test = try transformed(allTest, plain)
-    if let count = configuration.trainSamples {
-      train = try train.first(count)
-      plainTrain = try plainTrain.first(count)
-    }
-    if let count = configuration.testSamples { test = try test.first(count) }
-    if configuration.validateOnTest {
-      return TrainingData(train: train, validation: test, test: test)
-    }
-    return TrainingData(
-      train: try train.split(validation: configuration.validation).train,
-      validation: try plainTrain.split(validation: configuration.validation).validation, test: test)
+    // The training images once more, without what is drawn at random: held out ones are validated
+    // on.
+    return try divided(
+      configuration, train: transformed(allTrain, transform),
+      plainTrain: transformed(allTrain, plain), validation: nil, test: transformed(allTest, plain))
   }
 
   /// Loads the test samples alone.
   ///
-  /// - Parameter classNames: a run's classes, by which a folder with `val` or `test` but without
-  ///   `train` is read.
+  /// - Parameters:
+  ///   - normalization: how pixels become values, as a run has it; then no training samples are
+  ///     needed. Nil: as the training samples' say.
+  ///   - classNames: a run's classes, by label: photos are numbered by them.
+  ///   - classes: the number of a run's classes, where neither names nor files say it.
   /// - Throws: `RigLError`.
   public static func loadTest(
-    _ configuration: Configuration, folder: String? = nil, classNames: [String]? = nil
+    _ configuration: Configuration, folder: String? = nil,
+    normalization: PixelNormalization? = nil, classNames: [String]? = nil, classes: Int? = nil
   ) throws(RigLError) -> any Dataset {
-    if case .photos(let photos) = try source(configuration, folder), let classNames,
-      let part = photos.pathOfTestAlone
-    {
-      let test = try PhotoSet(
-        path: part, classNames: classNames, transform: configuration.photoTransform.withoutChance,
-        standardizesImages: configuration.perImageStandardization)
-      guard let count = configuration.testSamples else { return test }
-      return try Subset(test, 0..<test.count).some(count, seed: configuration.seed)
+    let (configuration, source) = try source(configuration, folder)
+    var test: any Dataset
+    if case .photos(let photos) = source {
+      test = try photos.loadTest(
+        classNames: classNames, transform: configuration.photoTransform,
+        standardizes: configuration.perImageStandardization, split: configuration.split)
+    } else if let normalization {
+      test = try transformed(
+        source.loadTest(normalization: normalization, classes: classes),
+        configuration.smallImageTransform.withoutChance)
+    } else {
+      test = try transformed(
+        source.load().test, configuration.smallImageTransform.withoutChance)
     }
-    var configuration = configuration
-    // How the others are split does not matter.
-    configuration.validation = 0
-    return try load(configuration, folder: folder).test
+    if let count = configuration.testSamples {
+      test = try SampleDraw(.testSamples, of: test, by: configuration.split).taking(count)
+    }
+    return test
   }
 
+  /// The source that a configuration names, which is then a name and not a path.
   private static func source(
     _ configuration: Configuration, _ folder: String?
-  ) throws(RigLError) -> DataSource {
-    guard configuration.data == "idx" else {
-      return try DataSource(name: configuration.data, folder: folder)
+  ) throws(RigLError) -> (Configuration, DataSource) {
+    let (configuration, folder) = try configuration.namingData(folder: folder)
+    if configuration.data == "idx" {
+      guard let folder else {
+        throw RigLError(
+          .configuration, "data idx: no folder given",
+          hint: "Give it by data_folder, or --data PATH.")
+      }
+      return (configuration, .folder(ImageFolder(path: folder)))
     }
-    guard let folder else {
-      throw RigLError(
-        .configuration, "data idx: no folder given",
-        hint: "Give it by data_folder, or --data PATH.")
+    let source = try DataSource(name: configuration.data, folder: folder)
+    guard case .synthetic(var images) = source else { return (configuration, source) }
+    if configuration.data == DataSource.syntheticColorName, let side = configuration.imageSize {
+      images = .color(side: side)
     }
-    return .folder(ImageFolder(path: folder))
+    // Generated only as far as they are asked for: each is a draw of its own, and a longer set
+    // begins with the shorter one's.
+    images.trainCount = min(configuration.trainSamples ?? .max, images.trainCount)
+    images.testCount = min(configuration.testSamples ?? .max, images.testCount)
+    return (configuration, .synthetic(images))
   }
 
   private static func transformed(
@@ -102,35 +111,57 @@ public struct TrainingData: Sendable {
     return try TransformedImages(images, transform)
   }
 
-  /// Photos lie by class, so that parts of them are drawn at random, by the configuration's seed.
-  private static func loadPhotos(
-    _ configuration: Configuration, _ folder: PhotoFolder
+  /// Takes as many samples as are asked for, and holds out those to validate on.
+  ///
+  /// - Parameters:
+  ///   - plainTrain: the training samples as evaluation sees them.
+  ///   - validation: samples to validate on that are none of the training samples.
+  private static func divided(
+    _ configuration: Configuration, train: any Dataset, plainTrain: any Dataset,
+    validation: (any Dataset)?, test: any Dataset
   ) throws(RigLError) -> TrainingData {
-    let parts = try folder.load(
-      training: configuration.photoTransform,
-      standardizes: configuration.perImageStandardization, seed: configuration.seed)
-    let seed = configuration.seed
-    var (train, plainTrain) = (parts.train, parts.plainTrain)
+    let rule = configuration.split
+    var (train, plainTrain, test) = (train, plainTrain, test)
     if let count = configuration.trainSamples {
-      train = try train.some(count, seed: seed)
-      plainTrain = try plainTrain.some(count, seed: seed)
+      train = try SampleDraw(.trainSamples, of: train, by: rule).taking(count)
+      plainTrain = try SampleDraw(.trainSamples, of: plainTrain, by: rule).taking(count)
     }
-    var test = parts.test
-    if let count = configuration.testSamples { test = try test.some(count, seed: seed) }
+    if let count = configuration.testSamples {
+      test = try SampleDraw(.testSamples, of: test, by: rule).taking(count)
+    }
     if configuration.validateOnTest {
       return TrainingData(train: train, validation: test, test: test)
     }
-    if let validation = parts.validation {
+    if validation != nil || configuration.validation == 0 {
       return TrainingData(train: train, validation: validation, test: test)
     }
-    let (count, choice) = (configuration.validation, ValidationChoice.random(seed: seed))
+    let (held, rest) = try SampleDraw(.validation, of: train, by: rule)
+      .holdingOut(configuration.validation)
     return TrainingData(
-      train: try train.split(validation: count, choice: choice).train,
-      validation: try plainTrain.split(validation: count, choice: choice).validation, test: test)
+      train: Subset(train, indices: rest), validation: Subset(plainTrain, indices: held),
+      test: test)
   }
 }
 
 extension Configuration {
+  /// The configuration with the name of its data, and the folder of the data's files, where
+  /// ``data`` is the path of a folder.
+  ///
+  /// - Throws: `RigLError`, `.configuration` or `.missingFile`, where it is neither a name nor a
+  ///   folder, or where another folder is given too.
+  func namingData(folder: String?) throws(RigLError) -> (Configuration, folder: String?) {
+    if DataSource.isName(data) { return (self, folder) }
+    let path = try DataSource.folder(named: data)
+    if let folder, absolutePath(folder) != path {
+      throw RigLError(
+        .configuration, "data \(data): another folder is given too, \(folder)",
+        hint: "Name one of them.")
+    }
+    var copy = self
+    copy.data = DataSource.kind(ofFolder: path)
+    return (copy, path)
+  }
+
   /// What photos go through in training.
   var photoTransform: PhotoTransform {
     PhotoTransform(side: imageSize ?? 224, isRandom: augmentation == .randomResizedCrop)

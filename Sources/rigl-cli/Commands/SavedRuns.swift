@@ -54,24 +54,32 @@ struct Evaluate: ParsableCommand {
     let checkpoint: String
     let step: Int
     let damaged: Int
+    /// Classes of the run that the samples have none of.
+    let absentClasses: [String]
     let test: Evaluation
+
+    private enum CodingKeys: String, CodingKey {
+      case run, checkpoint, step, damaged, test
+      case absentClasses = "absent_classes"
+    }
   }
 
   func run() throws {
     let saved = try source.open(threads: threads, printing)
     var layers = try ConfigurationLayers()
-    try layers.apply(file: try RunFolder.open(source.folder).configurationPath)
+    try layers.apply(file: try RunFolder.open(source.folder).configurationPath, isSaved: true)
     if let data { try layers.set(data: data) }
     if let dataFolder { layers.options.setDataFolder(dataFolder) }
     let configuration = try layers.configuration()
     try configuration.validate()
     let samples = try TrainingData.loadTest(
-      configuration, folder: layers.options.dataFolder, classNames: saved.classNames)
+      configuration, folder: layers.options.dataFolder,
+      normalization: saved.normalization, classNames: saved.classNames, classes: saved.classes)
     let test = try saved.evaluate(samples)
     printing.warn(saved.damaged.map(\.error.what))
     let result = Result(
       run: source.folder, checkpoint: saved.checkpointPath, step: saved.step,
-      damaged: saved.damaged.count, test: test)
+      damaged: saved.damaged.count, absentClasses: saved.absentClasses(in: test), test: test)
     try printing.print(result, orText: text(result))
   }
 
@@ -86,6 +94,12 @@ struct Evaluate: ParsableCommand {
       text +=
         wrapped(
           "\(grouped(result.damaged)) damaged samples were left out.", width: width) + "\n"
+    }
+    if !result.absentClasses.isEmpty {
+      let absent =
+        "Of \(result.absentClasses.count) of the run's \(test.confusion.count) classes "
+        + "there are no samples: \(result.absentClasses.joined(separator: ", "))."
+      text += wrapped(absent, width: width) + "\n"
     }
     let confusion = confusionText(test.confusion)
     guard confusion.split(separator: "\n").allSatisfy({ $0.count <= width }) else { return text }

@@ -55,14 +55,17 @@ struct SettingsArguments: ParsableArguments {
 
   /// Adds what was given to settings from elsewhere.
   func apply(to layers: inout ConfigurationLayers) throws(RigLError) {
-    try layers.set(assignments.map(\.text))
-    if let data { try layers.set(data: data) }
+    let assignments = assignments.map(\.text)
+    // First, as a name of data forgets the folder of what was there before, not the one given here.
+    let named = assignments.filter { $0.hasPrefix("\(Configuration.Key.data.rawValue)=") }
+    if let data { try layers.set(data: data) } else { try layers.set(named) }
+    try layers.set(assignments.filter { !named.contains($0) })
     if let dataFolder { layers.options.setDataFolder(dataFolder) }
     try sparsity.apply(to: &layers)
     try applyLength(to: &layers)
     try layers.set(.seed, to: seed)
     try layers.set(.validation, to: validation)
-    if let startFrom { layers.options.startFrom = startFrom }
+    if let startFrom { layers.options.setStartFrom(startFrom) }
   }
 
   /// Sets epochs and steps in the order in which they were given, by flags or `--set`: the later one

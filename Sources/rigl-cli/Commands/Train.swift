@@ -51,7 +51,7 @@ struct Train: ParsableCommand {
   private func resolve() throws(RigLError) -> ConfigurationLayers {
     var layers = try ConfigurationLayers()
     if let resume = running.resume {
-      try layers.apply(file: try RunFolder.open(resume).configurationPath)
+      try layers.apply(file: try RunFolder.open(resume).configurationPath, isSaved: true)
     }
     let start = layers.options.startFrom
     if let preset = settings.preset {

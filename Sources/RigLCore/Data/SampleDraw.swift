@@ -1,0 +1,269 @@
+import Foundation
+
+/// How a part of a set of samples is chosen: those held out for validation, those of a test where
+/// no file or folder says which, and as many as `train_samples` and `test_samples` ask for.
+///
+/// Neither the run's seed nor the machine has a say: runs that are compared hold out the same
+/// samples. A random draw goes by a key of each sample's own, which is a hash of its index, or of a
+/// photo's path CLASS/NAME; those with the smallest keys are taken, and a class that would be
+/// missing in a part gives it one of its samples.
+struct SampleDraw {
+  /// What a part is for; each has keys of its own.
+  enum Part: Int {
+    case validation = 0
+    case trainSamples = 1
+    case testSamples = 2
+    /// A tenth of a folder of photos that has no folder of test photos.
+    case test = 3
+
+    /// The setting that asks for it.
+    fileprivate var setting: String {
+      switch self {
+      case .validation: Configuration.Key.validation.rawValue
+      case .trainSamples: Configuration.Key.trainSamples.rawValue
+      case .testSamples: Configuration.Key.testSamples.rawValue
+      case .test: "test samples"
+      }
+    }
+
+    fileprivate var samples: String {
+      switch self {
+      case .validation: "validation samples"
+      case .trainSamples: "training samples"
+      case .testSamples, .test: "test samples"
+      }
+    }
+  }
+
+  private let rule: Configuration.Split
+  private let part: Part
+  private let dataset: any Dataset
+  private let labels: [Int]
+
+  /// A part of a dataset.
+  ///
+  /// - Throws: `RigLError(.configuration)` for photos that are to be split sequentially.
+  init(
+    _ part: Part, of dataset: any Dataset, by rule: Configuration.Split
+  ) throws(RigLError) {
+    (self.part, self.dataset, self.rule) = (part, dataset, rule)
+    labels = (0..<dataset.count).map { dataset.label(of: $0) }
+    if rule == .sequential, dataset.photos != nil {
+      throw RigLError(
+        .configuration,
+        "split: sequential cannot take a part of photos (\(part.setting)), which lie by class; a "
+          + "run of a version that drew it by the run's seed cannot go on",
+        hint: "Start another run (split: random), or give the photos of each part in folders "
+          + "train, val and test.")
+    }
+  }
+
+  /// `count` samples, the rest being left out.
+  ///
+  /// - Throws: `RigLError(.configuration)` if there are fewer, or a class would be missing.
+  func taking(_ count: Int) throws(RigLError) -> any Dataset {
+    guard count > 0, count <= dataset.count else {
+      throw RigLError(
+        .configuration,
+        "\(part.setting): \(count) samples asked for; there are \(dataset.count)",
+        hint: "Choose a number in 1...\(dataset.count).")
+    }
+    if count == dataset.count { return dataset }
+    return Subset(dataset, indices: try chosen(count, first: true, restIsPart: false))
+  }
+
+  /// Holds out samples; of photos roughly `count`, of which so many that the share is 1/2, 1/4, 1/8
+  /// and so on: it stays the same when a few photos come or go, and so does each photo's part.
+  ///
+  /// - Returns: indices in the dataset, ascending.
+  /// - Throws: `RigLError` if no sample would be left, or a class would be missing in a part.
+  func holdingOut(_ count: Int) throws(RigLError) -> (held: [Int], rest: [Int]) {
+    guard count >= 0, count < dataset.count else {
+      throw RigLError(
+        .configuration,
+        "\(count) validation samples asked for; the training set has \(dataset.count)",
+        hint: "Choose a number in 0..<\(dataset.count); 0 turns validation off.")
+    }
+    if dataset.photos != nil {
+      let halvings = (log2(Double(dataset.count) / Double(max(count, 1)))).rounded()
+      return try holdingOut(share: exp2(-max(halvings, 1)), leaving: 1)
+    }
+    let held = try chosen(count, first: false, restIsPart: true)
+    return (held, rest(of: held))
+  }
+
+  /// Holds out the samples of each class whose keys are in the first `share` of all possible ones:
+  /// at least one of each class, and of each class that can spare them not the last `least`.
+  ///
+  /// - Throws: `RigLError(.data)` for a class of a single sample.
+  func holdingOut(share: Double, leaving least: Int) throws(RigLError) -> (held: [Int], rest: [Int])
+  {
+    let keys = keys
+    let limit = UInt64(share * 0x1p64)
+    var byClass = [[Int]](repeating: [], count: dataset.classes)
+    for (sample, label) in labels.enumerated() { byClass[label].append(sample) }
+    var held: [Int] = []
+    for (label, samples) in byClass.enumerated() where !samples.isEmpty {
+      guard samples.count > 1 else {
+        throw RigLError(
+          .data,
+          "class \(name(of: label)) has a single sample left: none for the \(part.samples) beside "
+            + "those to train on",
+          hint: "Each class needs a sample for each part: add some, or leave the class out.")
+      }
+      let ordered = samples.sorted { (keys[$0], $0) < (keys[$1], $1) }
+      let count = ordered.count { keys[$0] < limit }
+      held += ordered.prefix(max(1, min(count, ordered.count - least)))
+    }
+    held.sort()
+    return (held, rest(of: held))
+  }
+
+  private func rest(of held: [Int]) -> [Int] {
+    var isHeld = [Bool](repeating: false, count: dataset.count)
+    for sample in held { isHeld[sample] = true }
+    return isHeld.indices.filter { !isHeld[$0] }
+  }
+
+  // MARK: - So many samples
+
+  /// `count` samples, ascending.
+  ///
+  /// - Parameters:
+  ///   - first: whether a sequential choice takes the first ones, not the last.
+  ///   - restIsPart: whether the others are used too, and no class may be missing there.
+  private func chosen(
+    _ count: Int, first: Bool, restIsPart: Bool
+  ) throws(RigLError) -> [Int] {
+    if rule == .sequential {
+      let indices = Array(first ? 0..<count : dataset.count - count..<dataset.count)
+      try requireClasses(in: indices, restIsPart: restIsPart)
+      return indices
+    }
+    let keys = keys
+    let order = labels.indices.sorted { (keys[$0], $0) < (keys[$1], $1) }
+    var choice = Choice(order: order, labels: labels, classes: dataset.classes, count: count)
+    if let missing = choice.fillIn(restIsPart: restIsPart) {
+      throw lacks(missing.label, count, isInRest: missing.isInRest)
+    }
+    return choice.isChosen.indices.filter { choice.isChosen[$0] }
+  }
+
+  private func requireClasses(in indices: [Int], restIsPart: Bool) throws(RigLError) {
+    var (all, chosen) = (counts, [Int](repeating: 0, count: dataset.classes))
+    for index in indices { chosen[labels[index]] += 1 }
+    for label in all.indices where all[label] > 0 {
+      all[label] -= chosen[label]
+      if chosen[label] == 0 { throw lacks(label, indices.count, isInRest: false) }
+      if restIsPart, all[label] == 0 { throw lacks(label, indices.count, isInRest: true) }
+    }
+  }
+
+  /// Samples of each class.
+  private var counts: [Int] {
+    var counts = [Int](repeating: 0, count: dataset.classes)
+    for label in labels { counts[label] += 1 }
+    return counts
+  }
+
+  private func lacks(_ label: Int, _ count: Int, isInRest: Bool) -> RigLError {
+    let classes = counts.count { $0 > 0 }
+    var hint = "Set \(part.setting) to \(classes) or more, or to "
+    hint += part == .validation ? "0 for none" : "null for all"
+    var which = ""
+    if rule == .sequential {
+      which = ", which are the \(part == .validation ? "last" : "first") ones"
+      hint += "; split: random draws from all of the set"
+    } else if counts[label] == 1 {
+      hint = "It has a single sample: add some, or leave the class out"
+    }
+    return RigLError(
+      .configuration,
+      "\(part.setting): class \(name(of: label)) would have no sample among "
+        + (isInRest ? "those left to train on" : "the \(count) \(part.samples)\(which)"),
+      hint: "\(hint).")
+  }
+
+  private func name(of label: Int) -> String {
+    guard let names = DataIdentity.classNames(of: dataset) else { return "\(label)" }
+    return names[label]
+  }
+
+  // MARK: - Keys
+
+  /// A number for each sample that looks random and follows from the sample alone.
+  private var keys: [UInt64] {
+    let photos = dataset.photos
+    let subset = dataset as? Subset
+    let byIndex = CounterRandom(seed: 0, purpose: .dataSplit, layer: part.rawValue)
+    return (0..<dataset.count).map { sample in
+      let index = subset?.baseIndex(of: sample) ?? sample
+      guard let photos else { return byIndex.bits(UInt64(index)) }
+      let hash = SampleDraw.hash(ofPath: photos.relativePath(of: index))
+      return CounterRandom(seed: hash, purpose: .dataSplit, layer: part.rawValue).bits(0)
+    }
+  }
+
+  /// FNV-1a of a path as all systems spell it: UTF-8, accents composed (NFC), "/" between names.
+  static func hash(ofPath path: String) -> UInt64 {
+    var path = path
+    if !path.utf8.allSatisfy({ $0 < 0x80 }) { path = path.precomposedStringWithCanonicalMapping }
+    return path.utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
+  }
+}
+
+/// The first samples of an order, with as few exchanges as let no class be missing.
+private struct Choice {
+  let order: [Int]
+  let labels: [Int]
+  private(set) var isChosen: [Bool]
+  /// Samples of each class that are chosen, and that are not.
+  private var inside: [Int]
+  private var outside: [Int]
+
+  init(order: [Int], labels: [Int], classes: Int, count: Int) {
+    (self.order, self.labels) = (order, labels)
+    isChosen = [Bool](repeating: false, count: order.count)
+    inside = [Int](repeating: 0, count: classes)
+    outside = inside
+    for (place, sample) in order.enumerated() {
+      isChosen[sample] = place < count
+      if place < count { inside[labels[sample]] += 1 } else { outside[labels[sample]] += 1 }
+    }
+  }
+
+  /// Exchanges samples so that every class has a chosen one, and where `restIsPart` another one.
+  ///
+  /// - Returns: a class for which that cannot be, and where it is missing; nil: it could.
+  mutating func fillIn(restIsPart: Bool) -> (label: Int, isInRest: Bool)? {
+    for label in inside.indices where inside[label] == 0 && outside[label] > 0 {
+      guard outside[label] > 1 || !restIsPart,
+        let enters = order.first(where: { labels[$0] == label }),
+        let leaves = order.last(where: { isChosen[$0] && inside[labels[$0]] > 1 })
+      else { return (label, false) }
+      exchange(enters, leaves)
+    }
+    guard restIsPart else { return nil }
+    for label in inside.indices where outside[label] == 0 && inside[label] > 0 {
+      guard inside[label] > 1,
+        let leaves = order.last(where: { labels[$0] == label }),
+        let enters = order.first(where: { !isChosen[$0] && outside[labels[$0]] > 1 })
+      else { return (label, true) }
+      exchange(enters, leaves)
+    }
+    return nil
+  }
+
+  private mutating func exchange(_ enters: Int, _ leaves: Int) {
+    for (sample, isEntering) in [(enters, true), (leaves, false)] {
+      isChosen[sample] = isEntering
+      inside[labels[sample]] += isEntering ? 1 : -1
+      outside[labels[sample]] -= isEntering ? 1 : -1
+    }
+  }
+}
+
+extension Dataset {
+  /// The photos that the samples are of; nil if they are not photos.
+  var photos: PhotoSet? { ((self as? Subset)?.base ?? self) as? PhotoSet }
+}
