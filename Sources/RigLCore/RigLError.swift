@@ -12,6 +12,8 @@ public struct RigLError: Error, Hashable, Sendable {
     case missingFile = 66
     /// A loss, gradient or weight that is not a number (`EX_SOFTWARE`).
     case numerical = 70
+    /// Memory that the system does not give (`EX_OSERR`).
+    case memory = 71
     /// A write that failed: no space, no permission (`EX_IOERR`).
     case write = 74
   }

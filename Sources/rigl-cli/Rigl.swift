@@ -9,7 +9,7 @@ struct Rigl: ParsableCommand {
     abstract: "Train neural networks that are sparse from the first step to the last.",
     discussion: """
       Exit status: 0 success, 64 usage or configuration, 65 bad data, 66 missing file, \
-      70 training diverged, 74 failed write, 130 Ctrl-C, 143 terminated.
+      70 training diverged, 71 out of memory, 74 failed write, 129 hangup, 130 Ctrl-C, 143 terminated.
 
       First steps:
         rigl train --preset demo --dry-run
@@ -25,8 +25,10 @@ struct Rigl: ParsableCommand {
 
   /// Parses, runs, and turns every error into a few lines and its exit status.
   static func main() {
-    System.reportFailedWrites()
+    System.openStandardStreams()
+    System.prepareSignals()
     do {
+      try System.requireReadableArguments()
       try parseAndRun()
     } catch let error as RigLError {
       report(error)
@@ -51,9 +53,22 @@ struct Rigl: ParsableCommand {
 
   /// Prints an error: what and where, then what to do, indented.
   static func report(_ error: RigLError) {
-    Output.error.tryWrite("rigl: \(error.what)\n")
+    Output.error.tryWrite("rigl: \(printable(error.what))\n")
     for line in (error.hint ?? "").split(separator: "\n") {
-      Output.error.tryWrite("  \(line.prefix(1).uppercased())\(line.dropFirst())\n")
+      let sentence = printable(String(line))
+      Output.error.tryWrite("  \(sentence.prefix(1).uppercased())\(sentence.dropFirst())\n")
+    }
+  }
+
+  /// A text from anywhere, on one line and without what would command a terminal.
+  static func printable(_ text: String) -> String {
+    guard text.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else {
+      return text
+    }
+    return text.unicodeScalars.reduce(into: "") { text, scalar in
+      text +=
+        scalar.properties.generalCategory == .control
+        ? scalar.escaped(asASCII: true) : String(scalar)
     }
   }
 }
@@ -78,6 +93,8 @@ struct PrintingArguments: ParsableArguments {
   /// Prints a remark that is no result.
   func warn(_ warnings: [String]) {
     guard !quiet else { return }
-    for warning in warnings { Output.error.tryWrite("rigl: warning: \(warning)\n") }
+    for warning in warnings {
+      Output.error.tryWrite("rigl: warning: \(Rigl.printable(warning))\n")
+    }
   }
 }

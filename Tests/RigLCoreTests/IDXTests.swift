@@ -100,11 +100,44 @@ import Testing
     }
   }
 
-  @Test(arguments: [[0], [0, 0, 0, 0], [0x1F], [0x1F, 0x8B], [1, 2, 3]] as [[UInt8]])
+  @Test(arguments: [[0], [0, 0, 0, 0], [0x1F], [0x1F, 0x8B], [1, 2, 3], [0, 1]] as [[UInt8]])
   func refusesTrailingBytes(trailing: [UInt8]) {
     refuses(Self.plain + trailing)
-    refuses(IDXFixture.compressed + trailing)
+    // Zeros after gzip's end are no part of it; see below.
+    if trailing.contains(where: { $0 != 0 }) { refuses(IDXFixture.compressed + trailing) }
     refuses(IDXFixture.gzip(Self.plain + trailing))
+  }
+
+  /// What writes whole blocks, tapes for example, pads files with zeros.
+  @Test(arguments: [1, 4, 511, 70_000])
+  func takesGzipThatIsPaddedWithZeros(count: Int) throws {
+    let zeros = [UInt8](repeating: 0, count: count)
+    let members =
+      IDXFixture.gzip(Array(Self.plain[..<50])) + IDXFixture.gzip(Array(Self.plain[50...]))
+    for file in [IDXFixture.compressed, IDXFixture.gzip(Self.plain), members] {
+      #expect(try read(file + zeros).bytes == IDXFixture.elements)
+      // Padding ends a file: what follows is something else.
+      refuses(file + zeros + file)
+    }
+    refuses(Array(IDXFixture.compressed.dropLast(4)) + zeros)
+  }
+
+  /// Memory is used as far as data fills it, not as far as a header or a capacity that grows says.
+  @Test func takesNoMoreMemoryThanThereIsData() async {
+    await #expect(processExitsWith: .success) {
+      let stored = IDXFixture.gzip(
+        IDXFixture.idx([1 << 12, 1 << 10, 1 << 8], [UInt8](repeating: 0, count: 60_000)))
+      // Of zeros, so that 1 GiB could be in the file.
+      let file = stored + IDXFixture.gzip([UInt8](repeating: 1, count: 60_000))
+      let padded = file + [UInt8](repeating: 0, count: 2 << 20)
+      let before = try #require(peakMemoryBytes())
+      let error = #expect(throws: RigLError.self) {
+        try IDXArray(padded, name: "file", rank: 3)
+      }
+      #expect(error?.kind == .data)
+      let grown = try #require(peakMemoryBytes()) - before
+      #expect(grown < 16 << 20, "\(grown) bytes more")
+    }
   }
 
   /// Magic, method, flags; the extra field's length; the block's length and its complement; sum

@@ -49,6 +49,54 @@ import Testing
     #expect(try folder.names() == ["link", "pipe", "x"])
   }
 
+  /// In the folder of a run, a link that is named like one of its files is replaced, and what it
+  /// leads to stays as it is.
+  @Test func replacesALinkItselfWhereAskedTo() throws {
+    let folder = try TemporaryFolder()
+    try AtomicFile.write("other", to: folder("other"))
+    for target in [folder("other"), folder("none"), folder.path] {
+      try FileManager.default.createSymbolicLink(
+        atPath: folder("link"), withDestinationPath: target)
+      try AtomicFile.write("new", to: folder("link"), followsLinks: false)
+      #expect(try text(folder("link")) == "new")
+      #expect(try text(folder("other")) == "other")
+      #expect((try? FileManager.default.destinationOfSymbolicLink(atPath: folder("link"))) == nil)
+      try FileManager.default.removeItem(atPath: folder("link"))
+    }
+    #expect(try folder.names() == ["other"])
+  }
+
+  @Test(arguments: [0o600, 0o640, 0o444, 0o755, 0o000])
+  func keepsWhoMayReadAFile(mode: Int) throws {
+    let folder = try TemporaryFolder()
+    try AtomicFile.write("old", to: folder("x"))
+    try AtomicFile.write("old", to: folder("new"))
+    let usual = try permissions(folder("new"))
+    chmod(folder("x"), mode_t(mode))
+    var file = try AtomicFile(replacing: folder("x"))
+    let temporary = try #require(try folder.names().first { $0.hasPrefix(".x.tmp-") })
+    #expect(try permissions(folder(temporary)) & ~0o700 == mode & ~0o700, "not even meanwhile")
+    try file.write([1])
+    try file.commit()
+    #expect(try permissions(folder("x")) == mode)
+    #expect(usual & 0o600 == 0o600)
+  }
+
+  private func permissions(_ path: String) throws -> Int {
+    let attributes = try FileManager.default.attributesOfItem(atPath: path)
+    return try #require(attributes[.posixPermissions] as? Int) & 0o777
+  }
+
+  /// A name of the most bytes that there may be: the temporary's must not be longer.
+  @Test func writesFilesOfTheLongestName() throws {
+    let folder = try TemporaryFolder()
+    for name in [String(repeating: "n", count: 255), String(repeating: "é", count: 127)] {
+      try AtomicFile.write("x", to: folder(name))
+      #expect(try text(folder(name)) == "x")
+    }
+    #expect(try folder.names().count == 2)
+  }
+
   @Test func writesAtRelativePaths() throws {
     let name = "rigl-test-\(UUID().uuidString)"
     defer { unlink(name) }

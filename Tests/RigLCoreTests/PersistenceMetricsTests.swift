@@ -133,18 +133,51 @@ import Testing
     (header + "1,1,0,train,zero,,,,,,,\n", "line 2: loss is 'zero'"),
     (header + "\n", "line 2: 1 cells"),
   ])
-  func namesTheLine(text: String, says: String) throws {
+  func namesTheLineAndSetsItAside(text: String, says: String) throws {
     let folder = try TemporaryFolder()
     try writeFile(text, to: folder("m"))
-    let read = #expect(throws: RigLError.self) { try MetricsLog.rows(at: folder("m")) }
-    let resumed = #expect(throws: RigLError.self) {
-      try MetricsLog.resume(at: folder("m"), batchesConsumed: 5)
+    let error = #expect(throws: RigLError.self) { try MetricsLog.rows(at: folder("m")) }
+    #expect(error?.kind == .data)
+    #expect(error?.what.hasPrefix("\(folder("m")): \(says)") == true, "\(error?.what ?? "")")
+    // A run goes on without it, and nothing is lost.
+    let log = try MetricsLog.resume(at: folder("m"), batchesConsumed: 5)
+    let number = try #require(says.split(separator: " ").dropFirst().first?.prefix { $0 != ":" })
+    #expect(log.warnings.count == 1)
+    #expect(log.warnings.first?.contains("line \(number);") == true, "\(log.warnings)")
+    #expect(log.warnings.first?.contains(folder("m.damaged")) == true)
+    #expect(try fileBytes(folder("m.damaged")) == Array(text.utf8))
+    try log.append(row(6))
+    #expect(try MetricsLog.rows(at: folder("m")).last == row(6))
+    #expect(try MetricsLog.resume(at: folder("m"), batchesConsumed: 6).warnings.isEmpty)
+  }
+
+  @Test func keepsTheRowsAroundDamage() throws {
+    let folder = try TemporaryFolder()
+    try log([1, 2, 4, 6, 8, 9].map(row), at: folder("m"))
+    let lines = String(decoding: try fileBytes(folder("m")), as: UTF8.self)
+      .split(separator: "\n").map { String($0) }
+    /// Replaces lines, and resumes from batch 6.
+    func resumed(_ changes: [Int: [UInt8]]) throws -> (steps: [Int], warning: String?) {
+      let bytes = lines.enumerated().map { changes[$0.offset] ?? Array($0.element.utf8) }
+      try writeFile(Array(bytes.joined(separator: [10])) + [10], to: folder("m"))
+      let log = try MetricsLog.resume(at: folder("m"), batchesConsumed: 6)
+      #expect(log.warnings.count <= 1)
+      return (try MetricsLog.rows(at: folder("m")).map(\.step), log.warnings.first)
     }
-    for error in [read, resumed] {
-      #expect(error?.kind == .data)
-      #expect(error?.what.hasPrefix("\(folder("m")): \(says)") == true, "\(error?.what ?? "")")
+    let whole = try resumed([:])
+    #expect(whole.steps == [1, 2, 4, 6] && whole.warning == nil)
+    for junk in [[0xFF, 0xFE], [], Array("900,900,0,train,1.0,,,,,,,".utf8), [0, 0, 0]] as [[UInt8]]
+    {
+      let one = try resumed([2: junk])
+      #expect(one.steps == [1, 4, 6])
+      #expect(one.warning?.contains("in line 3;") == true, "\(one.warning ?? "")")
     }
-    #expect(try fileBytes(folder("m")) == Array(text.utf8), "untouched")
+    // What comes after the checkpoint does not matter.
+    let later = try resumed([5: [0xFF]])
+    #expect(later.steps == [1, 2, 4, 6])
+    let several = try resumed([1: [1], 2: [2], 4: [0xC0]])
+    #expect(several.steps == [4] && several.warning?.contains("lines 2, 3, 5;") == true)
+    #expect(try folder.names().filter { $0.hasPrefix("m.damaged") }.count > 4, "never overwritten")
   }
 
   @Test func createsOnceOnly() throws {

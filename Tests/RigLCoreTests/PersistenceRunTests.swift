@@ -187,6 +187,93 @@ import Testing
     #expect(try RunFolder.open(folder("run")).configuration() == "first")
   }
 
+  /// However far a process came, the same command begins the run again, and nothing of the first one
+  /// is left.
+  @Test func aRunThatWasKilledAtItsBeginningIsBegunAgain() async throws {
+    let folder = try TemporaryFolder()
+    let run = folder("run")
+    // What older versions left: the folder, and no configuration yet.
+    try FileManager.default.createDirectory(
+      atPath: "\(run)/checkpoints", withIntermediateDirectories: true)
+    try writeFile("seed", to: "\(run)/.config.yaml.tmp-1-1")
+    // What this one leaves: a folder of another name, with and without its contents.
+    for name in [".run.tmp-1-1", ".other.tmp-1-2", ".run.tmp-\(getpid())-1"] {
+      try FileManager.default.createDirectory(
+        atPath: folder("\(name)/checkpoints"), withIntermediateDirectories: true)
+    }
+    try writeFile("seed: 1\n", to: folder(".run.tmp-1-1/config.yaml"))
+    try FileManager.default.createDirectory(
+      atPath: folder(".run.tmp-1-3"), withIntermediateDirectories: false)
+    // Somebody else's.
+    try FileManager.default.createDirectory(
+      atPath: folder(".run.tmp-1-4/mine"), withIntermediateDirectories: true)
+    try RunFolder.requireNothing(at: run)
+    let created = try RunFolder.create(at: run, configuration: "seed: 2\n")
+    #expect(try created.configuration() == "seed: 2\n")
+    #expect(try folder.names() == [".run.tmp-1-4", "run"])
+    #expect(
+      try FileManager.default.contentsOfDirectory(atPath: run).sorted()
+        == ["checkpoints", "config.yaml"])
+  }
+
+  @Test func whatHoldsACheckpointIsNoBeginning() throws {
+    let folder = try TemporaryFolder()
+    for (name, file) in [("a", "checkpoints/step-000000001.safetensors"), ("b", "notes.txt")] {
+      try FileManager.default.createDirectory(
+        atPath: folder("\(name)/checkpoints"), withIntermediateDirectories: true)
+      try writeFile("", to: folder("\(name)/\(file)"))
+      #expect(throws: RigLError.self) {
+        try RunFolder.create(at: folder(name), configuration: "")
+      }
+      #expect(FileManager.default.fileExists(atPath: folder("\(name)/\(file)")))
+    }
+  }
+
+  @Test func leavesNothingWhereANameIsTooLong() throws {
+    let folder = try TemporaryFolder()
+    let long = String(repeating: "n", count: 256)
+    let deep = Array(repeating: String(repeating: "d", count: 200), count: 21)
+      .joined(separator: "/")
+    for path in [long, "a/b/\(long)", "\(long)/run", deep] {
+      let error = #expect(throws: RigLError.self) {
+        try RunFolder.create(at: folder(path), configuration: "")
+      }
+      #expect(error?.kind == .write && error?.what.hasSuffix("File name too long") == true)
+      #expect(try folder.names().isEmpty, "\(path.count)")
+    }
+    // The longest that there is: a checkpoint in it still has a name.
+    let room = 4095 - "/checkpoints/.step-000000000000000.safetensors.tmp-4194304-1000000000".count
+    var path = folder.path
+    while path.utf8.count < room - 250 { path += "/" + String(repeating: "p", count: 200) }
+    path += "/" + String(repeating: "q", count: room - path.utf8.count - 1)
+    #expect(throws: RigLError.self) { try RunFolder.create(at: path + "q", configuration: "") }
+    #expect(try folder.names().isEmpty)
+    let run = try RunFolder.create(at: path, configuration: "")
+    try run.checkpoints().write(step: 999_999_999_999_999, tensors: []) { _ in }
+    try RunFolder.requireNothing(at: folder(String(repeating: "n", count: 255)))
+    _ = try RunFolder.create(at: folder(String(repeating: "n", count: 255)), configuration: "")
+  }
+
+  @Test func linksInARunAreNotWrittenThrough() throws {
+    let folder = try TemporaryFolder()
+    let run = try RunFolder.create(at: folder("run"), configuration: "")
+    try writeFile("precious", to: folder("precious"))
+    func link(_ path: String) throws {
+      try? FileManager.default.removeItem(atPath: path)
+      try FileManager.default.createSymbolicLink(
+        atPath: path, withDestinationPath: folder("precious"))
+    }
+    let store = run.checkpoints()
+    try link(store.path(step: 1))
+    try store.write(step: 1, tensors: []) { _ in }
+    try link(run.metricsPath)
+    let log = try MetricsLog.resume(at: run.metricsPath, batchesConsumed: 0)
+    try log.append(.init(step: 0, batchesConsumed: 0, epoch: 0, split: .train))
+    #expect(try fileBytes(folder("precious")) == Array("precious".utf8))
+    #expect(try store.latest()?.checkpoint.step == 1)
+    #expect(try MetricsLog.rows(at: run.metricsPath).count == 1)
+  }
+
   @Test func findsANameThatIsFree() throws {
     let folder = try TemporaryFolder()
     let paths = try (0..<3).map { _ in
@@ -256,6 +343,53 @@ import Testing
 }
 
 @Suite struct ProcessMemoryTests {
+  private func group(_ files: [String: String], _ membership: String) throws -> (Int?, Double?) {
+    let folder = try TemporaryFolder()
+    for (name, text) in files {
+      let path = folder(name)
+      try FileManager.default.createDirectory(
+        atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
+      try writeFile(text, to: path)
+    }
+    let group = ControlGroup(membership: membership, root: folder.path)
+    return (group.memoryBytes, group.processors)
+  }
+
+  @Test func readsTheLimitsOfControlGroups() throws {
+    // Version 2: the least of a group and those above it.
+    let (memory, processors) = try group(
+      [
+        "a/b/memory.max": "max\n", "a/memory.max": "1000000\n", "memory.max": "2000000\n",
+        "a/b/cpu.max": "150000 100000\n", "a/cpu.max": "max 100000\n",
+      ], "0::/a/b\n")
+    #expect(memory == 1_000_000 && processors == 1.5)
+    // Version 1, in a container, where the own group is mounted as the root.
+    let (older, quota) = try group(
+      [
+        "memory/memory.limit_in_bytes": "9223372036854771712\n",
+        "memory/x/memory.limit_in_bytes": "5000\n", "cpu,cpuacct/cpu.cfs_quota_us": "50000\n",
+        "cpu,cpuacct/cpu.cfs_period_us": "100000\n", "cpu/y/cpu.cfs_quota_us": "-1\n",
+      ], "5:cpu,cpuacct:/docker/y\n4:memory:/x\n3:cpuset:/\n")
+    #expect(older == 5000 && quota == 0.5)
+    let (none, nobody) = try group(["memory.max": "max", "cpu.max": "max 100000"], "0::/\n")
+    #expect(none == nil && nobody == nil)
+    #expect(try group(["memory.max": "junk", "cpu.max": "1"], "junk\n0::/../..\n") == (nil, nil))
+  }
+
+  @Test func ulimitCounts() async {
+    await #expect(processExitsWith: .success) {
+      let limits = try #require(memoryLimitBytes())
+      #expect(limits <= (machineMemoryBytes() ?? 0))
+      var limit = rlimit(rlim_cur: 3 << 30, rlim_max: 3 << 30)
+      #if canImport(Glibc)
+        try #require(setrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit) == 0)
+      #else
+        try #require(setrlimit(RLIMIT_AS, &limit) == 0)
+      #endif
+      #expect(memoryLimitBytes() == min(limits, 3 << 30))
+    }
+  }
+
   @Test func seesMemoryBeingUsed() throws {
     let before = try #require(currentMemoryBytes())
     #expect(try #require(peakMemoryBytes()) >= before)

@@ -143,6 +143,7 @@ struct RandomSettings {
     .testSamples: orNull(whole(1...30, [0, 1, 10_000, 10_001, .max])),
     .validation: whole(0...20, [0, 0, 39, 40, 60_000, .max]),
     .validateOnTest: truth,
+    .split: words(Configuration.Split.self),
     .augmentation: words(Configuration.Augmentation.self),
     .cropPadding: whole(1...8, [0, 1, 28, 100, 1024, 1025]),
     .padTo: orNull(whole(28...40, [1, 27, 28, 32, 64, 4096, 4097])),

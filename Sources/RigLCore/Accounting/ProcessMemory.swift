@@ -34,32 +34,21 @@ public func currentMemoryBytes() -> Int? {
   #endif
 }
 
-/// The memory of this machine, bytes, or nil where the system does not say.
-public func machineMemoryBytes() -> Int? {
-  let (pages, size) = (sysconf(Int32(_SC_PHYS_PAGES)), sysconf(Int32(_SC_PAGESIZE)))
-  return pages > 0 && size > 0 ? pages * size : nil
-}
-
-/// Throws a configuration error where something is certain not to fit into the machine.
-func requireMemory(_ bytes: Double, for what: String) throws(RigLError) {
-  guard let available = machineMemoryBytes(), bytes > Double(available) else { return }
-  throw RigLError(
-    .configuration,
-    "\(what) would take more than \(Int(min(bytes / 0x1p30, 1e15))) GiB; this machine has "
-      + "\(available >> 30)",
-    hint: "Raise the sparsity, or choose smaller layers or batches.")
-}
-
 #if os(Linux)
   /// A line of `/proc/self/status`, which gives kibibytes: "VmHWM:     1234 kB".
   private func statusBytes(_ key: String) -> Int? {
+    let words = statusWords(key)
+    guard words.count == 2, words[1] == "kB", let kibibytes = Int(words[0]) else { return nil }
+    return kibibytes * 1024
+  }
+
+  /// What a line of `/proc/self/status` says after its key.
+  func statusWords(_ key: String) -> [Substring] {
     guard let bytes = try? FileSystem.contents(of: "/proc/self/status", limit: 1 << 16) else {
-      return nil
+      return []
     }
     let text = String(decoding: bytes, as: UTF8.self)
     let line = text.split(separator: "\n").first { $0.hasPrefix(key) }
-    let words = line?.split { $0 == " " || $0 == "\t" } ?? []
-    guard words.count == 3, words[2] == "kB", let kibibytes = Int(words[1]) else { return nil }
-    return kibibytes * 1024
+    return Array((line?.split { $0 == " " || $0 == "\t" } ?? []).dropFirst())
   }
 #endif

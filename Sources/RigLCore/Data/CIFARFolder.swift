@@ -117,6 +117,7 @@ public struct CIFARFolder: Hashable, Sendable {
   private func read(
     _ names: [String], beside others: [String] = []
   ) throws(RigLError) -> ImageSet {
+    try MistakenFile.requireNoFile(at: path)
     guard folderExists(at: path) else {
       throw RigLError(
         .missingFile, "\(path): there is no such folder",
@@ -126,8 +127,8 @@ public struct CIFARFolder: Hashable, Sendable {
     for name in names + others where !fileExists(at: "\(folder)/\(name)") {
       throw RigLError(
         .missingFile, "\(folder)/\(name): there is no such file",
-        hint:
-          "The folder should hold \((kind.trainFiles + [kind.testFile]).joined(separator: ", ")):"
+        hint: MistakenFile.hint(forData: folder)
+          ?? "The folder should hold \((kind.trainFiles + [kind.testFile]).joined(separator: ", ")):"
           + " the binary version, unpacked.")
     }
     var images = try records(in: names.map { "\(folder)/\($0)" })
@@ -142,6 +143,7 @@ public struct CIFARFolder: Hashable, Sendable {
     var labels: [UInt8] = []
     for path in paths {
       let file = try fileBytes(at: path, limit: CIFARFolder.mostRecords * record)
+      try requireAllocation(bytes: 2 * (pixels.count + file.count), for: path)
       guard !file.isEmpty, file.count % record == 0 else {
         throw RigLError(
           .data,

@@ -40,6 +40,7 @@ public enum DataSource: Hashable, Sendable {
   {
     let absolute = absolutePath(path, relativeTo: base)
     if !path.isEmpty, folderExists(at: absolute) { return absolute }
+    try MistakenFile.requireNoFile(at: absolute)
     let known =
       "Known are \(names.joined(separator: ", ")), and folders of IDX files named as "
       + "MNIST's (train-images-idx3-ubyte and so on), of CIFAR's binary files, or of images by "

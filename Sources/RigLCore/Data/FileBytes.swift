@@ -17,11 +17,14 @@ func fileBytes(at path: String, limit: Int) throws(RigLError) -> [UInt8] {
   guard size <= limit else {
     throw RigLError(.data, "\(path): \(size) bytes, more than the \(limit) that are accepted")
   }
-  do {
-    return [UInt8](try Data(contentsOf: url))
-  } catch {
-    throw RigLError(.missingFile, "\(path): cannot be read", hint: error.localizedDescription)
+  try requireAllocation(bytes: size, for: path)
+  let bytes = try naming(.missingFile, "\(path): cannot be read") { () throws(SystemError) in
+    try FileSystem.contents(of: url.path, size: size, limit: limit)
   }
+  if bytes.starts(with: Array("version https://git-lfs".utf8)), size < 1024 {
+    throw MistakenFile.pointer(path)
+  }
+  return bytes
 }
 
 /// Whether there is a file (not a folder) at a path.

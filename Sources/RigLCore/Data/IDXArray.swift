@@ -47,29 +47,21 @@ public struct IDXArray: Hashable, Sendable {
       guard file.count == expected else {
         throw Self.wrongLength(name, dimensions, "\(file.count)", headerCount)
       }
+      try requireAllocation(bytes: file.count, for: name)
       bytes = Array(file[headerCount...])
       return
     }
 
     var inflater = try Inflater(file, name: name)
-    var header = [UInt8](repeating: 0, count: headerCount)
-    let headerRead = try inflater.read(into: &header, 0..<headerCount)
-    dimensions = try Self.dimensions(header.prefix(headerRead), name, rank, limit)
+    let header = try inflater.read(headerCount)
+    dimensions = try Self.dimensions(header[...], name, rank, limit)
     let total = dimensions.reduce(1, *)
-    var elements: [UInt8] = []
-    while elements.count < total {
-      let begin = elements.count
-      // Images shrink to a half or a third: one piece is enough, and a header that lies is found
-      // out within a few times the file.
-      let piece = min(total - begin, max(begin, 4 * file.count))
-      elements.append(contentsOf: [UInt8](repeating: 0, count: piece))
-      let read = try inflater.read(into: &elements, begin..<begin + piece)
-      guard read == piece else {
-        throw Self.wrongLength(name, dimensions, "\(headerCount + begin + read)", headerCount)
-      }
+    // A header that promises more than the file can hold is not believed.
+    let elements = try inflater.read(min(total, Inflater.mostBytes(of: file)))
+    guard elements.count == total else {
+      throw Self.wrongLength(name, dimensions, "\(headerCount + elements.count)", headerCount)
     }
-    var beyond: [UInt8] = [0]
-    guard try inflater.read(into: &beyond, 0..<1) == 0 else {
+    guard try inflater.read(1).isEmpty else {
       throw Self.wrongLength(name, dimensions, "more", headerCount)
     }
     bytes = elements
@@ -82,7 +74,8 @@ public struct IDXArray: Hashable, Sendable {
     let hint = "An IDX file of unsigned bytes was expected, plain or compressed by gzip."
     guard header.count >= 4, header[0] == 0, header[1] == 0 else {
       throw RigLError(
-        .data, "\(name): not an IDX file: it does not start with its mark", hint: hint)
+        .data, "\(name): not an IDX file: it does not start with its mark",
+        hint: MistakenFile.hint(forContents: header) ?? hint)
     }
     guard header[2] == 8 else {
       throw RigLError(

@@ -87,6 +87,7 @@ public struct ImageFolder: Hashable, Sendable {
   }
 
   private func requireFolder() throws(RigLError) {
+    try MistakenFile.requireNoFile(at: path)
     guard folderExists(at: path) else {
       throw RigLError(.missingFile, "\(path): there is no such folder", hint: hint)
     }
@@ -97,6 +98,7 @@ public struct ImageFolder: Hashable, Sendable {
     let names = ["\(what)-\(type)", "\(what)-\(type).gz", "\(what).\(type)", "\(what).\(type).gz"]
     for name in names where fileExists(at: "\(path)/\(name)") { return "\(path)/\(name)" }
     throw RigLError(
-      .missingFile, "\(path): none of the files \(names.joined(separator: ", "))", hint: hint)
+      .missingFile, "\(path): none of the files \(names.joined(separator: ", "))",
+      hint: MistakenFile.hint(forData: path) ?? hint)
   }
 }

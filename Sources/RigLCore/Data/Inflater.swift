@@ -32,7 +32,9 @@ struct Inflater: ~Copyable {
     let gzipOnly: Int32 = 15 + 16
     let status = unsafe inflateInit2_(
       stream, gzipOnly, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size))
-    guard status == Z_OK else { throw RigLError(.data, "\(name): zlib returned \(status)") }
+    guard status == Z_OK else {
+      throw RigLError(.memory, "\(name): out of memory: zlib returned \(status)")
+    }
   }
 
   deinit {
@@ -40,32 +42,52 @@ struct Inflater: ~Copyable {
     unsafe stream.deallocate()
   }
 
-  /// Decompresses into `output[range]`; returns how many bytes that were, fewer only at the end.
-  mutating func read(into output: inout [UInt8], _ range: Range<Int>) throws(RigLError) -> Int {
-    precondition(range.lowerBound >= 0 && range.upperBound <= output.count, "Inflater: \(range)")
-    var filled = 0
-    while filled < range.count && (state == .within || position < input.count) {
-      filled += try step(&output, range.dropFirst(filled))
+  /// The most bytes that data may decompress to: one of its bytes never becomes more than 1032.
+  static func mostBytes(of input: [UInt8]) -> Int { input.count * 1032 }
+
+  /// Decompresses some bytes, fewer only at the end. Memory is used as far as it is filled.
+  mutating func read(_ count: Int) throws(RigLError) -> [UInt8] {
+    try requireAllocation(bytes: count, for: name)
+    var problem: RigLError?
+    // Closures of the standard library that take uninitialized memory throw no errors of a type.
+    let bytes = unsafe [UInt8](unsafeUninitializedCapacity: count) { output, filled in
+      do throws(RigLError) {
+        while filled < count && hasMore {
+          filled += unsafe try step(UnsafeMutableBufferPointer(rebasing: output[filled...]))
+        }
+      } catch {
+        problem = error
+      }
     }
-    return filled
+    if let problem { throw problem }
+    return bytes
+  }
+
+  /// Whether there is something left to decompress. Files are padded with zeros where blocks are
+  /// written whole: those after the last member are none of it.
+  private var hasMore: Bool {
+    mutating get {
+      if state == .within { return true }
+      if position > 0, input[position...].allSatisfy({ $0 == 0 }) { position = input.count }
+      return position < input.count
+    }
   }
 
   /// One call of zlib.
-  private mutating func step(_ output: inout [UInt8], _ range: Range<Int>) throws(RigLError) -> Int
-  {
+  private mutating func step(
+    _ output: UnsafeMutableBufferPointer<UInt8>
+  ) throws(RigLError) -> Int {
     // zlib counts in 32 bits.
     let available = UInt32(clamping: input.count - position)
-    let room = UInt32(clamping: range.count)
+    let room = UInt32(clamping: output.count)
     let status = unsafe input.withUnsafeBufferPointer { input in
-      unsafe output.withUnsafeMutableBufferPointer { output in
-        // zlib reads only; its type lacks the const.
-        unsafe stream.pointee.next_in = UnsafeMutablePointer(
-          mutating: input.baseAddress.map { unsafe $0 + position })
-        unsafe stream.pointee.avail_in = available
-        unsafe stream.pointee.next_out = output.baseAddress.map { unsafe $0 + range.lowerBound }
-        unsafe stream.pointee.avail_out = room
-        return unsafe inflate(stream, Z_NO_FLUSH)
-      }
+      // zlib reads only; its type lacks the const.
+      unsafe stream.pointee.next_in = UnsafeMutablePointer(
+        mutating: input.baseAddress.map { unsafe $0 + position })
+      unsafe stream.pointee.avail_in = available
+      unsafe stream.pointee.next_out = output.baseAddress
+      unsafe stream.pointee.avail_out = room
+      return unsafe inflate(stream, Z_NO_FLUSH)
     }
     let consumed = unsafe Int(available - stream.pointee.avail_in)
     let produced = unsafe Int(room - stream.pointee.avail_out)
@@ -76,6 +98,8 @@ struct Inflater: ~Copyable {
     case Z_STREAM_END:
       state = .between
       unsafe inflateReset(stream)
+    case Z_MEM_ERROR:
+      throw RigLError(.memory, "\(name): out of memory: zlib needs some to decompress it")
     case Z_OK, Z_BUF_ERROR:
       throw RigLError(
         .data, "\(name): the gzip data ends too early, at byte \(input.count)",

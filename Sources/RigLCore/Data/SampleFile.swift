@@ -55,6 +55,9 @@ public struct SampleFile: Sendable {
       count = 1
       return
     }
+    if let hint = MistakenFile.hint(forContents: bytes.prefix(512)) {
+      throw RigLError(.data, "\(name): neither a picture, nor IDX, nor text", hint: hint)
+    }
     guard Inflater.isGzip(bytes) || bytes.starts(with: [0, 0]) else {
       let lines = SampleFile.lines(of: bytes)
       self.bytes = bytes

@@ -112,6 +112,9 @@ private struct TimedJob<Job: PoolJob>: PoolJob {
 }
 
 extension ThreadPool {
-  /// The processors of this machine that the process may use.
-  public static var processors: Int { ProcessInfo.processInfo.activeProcessorCount }
+  /// The processors that this process may use: those it is bound to, where it is to some, and no more
+  /// than its container's share.
+  public static var processors: Int {
+    allowedProcessors(of: ProcessInfo.processInfo.activeProcessorCount)
+  }
 }

@@ -104,7 +104,7 @@ public final class Model {
   }
 
   /// Throws where a network is certain not to fit into the machine, before the system ends the
-  /// process for it: counts only what weights, topology and outputs take at the least.
+  /// process for it: counts only what inputs, weights, topology and outputs take at the least.
   private static func checkMemory(
     _ layers: [any WeightLayer], _ connections: [String: Int], input: SampleShape, capacity: Int,
     isTraining: Bool

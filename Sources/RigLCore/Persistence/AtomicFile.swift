@@ -14,22 +14,30 @@ public struct AtomicFile: ~Copyable {
 
   private let temporary: String
   private let file: OpenFile
+  /// Who may read and write the file that is replaced, and so the new one; nil: as new files.
+  private let mode: UInt32?
   private var isPending = true
 
-  /// Starts a file that will replace whatever file is at `path`.
+  /// Starts a file that will replace whatever file is at `path`, and may be read and written by
+  /// those who may do so with the older one.
   ///
+  /// - Parameter followsLinks: whether a link stays one, and the file that it leads to is replaced;
+  ///   otherwise the link itself is, as in the folder of a run, whose files are its own.
   /// - Throws: `RigLError(.write)` if something else than a file is there, such as a folder or a
   ///   device, or its folder cannot be written.
-  public init(replacing path: String) throws(RigLError) {
-    let item = FileSystem.item(path)
+  public init(replacing path: String, followsLinks: Bool = true) throws(RigLError) {
+    let item = FileSystem.item(path, followsLinks: followsLinks)
     if item == .folder || item == .other {
       let kind = item == .folder ? "a folder" : "no regular file"
       throw RigLError(.write, "\(path): cannot be written: it is \(kind)")
     }
-    // A link stays one, and the file that it leads to is replaced.
-    let path = item == .file ? FileSystem.real(path) : path
+    let path = item == .file && followsLinks ? FileSystem.real(path) : path
     (file, temporary) = try AtomicFile.makeTemporary(for: path)
     self.path = path
+    mode = FileSystem.mode(ofFile: path).map { UInt32($0) }
+    // At once, so that nobody reads what is secret meanwhile; but those who remove what a killed
+    // process left must be able to open it.
+    if let mode { file.setMode(numericCast(mode | 0o600)) }
   }
 
   deinit {
@@ -72,6 +80,7 @@ public struct AtomicFile: ~Copyable {
   ///
   /// - Throws: `RigLError(.write)`; an older file of that name is then still there.
   public consuming func commit() throws(RigLError) {
+    if let mode { file.setMode(numericCast(mode)) }
     try naming(.write, "\(path): cannot be written", hint: AtomicFile.hint) {
       () throws(SystemError) in try file.synchronize()
     }
@@ -92,8 +101,10 @@ extension AtomicFile {
   /// Writes a whole file.
   ///
   /// - Throws: `RigLError(.write)`; an older file of that name is then still there.
-  public static func write(_ bytes: [UInt8], to path: String) throws(RigLError) {
-    var file = try AtomicFile(replacing: path)
+  public static func write(
+    _ bytes: [UInt8], to path: String, followsLinks: Bool = true
+  ) throws(RigLError) {
+    var file = try AtomicFile(replacing: path, followsLinks: followsLinks)
     try file.write(bytes)
     try file.commit()
   }
@@ -101,8 +112,10 @@ extension AtomicFile {
   /// Writes a whole file of UTF-8.
   ///
   /// - Throws: `RigLError(.write)`; an older file of that name is then still there.
-  public static func write(_ text: String, to path: String) throws(RigLError) {
-    try write(Array(text.utf8), to: path)
+  public static func write(
+    _ text: String, to path: String, followsLinks: Bool = true
+  ) throws(RigLError) {
+    try write(Array(text.utf8), to: path, followsLinks: followsLinks)
   }
 
   /// Removes the temporaries that killed processes have left in a folder.
@@ -139,10 +152,12 @@ extension AtomicFile {
   private static func makeTemporary(
     for path: String
   ) throws(RigLError) -> (file: OpenFile, path: String) {
-    let (folder, name) = FileSystem.split(path)
+    // Reports what is too long by the name that the file should have, not the temporary's.
+    try naming(.write, "\(path): cannot be created") { () throws(SystemError) in
+      try FileSystem.requireLength(path)
+    }
     while true {
-      let number = temporaries.add(1, ordering: .relaxed).newValue
-      let temporary = "\(folder)/.\(name).tmp-\(FileSystem.process)-\(number)"
+      let temporary = temporaryPath(for: path)
       let file: OpenFile
       do throws(SystemError) {
         file = try OpenFile(temporary, .create)
@@ -158,8 +173,17 @@ extension AtomicFile {
     }
   }
 
+  /// A path beside another one that this process has not used yet, `.NAME.tmp-PROCESS-NUMBER`.
+  static func temporaryPath(for path: String) -> String {
+    let (folder, name) = FileSystem.split(path)
+    let number = temporaries.add(1, ordering: .relaxed).newValue
+    // Names have 255 bytes at the most, on some file systems 143.
+    let short = String(decoding: name.utf8.prefix(100), as: UTF8.self)
+    return "\(folder)/.\(short).tmp-\(FileSystem.process)-\(number)"
+  }
+
   /// The process in a temporary's name, or nil if the name is not a temporary's.
-  private static func writer(ofTemporary name: String) -> Int32? {
+  static func writer(ofTemporary name: String) -> Int32? {
     guard name.hasPrefix("."), let dot = name.lastIndex(of: ".") else { return nil }
     let suffix = name[name.index(after: dot)...].split(
       separator: "-", omittingEmptySubsequences: false)

@@ -4,6 +4,9 @@ public struct Checkpoint: Hashable, Sendable {
   public let path: String
   /// The step in its name.
   public let step: Int
+  /// What went wrong after it was written, and is no loss of it: an older one that cannot be
+  /// removed, for example.
+  public fileprivate(set) var warnings: [String] = []
 }
 
 /// The checkpoints of a run: `step-000001234.safetensors`, the last few of them.
@@ -56,27 +59,42 @@ public struct CheckpointStore: Hashable, Sendable {
   /// - Parameters:
   ///   - tensors: what `body` writes, every element of it.
   ///   - metadata: strings that come back as ``SafetensorsFile/metadata``.
-  /// - Throws: `RigLError(.write)`; unless it says that an old checkpoint cannot be removed, the
-  ///   older ones are all still there. What `body` throws.
+  /// - Returns: the checkpoint; once it is on the disk, what goes wrong with others is a warning.
+  /// - Throws: `RigLError(.write)`; the older ones are all still there. What `body` throws.
   @discardableResult
   public func write(
     step: Int, tensors: [SafetensorsTensor], metadata: [String: String] = [:],
     _ body: (inout SafetensorsWriter) throws(RigLError) -> Void
   ) throws(RigLError) -> Checkpoint {
-    let checkpoint = Checkpoint(path: path(step: step), step: step)
+    var checkpoint = Checkpoint(path: path(step: step), step: step)
     var writer = try SafetensorsWriter(
-      path: checkpoint.path, tensors: tensors, metadata: metadata, checksummed: true)
+      path: checkpoint.path, tensors: tensors, metadata: metadata, checksummed: true,
+      followsLinks: false)
     try body(&writer)
     try writer.finish()
-    let others = try list().filter { $0.step != step }
-    let earlier = others.filter { $0.step < step }
-    let removed = earlier.dropLast(keep - 1) + others.filter { $0.step > step }
-    for old in removed {
-      try naming(.write, "\(old.path): cannot be removed") { () throws(SystemError) in
-        try FileSystem.remove(file: old.path)
-      }
+    do throws(RigLError) {
+      try removeOthers(than: step)
+    } catch {
+      checkpoint.warnings = [error.what]
     }
     return checkpoint
+  }
+
+  private func removeOthers(than step: Int) throws(RigLError) {
+    let others = try list().filter { $0.step != step }
+    let earlier = others.filter { $0.step < step }
+    var problem: RigLError?
+    // Later ones first: a run must not go on from them.
+    for old in others.filter({ $0.step > step }) + earlier.dropLast(keep - 1) {
+      do throws(RigLError) {
+        try naming(.write, "\(old.path): cannot be removed") { () throws(SystemError) in
+          try FileSystem.remove(file: old.path)
+        }
+      } catch {
+        problem = problem ?? error
+      }
+    }
+    if let problem { throw problem }
   }
 
   /// A checkpoint to go on from.

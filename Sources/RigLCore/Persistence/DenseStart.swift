@@ -15,7 +15,7 @@ extension Model {
     if path.hasSuffix(".safetensors") || FileSystem.item(path) == .file {
       file = try SafetensorsFile(path: path)
       try file.verifyChecksum()
-    } else if let latest = try RunFolder.open(path).checkpoints().latest() {
+    } else if let latest = try RunFolder.open(path).latestCheckpoint() {
       file = latest.file
     } else {
       throw RigLError(.missingFile, "\(path): the run has no checkpoint to start from")
@@ -89,9 +89,10 @@ extension Model {
     let rest = others.count == 1 ? "" : ", nor for \(others.count - 1) others"
     throw RigLError(
       .data, "\(file.path): the network has no place for \(first)\(rest)",
-      hint: nearest(to: first, in: parameters.map(\.name)).map {
-        "Is it the same network, and as wide? The nearest parameter is \($0)."
-      })
+      hint: file.hintOfNames
+        ?? nearest(to: first, in: parameters.map(\.name)).map {
+          "Is it the same network, and as wide? The nearest parameter is \($0)."
+        })
   }
 }
 

@@ -11,9 +11,15 @@ extension SavedRun {
   ///
   /// - Parameter isDense: whether sparse weights are written with their zeros; they are never in
   ///   memory that way.
-  /// - Throws: `RigLError(.write)` if the file cannot be written.
+  /// - Throws: `RigLError(.configuration)` for a file that is a run's own, this one's or another's;
+  ///   `.write` if the file cannot be written.
   public func export(to path: String, isDense: Bool) throws(RigLError) {
     precondition(!model.isFolded, "export: batch-norm is folded into the weights")
+    guard !RunFolder.owns(path) else {
+      throw RigLError(
+        .configuration, "\(path): is a file of a run itself, which an export would destroy",
+        hint: "Choose another file by --output.")
+    }
     var metadata = [
       "format": "pt",
       "configuration": try configuration.yaml(),
@@ -23,7 +29,8 @@ extension SavedRun {
     ]
     metadata["normalization"] = normalization?.written
     var writer = try SafetensorsWriter(
-      path: path, tensors: isDense ? model.denseTensors : model.tensors(nil), metadata: metadata)
+      path: path, tensors: isDense ? model.denseTensors : model.tensors(nil), metadata: metadata,
+      followsLinks: !RunFolder.isOne(at: FileSystem.split(path).folder))
     if isDense {
       try model.writeDense(to: &writer)
     } else {

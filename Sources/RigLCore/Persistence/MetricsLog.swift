@@ -6,54 +6,116 @@ public final class MetricsLog {
   public let path: String
   /// The batches of the last row: rows come in their order.
   public private(set) var batchesConsumed: Int
+  /// What was wrong with the file, but not so wrong as to stop.
+  public let warnings: [String]
 
   private let file: OpenFile
   private var size: Int
 
-  private init(path: String, batchesConsumed: Int) throws(RigLError) {
+  private init(
+    path: String, batchesConsumed: Int, warnings: [String] = []
+  ) throws(RigLError) {
     (file, size) = try naming(.write, "\(path): cannot be written") { () throws(SystemError) in
       let file = try OpenFile(path, .append)
       return (file, try file.size() ?? 0)
     }
     self.path = path
     self.batchesConsumed = batchesConsumed
+    self.warnings = warnings
   }
 
   /// Creates a log without rows.
   ///
   /// - Throws: `RigLError(.write)` if there is a file already, or it cannot be written.
   public static func create(at path: String) throws(RigLError) -> MetricsLog {
-    guard FileSystem.item(path) == .nothing else {
+    guard FileSystem.item(path, followsLinks: false) == .nothing else {
       throw RigLError(.write, "\(path): cannot be created: it exists already")
     }
-    try AtomicFile.write(MetricsRow.header + "\n", to: path)
+    return try empty(at: path)
+  }
+
+  private static func empty(at path: String) throws(RigLError) -> MetricsLog {
+    try AtomicFile.write(MetricsRow.header + "\n", to: path, followsLinks: false)
     return try MetricsLog(path: path, batchesConsumed: 0)
   }
 
   /// Opens the log of a run that goes on from a checkpoint.
   ///
   /// Rows after the checkpoint, which will be written again, are cut off, and so is a last line that
-  /// was only half written. A log that is not there is created.
+  /// was only half written. Lines before it that are damaged do not stop a run: the log as it was is
+  /// set aside, and goes on with the rows that can be read; ``warnings`` say so. A log that is not
+  /// there is created.
   ///
   /// - Parameter batchesConsumed: the checkpoint's.
-  /// - Throws: `RigLError(.data)` if a row before the checkpoint is damaged, `RigLError(.missingFile)`
-  ///   if the log cannot be read, `RigLError(.write)` if it cannot be written; it is then as it was.
-  public static func resume(
-    at path: String, batchesConsumed: Int
-  ) throws(RigLError) -> MetricsLog {
-    if FileSystem.item(path) == .nothing { return try create(at: path) }
-    var kept = MetricsRow.header + "\n"
-    var last = 0
-    let text = try text(of: path)
-    // Only up to the checkpoint: what a crash has made of later lines does not matter.
-    try forEachRow(of: text, path: path) { (row, line) throws(RigLError) in
-      guard row.batchesConsumed <= batchesConsumed else { return false }
-      kept += line + "\n"
-      last = row.batchesConsumed
-      return true
+  /// - Throws: `RigLError(.missingFile)` if the log cannot be read, `RigLError(.write)` if it cannot be
+  ///   written; it is then as it was.
+  public static func resume(at path: String, batchesConsumed: Int) throws(RigLError) -> MetricsLog {
+    // A link that leads nowhere included.
+    if FileSystem.item(path) == .nothing { return try empty(at: path) }
+    let limit = 1 << 30
+    let bytes = try naming(.missingFile, "\(path): cannot be read") { () throws(SystemError) in
+      try FileSystem.contents(of: path, limit: limit)
     }
-    if kept != text { try AtomicFile.write(kept, to: path) }
-    return try MetricsLog(path: path, batchesConsumed: last)
+    let (lines, damaged, last) = recover(bytes, upTo: batchesConsumed)
+    var warnings: [String] = []
+    if !damaged.isEmpty || bytes.count == limit {
+      let copy = try setAside(bytes, of: path)
+      let numbers = damaged.prefix(5).map { String($0) }.joined(separator: ", ")
+      warnings = [
+        "\(path): damaged in \(damaged.count == 1 ? "line" : "lines") \(numbers)"
+          + (damaged.count > 5 ? " and \(damaged.count - 5) others" : "")
+          + "; the file as it was is kept as \(copy)"
+      ]
+    }
+    let kept = ([MetricsRow.header] + lines).map { $0 + "\n" }.joined()
+    // A link is replaced by a file of the run's own.
+    if bytes != Array(kept.utf8) || FileSystem.item(path, followsLinks: false) == .link {
+      try AtomicFile.write(kept, to: path, followsLinks: false)
+    }
+    return try MetricsLog(path: path, batchesConsumed: last, warnings: warnings)
+  }
+
+  /// The lines of a log up to a checkpoint, the numbers of those that are damaged, and the batches of
+  /// the last row.
+  ///
+  /// Rows come in order. So one of later batches is damaged if one of earlier batches follows it;
+  /// from the last row up to the checkpoint on, what a crash has made of the lines does not matter.
+  private static func recover(
+    _ bytes: [UInt8], upTo batchesConsumed: Int
+  ) -> (lines: [String], damaged: [Int], last: Int) {
+    var cells = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+    // After the last end of a line: nothing, or what was not written to its end.
+    cells.removeLast()
+    var (kept, damaged, last): ([String], [Int], Int) = ([], [], 0)
+    var (doubtful, isBeyond): ([Int], Bool) = ([], false)
+    for (index, cell) in cells.enumerated() {
+      let line = String(validating: cell, as: UTF8.self)
+      if index == 0 {
+        if line != MetricsRow.header { damaged.append(1) }
+        continue
+      }
+      let row = line.flatMap { try? MetricsRow(line: $0) }
+      if let row, let line, (last...max(last, batchesConsumed)).contains(row.batchesConsumed) {
+        kept.append(line)
+        damaged += doubtful
+        (last, doubtful, isBeyond) = (row.batchesConsumed, [], false)
+        continue
+      }
+      if !isBeyond { doubtful.append(index + 1) }
+      isBeyond = isBeyond || row.map { $0.batchesConsumed > batchesConsumed } ?? false
+    }
+    return (kept, isBeyond ? damaged : damaged + doubtful, last)
+  }
+
+  /// Keeps the contents of a damaged log in a file beside it; returns its path.
+  private static func setAside(_ bytes: [UInt8], of path: String) throws(RigLError) -> String {
+    var (copy, number) = ("\(path).damaged", 1)
+    while FileSystem.item(copy, followsLinks: false) != .nothing {
+      number += 1
+      copy = "\(path).damaged-\(number)"
+    }
+    try AtomicFile.write(bytes, to: copy, followsLinks: false)
+    return copy
   }
 
   /// Reads the rows of a log; a last line that is only half written is left out.
@@ -61,10 +123,21 @@ public final class MetricsLog {
   /// - Throws: `RigLError(.missingFile)` if it cannot be read, `RigLError(.data)` with the number of
   ///   the line if it is damaged or something else.
   public static func rows(at path: String) throws(RigLError) -> [MetricsRow] {
+    let text = try text(of: path)
+    var lines = text.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+    // After the last end of a line: nothing, or what was not written to its end.
+    lines.removeLast()
+    guard let header = lines.first else { return [] }
+    guard String(header) == MetricsRow.header else {
+      throw RigLError(.data, "\(path): line 1: not the columns of a metrics file")
+    }
     var rows: [MetricsRow] = []
-    try forEachRow(of: try text(of: path), path: path) { (row, _) throws(RigLError) in
-      rows.append(row)
-      return true
+    for (index, line) in lines.enumerated().dropFirst() {
+      do throws(MetricsProblem) {
+        rows.append(try MetricsRow(line: String(line) ?? ""))
+      } catch {
+        throw RigLError(.data, "\(path): line \(index + 1): \(error.what)")
+      }
     }
     return rows
   }
@@ -96,29 +169,6 @@ public final class MetricsLog {
   public func synchronize() throws(RigLError) {
     try naming(.write, "\(path): cannot be written") { () throws(SystemError) in
       try file.synchronize()
-    }
-  }
-
-  /// Reads row by row until `body` returns false.
-  private static func forEachRow(
-    of text: String, path: String, _ body: (MetricsRow, String) throws(RigLError) -> Bool
-  ) throws(RigLError) {
-    var lines = text.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
-    // After the last end of a line: nothing, or what was not written to its end.
-    lines.removeLast()
-    guard let header = lines.first else { return }
-    guard String(header) == MetricsRow.header else {
-      throw RigLError(.data, "\(path): line 1: not the columns of a metrics file")
-    }
-    for (index, line) in lines.enumerated().dropFirst() {
-      let line = String(line) ?? ""
-      let row: MetricsRow
-      do throws(MetricsProblem) {
-        row = try MetricsRow(line: line)
-      } catch {
-        throw RigLError(.data, "\(path): line \(index + 1): \(error.what)")
-      }
-      guard try body(row, line) else { return }
     }
   }
 }

@@ -110,11 +110,24 @@ extension Model {
     }
   }
 
-  /// The connections of each sparse layer in a file, by layer name: what a model must have room for.
-  static func connections(in file: SafetensorsFile) -> [String: Int] {
+  /// The connections of each layer in a file, by layer name: what a model must have room for. As much
+  /// as is in the file, which is known before there is memory for it.
+  static func connections(
+    of layers: [any WeightLayer], in file: SafetensorsFile
+  ) throws(RigLError) -> [String: Int] {
     var connections: [String: Int] = [:]
-    for tensor in file.tensors where tensor.name.hasSuffix(".weight.values") {
-      connections[String(tensor.name.dropLast(".weight.values".count))] = tensor.count
+    for layer in layers {
+      let (name, positions) = ("\(layer.name).weight", layer.inputs * layer.outputs)
+      guard let values = file["\(name).values"] else {
+        try file.require(name, .float32, shape: layer.shape)
+        connections[layer.name] = positions
+        continue
+      }
+      guard values.count <= positions else {
+        throw RigLError(.data, "\(file.path): layer \(layer.name) has more connections than places")
+      }
+      try file.require("\(name).row_offsets", .int64, shape: [layer.outputs + 1])
+      connections[layer.name] = values.count
     }
     return connections
   }

@@ -181,7 +181,8 @@ extension NetworkImport {
     let others = file.tensors.map(\.name)
     throw RigLError(
       .data, "\(file.path): tensor \(name) is not in the file",
-      hint: (nearest(to: name, in: others).map { "The nearest is \($0). " } ?? "")
+      hint: file.hintOfNames
+        ?? (nearest(to: name, in: others).map { "The nearest is \($0). " } ?? "")
         + "Is it the network of the settings? Names and shapes: docs/interchange.md.")
   }
 

@@ -12,85 +12,11 @@ public struct RunFolder: Hashable, Sendable {
   /// The folder of the checkpoints.
   public var checkpointsPath: String { "\(path)/checkpoints" }
 
-  private init(path: String) { self.path = path }
+  init(path: String) { self.path = path }
 
   /// The run's checkpoints.
   public func checkpoints(keep: Int = 2) -> CheckpointStore {
     CheckpointStore(folder: checkpointsPath, keep: keep)
-  }
-
-  // MARK: - Creating
-
-  /// Creates a run's folder, and those above it.
-  ///
-  /// - Parameter configuration: what `config.yaml` says.
-  /// - Throws: `RigLError(.configuration)` if anything of that name exists, an empty folder included;
-  ///   `RigLError(.write)` if it cannot be created, and then nothing of it is left.
-  public static func create(
-    at path: String, configuration: String
-  ) throws(RigLError) -> RunFolder {
-    let path = trimmed(path)
-    guard try makeFolder(path) else { throw exists(path) }
-    return try RunFolder(path: path).filled(configuration)
-  }
-
-  /// Throws what ``create(at:configuration:)`` would, if anything of that name exists: so that one
-  /// need not wait for the data to hear of it.
-  public static func requireNothing(at path: String) throws(RigLError) {
-    let path = trimmed(path)
-    if FileSystem.item(path) != .nothing { throw exists(path) }
-  }
-
-  private static func exists(_ path: String) -> RigLError {
-    RigLError(
-      .configuration, "\(path): the output folder exists already",
-      hint: "Go on with its run by --resume \(path), or choose another folder by --output.")
-  }
-
-  /// Creates the folder of a run that was not given one: `PARENT/NAME`, or the first of
-  /// `PARENT/NAME-2`, `PARENT/NAME-3` and so on that does not exist.
-  ///
-  /// - Throws: `RigLError(.write)` if it cannot be created, and then nothing of it is left.
-  public static func create(
-    named name: String, in parent: String = "runs", configuration: String
-  ) throws(RigLError) -> RunFolder {
-    var (path, number) = ("\(trimmed(parent))/\(name)", 1)
-    while try !makeFolder(path) {
-      number += 1
-      path = "\(trimmed(parent))/\(name)-\(number)"
-    }
-    return try RunFolder(path: path).filled(configuration)
-  }
-
-  /// Writes what a new folder holds; where that fails, removes it.
-  private func filled(_ configuration: String) throws(RigLError) -> RunFolder {
-    do throws(RigLError) {
-      _ = try RunFolder.makeFolder(checkpointsPath)
-      try AtomicFile.write(configuration, to: configurationPath)
-      return self
-    } catch {
-      removeWhatCreationLeft()
-      throw error
-    }
-  }
-
-  /// Removes a folder that was made a moment ago and could not be filled, without a checkpoint.
-  func removeWhatCreationLeft() {
-    try? FileSystem.remove(file: metricsPath)
-    try? FileSystem.remove(file: configurationPath)
-    try? FileSystem.remove(emptyFolder: checkpointsPath)
-    try? FileSystem.remove(emptyFolder: path)
-  }
-
-  /// Makes a folder and those above it; returns false where something of its name exists.
-  private static func makeFolder(_ path: String) throws(RigLError) -> Bool {
-    let parent = FileSystem.split(path).folder
-    // False for a parent says that another process was faster, or that a file is in the way, which
-    // the next call reports.
-    if FileSystem.item(parent) == .nothing { _ = try makeFolder(parent) }
-    return try naming(
-      .write, "\(path): the folder cannot be created", hint: "Choose another folder by --output."
-    ) { () throws(SystemError) in try FileSystem.makeFolder(path) }
   }
 
   // MARK: - Opening
@@ -109,6 +35,26 @@ public struct RunFolder: Hashable, Sendable {
         hint: "Give the folder that holds config.yaml and checkpoints/.")
     }
     return run
+  }
+
+  /// Whether the folder at a path is a run's.
+  static func isOne(at path: String) -> Bool {
+    FileSystem.item(RunFolder(path: path).configurationPath) == .file
+  }
+
+  /// Whether a file, that exists or not, is one that a run itself reads and writes, by whatever name
+  /// or link.
+  static func owns(_ path: String) -> Bool {
+    let (folder, name) = FileSystem.split(FileSystem.real(path))
+    let place = FileSystem.real(folder)
+    if isOne(at: place), let names = try? FileSystem.names(in: place) {
+      let own = ["config.yaml"] + names.filter { $0.hasPrefix("metrics") }
+      if own.contains(where: { $0 == name || FileSystem.isSame("\(place)/\($0)", path) }) {
+        return true
+      }
+    }
+    let above = FileSystem.split(place)
+    return above.name == "checkpoints" && isOne(at: above.folder)
   }
 
   /// The text of `config.yaml`.
@@ -132,7 +78,7 @@ public struct RunFolder: Hashable, Sendable {
   }
 
   /// A path without slashes at its end.
-  private static func trimmed(_ path: String) -> String {
+  static func trimmed(_ path: String) -> String {
     var path = path[...]
     while path.utf8.count > 1, path.utf8.last == UInt8(ascii: "/") { path = path.dropLast() }
     return String(path)

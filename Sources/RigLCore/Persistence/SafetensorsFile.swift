@@ -43,10 +43,7 @@ public final class SafetensorsFile: Sendable {
 
   private init(_ source: SafetensorsSource, size: Int, path: String) throws(RigLError) {
     let prefix = try source.bytes(at: 0, count: min(8, size), path: path)
-    let hint =
-      prefix.starts(with: Array("PK\u{3}\u{4}".utf8))
-      ? "It looks like PyTorch's own format: load it there, and write it by "
-        + "safetensors.torch.save_file(state_dict, path)." : nil
+    let hint = SafetensorsFile.hint(for: prefix, path: path)
     let length = try SafetensorsFile.checking(path, hint: hint) { () throws(HeaderProblem) in
       try SafetensorsHeader.length(prefix, fileSize: size)
     }
@@ -61,6 +58,33 @@ public final class SafetensorsFile: Sendable {
     metadata = header.metadata
     tensors = header.entries.values.map(\.tensor)
       .sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
+  }
+
+  /// What a file is that does not begin as these do; nil: unknown.
+  private static func hint(for prefix: [UInt8], path: String) -> String? {
+    let write = "safetensors.torch.save_file(state_dict, path)."
+    if prefix.starts(with: Array("PK\u{3}\u{4}".utf8)) || prefix.starts(with: [0x80, 2]) {
+      return "It looks like PyTorch's own format: load it there, and write it by \(write)"
+    }
+    if path.hasSuffix(".index.json") || prefix.first == UInt8(ascii: "{") {
+      return "It looks like the list of a model in several parts: load them together in PyTorch, "
+        + "and write one file by \(write)"
+    }
+    return prefix.starts(with: Array("version ".utf8))
+      ? "It looks like a Git LFS pointer. \(MistakenFile.pointerHint)" : nil
+  }
+
+  /// What the names of tensors that nobody asked for say of the file; nil: nothing.
+  var hintOfNames: String? {
+    if tensors.contains(where: { $0.name.hasSuffix("_orig") }) {
+      return "torch.nn.utils.prune writes NAME_orig and NAME_mask: before saving, call "
+        + "prune.remove(module, 'weight') for each pruned module."
+    }
+    if path.contains("-of-") {
+      return "It looks like one part of a model in several: load them together in PyTorch, and "
+        + "write one file."
+    }
+    return nil
   }
 
   // MARK: - Tensors

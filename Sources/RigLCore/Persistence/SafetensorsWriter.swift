@@ -24,10 +24,11 @@ public struct SafetensorsWriter: ~Copyable {
   ///   - tensors: what the file will hold, in any order; names are unique.
   ///   - metadata: strings that come back as ``SafetensorsFile/metadata``.
   ///   - checksummed: adds a checksum to the metadata, for ``SafetensorsFile/verifyChecksum()``.
+  ///   - followsLinks: as of ``AtomicFile/init(replacing:followsLinks:)``.
   /// - Throws: `RigLError(.write)` if the file cannot be written.
   public init(
     path: String, tensors: [SafetensorsTensor], metadata: [String: String] = [:],
-    checksummed: Bool = false
+    checksummed: Bool = false, followsLinks: Bool = true
   ) throws(RigLError) {
     var metadata = metadata
     if checksummed {
@@ -51,7 +52,7 @@ public struct SafetensorsWriter: ~Copyable {
       parts[index] = Part(tensor: parts[index].tensor, begin: header.count + parts[index].begin)
     }
     isChecksummed = checksummed
-    var file = try AtomicFile(replacing: path)
+    var file = try AtomicFile(replacing: path, followsLinks: followsLinks)
     try file.write(header)
     self.file = file
   }

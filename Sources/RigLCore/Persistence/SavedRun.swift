@@ -69,18 +69,21 @@ public final class SavedRun {
     sampleShape = shape
     self.classes = classes
     let described = try configuration.makeNetwork()
+    // Units have biases as soon as there are layers.
+    if network == nil, let mlp = described as? MLP {
+      guard mlp.hidden.allSatisfy({ $0 <= file.size }), mlp.hidden.reduce(0, +) <= file.size else {
+        throw RigLError(.data, "\(file.path): its settings are of a network larger than the file")
+      }
+    }
     let layers = (network ?? described).layers(
       input: sampleShape, classes: classes)
-    var connections = Model.connections(in: file)
-    for layer in layers.weightLayers {
-      let positions = layer.inputs * layer.outputs
-      guard connections[layer.name] ?? positions <= positions else {
-        throw RigLError(.data, "\(file.path): layer \(layer.name) has more connections than places")
-      }
-      connections[layer.name] = connections[layer.name] ?? positions
-    }
+    let connections = try Model.connections(of: layers.weightLayers, in: file)
+    MemoryUse.current = .network
+    defer { MemoryUse.current = .work }
+    let samples = file.metadata["train_samples"].flatMap { Int($0) } ?? .max
+    let most = min(configuration.batchSize, max(samples, Tensor.mostLanes))
     model = try Model(
-      layers, input: sampleShape, capacity: batch ?? configuration.batchSize,
+      layers, input: sampleShape, capacity: batch ?? most,
       connections: connections, isTraining: false, usesStrips: batch == 1)
     try model.read(from: file, nil)
     if foldsBatchNorm { model.foldBatchNorms() }
@@ -94,17 +97,15 @@ public final class SavedRun {
     _ folder: RunFolder, best: Bool
   ) throws(RigLError) -> (SafetensorsFile, warnings: [String]) {
     if best {
-      let path = "\(folder.checkpointsPath)/best.safetensors"
+      let path = folder.bestPath
       guard FileSystem.item(path) != .nothing else {
         throw RigLError(
           .missingFile, "\(path): there are no best weights",
           hint: "Only a run with validation samples keeps them, from its first epoch on.")
       }
-      let file = try SafetensorsFile(path: path)
-      try file.verifyChecksum()
-      return (file, [])
+      return (try folder.bestWeights(), [])
     }
-    guard let latest = try folder.checkpoints().latest() else {
+    guard let latest = try folder.latestCheckpoint() else {
       throw RigLError(
         .missingFile, "\(folder.path): the run has no checkpoint yet",
         hint: "Go on with it by --resume \(folder.path)")

@@ -41,7 +41,7 @@ final class OpenFile: Sendable {
     case read
     /// A file that does not exist yet, to write.
     case create
-    /// An existing regular file; what is written goes to its end.
+    /// An existing regular file that is not a link; what is written goes to its end.
     case append
     /// An existing file that is not a link, to take its lock.
     case lock
@@ -56,7 +56,7 @@ final class OpenFile: Sendable {
       switch mode {
       case .read: O_RDONLY | O_NONBLOCK
       case .create: O_WRONLY | O_CREAT | O_EXCL
-      case .append: O_WRONLY | O_APPEND | O_NONBLOCK
+      case .append: O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK
       case .lock: O_RDWR | O_NOFOLLOW | O_NONBLOCK
       case .folderLock: O_RDONLY | O_DIRECTORY
       }
@@ -129,6 +129,9 @@ final class OpenFile: Sendable {
     }
   }
 
+  /// Sets who may read and write the file; some file systems know nothing of that.
+  func setMode(_ mode: mode_t) { _ = fchmod(descriptor, mode) }
+
   /// Cuts the file to `size` bytes.
   func truncate(to size: Int) throws(SystemError) {
     _ = try retrying { ftruncate(descriptor, off_t(size)) }
@@ -184,23 +187,45 @@ private func retrying<Value: SignedInteger>(_ call: () -> Value) throws(SystemEr
 
 /// Names in a file system.
 enum FileSystem {
-  /// What a path leads to, links followed.
-  enum Item { case nothing, file, folder, other }
+  /// What is at a path; a link only where links are not followed.
+  enum Item { case nothing, file, folder, link, other }
 
-  static func item(_ path: String) -> Item {
-    var status = stat()
-    guard unsafe stat(path, &status) == 0 else { return .nothing }
+  static func item(_ path: String, followsLinks: Bool = true) -> Item {
+    guard let status = status(path, followsLinks: followsLinks) else { return .nothing }
     switch status.st_mode & S_IFMT {
     case S_IFREG: return .file
     case S_IFDIR: return .folder
+    case S_IFLNK: return .link
     default: return .other
     }
   }
 
   /// Bytes of a file, links followed; nil if it is not there.
-  static func size(of path: String) -> Int? {
-    var status = stat()
-    return unsafe stat(path, &status) == 0 ? Int(status.st_size) : nil
+  static func size(of path: String) -> Int? { status(path).map { Int($0.st_size) } }
+
+  /// Who may read, write and run the regular file at a path; nil if there is none.
+  static func mode(ofFile path: String) -> mode_t? {
+    guard let status = status(path, followsLinks: false), status.st_mode & S_IFMT == S_IFREG
+    else { return nil }
+    return status.st_mode & 0o777
+  }
+
+  /// Whether two paths lead to one and the same file, by whatever names.
+  static func isSame(_ path: String, _ other: String) -> Bool {
+    guard let one = status(path), let two = status(other) else { return false }
+    return one.st_dev == two.st_dev && one.st_ino == two.st_ino
+  }
+
+  /// Throws if a path, or a name in it, is too long for the system.
+  static func requireLength(_ path: String) throws(SystemError) {
+    var found = stat()
+    if unsafe lstat(path, &found) != 0, errno == ENAMETOOLONG { throw .last }
+  }
+
+  private static func status(_ path: String, followsLinks: Bool = true) -> stat? {
+    var found = stat()
+    let result = unsafe followsLinks ? stat(path, &found) : lstat(path, &found)
+    return result == 0 ? found : nil
   }
 
   /// The path without links; the same path if it leads nowhere.
@@ -264,7 +289,15 @@ enum FileSystem {
 
   /// Waits until the disk has the names of a folder.
   static func synchronize(folder: String) throws(SystemError) {
-    try OpenFile(folder, .read).synchronize()
+    let opened: OpenFile
+    do throws(SystemError) {
+      opened = try OpenFile(folder, .read)
+    } catch {
+      // One that may be written but not listed: nobody can wait for it.
+      if error.code == EACCES { return }
+      throw error
+    }
+    try opened.synchronize()
   }
 
   /// Whether a process of this number runs.
@@ -284,9 +317,14 @@ enum FileSystem {
   }
 
   /// A whole file, at most `limit` bytes of it; files whose size the system does not know included.
-  static func contents(of path: String, limit: Int) throws(SystemError) -> [UInt8] {
+  ///
+  /// - Parameter size: how many bytes there probably are: where it is right, the memory is taken once.
+  static func contents(
+    of path: String, size: Int = 0, limit: Int
+  ) throws(SystemError) -> [UInt8] {
     let file = try OpenFile(path, .read)
     var contents: [UInt8] = []
+    contents.reserveCapacity(min(size, limit))
     var block = [UInt8](repeating: 0, count: 1 << 16)
     while contents.count < limit {
       var span = block.mutableSpan

@@ -1,3 +1,11 @@
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Musl)
+  internal import Musl
+#else
+  internal import Darwin
+#endif
+
 /// A fixed number of elements in memory that this value alone owns, aligned to 64 bytes and zeroed.
 ///
 /// A buffer never grows and cannot be copied by accident; ``copy(from:)`` says so where a copy is
@@ -10,11 +18,13 @@ public struct AlignedBuffer<Element: BitwiseCopyable>: ~Copyable {
   /// The number of elements.
   public let count: Int
 
-  /// Allocates `count` elements whose bytes are all zero.
+  /// Allocates `count` elements whose bytes are all zero; ends the process with a line that says what
+  /// for, and the status of ``RigLError/Kind/memory``, where there is no memory for them.
   public init(count: Int) {
     precondition(count >= 0, "AlignedBuffer: \(count) elements")
-    let bytes = count * MemoryLayout<Element>.stride
-    let raw = UnsafeMutableRawPointer.allocate(byteCount: max(bytes, 64), alignment: 64)
+    let (bytes, overflow) = count.multipliedReportingOverflow(by: MemoryLayout<Element>.stride)
+    if overflow { endWithoutMemory(bytes: .max) }
+    let raw = unsafe allocateAligned(bytes: bytes)
     unsafe raw.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
     unsafe base = raw.bindMemory(to: Element.self, capacity: count)
     self.count = count
@@ -27,7 +37,7 @@ public struct AlignedBuffer<Element: BitwiseCopyable>: ~Copyable {
   }
 
   deinit {
-    unsafe base.deallocate()
+    unsafe free(base)
   }
 
   /// The element at an index.

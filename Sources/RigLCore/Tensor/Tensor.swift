@@ -91,8 +91,11 @@ public final class Tensor {
 
   /// Lanes for batches of `samples`: 32 for vectors, fewer where more than half would be dead.
   public static func lanes(forBatch samples: Int) -> Int {
-    samples > 16 ? 32 : samples > 8 ? 16 : 8
+    samples > 16 ? mostLanes : samples > 8 ? 16 : 8
   }
+
+  /// The lanes of large batches of vectors.
+  static let mostLanes = 32
 }
 
 extension Tensor {

@@ -296,12 +296,13 @@ public struct RunOptions: Hashable, Sendable {
   public var startFrom: String?
   /// The run folder; nil: a new one below `runs`.
   public var output: String?
-  /// Weight steps between checkpoints; nil: one at each epoch's end.
+  /// Weight steps between checkpoints, 0: one at each epoch's end; nil: as the run was begun, a new
+  /// one at each epoch's end.
   public var checkpointEvery: Int?
-  /// Checkpoints kept.
-  public var keep = 2
-  /// Weight steps between lines of metrics.
-  public var logEvery = 100
+  /// Checkpoints kept; nil: as the run was begun, two of a new one.
+  public var keep: Int?
+  /// Weight steps between lines of metrics; nil: as the run was begun, 100 in a new one.
+  public var logEvery: Int?
 
   /// The defaults.
   public init() {}

@@ -251,7 +251,8 @@ extension RunOptions {
     case "threads": threads = try count()
     case "start_from": startFrom = try path()
     case "data_folder": dataFolder = try path()
-    case "checkpoint_every": checkpointEvery = value.isNothing ? nil : try count()
+    // Asked for nothing, each epoch's end again: 0 says so.
+    case "checkpoint_every": checkpointEvery = value.isNothing ? 0 : try count()
     case "keep": keep = try count()
     case "log_every": logEvery = try count()
     default: return false
@@ -284,14 +285,15 @@ extension Configuration {
 
   /// The configuration as a file: every key, in the order of ``Key``.
   ///
-  /// - Parameter options: adds what the result depends on besides: where the data's files are, if
-  ///   not in the usual place, and the model that training starts from.
+  /// - Parameter options: adds what the run depends on besides: where the data's files are, if
+  ///   not in the usual place, the model that training starts from, and how often it writes what.
   public func yaml(_ options: RunOptions? = nil) throws(RigLError) -> String {
     var mapping = try mapping()
     if let folder = options?.dataFolder {
       mapping[Node("data_folder")] = Node(absolutePath(folder))
     }
     if let path = options?.startFrom { mapping[Node("start_from")] = Node(absolutePath(path)) }
+    for (key, value) in options?.cadence.settings ?? [] { mapping[Node(key)] = Node("\(value)") }
     do {
       return try Yams.serialize(node: Node.mapping(mapping))
     } catch {

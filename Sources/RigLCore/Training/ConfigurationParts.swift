@@ -41,9 +41,9 @@ extension Configuration {
     guard hidden.count <= 10_000 else {
       throw RigLError(.configuration, "hidden: \(hidden.count) layers; at most 10000")
     }
-    // Already biases and outputs of such layers do not fit, which are made before anything else.
-    try requireMemory(
-      hidden.reduce(0) { $0 + Double($1) * Double(8 + 4 * batchSize) }, for: "the network's units")
+    // Already biases of such layers do not fit, which are made before anything else; how large
+    // batches are, the data will say.
+    try requireMemory(hidden.reduce(0) { $0 + Double($1) * 8 }, for: "the network's units")
     return MLP(hidden: hidden, dropout: dropout)
   }
 

@@ -54,6 +54,8 @@ public final class Evaluator {
   ///   a hundred cannot be read.
   public func evaluate() throws(RigLError) -> Evaluation {
     let dataset = packer.dataset
+    try requireMemory(
+      8 * Double(model.outputs) * Double(model.outputs), for: "a table of classes by classes")
     var confusion = [[Int]](
       repeating: [Int](repeating: 0, count: model.outputs), count: model.outputs)
     var (sum, top1, top5, samples) = (0.0, 0, 0, 0)

@@ -9,10 +9,16 @@ final class RunRecorder {
   private let lock: RunLock
   private let store: CheckpointStore
   private let metrics: MetricsLog
+  private let cadence: RunCadence
+  /// Sums over training samples since the last line of metrics.
+  var interval = TrainingState.Sums()
+  private var sums: MetricsSums
   private let started = ContinuousClock.now
   private let earlierSeconds: Double
   private var lastLine: (seconds: Double, samples: Int)
   private var lastCheckpoint: Int
+  /// Warnings that come with every checkpoint, each of which is told once.
+  private var told: Set<String> = []
   /// Whether the metrics have the test result of this step: of a run that is finished.
   private var hasTestResult = false
 
@@ -29,8 +35,10 @@ final class RunRecorder {
         named: "\(trainer.configuration.method.rawValue)", configuration: text)
     }
     lock = try folder.lock()
-    store = folder.checkpoints(keep: trainer.options.keep)
+    cadence = trainer.options.cadence
+    store = folder.checkpoints(keep: cadence.keep)
     metrics = try MetricsLog.create(at: folder.metricsPath)
+    sums = MetricsSums(of: folder)
     earlierSeconds = 0
     lastLine = (0, 0)
     lastCheckpoint = -1
@@ -42,11 +50,21 @@ final class RunRecorder {
     folder = try RunFolder.open(path)
     lock = try folder.lock()
     try folder.removeStaleTemporaries()
-    store = folder.checkpoints(keep: trainer.options.keep)
-    if let latest = try store.latest() {
+    cadence = try folder.cadence(changedBy: trainer.options)
+    store = folder.checkpoints(keep: cadence.keep)
+    sums = MetricsSums(of: folder)
+    if let latest = try folder.latestCheckpoint() {
       warnings = latest.warnings
       try trainer.restore(latest.file)
       lastCheckpoint = latest.checkpoint.step
+      if let other = latest.file.metadata["instruction_set"], other != instructionSet {
+        warnings.append(
+          "\(path): was trained with \(other) instructions and goes on with \(instructionSet): "
+            + "from here on its bits differ from an unbroken run's")
+      }
+      interval =
+        sums.sums(at: Int(trainer.step.batchesConsumed))
+        ?? TrainingState.interval(inOlder: latest.file.metadata["state"]) ?? interval
     } else {
       try trainer.takeStart()
       warnings = ["\(path): no checkpoint yet; starting from the beginning"]
@@ -54,6 +72,7 @@ final class RunRecorder {
     }
     metrics = try MetricsLog.resume(
       at: folder.metricsPath, batchesConsumed: Int(trainer.step.batchesConsumed))
+    warnings += metrics.warnings
     let lastRow = try MetricsLog.rows(at: folder.metricsPath).last
     earlierSeconds = lastRow?.elapsedSeconds ?? 0
     hasTestResult = lastRow?.split == .test && lastRow?.step == trainer.step.step
@@ -65,9 +84,11 @@ final class RunRecorder {
 
   // MARK: - Metrics
 
+  /// Whether a line of metrics is due at this step.
+  var isLineDue: Bool { trainer.step.step % cadence.logEvery == 0 }
+
   /// Adds a line on the training samples since the last one.
   func logInterval() throws(RigLError) {
-    let interval = trainer.state.interval
     let seconds = started.secondsToNow
     let rate = Double(interval.samples) / max(seconds - lastLine.seconds, 1e-9)
     var row = row(.train)
@@ -75,7 +96,7 @@ final class RunRecorder {
     row.accuracy = interval.accuracy
     row.samplesPerSecond = rate
     try metrics.append(row)
-    trainer.state.interval = TrainingState.Sums()
+    interval = TrainingState.Sums()
     lastLine.seconds = seconds
   }
 
@@ -87,10 +108,11 @@ final class RunRecorder {
     try metrics.append(row)
   }
 
-  /// Adds the line of the test result, once.
+  /// Adds the line of the test result, once; it is the last one.
   func logTest(_ evaluation: Evaluation) throws(RigLError) {
     if !hasTestResult { try log(.test, evaluation) }
     hasTestResult = true
+    sums.remove()
   }
 
   private func row(_ split: MetricsRow.Split) -> MetricsRow {
@@ -109,8 +131,8 @@ final class RunRecorder {
   var isCheckpointDue: Bool {
     let step = trainer.step.step
     guard step != lastCheckpoint else { return false }
-    let interval = trainer.options.checkpointEvery ?? trainer.stepsPerEpoch
-    return step % interval == 0 || step == trainer.totalSteps
+    let every = cadence.checkpointEvery
+    return step % (every > 0 ? every : trainer.stepsPerEpoch) == 0 || step == trainer.totalSteps
   }
 
   /// Writes a checkpoint, unless there is one of this step.
@@ -119,6 +141,7 @@ final class RunRecorder {
     guard step != lastCheckpoint else { return }
     try trainer.requireFinite()
     try metrics.synchronize()
+    try sums.remember(interval, at: Int(trainer.step.batchesConsumed))
     let (model, optimizer) = (trainer.model, trainer.step.optimizer)
     let checkpoint = try store.write(
       step: step, tensors: model.tensors(optimizer), metadata: trainer.metadata()
@@ -126,6 +149,9 @@ final class RunRecorder {
       try model.write(to: &writer, optimizer)
     }
     lastCheckpoint = step
+    for warning in checkpoint.warnings where told.insert(warning).inserted {
+      try trainer.tell(.warning(warning))
+    }
     try trainer.tell(.checkpoint(path: checkpoint.path, step: step))
   }
 
@@ -138,26 +164,66 @@ final class RunRecorder {
     return RigLError(error.kind, error.what, hint: error.hint.map { "\($0)\n\(rest)" } ?? rest)
   }
 
-  private var bestPath: String { "\(folder.checkpointsPath)/best.safetensors" }
-
   /// Writes the weights, best on the validation samples so far.
   func writeBest() throws(RigLError) {
     let model = trainer.model
     var writer = try SafetensorsWriter(
-      path: bestPath, tensors: model.tensors(nil), metadata: trainer.metadata(),
-      checksummed: true)
+      path: folder.bestPath, tensors: model.tensors(nil), metadata: trainer.metadata(),
+      checksummed: true, followsLinks: false)
     try model.write(to: &writer, nil)
     try writer.finish()
   }
 
   /// The test result of the best weights, which are read back for it; the final ones afterwards.
+  ///
+  /// A training that is complete does not fail for them: where they are missing or damaged, a
+  /// warning says so, and there is no such result.
   func evaluateBest(final: Evaluation) throws(RigLError) -> Evaluation? {
     guard let bestStep = trainer.state.bestStep else { return nil }
     if bestStep == trainer.step.step { return final }
-    try trainer.model.read(from: SafetensorsFile(path: bestPath), nil)
+    do throws(RigLError) {
+      let file = try folder.bestWeights(of: bestStep)
+      try trainer.model.read(from: file, nil)
+    } catch {
+      try readFinal()
+      try trainer.tell(.warning("the best weights are not tested: \(error.what)"))
+      return nil
+    }
     let evaluation = try trainer.evaluate(trainer.data.test)
-    if let latest = try store.latest() { try trainer.model.read(from: latest.file, nil) }
+    try readFinal()
     return evaluation
+  }
+
+  /// Reads the weights of the last checkpoint back.
+  private func readFinal() throws(RigLError) {
+    do throws(RigLError) {
+      if let latest = try folder.latestCheckpoint() {
+        try trainer.model.read(from: latest.file, nil)
+      }
+    } catch {
+      try trainer.tell(.warning("the final weights cannot be read back: \(error.what)"))
+    }
+  }
+}
+
+extension RunFolder {
+  /// The weights that were best on the validation samples.
+  var bestPath: String { "\(checkpointsPath)/best.safetensors" }
+
+  /// The best weights, compared with their checksum.
+  ///
+  /// - Parameter step: the step that they must be of; nil: any.
+  /// - Throws: `RigLError(.missingFile)` or `.data`.
+  func bestWeights(of step: Int? = nil) throws(RigLError) -> SafetensorsFile {
+    let file = try SafetensorsFile(path: bestPath)
+    guard try file.verifyChecksum() else {
+      throw RigLError(.data, "\(bestPath): damaged: it has no checksum")
+    }
+    let state = try TrainingState.decode(file.metadata["state"], path: bestPath)
+    if let step, state.step != step {
+      throw RigLError(.data, "\(bestPath): is of step \(state.step), expected \(step)")
+    }
+    return file
   }
 }
 
@@ -173,7 +239,9 @@ extension Trainer {
     state.batchesConsumed = step.batchesConsumed
     state.lastUpdate = step.topology?.last
     state.position = loader.position
-    return try state.metadata(configuration, identity, data.normalization)
+    var metadata = try state.metadata(configuration, identity, data.normalization)
+    metadata["instruction_set"] = instructionSet
+    return metadata
   }
 
   /// Takes a checkpoint's state.
@@ -192,6 +260,13 @@ extension Trainer {
       try normalize(by: saved)
     }
     state = try TrainingState.decode(file.metadata["state"], path: file.path)
+    let drawn = state.position.epoch.multipliedReportingOverflow(by: loader.count)
+    guard state.step <= totalSteps, !drawn.overflow, drawn.partialValue <= 1 << 50 else {
+      throw RigLError(
+        .data,
+        "\(file.path): is of step \(state.step), epoch \(state.position.epoch), which a "
+          + "training of \(totalSteps) steps does not reach")
+    }
     try model.read(from: file, step.optimizer)
     step.step = state.step
     step.optimizer.steps = state.step

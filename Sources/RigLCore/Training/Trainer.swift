@@ -92,6 +92,8 @@ public final class Trainer {
     self.options = options
     pool = try ThreadPool(threads: options.threads)
     let samples: TrainingData
+    MemoryUse.current = .data
+    defer { MemoryUse.current = .work }
     if let data {
       samples = data
     } else {
@@ -104,8 +106,12 @@ public final class Trainer {
     allocation = try configuration.allocate(layers.weightLayers)
     var connections: [String: Int] = [:]
     for layer in allocation.layers { connections[layer.name] = layer.connections }
+    MemoryUse.current = .network
+    // Batches are no larger than all samples; but groups of samples are as those of a full batch.
+    let counts = [samples.train.count, samples.validation?.count ?? 0, samples.test.count]
+    let capacity = min(configuration.batchSize, max(counts.max() ?? 0, Tensor.mostLanes))
     model = try Model(
-      layers, input: samples.train.sampleShape, capacity: configuration.batchSize,
+      layers, input: samples.train.sampleShape, capacity: capacity,
       connections: connections, isTraining: true)
     model.draw(seed: configuration.seed, initializer: configuration.weightInitializer)
     let count = samples.train.count
@@ -118,14 +124,16 @@ public final class Trainer {
     settings.updateThenStep = configuration.updateThenStep
     settings.clipNorm = configuration.clipNorm
     settings.accumulation = configuration.accumulation
+    MemoryUse.current = .optimizer
     step = TrainingStep(
       model: model, loss: loss ?? CrossEntropy(labelSmoothing: configuration.labelSmoothing),
       optimizer: optimizer ?? configuration.makeOptimizer(),
       learningRate: try configuration.learningRateSchedule(samples: count), settings: settings,
       pool: pool, seed: configuration.seed)
     loader = BatchLoader(count: count, seed: configuration.seed)
+    MemoryUse.current = .batch
     feeder = try BatchFeeder(
-      samples.train, size: configuration.batchSize, layout: model.inputLayout,
+      samples.train, size: capacity, layout: model.inputLayout,
       seed: configuration.seed, threads: options.threads)
     batch = Batch(for: model)
   }
@@ -236,12 +244,12 @@ public final class Trainer {
     while step.step < totalSteps && !(stopRequested && step.accumulated == 0) {
       let report = try trainNextBatch()
       samplesTrained += report.samples
-      state.interval.add(report)
+      recorder.interval.add(report)
       state.epoch.add(report)
       state.lastDropFraction = report.dropFraction ?? state.lastDropFraction
       try tell(.batch(report))
       guard report.movedWeights else { continue }
-      if step.step % options.logEvery == 0 { try recorder.logInterval() }
+      if recorder.isLineDue { try recorder.logInterval() }
       if step.step % stepsPerEpoch == 0 || step.step == totalSteps { try endEpoch(recorder) }
       if recorder.isCheckpointDue { try writeCheckpoint(recorder) }
     }

@@ -10,8 +10,7 @@ struct TrainingState: Codable, Hashable {
   var lastUpdate: Int?
   /// Where the next batch begins.
   var position = BatchLoader.Position()
-  /// Sums since the last line of metrics, and since the last epoch's end.
-  var interval = Sums()
+  /// Sums since the last epoch's end.
   var epoch = Sums()
   /// The best validation accuracy so far, and its step.
   var bestAccuracy: Double?
@@ -57,12 +56,77 @@ struct TrainingState: Codable, Hashable {
     return metadata
   }
 
-  /// Reads a state.
+  /// Reads a state: the one place where a file's is checked, whoever asks for it.
+  ///
+  /// - Throws: `RigLError(.data)` if it cannot be read, or no training can be in such a state.
   static func decode(_ text: String?, path: String) throws(RigLError) -> TrainingState {
+    let state: TrainingState
     do {
-      return try JSONDecoder().decode(TrainingState.self, from: Data((text ?? "").utf8))
+      state = try JSONDecoder().decode(TrainingState.self, from: Data((text ?? "").utf8))
     } catch {
       throw RigLError(.data, "\(path): the training state in its metadata cannot be read")
+    }
+    if let problem = state.problem {
+      throw RigLError(.data, "\(path): the training state in its metadata has \(problem)")
+    }
+    return state
+  }
+
+  /// The sums since the last line of metrics that checkpoints held before ``MetricsSums`` did.
+  static func interval(inOlder text: String?) -> Sums? {
+    struct Older: Decodable {
+      let interval: Sums?
+    }
+    let older = try? JSONDecoder().decode(Older.self, from: Data((text ?? "").utf8))
+    return older?.interval.flatMap { $0.isSound ? $0 : nil }
+  }
+
+  /// Counts are never larger, so that they can be calculated with.
+  private static let most = 1 << 50
+
+  /// What is impossible in the state; nil: nothing.
+  private var problem: String? {
+    let most = TrainingState.most
+    let counts = [
+      ("a step", step), ("an epoch", position.epoch), ("a place in an epoch", position.index),
+      ("a number of damaged samples", damaged ?? 0),
+      ("a number of batches", Int(clamping: batchesConsumed)), ("samples", epoch.samples),
+    ]
+    if let (name, count) = counts.first(where: { !(0...most).contains($0.1) }) {
+      return "\(name) of \(count)"
+    }
+    // Before the first update, it is -ΔT.
+    if let lastUpdate, !(-most...step).contains(lastUpdate) {
+      return "a last update at step \(lastUpdate)"
+    }
+    if let bestStep, !(0...step).contains(bestStep) { return "a best step of \(bestStep)" }
+    if (bestStep == nil) != (bestAccuracy == nil) { return "half of the best weights' record" }
+    if let bestAccuracy, !(0...1).contains(bestAccuracy) {
+      return "a best accuracy of \(bestAccuracy)"
+    }
+    if let lastDropFraction, !(0...1).contains(lastDropFraction) {
+      return "a drop fraction of \(lastDropFraction)"
+    }
+    if !epoch.isSound { return "sums over an epoch that cannot be" }
+    return nil
+  }
+}
+
+extension TrainingState.Sums {
+  /// Whether these can be sums over samples.
+  var isSound: Bool { loss.isFinite && samples >= 0 && (0...samples).contains(correct) }
+}
+
+extension RunFolder {
+  /// The newest checkpoint that a training can go on from, as ``CheckpointStore/latest(checking:)``:
+  /// one whose state can be, and of the step that its name says.
+  func latestCheckpoint() throws(RigLError) -> CheckpointStore.Latest? {
+    let store = checkpoints()
+    return try store.latest { (file) throws(RigLError) in
+      let state = try TrainingState.decode(file.metadata["state"], path: file.path)
+      guard store.path(step: state.step) == file.path else {
+        throw RigLError(.data, "\(file.path): is of step \(state.step), whatever its name says")
+      }
     }
   }
 }

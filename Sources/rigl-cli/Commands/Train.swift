@@ -10,7 +10,8 @@ struct Train: ParsableCommand {
       they come to is saved as config.yaml in the run folder, and training from that file gives the \
       same bits again.
 
-      Ctrl-C writes a checkpoint and says how to go on; pressed twice it ends at once.
+      Ctrl-C writes a checkpoint and says how to go on; pressed twice it ends at once. SIGTERM and \
+      SIGHUP do so, too (SIGHUP not under nohup).
       """)
 
   @Argument(help: ArgumentHelp("A YAML file of settings.", valueName: "config.yaml"))
@@ -92,7 +93,9 @@ struct Train: ParsableCommand {
 
   /// Ends the process after a training that was stopped.
   private func explainStop(_ summary: TrainingSummary, _ outputError: (any Error)?) throws {
-    if outputError is ClosedOutput { throw ExitCode(Interruption.closedOutputStatus) }
+    // With its terminal gone, nothing can be written to it.
+    let hasHungUp = Interruption.hasHungUp
+    if outputError is ClosedOutput, !hasHungUp { throw ExitCode(Interruption.closedOutputStatus) }
     let reason = Interruption.signal.map { " by \(Interruption.name(of: $0))" } ?? ""
     Output.error.tryWrite(
       """
@@ -101,7 +104,7 @@ struct Train: ParsableCommand {
         rigl train --resume \(shellWord(summary.run))
 
       """)
-    if let outputError { throw outputError }
+    if let outputError, !hasHungUp { throw outputError }
     throw ExitCode(128 + (Interruption.signal ?? 2))
   }
 }

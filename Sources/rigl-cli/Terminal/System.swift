@@ -133,11 +133,34 @@ enum System {
     }
   }
 
+  /// Opens standard input, output and error where the parent has closed them: else the next file that
+  /// is opened, a run's metrics for example, would take their number, and messages go there.
+  static func openStandardStreams() {
+    for descriptor in [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO] {
+      guard fcntl(descriptor, F_GETFD) < 0, errno == EBADF else { continue }
+      // The lowest number that is free is the one. Without devices: something that cannot be written.
+      if unsafe open("/dev/null", O_RDWR) < 0 { _ = unsafe open("/", O_RDONLY) }
+    }
+  }
+
+  /// Throws where an argument is not UTF-8: what would be read and written is another file.
+  static func requireReadableArguments() throws(RigLError) {
+    for index in 1..<max(1, Int(CommandLine.argc)) {
+      guard let argument = unsafe CommandLine.unsafeArgv[index],
+        unsafe String(validatingCString: argument) == nil
+      else { continue }
+      throw RigLError(
+        .configuration, "argument \(index) is not UTF-8: \(unsafe String(cString: argument))",
+        hint: "Rename the file or folder, or reach it by a link of another name.")
+    }
+  }
+
   /// Makes writing to a pipe that nobody reads, or a file beyond a limit, an error of the call, not
-  /// the end of the process.
-  static func reportFailedWrites() {
+  /// the end of the process; and SIGQUIT its end at once, whatever the parent had it do.
+  static func prepareSignals() {
     _ = signal(SIGPIPE, SIG_IGN)
     _ = signal(SIGXFSZ, SIG_IGN)
+    Interruption.set(SIGQUIT, to: SIG_DFL)
   }
 }
 
@@ -151,31 +174,50 @@ private func receive(_ signal: Int32) {
   let isFirst = receivedSignal.compareExchange(
     expected: 0, desired: signal, ordering: .relaxed
   ).exchanged
-  // The user does not want to wait for the checkpoint.
-  if !isFirst { _exit(128 + signal) }
+  // The user does not want to wait for the checkpoint. But a terminal that goes away sends SIGHUP
+  // more than once, by the shell and by the system.
+  if !isFirst && signal != SIGHUP { _exit(128 + signal) }
 }
 
-/// Ctrl-C (SIGINT) and SIGTERM, which ask a training to stop with a checkpoint.
+/// Ctrl-C (SIGINT), SIGTERM and SIGHUP, which ask a training to stop with a checkpoint.
 enum Interruption {
   /// From now on the first such signal only sets ``signal``; a second one ends the process.
   ///
   /// They count even where the parent had them ignored, as shells do for background jobs, or blocked,
-  /// as happens to children of threads that want no signals: whoever sends one means it.
+  /// as happens to children of threads that want no signals: whoever sends one means it. Only SIGHUP
+  /// stays ignored, as `nohup` wants it.
   static func watch() {
     _ = signal  // Global variables are made when they are first used: not in the handler.
-    var watched = sigset_t()
-    unsafe sigemptyset(&watched)
-    for number in [SIGINT, SIGTERM] {
-      #if canImport(Glibc)
-        _ = Glibc.signal(number, receive)
-      #elseif canImport(Musl)
-        _ = Musl.signal(number, receive)
-      #else
-        _ = Darwin.signal(number, receive)
-      #endif
-      unsafe sigaddset(&watched, number)
-    }
-    unsafe pthread_sigmask(SIG_UNBLOCK, &watched, nil)
+    for number in [SIGINT, SIGTERM] { set(number, to: receive) }
+    var hangup = sigaction()
+    let isKnown = unsafe sigaction(SIGHUP, nil, &hangup) == 0
+    if !(isKnown && ignores(hangup)) { set(SIGHUP, to: receive) }
+  }
+
+  private static func ignores(_ action: sigaction) -> Bool {
+    #if canImport(Darwin)
+      let handler = unsafe action.__sigaction_u.__sa_handler
+    #elseif canImport(Glibc)
+      let handler = unsafe action.__sigaction_handler.sa_handler
+    #else
+      let handler = unsafe action.__sa_handler.sa_handler
+    #endif
+    return unsafe unsafeBitCast(handler, to: Int.self) == 1  // SIG_IGN
+  }
+
+  /// Sets what a signal does, and lets it through.
+  static func set(_ number: Int32, to handler: (@convention(c) (Int32) -> Void)?) {
+    #if canImport(Glibc)
+      _ = Glibc.signal(number, handler)
+    #elseif canImport(Musl)
+      _ = Musl.signal(number, handler)
+    #else
+      _ = Darwin.signal(number, handler)
+    #endif
+    var mask = sigset_t()
+    unsafe sigemptyset(&mask)
+    unsafe sigaddset(&mask, number)
+    unsafe pthread_sigmask(SIG_UNBLOCK, &mask, nil)
   }
 
   /// The signal that was received first.
@@ -184,8 +226,17 @@ enum Interruption {
     return number == 0 ? nil : number
   }
 
+  /// Whether the terminal has gone.
+  static var hasHungUp: Bool { signal == SIGHUP }
+
   /// What the user calls it.
-  static func name(of signal: Int32) -> String { signal == SIGINT ? "Ctrl-C" : "SIGTERM" }
+  static func name(of signal: Int32) -> String {
+    switch signal {
+    case SIGINT: "Ctrl-C"
+    case SIGHUP: "SIGHUP"
+    default: "SIGTERM"
+    }
+  }
 
   /// The status of a process that nobody reads any more, as if SIGPIPE had ended it.
   static let closedOutputStatus = 128 + SIGPIPE

@@ -1,0 +1,46 @@
+/// How often a run writes what, and what of it it keeps.
+struct RunCadence: Hashable {
+  /// Weight steps between checkpoints; 0: one at each epoch's end.
+  var checkpointEvery = 0
+  /// Checkpoints kept.
+  var keep = 2
+  /// Weight steps between lines of metrics.
+  var logEvery = 100
+
+  /// As `config.yaml` has it.
+  var settings: [(key: String, value: Int)] {
+    let settings = [("checkpoint_every", checkpointEvery), ("keep", keep), ("log_every", logEvery)]
+    // An epoch's end is no number of steps.
+    return settings.filter { $0.1 > 0 }
+  }
+}
+
+extension RunOptions {
+  /// How often a run with these options writes what; where they do not say, what a run was begun
+  /// with.
+  func cadence(begunWith begun: RunCadence = RunCadence()) -> RunCadence {
+    RunCadence(
+      checkpointEvery: checkpointEvery ?? begun.checkpointEvery, keep: keep ?? begun.keep,
+      logEvery: logEvery ?? begun.logEvery)
+  }
+
+  var cadence: RunCadence { cadence() }
+}
+
+extension RunFolder {
+  /// How often the run writes what, by its own `config.yaml` and what options say that it shall from
+  /// now on; `config.yaml` then says so too. Only for whoever has the run's lock.
+  func cadence(changedBy options: RunOptions) throws(RigLError) -> RunCadence {
+    var layers = try ConfigurationLayers()
+    try layers.apply(yaml: try configuration(), path: configurationPath)
+    let begun = layers.options.cadence
+    let cadence = options.cadence(begunWith: begun)
+    guard cadence != begun else { return begun }
+    layers.options.checkpointEvery = cadence.checkpointEvery
+    layers.options.keep = cadence.keep
+    layers.options.logEvery = cadence.logEvery
+    let text = try layers.configuration().yaml(layers.options)
+    try AtomicFile.write(text, to: configurationPath, followsLinks: false)
+    return cadence
+  }
+}

@@ -1,0 +1,251 @@
+import Foundation
+import RigLCore
+import Testing
+
+/// Runs that are stopped, damaged or moved, and go on.
+@Suite struct ResumeTests {
+  static let configuration = Configuration().changing {
+    $0.data = "synthetic"
+    $0.trainSamples = 400
+    $0.testSamples = 100
+    $0.validation = 100
+    $0.hidden = [24]
+    $0.batchSize = 20
+    $0.epochs = 4
+    $0.sparsity = 0.8
+    $0.updateInterval = 7
+  }
+
+  private final class StopAt: TrainingCallback {
+    let step: Int
+    var warnings: [String] = []
+    init(_ step: Int = .max) { self.step = step }
+
+    func observe(_ event: TrainingEvent, in trainer: Trainer) -> TrainingDecision {
+      if case .warning(let text) = event { warnings.append(text) }
+      return trainer.step.step >= step ? .stop : .proceed
+    }
+  }
+
+  private func options(_ change: (inout RunOptions) -> Void) -> RunOptions {
+    var options = RunOptions()
+    options.threads = 1
+    change(&options)
+    return options
+  }
+
+  /// Trains a run to a step, or to its end.
+  @discardableResult
+  private func train(
+    _ path: String, to step: Int = .max, resuming: Bool = false,
+    _ change: (inout RunOptions) -> Void = { _ in }
+  ) throws -> (result: Trainer.Result, warnings: [String]) {
+    let trainer = try Trainer(
+      Self.configuration,
+      options: options {
+        if !resuming { $0.output = path }
+        change(&$0)
+      })
+    let callback = StopAt(step)
+    trainer.callbacks = [callback]
+    let result = try resuming ? trainer.resume(path) : trainer.run()
+    return (result, callback.warnings)
+  }
+
+  private func checkpoint(_ run: String, _ step: Int) -> String {
+    CheckpointStore(folder: "\(run)/checkpoints").path(step: step)
+  }
+
+  /// What of metrics does not depend on time.
+  private func rows(_ run: String) throws -> [MetricsRow] {
+    try MetricsLog.rows(at: "\(run)/metrics.csv").map {
+      var row = $0
+      (row.samplesPerSecond, row.elapsedSeconds, row.peakMemoryBytes) = (nil, nil, nil)
+      return row
+    }
+  }
+
+  // MARK: - Options
+
+  @Test func checkpointsDoNotDependOnHowOftenMetricsAreWritten() throws {
+    let folder = try TemporaryFolder()
+    try train(folder("a")) { $0.logEvery = 7 }
+    try train(folder("b"))
+    try train(folder("c"), to: 33) { $0.logEvery = 7 }
+    try train(folder("c"), resuming: true) { $0.logEvery = 9 }
+    let bytes = try fileBytes(checkpoint(folder("a"), 60))
+    for run in ["b", "c"] { #expect(try fileBytes(checkpoint(folder(run), 60)) == bytes, "\(run)") }
+  }
+
+  @Test(arguments: [1, 13, 14, 33, 59])
+  func metricsOfAStoppedRunAreThoseOfAnUnbrokenOne(step: Int) throws {
+    let folder = try TemporaryFolder()
+    let often: (inout RunOptions) -> Void = {
+      $0.logEvery = 7
+      $0.checkpointEvery = 10
+      $0.keep = 9
+    }
+    try train(folder("whole"), often)
+    try train(folder("broken"), to: step, often)
+    #expect(try fileBytes(checkpoint(folder("broken"), step)).isEmpty == false)
+    try train(folder("broken"), resuming: true)
+    #expect(try rows(folder("broken")) == rows(folder("whole")))
+    #expect(
+      try FileManager.default.contentsOfDirectory(atPath: folder("broken")).sorted()
+        == ["checkpoints", "config.yaml", "metrics.csv"])
+    // From the checkpoint before, too.
+    try train(folder("older"), to: 33, often)
+    try FileManager.default.removeItem(atPath: checkpoint(folder("older"), 33))
+    try train(folder("older"), resuming: true)
+    #expect(try rows(folder("older")) == rows(folder("whole")))
+  }
+
+  @Test func aRunGoesOnAsItWasBegun() throws {
+    let folder = try TemporaryFolder()
+    try train(folder("run"), to: 20) {
+      $0.keep = 5
+      $0.checkpointEvery = 4
+      $0.logEvery = 6
+    }
+    try train(folder("run"), to: 40, resuming: true)
+    let store = CheckpointStore(folder: folder("run/checkpoints"))
+    #expect(try store.list().map(\.step) == [24, 28, 32, 36, 40])
+    let lines = try rows(folder("run")).filter { $0.split == .train }
+    #expect(lines.map(\.step) == [6, 12, 18, 24, 30, 36])
+    // What is said anew counts from then on.
+    try train(folder("run"), to: 50, resuming: true) { $0.keep = 3 }
+    #expect(try store.list().map(\.step) == [44, 48, 50])
+    let text = try RunFolder.open(folder("run")).configuration()
+    #expect(text.contains("keep: 3\n") && text.contains("checkpoint_every: 4\n"))
+    try train(folder("run"), resuming: true) { $0.checkpointEvery = 0 }
+    #expect(try store.list().map(\.step) == [48, 50, 60])
+    #expect(try !RunFolder.open(folder("run")).configuration().contains("checkpoint_every"))
+  }
+
+  // MARK: - Best weights
+
+  @Test(arguments: ["missing", "damaged", "other step", "no checksum", "folder"])
+  func aFinishedTrainingDoesNotFailForItsBestWeights(damage: String) throws {
+    let folder = try TemporaryFolder()
+    let (whole, _) = try train(folder("run"))
+    // So that the last step is not the best one.
+    let best = try #require(whole.best)
+    try #require(best.step < 60, "another seed, please")
+    let path = folder("run/checkpoints/best.safetensors")
+    var bytes = try fileBytes(path)
+    try FileManager.default.removeItem(atPath: path)
+    switch damage {
+    case "damaged":
+      bytes[bytes.count - 3] ^= 0x40
+      try writeFile(bytes, to: path)
+    case "other step": try writeFile(fileBytes(checkpoint(folder("run"), 60)), to: path)
+    case "no checksum":
+      let text = Array("rigl.crc32".utf8)
+      let place = try #require((0..<bytes.count).first { bytes[$0...].starts(with: text) })
+      bytes[place] ^= 1
+      try writeFile(bytes, to: path)
+    case "folder":
+      try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
+    default: break
+    }
+    let (again, warnings) = try train(folder("run"), resuming: true)
+    #expect(again.test == whole.test && again.bestTest == nil)
+    #expect(again.best?.step == best.step)
+    #expect(warnings.count == 1 && warnings.first?.contains(path) == true, "\(warnings)")
+    #expect(warnings.first?.contains("best weights") == true)
+  }
+
+  // MARK: - Checkpoints
+
+  @Test func aRenamedCheckpointIsNotGoneOnFrom() throws {
+    let folder = try TemporaryFolder()
+    try train(folder("run"), to: 30) { $0.checkpointEvery = 10 }
+    try FileManager.default.moveItem(
+      atPath: checkpoint(folder("run"), 30), toPath: checkpoint(folder("run"), 50))
+    let saved = try SavedRun(folder("run"))
+    #expect(saved.step == 20)
+    #expect(saved.warnings.first?.contains("is of step 30") == true, "\(saved.warnings)")
+    try FileManager.default.removeItem(atPath: checkpoint(folder("run"), 20))
+    let error = #expect(throws: RigLError.self) { try train(folder("run"), resuming: true) }
+    #expect(error?.kind == .data)
+  }
+
+  @Test func whatCannotBeRemovedDoesNotEndATraining() throws {
+    let folder = try TemporaryFolder()
+    let store = CheckpointStore(folder: folder.path, keep: 1)
+    try FileManager.default.createDirectory(
+      atPath: store.path(step: 1), withIntermediateDirectories: false)
+    let written = try store.write(step: 2, tensors: []) { _ in }
+    #expect(try store.latest()?.checkpoint.step == 2)
+    #expect(written.warnings.count == 1)
+    #expect(written.warnings.first?.contains(store.path(step: 1)) == true)
+  }
+
+  @Test func anotherInstructionSetIsSaid() throws {
+    let folder = try TemporaryFolder()
+    try train(folder("run"), to: 30)
+    let path = checkpoint(folder("run"), 30)
+    try rewrite(path) { $0["instruction_set"] = "another" }
+    let (_, warnings) = try train(folder("run"), to: 31, resuming: true)
+    #expect(warnings.contains { $0.contains("another") && $0.contains("bits differ") })
+    let (_, none) = try train(folder("run"), to: 32, resuming: true)
+    #expect(none.isEmpty)
+  }
+
+  // MARK: - States that cannot be
+
+  @Test(arguments: [
+    ("step", "-1"), ("step", "61"), ("step", "1125899906842625"), ("batchesConsumed", "-1"),
+    ("batchesConsumed", "18446744073709551615"), ("batchesConsumed", "1125899906842625"),
+    ("lastUpdate", "31"), ("lastUpdate", "-9223372036854775808"), ("damaged", "-1"),
+    ("damaged", "9223372036854775807"), ("bestStep", "31"), ("bestStep", "-1"),
+    ("bestAccuracy", "1.5"), ("bestAccuracy", "null"), ("lastDropFraction", "-0.1"),
+    ("lastDropFraction", "1e300"), ("position.epoch", "-1"), ("position.index", "-1"),
+    ("position.epoch", "9223372036854775807"), ("position.index", "300"),
+    ("position.epoch", "1125899906842624"), ("position.index", "9223372036854775807"),
+    ("epoch.samples", "-1"), ("epoch.correct", "9223372036854775807"), ("epoch.correct", "-1"),
+    ("epoch.samples", "9223372036854775807"), ("step", "\"3\""), ("step", "1.5"), ("step", "null"),
+    ("epoch.loss", "1e999"), ("position", "[]"),
+  ])
+  func aStateThatCannotBeIsRefused(field: String, value: String) throws {
+    let folder = try TemporaryFolder()
+    try train(folder("run"), to: 30) { $0.keep = 1 }
+    let path = checkpoint(folder("run"), 30)
+    try rewrite(path) { metadata in
+      let state = try #require(metadata["state"])
+      var object = try #require(
+        try JSONSerialization.jsonObject(with: Data(state.utf8)) as? [String: Any])
+      let parts = field.split(separator: ".").map { String($0) }
+      // Numbers as they are written, which JSONSerialization would round.
+      let mark = "MARK"
+      if parts.count == 2 {
+        var inner = try #require(object[parts[0]] as? [String: Any])
+        inner[parts[1]] = mark
+        object[parts[0]] = inner
+      } else {
+        object[parts[0]] = mark
+      }
+      let text = String(
+        decoding: try JSONSerialization.data(withJSONObject: object), as: UTF8.self)
+      metadata["state"] = text.replacingOccurrences(of: "\"\(mark)\"", with: value)
+    }
+    let error = #expect(throws: RigLError.self) { try train(folder("run"), resuming: true) }
+    #expect(error?.kind == .data, "\(error?.what ?? "")")
+    // Other commands do not go on from it, but they read the state, too.
+    if let run = try? SavedRun(folder("run")) { #expect(run.step == 30) }
+  }
+
+  /// Writes a file again with other metadata, and the right checksum.
+  private func rewrite(_ path: String, _ change: (inout [String: String]) throws -> Void) throws {
+    let file = try SafetensorsFile(path: path)
+    var metadata = file.metadata
+    metadata["rigl.crc32"] = nil
+    try change(&metadata)
+    let contents = try file.tensors.map { ($0.name, try file.bytes($0.name)) }
+    var writer = try SafetensorsWriter(
+      path: path, tensors: file.tensors, metadata: metadata, checksummed: true)
+    for (name, bytes) in contents { try writer.append(bytes: bytes.span.bytes, to: name) }
+    try writer.finish()
+    try #require(try SafetensorsFile(path: path).verifyChecksum())
+  }
+}
