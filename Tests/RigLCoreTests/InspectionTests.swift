@@ -37,6 +37,8 @@ import Testing
     #expect(inspection.connections == 8)
     #expect(inspection.layers[0].bytes == 3 * 8 + 4 * 8)
     #expect(inspection.layers[0].denseBytes == 4 * 54)
+    // Channel 1 of a is read by one of b that nothing reads: strictly, it is dead.
+    #expect(model.liveHiddenUnits() == 2)
   }
 
   @Test func aFlattenedChannelIsReadIfAnyOfItsPixelsIs() throws {
@@ -48,6 +50,9 @@ import Testing
     // b reads pixel 3 of channel 0 and pixel 0 of channel 2, which has no connection.
     set(model, ["a": [0, 1], "b": [3, 12 + 8]])
     #expect(model.inspect().layers.map(\.liveUnits) == [1, 2])
+    #expect(model.liveHiddenUnits() == 1)
+    set(model, ["a": [0, 2], "b": [3, 12 + 8]])
+    #expect(model.liveHiddenUnits() == 2)
   }
 
   @Test func unitsThatGoIntoASumAreReadByOthers() throws {
@@ -70,9 +75,68 @@ import Testing
     let inspection = model.inspect()
     #expect(inspection.layers.map(\.name) == ["stem", "conv1", "conv2", "past", "fc"])
     #expect(inspection.layers.map(\.liveUnits) == [1, 1, 1, 1, 1])
+    // Channel 0 of the sums is made and not read, channel 1 is read and not made.
+    #expect(model.liveHiddenUnits() == 0)
+    set(model, ["stem": [1], "conv1": [0, 2], "conv2": [0], "past": [1], "fc": [0]])
+    // stem 1 → past 0 → fc: nothing leads from the stem to conv1's channels.
+    #expect(model.liveHiddenUnits() == 2)
+    set(model, ["stem": [1], "conv1": [1, 2], "conv2": [0], "past": [1], "fc": [0]])
+    // And stem 1 → conv1 0 → conv2 0 → fc.
+    #expect(model.liveHiddenUnits() == 4)
     // Without the shortcut's reading it, the stem's channel is dead.
     set(model, ["stem": [1], "conv1": [0, 2], "conv2": [0], "past": [0], "fc": [1]])
     #expect(model.inspect().layers[0].liveUnits == 0)
+  }
+
+  /// A depthwise convolution joins each channel to itself alone.
+  @Test func depthwiseChannelsAreLiveWithTheirOwn() throws {
+    let model = try model(
+      [
+        SparseConv2d("a", inputs: 1, outputs: 3, kernel: 1),
+        DepthwiseConv2d("b", channels: 3, kernel: 3), ReLU(),
+        SparseConv2d("c", inputs: 3, outputs: 2, kernel: 1), ReLU(), GlobalAveragePool(),
+        DenseLinear("d", inputs: 2, outputs: 2),
+      ], channels: 1, side: 3, connections: ["a": 2, "c": 2])
+    // a makes channels 0 and 1; c reads 1 into channel 0, and 2, which is not made, into channel 1.
+    set(model, ["a": [0, 1], "c": [1, 3 + 2]])
+    #expect(model.liveHiddenUnits() == 3)
+  }
+
+  /// In random networks: as many as are left when units are removed one by one.
+  @Test(arguments: 0..<20) func liveUnitsAreWhatIsLeft(seed: UInt64) throws {
+    var generator = SeededGenerator(seed: seed)
+    let widths = (0..<5).map { _ in Int.random(in: 2...9, using: &generator) }
+    let layers = (0..<4).map {
+      SparseLinear("\($0)", inputs: widths[$0], outputs: widths[$0 + 1], bias: false)
+    }
+    let connections = Dictionary(
+      uniqueKeysWithValues: layers.map {
+        ($0.name, Int.random(in: 1...max(1, $0.inputs * $0.outputs / 3), using: &generator))
+      })
+    let model = try Model(
+      Sequential(layers), input: SampleShape(channels: widths[0]), capacity: 2,
+      connections: connections, isTraining: false)
+    model.draw(seed: seed, initializer: Initializer(.heNormal))
+    var edges = model.sparseLayers.map { layer in
+      layer.connectedPositions().map { ($0 / layer.inputs, $0 % layer.inputs) }
+    }
+    var live = widths.dropFirst().dropLast().map { [Bool](repeating: true, count: $0) }
+    var changes = true
+    while changes {
+      changes = false
+      for layer in live.indices {
+        for unit in live[layer].indices where live[layer][unit] {
+          let isJoined =
+            edges[layer].contains { $0.0 == unit } && edges[layer + 1].contains { $0.1 == unit }
+          guard !isJoined else { continue }
+          live[layer][unit] = false
+          edges[layer].removeAll { $0.0 == unit }
+          edges[layer + 1].removeAll { $0.1 == unit }
+          changes = true
+        }
+      }
+    }
+    #expect(model.liveHiddenUnits() == live.joined().count { $0 })
   }
 
   @Test func aWholeNetworkCanBeLookedAt() throws {

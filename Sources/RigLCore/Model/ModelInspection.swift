@@ -66,7 +66,7 @@ public struct ModelInspection: Hashable, Sendable, Codable {
 extension Model {
   /// Looks at the network as it is now.
   public func inspect() -> ModelInspection {
-    var reads = Reads()
+    var reads = Reads(isTransitive: false)
     let inputs = reads.walk(layers.layers, read: nil)
     let layers = weightLayers.map { inspect($0, reads[$0]) }
     let all = inputs?.count ?? (self.layers.takesPlanes ? inputShape.channels : inputShape.count)
@@ -97,9 +97,32 @@ extension Model {
   }
 }
 
+extension Model {
+  /// Units of all layers but the last, of convolutions channels, that are live in the strict sense: a
+  /// path of connections leads from the inputs to the unit, and one from it to the outputs.
+  ///
+  /// These are the units that are left when units without connections on one side are removed with
+  /// the connections of their other side, again and again until nothing changes; ``inspect()`` looks
+  /// at a unit's own connections only.
+  public func liveHiddenUnits() -> Int {
+    var reads = Reads(isTransitive: true)
+    _ = reads.walk(layers.layers, read: nil)
+    var reaches = Reaches()
+    _ = reaches.walk(layers.layers, reached: nil)
+    return weightLayers.dropLast().reduce(0) { sum, layer in
+      let (read, reached) = (reads[layer], reaches[layer])
+      return sum + (0..<layer.outputs).count { read?[$0] ?? true && reached?[$0] ?? true }
+    }
+  }
+}
+
 /// Which outputs of each layer with weights are read by the next ones. Nil stands for all.
 private struct Reads {
   private var byLayer: [ObjectIdentifier: [Bool]] = [:]
+  /// Whether readers must be read themselves, up to the network's outputs.
+  let isTransitive: Bool
+
+  init(isTransitive: Bool) { self.isTransitive = isTransitive }
 
   subscript(_ layer: any WeightLayer) -> [Bool]? { byLayer[ObjectIdentifier(layer)] }
 
@@ -110,14 +133,19 @@ private struct Reads {
     for layer in layers.reversed() {
       switch layer {
       case let layer as any WeightLayer:
-        if let read = read?.joined(into: layer.outputs) { byLayer[ObjectIdentifier(layer)] = read }
-        read = layer.readInputs
+        let own = read?.joined(into: layer.outputs)
+        if let own { byLayer[ObjectIdentifier(layer)] = own }
+        if isTransitive {
+          read = layer is DepthwiseConv2d ? own : layer.readInputs(by: own)
+        } else {
+          read = layer.readInputs(by: nil)
+        }
       case let sequence as Sequential: read = walk(sequence.layers, read: read)
       case let block as Residual:
-        // What goes into a sum is not looked after any further.
-        let main = walk(block.main.layers, read: nil)
-        let shortcut = walk(block.shortcut.layers, read: nil)
-        read = main.flatMap { main in shortcut.map { zip(main, $0).map { $0 || $1 } } }
+        // What goes into a sum is not looked after any further, unless readers must be read.
+        let channels = block.main.weightLayers.last?.outputs ?? 0
+        let sum = isTransitive ? read?.joined(into: channels) : nil
+        read = either(walk(block.main.layers, read: sum), walk(block.shortcut.layers, read: sum))
       case _ where layer.weightLayers.isEmpty: break  // Keeps its channels.
       default: read = nil
       }
@@ -126,20 +154,97 @@ private struct Reads {
   }
 }
 
+/// Which outputs of each layer with weights a path of connections leads to from the network's inputs.
+/// Nil stands for all.
+private struct Reaches {
+  private var byLayer: [ObjectIdentifier: [Bool]] = [:]
+
+  subscript(_ layer: any WeightLayer) -> [Bool]? { byLayer[ObjectIdentifier(layer)] }
+
+  /// Goes through layers from the first to the last; `reached` says which channels, or values, of the
+  /// first one's input are reached. Returns that of the last one's output.
+  mutating func walk(_ layers: [any Layer], reached: [Bool]?) -> [Bool]? {
+    var reached = reached
+    for layer in layers {
+      switch layer {
+      case let layer as any WeightLayer:
+        reached =
+          layer is DepthwiseConv2d
+          ? reached?.joined(into: layer.outputs)
+          : layer.outputsReached(from: reached?.spread(over: layer.inputs))
+        if let reached { byLayer[ObjectIdentifier(layer)] = reached }
+      case let sequence as Sequential: reached = walk(sequence.layers, reached: reached)
+      case let block as Residual:
+        reached = either(
+          walk(block.main.layers, reached: reached), walk(block.shortcut.layers, reached: reached))
+      case _ where layer.weightLayers.isEmpty: break  // Keeps its channels.
+      default: reached = nil
+      }
+    }
+    return reached
+  }
+}
+
+/// What holds on one side or the other, channel by channel; nil, all, if it does for all of one side.
+private func either(_ one: [Bool]?, _ other: [Bool]?) -> [Bool]? {
+  guard let one, let other else { return nil }
+  let channels = Swift.min(one.count, other.count)
+  guard let one = one.joined(into: channels), let other = other.joined(into: channels) else {
+    return nil
+  }
+  return zip(one, other).map { $0 || $1 }
+}
+
 extension [Bool] {
   /// Whether any value of each of `count` channels is true; nil if the values are not those of as
   /// many channels.
   fileprivate func joined(into count: Int) -> [Bool]? {
-    guard self.count > 0, self.count % count == 0 else { return nil }
+    guard count > 0, self.count > 0, self.count % count == 0 else { return nil }
     let length = self.count / count
     return (0..<count).map { self[$0 * length..<($0 + 1) * length].contains(true) }
+  }
+
+  /// The values of as many channels for `count` values, as many for each; nil if that does not come
+  /// out even.
+  fileprivate func spread(over count: Int) -> [Bool]? {
+    guard self.count > 0, count % self.count == 0 else { return joined(into: count) }
+    let length = count / self.count
+    return (0..<count).map { self[$0 / length] }
   }
 }
 
 extension WeightLayer {
-  /// Whether each input, of a convolution each input channel, has a connection; nil if every one has.
-  fileprivate var readInputs: [Bool]? {
-    guard let connections else { return nil }
-    return connections.inputDegrees().map { $0 > 0 }.joined(into: inputs / connections.taps)
+  /// Whether each input, of a convolution each input channel, has a connection to one of some outputs
+  /// (nil: of all); nil if every one has.
+  fileprivate func readInputs(by outputs: [Bool]?) -> [Bool]? {
+    guard let connections else {
+      return outputs?.contains(true) ?? true ? nil : [Bool](repeating: false, count: inputs)
+    }
+    var read = [Bool](repeating: false, count: inputs)
+    connections.forEachPlace { output, input in
+      if outputs?[output] ?? true { read[input] = true }
+    }
+    return read.joined(into: inputs / connections.taps)
+  }
+
+  /// Whether each output has a connection from one of some inputs (nil: of all); nil if every one has.
+  fileprivate func outputsReached(from inputs: [Bool]?) -> [Bool]? {
+    guard let connections else {
+      return inputs?.contains(true) ?? true ? nil : [Bool](repeating: false, count: outputs)
+    }
+    var reached = [Bool](repeating: false, count: outputs)
+    connections.forEachPlace { output, input in
+      if inputs?[input] ?? true { reached[output] = true }
+    }
+    return reached
+  }
+}
+
+extension SparseWeights {
+  /// Calls `body` with the output and input of each connection.
+  fileprivate func forEachPlace(_ body: (_ output: Int, _ input: Int) -> Void) {
+    for row in 0..<outputs {
+      for index in csr.row(row) { body(row, unsafe Int(csr.columns.base[index])) }
+    }
   }
 }
