@@ -31,6 +31,7 @@ struct AllocationTests {
         $0.method = .set
         $0.optimizer = .adam
       },
+      Case("RigL, very sparse", threads: threads) { $0.sparsity = 0.99 },
       Case("static", threads: threads) { $0.method = .static },
       Case("dense", threads: threads) { $0.method = .dense },
       Case("RigL, AdamW, accumulation, cosine", threads: threads) {

@@ -3,14 +3,19 @@ import RigLCore
 import Testing
 
 @Suite struct MetricsLogTests {
-  private static let header =
+  private static let oldColumns =
     "step,batches_consumed,epoch,split,loss,accuracy,learning_rate,drop_fraction,connections,"
-    + "samples_per_second,elapsed_seconds,peak_memory_bytes\n"
+    + "samples_per_second,elapsed_seconds,peak_memory_bytes"
+  private static let oldHeader = oldColumns + "\n"
+  private static let header =
+    oldColumns + ",top5_accuracy,gradient_norm,connections_moved,never_active_before,"
+    + "explored_share,live_units\n"
 
   private static let full = MetricsRow(
     step: 10, batchesConsumed: 11, epoch: 2, split: .validation, loss: 0.1, accuracy: 1 / 3,
     learningRate: 1e-5, dropFraction: 0.3, connections: 26_662, samplesPerSecond: 1e16,
-    elapsedSeconds: 12, peakMemoryBytes: 1 << 40)
+    elapsedSeconds: 12, peakMemoryBytes: 1 << 40, top5: 0.75, gradientNorm: 2.5,
+    connectionsMoved: 1200, neverActiveBefore: 900, exploredShare: 0.125, liveUnits: 317)
 
   private func row(_ batches: Int) -> MetricsRow {
     MetricsRow(step: batches, batchesConsumed: batches, epoch: 0, split: .train, loss: 1)
@@ -27,12 +32,12 @@ import Testing
     let log = try MetricsLog.create(at: folder("m"))
     #expect(try fileBytes(folder("m")) == Array(Self.header.utf8))
     try log.append(.init(step: 0, batchesConsumed: 1, epoch: 0, split: .train))
-    let first = Self.header + "0,1,0,train,,,,,,,,\n"
+    let first = Self.header + "0,1,0,train,,,,,,,,,,,,,,\n"
     #expect(try fileBytes(folder("m")) == Array(first.utf8), "in the file at once")
     try log.append(Self.full)
     let second =
       "10,11,2,validation,0.1,0.3333333333333333,0.00001,0.3,26662,10000000000000000.0,12.0,"
-      + "1099511627776\n"
+      + "1099511627776,0.75,2.5,1200,900,0.125,317\n"
     #expect(String(decoding: try fileBytes(folder("m")), as: UTF8.self) == first + second)
     #expect(log.batchesConsumed == 11)
     #expect(
@@ -125,12 +130,18 @@ import Testing
 
   @Test(arguments: [
     ("step,loss\n1,2\n", "line 1: not the columns"),
-    (header + "1,1,0,train,,,,,,,\n", "line 2: 11 cells, expected 12"),
-    (header + "1,1,0,train,,,,,,,,\n1,x,0,train,,,,,,,,\n", "line 3: batches_consumed is 'x'"),
-    (header + "1,,0,train,,,,,,,,\n", "line 2: batches_consumed is empty"),
-    (header + "1,1,0,all,,,,,,,,\n", "line 2: split is 'all'"),
-    (header + "1,1,0,train,0,5,,,,,,,,\n", "line 2: 14 cells"),
-    (header + "1,1,0,train,zero,,,,,,,\n", "line 2: loss is 'zero'"),
+    (oldColumns + ",loss\n1,2\n", "line 1: not the columns"),
+    (header + "1,1,0,train,,,,,,,,\n", "line 2: 12 cells, expected 18"),
+    (
+      header + "1,1,0,train,,,,,,,,,,,,,,\n1,x,0,train,,,,,,,,,,,,,,\n",
+      "line 3: batches_consumed is 'x'"
+    ),
+    (header + "1,1,0,train,0,5,,,,,,,,,,,,,,\n", "line 2: 20 cells"),
+    (header + "1,1,0,update,,,,,,,,,,,many,,,\n", "line 2: connections_moved is 'many'"),
+    (oldHeader + "1,1,0,train,,,,,,,\n", "line 2: 11 cells, expected 12"),
+    (oldHeader + "1,,0,train,,,,,,,,\n", "line 2: batches_consumed is empty"),
+    (oldHeader + "1,1,0,all,,,,,,,,\n", "line 2: split is 'all'"),
+    (oldHeader + "1,1,0,train,zero,,,,,,,\n", "line 2: loss is 'zero'"),
     (header + "\n", "line 2: 1 cells"),
   ])
   func namesTheLineAndSetsItAside(text: String, says: String) throws {
@@ -178,6 +189,39 @@ import Testing
     let several = try resumed([1: [1], 2: [2], 4: [0xC0]])
     #expect(several.steps == [4] && several.warning?.contains("lines 2, 3, 5;") == true)
     #expect(try folder.names().filter { $0.hasPrefix("m.damaged") }.count > 4, "never overwritten")
+  }
+
+  /// A log that an older version has begun goes on with today's columns, in one file that every
+  /// reader understands.
+  @Test func anOlderLogGetsTodaysColumns() throws {
+    let folder = try TemporaryFolder()
+    let old = ["1,2,0,train,2.5,0.25,0.1,0.3,100,1000.0,0.5,4096", "2,3,0,test,2.25,,,,,,,"]
+    try writeFile(Self.oldHeader + old.joined(separator: "\n") + "\n3,4,0,tra", to: folder("m"))
+    let rows = try MetricsLog.rows(at: folder("m"))
+    #expect(rows.map(\.loss) == [2.5, 2.25] && rows.map(\.peakMemoryBytes) == [4096, nil])
+    #expect(rows.allSatisfy { $0.top5 == nil && $0.liveUnits == nil })
+
+    let log = try MetricsLog.resume(at: folder("m"), batchesConsumed: 3, lastUpdate: 0)
+    try log.append(
+      .init(step: 2, batchesConsumed: 4, epoch: 0, split: .update, connectionsMoved: 7))
+    let expected =
+      Self.header + old.map { $0 + ",,,,,,\n" }.joined() + "2,4,0,update,,,,,,,,,,,7,,,\n"
+    #expect(String(decoding: try fileBytes(folder("m")), as: UTF8.self) == expected)
+    #expect(try folder.names() == ["m"], "replaced as a whole")
+  }
+
+  /// Updates after the checkpoint are made again, those that draw no batch of their own too.
+  @Test(arguments: [(-1, 2), (4, 2), (5, 3), (9, 3)])
+  func rowsOfLaterUpdatesAreCutOff(lastUpdate: Int, left: Int) throws {
+    let folder = try TemporaryFolder()
+    try log(
+      [
+        row(4), row(5),
+        MetricsRow(step: 5, batchesConsumed: 5, epoch: 0, split: .update, connectionsMoved: 1),
+        row(6),
+      ], at: folder("m"))
+    _ = try MetricsLog.resume(at: folder("m"), batchesConsumed: 5, lastUpdate: lastUpdate)
+    #expect(try MetricsLog.rows(at: folder("m")).count == left)
   }
 
   @Test func createsOnceOnly() throws {

@@ -43,20 +43,26 @@ public final class MetricsLog {
   ///
   /// Rows after the checkpoint, which will be written again, are cut off, and so is a last line that
   /// was only half written. Lines before it that are damaged do not stop a run: the log as it was is
-  /// set aside, and goes on with the rows that can be read; ``warnings`` say so. A log that is not
-  /// there is created.
+  /// set aside, and goes on with the rows that can be read; ``warnings`` say so. A log with the columns
+  /// of an older version gets those of today. A log that is not there is created.
   ///
-  /// - Parameter batchesConsumed: the checkpoint's.
+  /// - Parameters:
+  ///   - batchesConsumed: the checkpoint's.
+  ///   - lastUpdate: the step of its last topology update, −1 if there was none. Rows of later
+  ///     updates are after the checkpoint, although one that draws no batch has the checkpoint's.
   /// - Throws: `RigLError(.missingFile)` if the log cannot be read, `RigLError(.write)` if it cannot be
   ///   written; it is then as it was.
-  public static func resume(at path: String, batchesConsumed: Int) throws(RigLError) -> MetricsLog {
+  public static func resume(
+    at path: String, batchesConsumed: Int, lastUpdate: Int = .max
+  ) throws(RigLError) -> MetricsLog {
     // A link that leads nowhere included.
     if FileSystem.item(path) == .nothing { return try empty(at: path) }
     let limit = 1 << 30
     let bytes = try naming(.missingFile, "\(path): cannot be read") { () throws(SystemError) in
       try FileSystem.contents(of: path, limit: limit)
     }
-    let (lines, damaged, last) = recover(bytes, upTo: batchesConsumed)
+    let (lines, damaged, last) = recover(
+      bytes, upTo: batchesConsumed, lastUpdate: lastUpdate)
     var warnings: [String] = []
     if !damaged.isEmpty || bytes.count == limit {
       let copy = try setAside(bytes, of: path)
@@ -81,28 +87,35 @@ public final class MetricsLog {
   /// Rows come in order. So one of later batches is damaged if one of earlier batches follows it;
   /// from the last row up to the checkpoint on, what a crash has made of the lines does not matter.
   private static func recover(
-    _ bytes: [UInt8], upTo batchesConsumed: Int
+    _ bytes: [UInt8], upTo batchesConsumed: Int, lastUpdate: Int
   ) -> (lines: [String], damaged: [Int], last: Int) {
     var cells = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
     // After the last end of a line: nothing, or what was not written to its end.
     cells.removeLast()
     var (kept, damaged, last): ([String], [Int], Int) = ([], [], 0)
     var (doubtful, isBeyond): ([Int], Bool) = ([], false)
+    var columns = MetricsRow.CodingKeys.allCases
     for (index, cell) in cells.enumerated() {
       let line = String(validating: cell, as: UTF8.self)
       if index == 0 {
-        if line != MetricsRow.header { damaged.append(1) }
+        let named = line.flatMap(MetricsRow.columns(of:))
+        if named == nil { damaged.append(1) }
+        columns = named ?? columns
         continue
       }
-      let row = line.flatMap { try? MetricsRow(line: $0) }
-      if let row, let line, (last...max(last, batchesConsumed)).contains(row.batchesConsumed) {
-        kept.append(line)
+      let row = line.flatMap { try? MetricsRow(line: $0, columns: columns) }
+      let isLater =
+        row.map {
+          $0.batchesConsumed > batchesConsumed || $0.split == .update && $0.step > lastUpdate
+        } ?? false
+      if let row, !isLater, row.batchesConsumed >= last {
+        kept.append(row.line)
         damaged += doubtful
         (last, doubtful, isBeyond) = (row.batchesConsumed, [], false)
         continue
       }
       if !isBeyond { doubtful.append(index + 1) }
-      isBeyond = isBeyond || row.map { $0.batchesConsumed > batchesConsumed } ?? false
+      isBeyond = isBeyond || isLater
     }
     return (kept, isBeyond ? damaged : damaged + doubtful, last)
   }
@@ -128,13 +141,13 @@ public final class MetricsLog {
     // After the last end of a line: nothing, or what was not written to its end.
     lines.removeLast()
     guard let header = lines.first else { return [] }
-    guard String(header) == MetricsRow.header else {
+    guard let columns = String(header).flatMap(MetricsRow.columns(of:)) else {
       throw RigLError(.data, "\(path): line 1: not the columns of a metrics file")
     }
     var rows: [MetricsRow] = []
     for (index, line) in lines.enumerated().dropFirst() {
       do throws(MetricsProblem) {
-        rows.append(try MetricsRow(line: String(line) ?? ""))
+        rows.append(try MetricsRow(line: String(line) ?? "", columns: columns))
       } catch {
         throw RigLError(.data, "\(path): line \(index + 1): \(error.what)")
       }

@@ -8,9 +8,11 @@ public struct MetricsRow: Hashable, Sendable, Codable {
     case validation
     /// Those that nothing was chosen by.
     case test
+    /// None: the row is about a topology update.
+    case update
   }
 
-  /// Weight updates so far (t).
+  /// Weight updates so far (t); of a topology update, those before it.
   public var step: Int
   /// Batches so far, those of topology updates included.
   public var batchesConsumed: Int
@@ -24,23 +26,42 @@ public struct MetricsRow: Hashable, Sendable, Codable {
   public var accuracy: Double?
   /// The learning rate of the step.
   public var learningRate: Double?
-  /// The share of connections that a topology update moved (f(t)).
+  /// The fraction of each sparse layer's connections that the last topology update dropped and grew
+  /// (f(t)).
   public var dropFraction: Double?
   /// Active connections of the network.
   public var connections: Int?
-  /// Samples per second since the row before.
+  /// Samples trained on per second since the last such row in the same process, evaluations and
+  /// checkpoints not counted.
   public var samplesPerSecond: Double?
   /// Seconds since training began, earlier sittings of a resumed run included.
   public var elapsedSeconds: Double?
   /// The most memory the process had, bytes.
   public var peakMemoryBytes: Int?
+  /// The share of samples whose label was among the five largest logits; nil for five classes or
+  /// fewer.
+  public var top5: Double?
+  /// The norm of the last weight step's gradients before clipping; nil without clipping.
+  public var gradientNorm: Double?
+  /// Connections that a topology update moved: ``TopologyUpdate/moved``.
+  public var connectionsMoved: Int?
+  /// Those of them that are at positions never active before; nil if it is not known.
+  public var neverActiveBefore: Int?
+  /// The share of all positions that were ever active, after a topology update; nil if it is not
+  /// known.
+  public var exploredShare: Double?
+  /// Units that a path of connections joins to the inputs and to the outputs, after a topology
+  /// update: ``Model/liveHiddenUnits()``.
+  public var liveUnits: Int?
 
   /// Creates a row.
   public init(
     step: Int, batchesConsumed: Int, epoch: Int, split: Split, loss: Double? = nil,
     accuracy: Double? = nil, learningRate: Double? = nil, dropFraction: Double? = nil,
     connections: Int? = nil, samplesPerSecond: Double? = nil, elapsedSeconds: Double? = nil,
-    peakMemoryBytes: Int? = nil
+    peakMemoryBytes: Int? = nil, top5: Double? = nil, gradientNorm: Double? = nil,
+    connectionsMoved: Int? = nil, neverActiveBefore: Int? = nil, exploredShare: Double? = nil,
+    liveUnits: Int? = nil
   ) {
     self.step = step
     self.batchesConsumed = batchesConsumed
@@ -54,9 +75,15 @@ public struct MetricsRow: Hashable, Sendable, Codable {
     self.samplesPerSecond = samplesPerSecond
     self.elapsedSeconds = elapsedSeconds
     self.peakMemoryBytes = peakMemoryBytes
+    self.top5 = top5
+    self.gradientNorm = gradientNorm
+    self.connectionsMoved = connectionsMoved
+    self.neverActiveBefore = neverActiveBefore
+    self.exploredShare = exploredShare
+    self.liveUnits = liveUnits
   }
 
-  /// The names of the columns, in their order.
+  /// The names of the columns, in their order. Later versions add columns at the end.
   public enum CodingKeys: String, CodingKey, CaseIterable {
     /// ``MetricsRow/step``
     case step
@@ -82,12 +109,38 @@ public struct MetricsRow: Hashable, Sendable, Codable {
     case elapsedSeconds = "elapsed_seconds"
     /// ``MetricsRow/peakMemoryBytes``
     case peakMemoryBytes = "peak_memory_bytes"
+    /// ``MetricsRow/top5``
+    case top5 = "top5_accuracy"
+    /// ``MetricsRow/gradientNorm``
+    case gradientNorm = "gradient_norm"
+    /// ``MetricsRow/connectionsMoved``
+    case connectionsMoved = "connections_moved"
+    /// ``MetricsRow/neverActiveBefore``
+    case neverActiveBefore = "never_active_before"
+    /// ``MetricsRow/exploredShare``
+    case exploredShare = "explored_share"
+    /// ``MetricsRow/liveUnits``
+    case liveUnits = "live_units"
   }
 }
 
 extension MetricsRow {
   /// The first line of the file.
   static let header = CodingKeys.allCases.map(\.rawValue).joined(separator: ",")
+
+  /// The columns that a first line names: today's, or as many of them as an older version wrote; nil
+  /// if it is something else.
+  static func columns(of header: String) -> [CodingKeys]? {
+    let keys = CodingKeys.allCases
+    let names = header.split(separator: ",", omittingEmptySubsequences: false)
+    guard (firstColumns...keys.count).contains(names.count),
+      zip(names, keys).allSatisfy({ $0 == $1.rawValue })
+    else { return nil }
+    return Array(keys.prefix(names.count))
+  }
+
+  /// The columns of the first version, up to the peak memory.
+  private static let firstColumns = 12
 
   /// The row as a line, without its end.
   var line: String {
@@ -105,14 +158,19 @@ extension MetricsRow {
       case .samplesPerSecond: samplesPerSecond.map(plainDecimal) ?? ""
       case .elapsedSeconds: elapsedSeconds.map(plainDecimal) ?? ""
       case .peakMemoryBytes: peakMemoryBytes.map { String($0) } ?? ""
+      case .top5: top5.map(plainDecimal) ?? ""
+      case .gradientNorm: gradientNorm.map(plainDecimal) ?? ""
+      case .connectionsMoved: connectionsMoved.map { String($0) } ?? ""
+      case .neverActiveBefore: neverActiveBefore.map { String($0) } ?? ""
+      case .exploredShare: exploredShare.map(plainDecimal) ?? ""
+      case .liveUnits: liveUnits.map { String($0) } ?? ""
       }
     }.joined(separator: ",")
   }
 
-  /// Reads a line.
-  init(line: String) throws(MetricsProblem) {
+  /// Reads a line with some columns.
+  init(line: String, columns keys: [CodingKeys]) throws(MetricsProblem) {
     let cells = line.split(separator: ",", omittingEmptySubsequences: false).map { String($0) }
-    let keys = CodingKeys.allCases
     guard cells.count == keys.count else {
       throw MetricsProblem(what: "\(cells.count) cells, expected \(keys.count)")
     }
@@ -150,7 +208,13 @@ extension MetricsRow {
       connections: try cell(.connections, integer),
       samplesPerSecond: try cell(.samplesPerSecond, number),
       elapsedSeconds: try cell(.elapsedSeconds, number),
-      peakMemoryBytes: try cell(.peakMemoryBytes, integer))
+      peakMemoryBytes: try cell(.peakMemoryBytes, integer),
+      top5: try cell(.top5, number),
+      gradientNorm: try cell(.gradientNorm, number),
+      connectionsMoved: try cell(.connectionsMoved, integer),
+      neverActiveBefore: try cell(.neverActiveBefore, integer),
+      exploredShare: try cell(.exploredShare, number),
+      liveUnits: try cell(.liveUnits, integer))
   }
 }
 

@@ -36,6 +36,8 @@ public final class LayerUpdate {
 
   /// Connections of the layer (n_l).
   public var count: Int { weights.count }
+  /// Connections dropped so far, those included that are grown again.
+  var dropped: Int { weights.count - kept }
 
   func begin(
     _ weights: SparseWeights, layerIndex: Int, step: Int, batchesConsumed: UInt64,
@@ -149,6 +151,30 @@ extension LayerUpdate {
 // MARK: - The change itself
 
 extension LayerUpdate {
+  /// Calls `body` with each position that loses or gains its connection in the update, ascending,
+  /// before ``commit()``; one that is dropped and grown again does neither.
+  func forEachMove(_ body: (_ position: Int64, _ isNew: Bool) -> Void) {
+    var (grownIndex, row) = (0, 0)
+    for index in 0..<weights.count where unsafe !scratch.isKept.base[index] {
+      while weights.csr.row(row).upperBound <= index { row += 1 }
+      let column = unsafe Int(weights.csr.columns.base[index])
+      let position = Int64(row * weights.inputs + column)
+      while unsafe grownIndex < grown.count && grown[grownIndex] < position {
+        unsafe body(grown[grownIndex], true)
+        grownIndex += 1
+      }
+      if unsafe grownIndex < grown.count && grown[grownIndex] == position {
+        grownIndex += 1
+      } else {
+        body(position, false)
+      }
+    }
+    while unsafe grownIndex < grown.count {
+      unsafe body(grown[grownIndex], true)
+      grownIndex += 1
+    }
+  }
+
   /// Replaces the layer's topology by the kept and the grown connections, moves the weights, and
   /// rebuilds the kernels' lists.
   ///

@@ -1,3 +1,23 @@
+/// What a topology update did.
+public struct TopologyUpdate: Hashable, Sendable {
+  /// The weight step (t) before or after which it happened.
+  public let step: Int
+  /// Batches drawn by then, that of the update included.
+  public let batchesConsumed: UInt64
+  /// The fraction of each sparse layer's connections that were dropped, and grown elsewhere or again
+  /// (f(t)).
+  public let dropFraction: Double
+  /// Connections of all layers that are at another position than before: those dropped, less those
+  /// that were grown again where they had just been.
+  public let moved: Int
+  /// Connections among the moved ones that are at positions never active before; nil if it is not
+  /// known which were.
+  public let neverActiveBefore: Int?
+  /// The share of all positions that were ever active, those of this update and of dense layers
+  /// included; nil if it is not known.
+  public let exploredShare: Double?
+}
+
 /// Brings when, how many and which together: asks the schedule, lets the method move each sparse
 /// layer's connections, and lets the optimizer's state follow.
 final class TopologyUpdater: ConnectionMover {
@@ -5,8 +25,8 @@ final class TopologyUpdater: ConnectionMover {
   let schedule: UpdateSchedule
   /// The step (t) of the last update; -ΔT before the first.
   var last: Int
-  /// New connections of all layers in the last update.
-  private(set) var newConnections = 0
+  /// Which positions were ever active.
+  let explored: ExploredPositions
 
   private let layers: [SparseWeights]
   private let optimizer: OptimizerState
@@ -22,6 +42,8 @@ final class TopologyUpdater: ConnectionMover {
   private var step = 0
   private var batchesConsumed: UInt64 = 0
   private var fraction = 0.0
+  private var moved = 0
+  private var neverActiveBefore: Int?
 
   /// An updater for a model; nil for a method that has no updates.
   init?(
@@ -37,6 +59,7 @@ final class TopologyUpdater: ConnectionMover {
     self.pool = pool
     self.seed = seed
     layers = model.sparseLayers
+    explored = ExploredPositions(model: model)
     last = schedule.initialLast
     scratch = TopologyScratch(layers: layers)
     let mostMoved =
@@ -57,14 +80,21 @@ final class TopologyUpdater: ConnectionMover {
   /// Whether an update happens at step t.
   func isDue(at step: Int) -> Bool { schedule.isDue(step: step, last: last) }
 
-  /// Starts an update at step t; returns the fraction of connections it moves.
-  func begin(step: Int, batchesConsumed: UInt64, learningRate: Double, peak: Double) -> Double {
+  /// Starts an update at step t.
+  func begin(step: Int, batchesConsumed: UInt64, learningRate: Double, peak: Double) {
     self.step = step
     self.batchesConsumed = batchesConsumed
     fraction = schedule.fraction(at: step, learningRate: learningRate, peak: peak)
     last = step
-    newConnections = 0
-    return fraction
+    moved = 0
+    neverActiveBefore = explored.isKnown ? 0 : nil
+  }
+
+  /// What the last update did.
+  var report: TopologyUpdate {
+    TopologyUpdate(
+      step: step, batchesConsumed: batchesConsumed, dropFraction: fraction, moved: moved,
+      neverActiveBefore: neverActiveBefore, exploredShare: explored.share)
   }
 
   /// Moves all layers, for a method that does not look at gradients.
@@ -89,8 +119,10 @@ final class TopologyUpdater: ConnectionMover {
     update.begin(
       weights, layerIndex: index, step: step, batchesConsumed: batchesConsumed, gradient: operands)
     try method.move(count, in: update)
+    let firsts = explored.follow(update, layer: index)
+    neverActiveBefore = firsts.flatMap { firsts in neverActiveBefore.map { $0 + firsts } }
     let change = update.commit()
-    newConnections += change.newConnections
+    moved += change.newConnections
     let gradient = operands.map { PositionGradient($0) }
     newWeight.apply(
       to: weights, change: change,

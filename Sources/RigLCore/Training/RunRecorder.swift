@@ -15,7 +15,9 @@ final class RunRecorder {
   private var sums: MetricsSums
   private let started = ContinuousClock.now
   private let earlierSeconds: Double
+  /// Seconds of training and samples in this process at the last line on training samples.
   private var lastLine: (seconds: Double, samples: Int)
+  private var hasSaidUnexplored = false
   private var lastCheckpoint: Int
   /// Warnings that come with every checkpoint, each of which is told once.
   private var told: Set<String> = []
@@ -71,12 +73,14 @@ final class RunRecorder {
       lastCheckpoint = -1
     }
     metrics = try MetricsLog.resume(
-      at: folder.metricsPath, batchesConsumed: Int(trainer.step.batchesConsumed))
+      at: folder.metricsPath, batchesConsumed: Int(trainer.step.batchesConsumed),
+      lastUpdate: trainer.step.topology?.last ?? -1)
     warnings += metrics.warnings
     let lastRow = try MetricsLog.rows(at: folder.metricsPath).last
     earlierSeconds = lastRow?.elapsedSeconds ?? 0
     hasTestResult = lastRow?.split == .test && lastRow?.step == trainer.step.step
-    lastLine = (0, 0)
+    lastLine = (started.secondsToNow, 0)
+    if trainer.step.explored?.isKnown == false { warnings.append(sayUnexplored(path)) }
     if !lock.isHeld {
       warnings.append("\(path): this file system has no locks; do not resume the run twice at once")
     }
@@ -88,16 +92,48 @@ final class RunRecorder {
   var isLineDue: Bool { trainer.step.step % cadence.logEvery == 0 }
 
   /// Adds a line on the training samples since the last one.
-  func logInterval() throws(RigLError) {
-    let seconds = started.secondsToNow
-    let rate = Double(interval.samples) / max(seconds - lastLine.seconds, 1e-9)
+  ///
+  /// - Parameter report: of the weight step that has just been taken.
+  func logInterval(_ report: TrainingStep.Report) throws(RigLError) {
+    // Neither what an earlier sitting has trained on, nor the seconds that were no training.
+    let seconds = started.secondsToNow - trainer.secondsAside
+    let samples = trainer.samplesTrained
     var row = row(.train)
     row.loss = interval.meanLoss
     row.accuracy = interval.accuracy
-    row.samplesPerSecond = rate
+    row.top5 = interval.top5Accuracy
+    row.gradientNorm = report.gradientNorm
+    row.samplesPerSecond =
+      Double(samples - lastLine.samples) / max(seconds - lastLine.seconds, 1e-9)
     try metrics.append(row)
     interval = TrainingState.Sums()
-    lastLine.seconds = seconds
+    lastLine = (seconds, samples)
+  }
+
+  /// Adds a line on a topology update.
+  func log(_ update: TopologyUpdate) throws(RigLError) {
+    var row = row(.update)
+    // The update's own: a weight step may have followed.
+    row.step = update.step
+    row.batchesConsumed = Int(update.batchesConsumed)
+    row.epoch = update.step / trainer.stepsPerEpoch
+    row.learningRate = nil
+    row.dropFraction = update.dropFraction
+    row.connectionsMoved = update.moved
+    row.neverActiveBefore = update.neverActiveBefore
+    row.exploredShare = update.exploredShare
+    row.liveUnits = trainer.model.liveHiddenUnits()
+    try metrics.append(row)
+    if update.exploredShare == nil, !hasSaidUnexplored {
+      try trainer.tell(.warning(sayUnexplored("step \(update.step)")))
+    }
+  }
+
+  private func sayUnexplored(_ place: String) -> String {
+    hasSaidUnexplored = true
+    return "\(place): which positions were ever active is not known (of a checkpoint without them, "
+      + "or because they take more than 64 MB); metrics.csv goes on without never_active_before and "
+      + "explored_share"
   }
 
   /// Adds a line on other samples.
@@ -105,6 +141,7 @@ final class RunRecorder {
     var row = row(split)
     row.loss = evaluation.loss
     row.accuracy = evaluation.accuracy
+    row.top5 = evaluation.top5
     try metrics.append(row)
   }
 
@@ -143,10 +180,13 @@ final class RunRecorder {
     try metrics.synchronize()
     try sums.remember(interval, at: Int(trainer.step.batchesConsumed))
     let (model, optimizer) = (trainer.model, trainer.step.optimizer)
+    let explored = trainer.step.explored
     let checkpoint = try store.write(
-      step: step, tensors: model.tensors(optimizer), metadata: trainer.metadata()
+      step: step, tensors: model.tensors(optimizer) + (explored?.tensors() ?? []),
+      metadata: trainer.metadata()
     ) { (writer) throws(RigLError) in
       try model.write(to: &writer, optimizer)
+      try explored?.write(to: &writer)
     }
     lastCheckpoint = step
     for warning in checkpoint.warnings where told.insert(warning).inserted {
@@ -268,6 +308,7 @@ extension Trainer {
           + "training of \(totalSteps) steps does not reach")
     }
     try model.read(from: file, step.optimizer)
+    try step.explored?.read(from: file, hasMoved: (state.lastUpdate ?? -1) >= 0)
     step.step = state.step
     step.optimizer.steps = state.step
     step.batchesConsumed = state.batchesConsumed

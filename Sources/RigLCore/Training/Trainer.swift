@@ -36,11 +36,12 @@ public final class Trainer {
   private let batch: Batch
   var state = TrainingState()
   private var stopRequested = false
-  private var samplesTrained = 0
+  /// Samples trained on in this process.
+  private(set) var samplesTrained = 0
   /// Damaged samples that callbacks have been told of, by what is wrong with them.
   private var named: Set<String> = []
   /// Seconds of the loop that were not training: evaluations and checkpoints.
-  private var secondsAside = 0.0
+  private(set) var secondsAside = 0.0
 
   /// What a training came to.
   public struct Result: Sendable {
@@ -247,9 +248,10 @@ public final class Trainer {
       recorder.interval.add(report)
       state.epoch.add(report)
       state.lastDropFraction = report.dropFraction ?? state.lastDropFraction
+      if let update = report.update { try recorder.log(update) }
       try tell(.batch(report))
       guard report.movedWeights else { continue }
-      if recorder.isLineDue { try recorder.logInterval() }
+      if recorder.isLineDue { try recorder.logInterval(report) }
       if step.step % stepsPerEpoch == 0 || step.step == totalSteps { try endEpoch(recorder) }
       if recorder.isCheckpointDue { try writeCheckpoint(recorder) }
     }

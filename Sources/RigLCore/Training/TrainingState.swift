@@ -25,15 +25,19 @@ struct TrainingState: Codable, Hashable {
     var loss = 0.0
     var correct = 0
     var samples = 0
+    /// Nil for five classes or fewer, and in sums that an older version has begun.
+    var top5: Int? = 0
 
     mutating func add(_ report: TrainingStep.Report) {
       loss += report.loss * Double(report.samples)
       correct += report.correct
       samples += report.samples
+      top5 = report.top5.flatMap { hits in top5.map { $0 + hits } }
     }
 
     var meanLoss: Double? { samples == 0 ? nil : loss / Double(samples) }
     var accuracy: Double? { samples == 0 ? nil : Double(correct) / Double(samples) }
+    var top5Accuracy: Double? { samples == 0 ? nil : top5.map { Double($0) / Double(samples) } }
   }
 
   /// The state as one line of JSON with sorted keys; numbers read back are the same bits.

@@ -30,6 +30,8 @@ public final class TrainingStep {
   }
 
   let topology: TopologyUpdater?
+  /// Which positions were ever active; nil for a method without updates.
+  package var explored: ExploredPositions? { topology?.explored }
   let pass: Pass
   private let logitsGradient: Tensor
   /// Batches whose gradients are summed up so far for the next weight step.
@@ -64,11 +66,16 @@ public final class TrainingStep {
     public let samples: Int
     /// Samples whose largest logit is their label's.
     public let correct: Int
+    /// Samples whose label is among the five largest logits; nil for five classes or fewer.
+    public let top5: Int?
     /// The learning rate of this weight step.
     public let learningRate: Double
-    /// The fraction of connections that moved; nil if none did.
-    public let dropFraction: Double?
-    /// The norm of the gradients before clipping; nil without clipping, or if connections moved.
+    /// The topology update that was made; nil if there was none.
+    public let update: TopologyUpdate?
+    /// The fraction of each sparse layer's connections that the update dropped and grew (f(t)); nil
+    /// without one.
+    public var dropFraction: Double? { update?.dropFraction }
+    /// The norm of the gradients before clipping; nil without clipping, or if no weights moved.
     public let gradientNorm: Double?
     /// Whether the weights moved: not in an update that replaces a weight step, nor while gradients
     /// accumulate.
@@ -116,26 +123,26 @@ public final class TrainingStep {
     guard loss.isFinite else { throw notFinite("loss is \(loss.magnitude)") }
 
     // loss → gradients → connections
-    var moved: Double?
+    var update: TopologyUpdate?
     if let topology, settings.method.timing == .insteadOfWeightStep, accumulated == 0,
       topology.isDue(at: step)
     {
-      let fraction = topology.begin(
+      topology.begin(
         step: step, batchesConsumed: batchesConsumed, learningRate: rate,
         peak: learningRate.largestRate)
       pass.connectionMover = topology
       defer { pass.connectionMover = nil }
       try model.backward(logitsGradient, pass)
-      guard settings.updateThenStep else {
-        return report(loss, batch, rate, dropFraction: fraction)
-      }
-      moved = fraction
+      update = topology.report
+      guard settings.updateThenStep else { return report(loss, batch, rate, update: update) }
     } else {
       // loss → gradients
       try model.backward(logitsGradient, pass)
     }
     accumulated += 1
-    guard accumulated == settings.accumulation else { return report(loss, batch, rate) }
+    guard accumulated == settings.accumulation else {
+      return report(loss, batch, rate, update: update)
+    }
     accumulated = 0
 
     // gradients → weights
@@ -146,12 +153,13 @@ public final class TrainingStep {
 
     // weights → connections
     if let topology, settings.method.timing == .afterWeightStep, topology.isDue(at: step) {
-      moved = topology.begin(
+      topology.begin(
         step: step, batchesConsumed: batchesConsumed, learningRate: rate,
         peak: learningRate.largestRate)
       try topology.moveAll()
+      update = topology.report
     }
-    return report(loss, batch, rate, dropFraction: moved, norm: norm, movedWeights: true)
+    return report(loss, batch, rate, update: update, norm: norm, movedWeights: true)
   }
 
   /// The mean over accumulated batches, and clipping to the largest norm.
@@ -166,13 +174,14 @@ public final class TrainingStep {
   }
 
   private func report(
-    _ loss: Double, _ batch: Batch, _ rate: Double, dropFraction: Double? = nil,
+    _ loss: Double, _ batch: Batch, _ rate: Double, update: TopologyUpdate? = nil,
     norm: Double? = nil, movedWeights: Bool = false
   ) -> Report {
-    Report(
-      loss: loss, samples: batch.inputs.samples,
-      correct: outcome.hits(of: batch.inputs.samples, within: 1), learningRate: rate,
-      dropFraction: dropFraction, gradientNorm: norm, movedWeights: movedWeights)
+    let samples = batch.inputs.samples
+    return Report(
+      loss: loss, samples: samples, correct: outcome.hits(of: samples, within: 1),
+      top5: model.outputs > 5 ? outcome.hits(of: samples, within: 5) : nil, learningRate: rate,
+      update: update, gradientNorm: norm, movedWeights: movedWeights)
   }
 
   /// Throws if a weight, a number of the optimizer's state, or the loss on a batch is not finite:
