@@ -118,7 +118,10 @@ struct TrainingState: Codable, Hashable {
 
 extension TrainingState.Sums {
   /// Whether these can be sums over samples.
-  var isSound: Bool { loss.isFinite && samples >= 0 && (0...samples).contains(correct) }
+  var isSound: Bool {
+    loss.isFinite && samples >= 0 && (0...samples).contains(correct)
+      && (0...samples).contains(top5 ?? 0)
+  }
 }
 
 extension RunFolder {
