@@ -99,7 +99,7 @@ import Testing
     }
   }
 
-  /// SET moves connections after the weight step, when no layer is at work.
+  /// SET moves connections at the beginning of a step, when no layer is at work yet.
   @Test func randomGrowthBelongsToItsLayer() throws {
     let trainer = try Self.trainer { $0.method = .set }
     let clock = StageClock(for: trainer.step)

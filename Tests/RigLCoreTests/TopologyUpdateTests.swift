@@ -22,10 +22,10 @@ import Testing
     let result = try update(weights, of: 10, gradient: gradient, fraction: 0.5)
     #expect(connected(result) == [1, 2, 4, 5, 7, 8])
     #expect(result.weight == [0, 0, -0.2, 0, 0.2, -0.2, 0, 0.2, 0.3, 0])
-    // All candidates equal, zeros of both signs among them.
-    let zeros = try update(
-      weights, of: 10, gradient: [0, -0.0, 0, -0.0, 0, 0, -0.0, 0, 0, 0], fraction: 0.5)
-    #expect(connected(zeros) == [0, 1, 2, 3, 4, 8])
+    // All candidates equal, but not zero.
+    let equal = try update(
+      weights, of: 10, gradient: [1, -1, 1, -1, 1, 1, -1, 1, 1, 1], fraction: 0.5)
+    #expect(connected(equal) == [0, 1, 2, 3, 4, 8])
   }
 
   /// The same with ties across rows of the weight.
@@ -145,9 +145,9 @@ import Testing
     #expect(try kinds(RigL(), batches: 13) == "uwwwuwwwuwwww")
   }
 
-  /// After the weight step, on the incremented step: at 1, 4 and 7.
-  @Test func setFollowsAWeightStep() throws {
-    #expect(try kinds(SET(), batches: 10) == "bwwbwwbwww")
+  /// At the beginning of steps 1, 4 and 7, before their weight steps.
+  @Test func setBeginsAWeightStep() throws {
+    #expect(try kinds(SET(), batches: 10) == "wbwwbwwbww")
   }
 
   /// Two connections are too few for .3 of them to be one; a layer with all connections has none
@@ -184,6 +184,8 @@ import Testing
     let connections = try #require(layer.connections)
     let batch = Batch(for: model)
     batch.labels.count = 1
+    connections.setConnections(at: positions, weights: weights)
+    _ = try step.train(on: batch)  // Step 0 has no update.
     let updates = 4000
     var counts = [Int](repeating: 0, count: outputs * inputs)
     for _ in 0..<updates {
@@ -219,6 +221,8 @@ import Testing
     let (outputs, inputs) = (connections.outputDegrees(), connections.inputDegrees())
     let batch = Batch(for: model)
     batch.labels.count = 1
+    _ = try step.train(on: batch)  // Step 0 has no update.
+    #expect(connections.outputDegrees() == outputs)
     _ = try step.train(on: batch)
     #expect(connections.outputDegrees() != outputs)
     #expect(connections.inputDegrees() != inputs)

@@ -90,15 +90,46 @@ import Testing
     }
   }
 
-  /// A topology update sees one batch, and never comes in the middle of an accumulation.
-  @Test func updatesComeBetweenAccumulatedSteps() throws {
-    let training = try Training(capacity: 16, accumulation: 3)
-    let kinds = try (0..<14).map { number in
-      let report = try training.train(number * 16..<number * 16 + 16)
-      return report.dropFraction != nil ? "u" : report.movedWeights ? "w" : "-"
+  /// What accumulated batches make one step of may differ in size: the gradient is the mean over all
+  /// samples, and so is the norm that is clipped.
+  @Test(arguments: [[40, 24], [64, 1, 15], [7, 64], [33, 33, 2]])
+  func accumulationWeighsSamplesNotBatches(sizes: [Int]) throws {
+    let all = sizes.reduce(0, +)
+    let whole = try Training(capacity: all, method: StaticTopology())
+    let parts = try Training(capacity: 64, method: StaticTopology(), accumulation: sizes.count)
+    for number in 0..<4 {
+      let report = try whole.train(number * all..<(number + 1) * all)
+      var (begin, loss) = (number * all, 0.0)
+      for (place, size) in sizes.enumerated() {
+        let part = try parts.train(begin..<begin + size)
+        #expect(part.movedWeights == (place == sizes.count - 1))
+        loss += part.loss * Double(size) / Double(all)
+        begin += size
+        guard part.movedWeights else { continue }
+        let (norm, expected) = (try #require(part.gradientNorm), try #require(report.gradientNorm))
+        #expect((norm - expected).magnitude < 1e-5 * expected, "\(norm), \(expected)")
+      }
+      #expect((loss - report.loss).magnitude < 1e-6)
     }
-    #expect(kinds.joined() == "u--w--wu--w--w")
-    #expect(training.step.batchesConsumed == 14)
+    for (one, other) in zip(whole.numbers, parts.numbers) {
+      #expect((one - other).magnitude <= 1e-5, "\(one), \(other)")
+    }
+  }
+
+  /// A topology update sees one batch, and never comes in the middle of an accumulation: RigL's is
+  /// made in the place of a batch, SET's at the beginning of an accumulated step.
+  @Test func updatesComeBetweenAccumulatedSteps() throws {
+    func kinds(_ method: any TopologyMethod) throws -> String {
+      let training = try Training(capacity: 16, method: method, accumulation: 3)
+      let kinds = try (0..<14).map { number in
+        let report = try training.train(number * 16..<number * 16 + 16)
+        return report.dropFraction != nil ? "u" : report.movedWeights ? "w" : "-"
+      }
+      #expect(training.step.batchesConsumed == 14)
+      return kinds.joined()
+    }
+    #expect(try kinds(RigL()) == "u--w--wu--w--w")
+    #expect(try kinds(SET()) == "--wu-w--wu-w--")
   }
 
   /// A smaller batch than the model has room for gives the bits that a model of its size gives.

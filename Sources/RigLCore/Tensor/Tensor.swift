@@ -112,4 +112,9 @@ extension Tensor {
   public func zero() {
     unsafe base.update(repeating: 0, count: groups * groupStride)
   }
+
+  /// Multiplies the values of all groups in use.
+  func scale(by factor: Float) {
+    for index in 0..<groups * groupStride { unsafe base[index] *= factor }
+  }
 }

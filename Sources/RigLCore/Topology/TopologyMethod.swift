@@ -2,7 +2,9 @@
 public enum TopologyTiming: Sendable {
   /// Before a weight step, on a batch of its own; the weights and the step counter do not move.
   case insteadOfWeightStep
-  /// After a weight step, on the incremented step counter, with no batch of its own.
+  /// After a weight step, on the incremented step counter, with no batch of its own: at the
+  /// beginning of the next step, before its batch. What is evaluated and saved between two steps was
+  /// trained, and after the last step there is no update.
   case afterWeightStep
   /// Never: the topology stays as it was drawn.
   case never
@@ -54,7 +56,7 @@ public struct RigL: TopologyMethod {
 /// Reference: Mocanu et al., *Scalable training of artificial neural networks with adaptive sparse
 /// connectivity inspired by network science*, Nature Communications 2018.
 public struct SET: TopologyMethod {
-  /// An update follows a weight step.
+  /// An update follows a weight step, at the beginning of the next one.
   public let timing = TopologyTiming.afterWeightStep
 
   /// Creates the method.

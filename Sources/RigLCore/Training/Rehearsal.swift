@@ -92,11 +92,13 @@ extension Trainer {
 
 extension TrainingStep {
   /// Topology updates of a training of `steps` weight steps.
-  fileprivate func expectedUpdates(of steps: Int) -> Int {
+  func expectedUpdates(of steps: Int) -> Int {
     guard let topology, steps > 0 else { return 0 }
     let last = min(topology.schedule.end ?? .max, steps - 1)
-    guard last >= topology.schedule.begin else { return 0 }
-    return (last - topology.schedule.begin) / topology.schedule.interval + 1
+    // What follows a weight step does not come before the first one.
+    let first = max(topology.schedule.begin, settings.method.timing == .afterWeightStep ? 1 : 0)
+    guard last >= first else { return 0 }
+    return (last - first) / topology.schedule.interval + 1
   }
 }
 

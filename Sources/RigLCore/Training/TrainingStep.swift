@@ -35,7 +35,8 @@ public final class TrainingStep {
   let pass: Pass
   private let logitsGradient: Tensor
   /// Batches whose gradients are summed up so far for the next weight step.
-  var accumulated = 0
+  var accumulated: Int { sum.batches }
+  private var sum = GradientSum()
 
   /// How steps are taken.
   public struct Settings: Sendable {
@@ -47,7 +48,7 @@ public final class TrainingStep {
     public var newWeight = NewConnectionWeight.zero
     /// The largest norm of all gradients together; nil: no clipping.
     public var clipNorm: Double?
-    /// Batches whose mean gradient makes one weight step.
+    /// Batches of one weight step, whose gradient is the mean over all their samples.
     public var accumulation = 1
     /// Whether an update that would replace a weight step is followed by one on the same batch, as
     /// some reimplementations do: with its gradient at surviving connections, and the dense
@@ -70,7 +71,7 @@ public final class TrainingStep {
     public let top5: Int?
     /// The learning rate of this weight step.
     public let learningRate: Double
-    /// The topology update that was made; nil if there was none.
+    /// The topology update that was made on this batch, or before it; nil if there was none.
     public let update: TopologyUpdate?
     /// The fraction of each sparse layer's connections that the update dropped and grew (f(t)); nil
     /// without one.
@@ -107,15 +108,17 @@ public final class TrainingStep {
   ///
   /// - Throws: `RigLError` of kind `numerical` if the loss, a gradient that is scored or clipped, or
   ///   a weight that is scored is not a number; weights and connections are then as before the
-  ///   batch, but for layers whose connections had already moved and a weight step before that.
+  ///   batch, but for layers whose connections had already moved.
   public func train(on batch: Batch) throws(RigLError) -> Report {
-    batchesConsumed += 1
     let rate = learningRate.rate(at: step)
+    // weights of the step before → connections
+    var update = try makePendingUpdate(rate)
+
+    // batch → layers → loss
+    batchesConsumed += 1
     pass.isTraining = true
     pass.batchesConsumed = batchesConsumed
     pass.accumulatesGradients = accumulated > 0
-
-    // batch → layers → loss
     let logits = try model.forward(batch.inputs, pass)
     clock?.enter(.loss)
     let loss = try loss.evaluate(
@@ -123,13 +126,10 @@ public final class TrainingStep {
     guard loss.isFinite else { throw notFinite("loss is \(loss.magnitude)") }
 
     // loss → gradients → connections
-    var update: TopologyUpdate?
     if let topology, settings.method.timing == .insteadOfWeightStep, accumulated == 0,
       topology.isDue(at: step)
     {
-      topology.begin(
-        step: step, batchesConsumed: batchesConsumed, learningRate: rate,
-        peak: learningRate.largestRate)
+      begin(topology, rate)
       pass.connectionMover = topology
       defer { pass.connectionMover = nil }
       try model.backward(logitsGradient, pass)
@@ -137,34 +137,48 @@ public final class TrainingStep {
       guard settings.updateThenStep else { return report(loss, batch, rate, update: update) }
     } else {
       // loss → gradients
+      let weight = sum.weight(of: batch.inputs.samples)
+      if weight != 1 { logitsGradient.scale(by: weight) }
       try model.backward(logitsGradient, pass)
     }
-    accumulated += 1
+    sum.add(batch.inputs.samples)
     guard accumulated == settings.accumulation else {
       return report(loss, batch, rate, update: update)
     }
-    accumulated = 0
 
     // gradients → weights
-    let (norm, scale) = try gradientScale()
+    let mean = sum.mean
+    sum = GradientSum()
+    let (norm, scale) = try gradientScale(mean: mean)
     optimizer.step(learningRate: rate, gradientScale: scale, pool: pass.pool)
     model.weightsDidChange()
     step += 1
-
-    // weights → connections
-    if let topology, settings.method.timing == .afterWeightStep, topology.isDue(at: step) {
-      topology.begin(
-        step: step, batchesConsumed: batchesConsumed, learningRate: rate,
-        peak: learningRate.largestRate)
-      try topology.moveAll()
-      update = topology.report
-    }
     return report(loss, batch, rate, update: update, norm: norm, movedWeights: true)
   }
 
-  /// The mean over accumulated batches, and clipping to the largest norm.
-  private func gradientScale() throws(RigLError) -> (norm: Double?, scale: Float) {
-    let mean = 1 / Float(settings.accumulation)
+  /// Makes the update that follows the weight step before, if one is due: only now, so that whoever
+  /// looked at the weights since then saw trained ones, and that after the last step nothing moves.
+  /// It is no state of its own: step and last update say whether it is pending.
+  ///
+  /// - Returns: what moved; nil without an update.
+  private func makePendingUpdate(_ rate: Double) throws(RigLError) -> TopologyUpdate? {
+    guard let topology, settings.method.timing == .afterWeightStep, step > 0, accumulated == 0,
+      topology.isDue(at: step)
+    else { return nil }
+    begin(topology, rate)
+    try topology.moveAll()
+    return topology.report
+  }
+
+  /// Starts an update before the weight step that is due; returns the fraction it moves.
+  private func begin(_ topology: TopologyUpdater, _ rate: Double) {
+    topology.begin(
+      step: step, batchesConsumed: batchesConsumed, learningRate: rate,
+      peak: learningRate.largestRate)
+  }
+
+  /// The mean over all accumulated samples, and clipping to the largest norm.
+  private func gradientScale(mean: Float) throws(RigLError) -> (norm: Double?, scale: Float) {
     guard let clipNorm = settings.clipNorm else { return (nil, mean) }
     let norm = optimizer.gradientNorm(pool: pass.pool) * Double(mean)
     guard norm.isFinite else {
@@ -266,4 +280,29 @@ extension Outcome {
     for sample in 0..<samples where ranks[sample] < Int32(top) { hits += 1 }
     return hits
   }
+}
+
+/// What the gradients of a step's batches add up to: each batch's is a mean over its own samples,
+/// and batches may differ in size.
+///
+/// Gradients are summed in units of the first batch's size r, Σ (n_i / r) g_i, so that batches of
+/// one size are summed as they are; (r / Σ n_i) times that is the mean over all samples.
+private struct GradientSum {
+  /// Batches so far.
+  private(set) var batches = 0
+  private var samples = 0
+  private var first = 0
+
+  /// What the mean gradient of a batch of `count` samples is multiplied with before it is added.
+  func weight(of count: Int) -> Float { batches == 0 ? 1 : Float(count) / Float(first) }
+
+  /// Counts a batch that was added.
+  mutating func add(_ count: Int) {
+    if batches == 0 { first = count }
+    batches += 1
+    samples += count
+  }
+
+  /// What the sum is multiplied with to be the mean over all samples.
+  var mean: Float { Float(Double(first) / Double(samples)) }
 }
