@@ -224,6 +224,8 @@ static void test_part_arguments(void) {
   CSK_CHECK(csk_selection_merge(part, whole) == bad);
   CSK_CHECK(csk_selection_merge(part, other) == bad);
   CSK_CHECK(csk_selection_finish(part) == bad);
+  int64_t admitted;
+  CSK_CHECK(csk_selection_admit_zeros(part, 1, &admitted) == bad);
   CSK_CHECK(csk_selection_room(whole) == INT64_MAX);
   CSK_CHECK(csk_selection_room(part) == longest_offer);
   CSK_CHECK(csk_selection_offer(part, values, longest_offer + 1, 0, 1, NULL, 0) == bad);

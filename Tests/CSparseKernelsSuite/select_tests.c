@@ -239,6 +239,48 @@ static void test_earlier_offers(void) {
   free(values);
 }
 
+// Zeros that are not offered come before those that are: the naive selection of an array in which
+// the first of the latter are those, at positions before all others.
+static void check_admitted(csk_select_order order, const float *values, int64_t count, int64_t k,
+                           int64_t zeros, const char *what) {
+  float *all = calloc((size_t)(zeros + count + 1), sizeof *all);
+  memcpy(all + zeros, values, (size_t)count * sizeof *values);
+  int64_t *expected = malloc((size_t)(zeros + count + 1) * sizeof *expected);
+  const int64_t selected = select_naive(order, all, zeros + count, k, NULL, expected);
+  int64_t before = 0;
+  while (before < selected && expected[before] < zeros) before++;
+  for (int64_t i = before; i < selected; i++) expected[i] -= zeros;
+  csk_selection selection;
+  selection_make(&selection, order, k);
+  CSK_CHECK(offer(csk_isa_current(), &selection, values, NULL, 0, count, 1) == csk_status_ok);
+  int64_t admitted = -1;
+  CSK_CHECK(csk_selection_admit_zeros(&selection, zeros, &admitted) == csk_status_ok);
+  CSK_CHECK(admitted == before, "%s, order %d, k = %lld: %lld of %lld zeros, expected %lld", what,
+            (int)order, (long long)k, (long long)admitted, (long long)zeros, (long long)before);
+  CSK_CHECK(csk_selection_finish(&selection) == csk_status_ok);
+  check_same(&selection, expected + before, selected - before, what);
+  selection_free(&selection);
+  free(expected);
+  free(all);
+}
+
+static void test_admitted_zeros(void) {
+  for (shape shape = 0; shape < shapes; shape++) {
+    const int64_t counts[] = {0, 1, 40, 9000, 70000};
+    for (size_t c = 0; c < sizeof counts / sizeof *counts; c++) {
+      float *values = select_values(shape, counts[c]);
+      const int64_t ks[] = {0, 1, 10, counts[c] / 9, counts[c], counts[c] + 20};
+      for (size_t i = 0; i < sizeof ks / sizeof *ks; i++) {
+        const int64_t k = ks[i], zeros[] = {0, 1, k / 2, k, k + 30};
+        for (size_t z = 0; z < sizeof zeros / sizeof *zeros; z++)
+          for (int order = csk_select_largest; order <= csk_select_smallest; order++)
+            check_admitted(order, values, counts[c], k, zeros[z], select_shape_names[shape]);
+      }
+      free(values);
+    }
+  }
+}
+
 static void test_wide_positions(void) {
   // Positions and strides beyond 32 bits, and the largest that fit.
   const int64_t strides[] = {1, 3, UINT32_MAX, INT64_C(1) << 32, INT64_C(1) << 56};
@@ -349,6 +391,10 @@ static void test_arguments(void) {
   CSK_CHECK(csk_selection_merge(&s, &s) == bad);
   CSK_CHECK(csk_selection_merge(&s, NULL) == bad);
   CSK_CHECK(csk_selection_finish(NULL) == bad);
+  int64_t admitted;
+  CSK_CHECK(csk_selection_admit_zeros(NULL, 1, &admitted) == bad);
+  CSK_CHECK(csk_selection_admit_zeros(&s, -1, &admitted) == bad);
+  CSK_CHECK(csk_selection_admit_zeros(&s, 1, NULL) == bad);
   for (int isa = 0; isa < csk_isa_count; isa++)
     if (!csk_isa_is_supported(isa))
       CSK_CHECK(csk_selection_offer_on(isa, &s, values, 4, 0, 1, NULL, 0) ==
@@ -364,6 +410,7 @@ const csk_test csk_tests_select[] = {
     {"select.offer: a misleading sample", test_misled},
     {"select.shrink: a misleading sample", test_misled_shrink},
     {"select.offer: earlier offers' candidates and a predicted cut", test_earlier_offers},
+    {"select.admit: zeros before the others, every shape of data", test_admitted_zeros},
     {"select.offer: positions and strides beyond 32 bits", test_wide_positions},
     {"select.offer: a NaN at every lane, excluded or not", test_nan},
     {"select.offer: values are only read, and only to the end", test_only_reads},

@@ -8,7 +8,7 @@ import Testing
   static let positions = outputs * inputs
 
   enum Gradient: CaseIterable {
-    case random, ascending, descending, equal, zero, fewDistinct
+    case random, ascending, descending, equal, zero, fewDistinct, mostlyZero
 
     func values() -> [Float] {
       var generator = SeededGenerator(seed: 3)
@@ -21,6 +21,7 @@ import Testing
         case .equal: return sign * 0.5
         case .zero: return sign * 0
         case .fewDistinct: return sign * Float(Int.random(in: 0..<4, using: &generator))
+        case .mostlyZero: return position % 20 == 1 ? sign * Float(position % 97) : sign * 0
         }
       }
     }
@@ -35,13 +36,17 @@ import Testing
       inputs: SharedSelectionTests.inputs, fraction: fraction)
   }
 
-  /// The k best candidates by sorting all of them, and the kept connections.
+  /// The k best candidates by sorting all of them, and the kept connections. Of scores of 0 those
+  /// just dropped come first, the later, which are larger, before the earlier.
   private func expected(_ gradient: [Float], moved: Int) -> [UInt8] {
     var mask = gradient.indices.map { UInt8($0 % 3 == 1 ? 1 : 0) }
     for position in mask.indices.filter({ mask[$0] == 1 }).prefix(moved) { mask[position] = 0 }
     let sorted = mask.indices.filter { mask[$0] == 0 }.sorted {
       let (one, other) = (gradient[$0].magnitude, gradient[$1].magnitude)
-      return one != other ? one > other : $0 < $1
+      if one != other { return one > other }
+      guard one == 0 else { return $0 < $1 }
+      let (oneDropped, otherDropped) = ($0 % 3 == 1, $1 % 3 == 1)
+      return oneDropped != otherDropped ? oneDropped : oneDropped ? $0 > $1 : $0 < $1
     }
     for position in sorted.prefix(moved) { mask[position] = 1 }
     return mask

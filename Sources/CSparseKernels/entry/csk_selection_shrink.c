@@ -89,6 +89,21 @@ void csk_selection_shrink(csk_selection *selection, const csk_kernels *kernels, 
   shrink_exactly(selection, kernels);
 }
 
+csk_status csk_selection_admit_zeros(csk_selection *selection, int64_t count, int64_t *admitted) {
+  if (!selection || !selection->keys || !selection->positions || selection->is_part || count < 0 ||
+      !admitted)
+    return csk_status_invalid_argument;
+  // Nothing is smaller than 0; among the largest, what is greater goes before.
+  int64_t room = selection->k;
+  if (count > 0 && selection->order == csk_select_largest) {
+    csk_selection_shrink(selection, csk_kernels_for(csk_isa_current()), true);
+    for (int64_t i = 0; i < selection->count; i++) room -= selection->keys[i] > csk_key_lowest;
+  }
+  *admitted = count < room ? count : room;
+  selection->k -= *admitted;
+  return csk_status_ok;
+}
+
 // positions[0..count) ascending, by radix with `spare` (count) to and fro, 11 bits at a time.
 static void sort_positions(int64_t *positions, int64_t *spare, int64_t count) {
   uint64_t seen = 0;

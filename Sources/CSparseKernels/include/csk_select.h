@@ -78,6 +78,12 @@ csk_status csk_selection_offer_on(csk_isa isa, csk_selection *selection, float *
 /// finished; it is only read.
 csk_status csk_selection_merge(csk_selection *selection, const csk_selection *other);
 
+/// Lets in candidates that were not offered: `count` of value 0 that come before all others of that
+/// value, which their positions do not say. `admitted` of them, 0 <= admitted <= count, are among
+/// the best k, which of them is for the caller to say, and k becomes that much less. Only
+/// csk_selection_finish may follow. A part cannot admit.
+csk_status csk_selection_admit_zeros(csk_selection *selection, int64_t count, int64_t *admitted);
+
 /// Finishes: positions[0..count) are the selected ones, ascending; count = min(k, offered).
 /// The keys are gone afterwards: only csk_selection_begin may follow. A part cannot be finished.
 csk_status csk_selection_finish(csk_selection *selection);

@@ -57,6 +57,16 @@ final class TopSelection {
     return true
   }
 
+  /// Lets in what was not offered: `count` candidates of score 0, which come before all others of
+  /// that score; returns how many of them are selected. Only ``finish()`` may follow, which selects
+  /// as many fewer.
+  func admitZeros(_ count: Int) -> Int {
+    var admitted: Int64 = 0
+    let status = unsafe csk_selection_admit_zeros(&selection, Int64(count), &admitted)
+    expectOK(status, "csk_selection_admit_zeros")
+    return Int(admitted)
+  }
+
   /// Ends the selection; the selected positions, ascending, stay valid until the next `begin`.
   func finish() -> UnsafeBufferPointer<Int64> {
     expectOK(unsafe csk_selection_finish(&selection), "csk_selection_finish")
@@ -138,13 +148,34 @@ struct MagnitudeCut {
 
   /// Finds the cut; nil if a value is not a number.
   init?(keeping keep: Int, of values: borrowing AlignedBuffer<Float>, histogram: Histogram) {
+    unsafe self.init(
+      keeping: keep, of: UnsafeBufferPointer(start: values.base, count: values.count),
+      histogram: histogram)
+  }
+
+  /// Finds the cut; nil if a value is not a number.
+  init?(keeping keep: Int, of values: UnsafeBufferPointer<Float>, histogram: Histogram) {
     var cut = csk_magnitude_cut()
     let status = unsafe csk_find_magnitude_cut(
-      values.base, Int64(values.count), Int64(keep), histogram.buffer.base, &cut)
+      values.baseAddress, Int64(values.count), Int64(keep), histogram.buffer.base, &cut)
     guard status != csk_status_nan else { return nil }
     expectOK(status, "csk_find_magnitude_cut")
-    magnitude = cut.magnitude
-    ties = Int(cut.ties)
+    self.init(magnitude: cut.magnitude, ties: Int(cut.ties))
+  }
+
+  /// A cut that is known.
+  init(magnitude: Float, ties: Int) {
+    self.magnitude = magnitude
+    self.ties = ties
+  }
+
+  /// Whether the next value in position order is kept; `ties` are those that are left, ``ties`` at
+  /// the first.
+  func includes(_ value: Float, ties: inout Int) -> Bool {
+    if value > magnitude { return true }
+    guard value == magnitude, ties > 0 else { return false }
+    ties -= 1
+    return true
   }
 
   /// The memory that finding a cut works in.

@@ -39,6 +39,8 @@ final class DenseGradient {
     var excluded: AlignedBuffer<Int32>
     let part: TopSelection.Part
     var sawNaN = false
+    /// Dropped connections of score 0 that this thread met.
+    var droppedAtZero = 0
 
     init(rows: Int, panel: Int, selection: TopSelection) {
       self.rows = AlignedBuffer(count: rows)
@@ -105,49 +107,74 @@ final class DenseGradient {
     }
   }
 
+  /// What a selection grows.
+  @unsafe
+  struct Selected {
+    /// Ascending positions, valid until the next selection.
+    let positions: UnsafeBufferPointer<Int64>
+    /// Besides those, how many of the dropped connections of score 0.
+    let regrown: Int
+    /// How many of these there are; their fates say which.
+    let droppedAtZero: Int
+  }
+
   /// Selects the `count` positions with the largest (or smallest) gradient magnitude among those
   /// that are not kept.
   ///
-  /// - Returns: ascending positions, valid until the next selection; nil if a gradient is not a
-  ///   number.
+  /// Dropped connections of score 0 come before all others of that score. They are not offered, but
+  /// marked and counted, and let in at the end as far as there is room for a score of 0.
+  ///
+  /// - Returns: nil if a gradient is not a number.
   func select(
     _ order: TopSelection.Order, count: Int, csr: borrowing CSR,
-    isKept: borrowing AlignedBuffer<Bool>
-  ) -> UnsafeBufferPointer<Int64>? {
+    fates: borrowing AlignedBuffer<ConnectionFate>
+  ) -> Selected? {
     let stage = pool.clock?.begin(.growth)
     defer { if let stage { pool.clock?.begin(stage) } }
     selection.begin(order, count: count)
     for index in 0..<workers.count {
       workers[index].part.begin()
       workers[index].sawNaN = false
+      workers[index].droppedAtZero = 0
     }
     let (rowPanels, columnPanels) = (
       outputs.dividedUp(by: panel.rows), inputs.dividedUp(by: panel.columns)
     )
     // A noncopyable argument cannot go into the context: its memory does.
-    let kept = unsafe KeptRows(
-      offsets: csr.rowOffsets.base, columns: csr.columns.base, isKept: isKept.base)
+    let connections = unsafe ConnectionRows(
+      offsets: csr.rowOffsets.base, columns: csr.columns.base, fates: fates.base)
     let chunks = rowPanels * columnPanels
-    unsafe pool.run(chunks: chunks, with: (self, columnPanels, kept)) { operands, index, worker in
-      let (gradient, columnPanels, kept) = unsafe operands
+    unsafe pool.run(chunks: chunks, with: (self, columnPanels, connections)) {
+      operands, index, worker in
+      let (gradient, columnPanels, connections) = unsafe operands
       unsafe gradient.score(
-        rowPanel: index / columnPanels, columnPanel: index % columnPanels, kept: kept,
-        worker: gradient.workers[worker])
+        rowPanel: index / columnPanels, columnPanel: index % columnPanels,
+        connections: connections, worker: gradient.workers[worker])
     }
     for index in 0..<workers.count where workers[index].sawNaN { return nil }
-    for index in 0..<workers.count { workers[index].part.handOver() }
-    return unsafe selection.finish()
+    var zeros = 0
+    for index in 0..<workers.count {
+      workers[index].part.handOver()
+      zeros += workers[index].droppedAtZero
+    }
+    let regrown = selection.admitZeros(zeros)
+    return unsafe Selected(
+      positions: selection.finish(), regrown: regrown, droppedAtZero: zeros)
   }
 
-  /// The kept connections, row by row.
+  /// The connections before the update, row by row.
   @unsafe
-  private struct KeptRows {
+  private struct ConnectionRows {
     let offsets: UnsafeMutablePointer<Int64>
     let columns: UnsafeMutablePointer<Int32>
-    let isKept: UnsafeMutablePointer<Bool>
+    let fates: UnsafeMutablePointer<ConnectionFate>
 
-    /// Writes the kept columns of a row within `range`, counted from its start; returns how many.
-    func write(row: Int, range: Range<Int>, into excluded: UnsafeMutablePointer<Int32>) -> Int {
+    /// Writes the columns of a row within `range` that are not to be offered, counted from its
+    /// start: of kept connections, and of dropped ones of score 0, which are marked.
+    func write(
+      row: Int, range: Range<Int>, scores: UnsafeMutablePointer<Float>,
+      into excluded: UnsafeMutablePointer<Int32>
+    ) -> (excluded: Int, droppedAtZero: Int) {
       var index = unsafe Int(offsets[row])
       let end = unsafe Int(offsets[row + 1])
       if range.lowerBound > 0 {
@@ -162,19 +189,31 @@ final class DenseGradient {
           }
         }
       }
-      var count = 0
+      var (count, zeros) = (0, 0)
       while index < end, unsafe Int(columns[index]) < range.upperBound {
-        if unsafe isKept[index] {
-          unsafe excluded[count] = columns[index] - Int32(range.lowerBound)
+        let column = unsafe columns[index] - Int32(range.lowerBound)
+        var isOffered = false
+        if unsafe fates[index] != .kept {
+          // By bits: comparing floats depends on denormal modes.
+          isOffered = unsafe scores[Int(column)].magnitude.bitPattern != 0
+          if !isOffered {
+            unsafe fates[index] = .droppedAtZero
+            zeros += 1
+          }
+        }
+        if !isOffered {
+          unsafe excluded[count] = column
           count += 1
         }
         index += 1
       }
-      return count
+      return (count, zeros)
     }
   }
 
-  private func score(rowPanel: Int, columnPanel: Int, kept: KeptRows, worker: Worker) {
+  private func score(
+    rowPanel: Int, columnPanel: Int, connections: ConnectionRows, worker: Worker
+  ) {
     let (rows, columns) = multiply(rowPanel: rowPanel, columnPanel: columnPanel, worker: worker)
     for row in rows {
       let scores = unsafe worker.panel.base + (row - rows.lowerBound) * columns.count
@@ -182,9 +221,12 @@ final class DenseGradient {
         from: columns.lowerBound, to: columns.upperBound, by: DenseGradient.panelColumns)
       {
         let piece = start..<min(start + DenseGradient.panelColumns, columns.upperBound)
-        let excluded = unsafe kept.write(row: row, range: piece, into: worker.excluded.base)
         let offered = unsafe UnsafeMutableBufferPointer(
           start: scores + (start - columns.lowerBound), count: piece.count)
+        let (excluded, zeros) = unsafe connections.write(
+          row: row, range: piece, scores: scores + (start - columns.lowerBound),
+          into: worker.excluded.base)
+        worker.droppedAtZero += zeros
         let isOrdered = unsafe worker.part.offer(
           offered, firstPosition: row * inputs + start,
           excluding: UnsafeBufferPointer(start: worker.excluded.base, count: excluded))

@@ -6,7 +6,7 @@
 public final class LayerUpdate {
   /// The layer whose connections move.
   public private(set) var weights: SparseWeights
-  /// The weight step (t) before or after which the update happens.
+  /// Weight steps taken (t): the update is made before step t.
   public private(set) var step = 0
   /// The key of this update's random numbers: batches consumed so far.
   private var batchesConsumed: UInt64 = 0
@@ -17,6 +17,8 @@ public final class LayerUpdate {
   private let gradient: DenseGradient?
   private var hasGradient = false
   private var kept = 0
+  /// Of the dropped connections those that are grown again for want of better candidates.
+  private var regrown = 0
   private var grown = unsafe UnsafeBufferPointer<Int64>(start: nil, count: 0)
   /// Where positions drawn at random go, unless the gradient's selection has room for them.
   private var ownPositions: AlignedBuffer<Int64>
@@ -52,8 +54,9 @@ public final class LayerUpdate {
       gradient?.begin(operands)
     }
     kept = weights.count
+    regrown = 0
     unsafe grown = UnsafeBufferPointer(start: nil, count: 0)
-    for index in 0..<kept { unsafe scratch.isKept.base[index] = true }
+    for index in 0..<kept { unsafe scratch.fates.base[index] = .kept }
     scratch.invert(weights.csrIndices)
   }
 
@@ -67,23 +70,23 @@ public final class LayerUpdate {
     let values = unsafe weights.parameter.values.base
     for index in 0..<weights.count {
       let magnitude = unsafe values[Int(scratch.storageIndices[index])].magnitude
-      var keep = magnitude > cut.magnitude
-      if magnitude == cut.magnitude && ties > 0 {
-        keep = true
-        ties -= 1
-      }
-      unsafe scratch.isKept.base[index] = keep
+      let keep = cut.includes(magnitude, ties: &ties)
+      unsafe scratch.fates.base[index] = keep ? .kept : .dropped
     }
     kept = weights.count - count
+    regrown = 0
   }
 
   /// Grows the `count` positions of largest |dL/dW| on this batch; ties take the lower position.
+  ///
+  /// A score of 0 says nothing: of these candidates the connections that were just dropped come
+  /// first, by their weights' magnitude.
   public func growLargestGradients(_ count: Int) throws(RigLError) {
     try growByGradient(.largest, count)
   }
 
   /// Grows the `count` positions of smallest |dL/dW| on this batch, an ablation; ties take the
-  /// lower position.
+  /// lower position, scores of 0 as in ``growLargestGradients(_:)``.
   public func growSmallestGradients(_ count: Int) throws(RigLError) {
     try growByGradient(.smallest, count)
   }
@@ -92,10 +95,52 @@ public final class LayerUpdate {
     guard hasGradient, let gradient else {
       preconditionFailure("growing by gradient needs a method whose timing is insteadOfWeightStep")
     }
-    let positions = unsafe gradient.select(
-      order, count: count, csr: weights.csr, isKept: scratch.isKept)
-    guard let positions = unsafe positions else { throw notANumber("a gradient") }
-    unsafe grown = positions
+    forgetRegrown()
+    let selected = unsafe gradient.select(
+      order, count: count, csr: weights.csr, fates: scratch.fates)
+    guard let selected = unsafe selected else { throw notANumber("a gradient") }
+    unsafe grown = selected.positions
+    unsafe try regrow(selected.regrown, of: selected.droppedAtZero)
+  }
+
+  /// Grows `count` of the `candidates` dropped connections of score 0 again: those of largest |w|;
+  /// ties take the lower position.
+  private func regrow(_ count: Int, of candidates: Int) throws(RigLError) {
+    guard candidates > 0 else { return }
+    let (fates, values) = unsafe (scratch.fates.base, weights.parameter.values.base)
+    func magnitude(_ index: Int) -> Float {
+      unsafe values[Int(scratch.storageIndices[index])].magnitude
+    }
+    var cut: MagnitudeCut? = MagnitudeCut(magnitude: -1, ties: 0)  // Everything is above it.
+    if count < candidates {
+      // The old topology's memory is free until the next one is written.
+      cut = unsafe scratch.oldColumns.base.withMemoryRebound(to: Float.self, capacity: candidates) {
+        magnitudes in
+        var found = 0
+        for index in 0..<weights.count where unsafe fates[index] == .droppedAtZero {
+          unsafe magnitudes[found] = magnitude(index)
+          found += 1
+        }
+        return unsafe MagnitudeCut(
+          keeping: count, of: UnsafeBufferPointer(start: magnitudes, count: found),
+          histogram: scratch.histogram)
+      }
+    }
+    guard let cut else { throw notANumber("a weight") }
+    var ties = cut.ties
+    for index in 0..<weights.count where unsafe fates[index] == .droppedAtZero {
+      unsafe fates[index] = cut.includes(magnitude(index), ties: &ties) ? .regrown : .dropped
+    }
+    regrown = count
+  }
+
+  /// Takes back what an earlier growth of the same update grew again.
+  private func forgetRegrown() {
+    guard regrown > 0 else { return }
+    for index in 0..<weights.count where unsafe scratch.fates.base[index] == .regrown {
+      unsafe scratch.fates.base[index] = .dropped
+    }
+    regrown = 0
   }
 
   private func notANumber(_ what: String) -> RigLError {
@@ -110,6 +155,7 @@ public final class LayerUpdate {
 extension LayerUpdate {
   /// Grows `count` positions drawn uniformly at random, without replacement.
   public func growAtRandom(_ count: Int) throws(RigLError) {
+    forgetRegrown()
     let candidates = weights.positions - kept
     precondition(count <= candidates, "grow \(count) of \(candidates) candidates")
     precondition(
@@ -143,7 +189,7 @@ extension LayerUpdate {
 
   private func nextKept(after index: Int) -> Int {
     var next = index + 1
-    while next < weights.count, unsafe !scratch.isKept.base[next] { next += 1 }
+    while next < weights.count, unsafe scratch.fates.base[next] != .kept { next += 1 }
     return next
   }
 }
@@ -181,8 +227,9 @@ extension LayerUpdate {
   /// - Returns: where each connection came from, for the optimizer's state to follow.
   func commit() -> TopologyChange {
     unsafe precondition(
-      kept + grown.count == weights.count,
-      unsafe "layer \(weights.name): \(kept) kept and \(grown.count) grown of \(weights.count)")
+      kept + regrown + grown.count == weights.count,
+      unsafe "layer \(weights.name): \(kept) kept, \(regrown + grown.count) grown of \(weights.count)"
+    )
     let change = scratch.change
     change.count = weights.count
     change.newConnections = mergeKeptAndGrown()
@@ -223,7 +270,7 @@ extension LayerUpdate {
           continue
         }
         // Kept, or dropped and grown again.
-        if unsafe grownColumn == oldColumn || scratch.isKept.base[index] {
+        if grownColumn == oldColumn || stays(index) {
           unsafe columns[next] = oldColumn
           unsafe origins[next] = scratch.storageIndices[index]
           next += 1
@@ -234,5 +281,11 @@ extension LayerUpdate {
     unsafe rowOffsets[weights.outputs] = Int64(next)
     precondition(next == weights.count, "layer \(weights.name): \(next) of \(weights.count)")
     return new
+  }
+
+  /// Whether a connection of the old topology is in the next one without having been selected.
+  private func stays(_ index: Int) -> Bool {
+    let fate = unsafe scratch.fates.base[index]
+    return fate == .kept || fate == .regrown
   }
 }

@@ -7,8 +7,8 @@ final class TopologyScratch {
   var oldColumns: AlignedBuffer<Int32>
   /// Where each row starts in `oldColumns`.
   var oldRowOffsets: AlignedBuffer<Int64>
-  /// For each connection before an update, in CSR order, whether it is kept.
-  var isKept: AlignedBuffer<Bool>
+  /// For each connection before an update, in CSR order, what becomes of it.
+  var fates: AlignedBuffer<ConnectionFate>
   /// Old storage index of each connection of the next topology in CSR order, -1 where it is new.
   var origins: AlignedBuffer<Int32>
   /// Counts of magnitudes, for the cut.
@@ -32,10 +32,22 @@ final class TopologyScratch {
     words = AlignedBuffer(count: layers.map(\.workspaceCount).max() ?? 0)
     oldColumns = AlignedBuffer(count: connections)
     oldRowOffsets = AlignedBuffer(count: rows + 1)
-    isKept = AlignedBuffer(count: connections)
+    fates = AlignedBuffer(count: connections)
     origins = AlignedBuffer(count: connections)
     change = TopologyChange(atMost: connections)
   }
+}
+
+/// What becomes of a connection in a topology update.
+enum ConnectionFate: UInt8 {
+  /// It stays.
+  case kept
+  /// It is dropped: a candidate for growth like any other position.
+  case dropped
+  /// It is dropped, and its score is 0: a candidate before all others of that score.
+  case droppedAtZero
+  /// It was dropped, and is grown again because no candidate had a better score than 0.
+  case regrown
 }
 
 /// Where a layer's connections were before a topology update.
