@@ -84,6 +84,35 @@ struct AllocationTests {
     #expect(allocations == 0)
   }
 
+  /// Samples of which all values but five are 0: so many scores are 0 that of the dropped
+  /// connections some are grown again.
+  private struct MostlyZero: Dataset {
+    let base = RandomSamples(count: 300, width: 300, classes: 10)
+    var count: Int { base.count }
+    var sampleShape: SampleShape { base.sampleShape }
+    var classes: Int { base.classes }
+    func label(of sample: Int) -> Int { base.label(of: sample) }
+    func write(_ sample: Int, into values: inout MutableSpan<Float>) {
+      base.write(sample, into: &values)
+      for index in values.indices where index >= 5 { values[index] = 0 }
+    }
+  }
+
+  @Test(arguments: [1, 2]) func scoresOfZeroAllocateNothing(threads: Int) throws {
+    var options = RunOptions()
+    options.threads = threads
+    let trainer = try Trainer(
+      Self.configuration(), options: options,
+      data: TrainingData(train: MostlyZero(), test: MostlyZero()))
+    for _ in 0..<4 { try trainer.trainNextBatch() }
+    watchThreads(of: trainer.pool, true)
+    defer { watchThreads(of: trainer.pool, false) }
+    let before = allocation_counter_total()
+    for _ in 0..<12 { try trainer.trainNextBatch() }
+    let allocations = allocation_counter_total() - before
+    #expect(allocations == 0)
+  }
+
   /// Nor does one of a network on planes, with a clock or without.
   @Test(arguments: [1, 2], [false, true])
   func aStepOfConvolutionsAllocatesNothing(threads: Int, hasClock: Bool) throws {
@@ -129,10 +158,13 @@ struct AllocationTests {
   }
 
   /// Images are cropped, mirrored and standardised in the packer's memory.
-  @Test(arguments: [1, 2]) func augmentingSmallImagesAllocatesNothing(threads: Int) throws {
+  @Test(arguments: [1, 2], CropPaddingMode.allCases)
+  func augmentingSmallImagesAllocatesNothing(threads: Int, mode: CropPaddingMode) throws {
     let images = SyntheticImages(trainCount: 300, testCount: 1).load().train
     let train = try TransformedImages(
-      images, SmallImageTransform(padTo: 32, cropPadding: 4, flips: true, standardizes: true))
+      images,
+      SmallImageTransform(
+        padTo: 32, cropPadding: 4, cropPaddingMode: mode, flips: true, standardizes: true))
     var configuration = Self.configuration()
     configuration.hidden = [64]
     configuration.layerSparsities = [:]

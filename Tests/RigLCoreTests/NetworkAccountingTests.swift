@@ -64,6 +64,7 @@ struct NetworkAccountingTests {
           $0.method = .rigl
           $0.distribution = expected.method
           $0.sparsity = expected.sparsity
+          $0.layerSparsities = [:]  // Published, every layer is in the budget.
           // The file's LeNet has its first layer sparse; elsewhere a map makes it dense.
           $0.firstLayerSparse = expected.custom.values.allSatisfy { $0 > 0 }
         }

@@ -251,6 +251,60 @@ import Testing
     for preset in Preset.all { try preset.configuration.validate() }
   }
 
+  /// The official run of WRN-22-2: dropout, mirrored padding, the first layer dense and out of the
+  /// budget; of all but it ε is worked out here again.
+  @Test func cifarTrainsAsTheOfficialRun() throws {
+    let cifar = try Preset.find("cifar10-wrn-22-2").configuration
+    #expect(cifar.dropout == 0.3 && cifar.cropPaddingMode == .reflect && cifar.cropPadding == 4)
+    #expect(
+      cifar.smallImageTransform
+        == SmallImageTransform(
+          cropPadding: 4, cropPaddingMode: .reflect, flips: true, standardizes: true))
+    let layers = try cifar.makeNetwork().layers(
+      input: SampleShape(channels: 3, height: 32, width: 32), classes: 10
+    ).weightLayers
+    let allocation = try cifar.allocate(layers)
+    #expect(allocation["conv1"]?.connections == 3 * 16 * 9)
+    #expect(!allocation.denseSet.contains("conv1"), "dense by the map, not by ERK's iteration")
+    let others = layers.dropFirst().map(\.shape)
+    let asked = others.reduce(0) { sum, shape in
+      let count = shape.reduce(1, *)
+      return sum + count - Int((0.9 * Double(count)).rounded(.down))
+    }
+    let reached = allocation.layers.dropFirst().reduce(0) { $0 + $1.connections }
+    #expect(abs(reached - asked) <= others.count, "\(reached), \(asked)")
+    for layer in layers.dropFirst() {
+      let density = Double(layer.shape.reduce(0, +)) / Double(layer.shape.reduce(1, *))
+      let sparsity = try #require(allocation[layer.name]).sparsity
+      guard sparsity > 0 else { continue }
+      #expect(abs(1 - sparsity - density * (allocation.epsilon ?? 0)) < 1e-12, "\(layer.name)")
+    }
+    #expect(try Configuration(yaml: cifar.yaml(), path: "file") == cifar)
+  }
+
+  /// MobileNet's classifier starts as its convolutions do: truncated normal of variance 1 / fan-in.
+  @Test func mobileNetsClassifierStartsByFanIn() throws {
+    let preset = try Preset.find("mobilenet-v1").configuration
+    #expect(preset.initializer == .truncatedNormal && preset.linearDeviation == nil)
+    let small = preset.changing { $0.widthMultiplier = 0.25 }
+    let layers = try small.makeNetwork().layers(
+      input: SampleShape(channels: 3, height: 32, width: 32), classes: 100)
+    let model = try Model(
+      layers, input: SampleShape(channels: 3, height: 32, width: 32), capacity: 1,
+      isTraining: false)
+    model.draw(seed: 3, initializer: small.weightInitializer)
+    let classifier = try #require(model.weightLayers.last)
+    #expect(classifier.name == "fc" && classifier.inputs == 256)
+    let weights = classifier.weight.values.array().map { Double($0) }
+    let deviation = (weights.reduce(0) { $0 + $1 * $1 } / Double(weights.count)).squareRoot()
+    // 25 600 normal numbers: a relative error of .44 %.
+    #expect(abs(deviation * 16 - 1) < 0.02, "\(deviation)")
+    let limit = 2.0 / 16 / Double(CounterRandom.truncatedNormalDeviation)
+    #expect(weights.allSatisfy { abs($0) <= limit * 1.000001 }, "cut off")
+    let resNet = try Preset.find("resnet-50").configuration
+    #expect(resNet.linearDeviation == 0.01)
+  }
+
   @Test func whicheverOfEpochsAndStepsComesLastCounts() throws {
     var layers = try ConfigurationLayers(try Preset.find("resnet-50").configuration)
     try layers.set("epochs", to: "2")

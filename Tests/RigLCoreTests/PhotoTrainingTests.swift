@@ -291,18 +291,20 @@ import Testing
     try layers.set("augmentation", to: "pad_crop_flip")
     try layers.set("pad_to", to: "36")
     try layers.set("crop_padding", to: "2")
+    try layers.set("crop_padding_mode", to: "reflect")
     try layers.set("per_image_standardization", to: "true")
     let configuration = try layers.configuration()
     try configuration.validate()
     #expect(
       configuration.smallImageTransform
-        == SmallImageTransform(padTo: 36, cropPadding: 2, flips: true, standardizes: true))
+        == SmallImageTransform(
+          padTo: 36, cropPadding: 2, cropPaddingMode: .reflect, flips: true, standardizes: true))
     #expect(try Configuration(yaml: try configuration.yaml(), path: "x") == configuration)
     let difference = try configuration.firstDifference(from: Configuration())
     #expect(difference?.name == "data")
     for (key, value, text) in [
       ("augmentation", "flip", "pad_crop_flip"), ("augmentaton", "none", "augmentation"),
-      ("image_size", "big", "whole number"),
+      ("image_size", "big", "whole number"), ("crop_padding_mode", "mirror", "reflect"),
     ] {
       var layers = try ConfigurationLayers()
       let error = #expect(throws: RigLError.self) { try layers.set(key, to: value) }

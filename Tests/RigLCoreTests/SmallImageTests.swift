@@ -24,9 +24,18 @@ import Testing
     let down = p == 0 ? 0 : draws.integer(0, below: 2 * p + 1) - p
     let right = p == 0 ? 0 : draws.integer(1, below: 2 * p + 1) - p
     let isMirrored = transform.flips && draws.integer(2, below: 2) == 1
+    let reflects = transform.cropPaddingMode == .reflect
+    /// Of … 2 1 0 1 2 …, the border not repeated.
+    func mirrored(_ index: Int, _ side: Int) -> Int {
+      guard reflects else { return index }
+      return Array(-(side - 1)...2 * (side - 1)).firstIndex(of: index).map {
+        (Array((1..<side).reversed()) + Array(0..<side) + Array((0..<side - 1).reversed()))[$0]
+      } ?? -1
+    }
     func pixel(_ c: Int, _ y: Int, _ x: Int) -> Double {
-      let sourceY = y + down - (height - shape.height) / 2
-      let sourceX = (isMirrored ? width - 1 - x : x) + right - (width - shape.width) / 2
+      let sourceY = mirrored(y + down, height) - (height - shape.height) / 2
+      let sourceX =
+        mirrored((isMirrored ? width - 1 - x : x) + right, width) - (width - shape.width) / 2
       guard (0..<shape.height).contains(sourceY), (0..<shape.width).contains(sourceX) else {
         return 0
       }
@@ -37,8 +46,13 @@ import Testing
     for c in 0..<3 { for y in 0..<height { for x in 0..<width { pixels.append(pixel(c, y, x)) } } }
     let count = Double(pixels.count)
     if transform.standardizes {
-      let mean = pixels.reduce(0, +) / count
-      let variance = pixels.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / count
+      // A mirrored border is none of the image, which is standardised before.
+      let image =
+        reflects && p > 0
+        ? Self.images.bytes[sample * shape.count..<(sample + 1) * shape.count].map { Double($0) }
+          + [Double](repeating: 0, count: pixels.count - shape.count) : pixels
+      let mean = image.reduce(0, +) / count
+      let variance = image.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / count
       let deviation = max(variance.squareRoot(), 1 / count.squareRoot())
       return pixels.map { ($0 - mean) / deviation }
     }
@@ -55,6 +69,12 @@ import Testing
     SmallImageTransform(padTo: 9, cropPadding: 4, flips: true, standardizes: true),
     SmallImageTransform(cropPadding: 9),
     SmallImageTransform(standardizes: true),
+    SmallImageTransform(cropPadding: 4, cropPaddingMode: .reflect, flips: true),
+    SmallImageTransform(
+      cropPadding: 3, cropPaddingMode: .reflect, flips: true, standardizes: true),
+    SmallImageTransform(
+      padTo: 9, cropPadding: 8, cropPaddingMode: .reflect, flips: true, standardizes: true),
+    SmallImageTransform(cropPaddingMode: .reflect, standardizes: true),
   ]
 
   private func expect(
@@ -200,6 +220,32 @@ import Testing
       try TransformedImages(Self.images, SmallImageTransform(padTo: 5))
     }
     #expect(error?.kind == .configuration && error?.what.contains("6 × 5") == true)
+  }
+
+  /// A row 1 2 3 4 between its mirror images: 3 2 | 1 2 3 4 | 3 2.
+  @Test func mirrorsAtTheBorderWithoutRepeatingIt() throws {
+    let row = ImageSet(
+      bytes: (0..<4).flatMap { _ in [1, 2, 3, 4] as [UInt8] }, labels: [0],
+      sampleShape: SampleShape(channels: 1, height: 4, width: 4), classes: 1)
+    let set = try TransformedImages(
+      row, SmallImageTransform(cropPadding: 2, cropPaddingMode: .reflect))
+    var seen: Set<[UInt8]> = []
+    for epoch in 0..<200 {
+      var pixels = [UInt8](repeating: 0, count: 16)
+      var span = pixels.mutableSpan
+      try set.writePixels(0, in: SampleContext(seed: 1, epoch: epoch), with: nil, into: &span)
+      for y in 1..<4 { #expect(pixels[..<4] == pixels[4 * y..<4 * y + 4], "rows are alike") }
+      seen.insert(Array(pixels[..<4]))
+    }
+    #expect(seen == [[3, 2, 1, 2], [2, 1, 2, 3], [1, 2, 3, 4], [2, 3, 4, 3], [3, 4, 3, 2]])
+  }
+
+  @Test func refusesToMirrorFurtherThanTheImage() throws {
+    let transform = SmallImageTransform(cropPadding: 5, cropPaddingMode: .reflect)
+    let error = #expect(throws: RigLError.self) { try TransformedImages(Self.images, transform) }
+    #expect(error?.kind == .configuration && error?.what.contains("5 pixels") == true, "\(error!)")
+    #expect(error?.hint?.contains("At most 4") == true)
+    _ = try TransformedImages(Self.images, SmallImageTransform(cropPadding: 50))
   }
 
   @Test func onlyTrainingSamplesAreAugmented() throws {

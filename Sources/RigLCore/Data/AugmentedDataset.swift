@@ -84,6 +84,9 @@ public protocol PixelDataset: AugmentedDataset {
   /// Whether each image is brought to mean 0 and deviation 1 by its own pixels:
   /// (x - mean) / max(deviation, 1 / √n).
   var standardizesImages: Bool { get }
+  /// How the bytes of a sample become values of mean 0 and deviation 1, where ``standardizesImages``
+  /// is true: by default by the pixels that were written.
+  func standardization(of sample: Int, written pixels: Span<UInt8>) -> ImageStandardization
   /// Memory that a thread needs to make images; made once for each thread.
   func makeScratch() -> AnyObject?
   /// Writes a sample's `sampleShape.count` bytes, channel by channel, row by row.
@@ -96,6 +99,13 @@ public protocol PixelDataset: AugmentedDataset {
 }
 
 extension PixelDataset {
+  /// By the pixels that were written, all of them.
+  public func standardization(
+    of sample: Int, written pixels: Span<UInt8>
+  ) -> ImageStandardization {
+    ImageStandardization(of: pixels)
+  }
+
   /// None.
   public func makeScratch() -> AnyObject? { nil }
 
@@ -108,7 +118,7 @@ extension PixelDataset {
     var pixels = [UInt8](repeating: 0, count: count)
     var span = pixels.mutableSpan
     try writePixels(sample, in: context, with: makeScratch(), into: &span)
-    let own = standardizesImages ? ImageStandardization(of: pixels.span) : nil
+    let own = standardizesImages ? standardization(of: sample, written: pixels.span) : nil
     for index in 0..<count {
       let scale = own?.scale ?? normalization.scale(of: index / plane)
       let shift = own?.shift ?? normalization.shift(of: index / plane)

@@ -277,7 +277,7 @@ private final class PixelMemory {
     var span = unsafe MutableSpan(_unsafeStart: pixels.base + place * size, count: size)
     try images.writePixels(sample, in: context, with: scratch, into: &span)
     guard standardizes else { return }
-    let own = ImageStandardization(of: span.span)
+    let own = images.standardization(of: sample, written: span.span)
     unsafe scales.base[place] = own.scale
     unsafe shifts.base[place] = own.shift
   }

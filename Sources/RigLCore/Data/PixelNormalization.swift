@@ -85,12 +85,15 @@ extension PixelNormalization {
 // MARK: - One image's own
 
 /// How the bytes of one image become values of mean 0 and deviation 1.
-struct ImageStandardization {
-  let scale: Float
-  let shift: Float
+public struct ImageStandardization: Hashable, Sendable {
+  /// What a byte is multiplied with: value = scale · byte + ``shift``.
+  public let scale: Float
+  /// What is then added.
+  public let shift: Float
 
-  /// (x - mean) / max(deviation, 1 / √n), x being the image's n bytes, as they are (0 to 255).
-  init(of pixels: Span<UInt8>) {
+  /// (x - mean) / max(deviation, 1 / √n), x being the image's n bytes, as they are (0 to 255), and
+  /// so many black ones more.
+  public init(of pixels: Span<UInt8>, blackPixels: Int = 0) {
     // Whole numbers: no order of summation, no rounding.
     var (sum, squares) = (0, 0)
     for index in pixels.indices {
@@ -98,7 +101,8 @@ struct ImageStandardization {
       sum += pixel
       squares += pixel * pixel
     }
-    self.init(count: pixels.count, sum: Double(sum), squares: Double(squares))
+    self.init(
+      count: pixels.count + blackPixels, sum: Double(sum), squares: Double(squares))
   }
 
   /// The same of pixels that need not be whole numbers.

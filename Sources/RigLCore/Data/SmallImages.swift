@@ -1,10 +1,20 @@
+/// What lies around an image where a random crop reaches beyond it.
+public enum CropPaddingMode: String, Codable, CaseIterable, Sendable {
+  /// Black pixels.
+  case constant
+  /// The image mirrored at its border pixels, which are not repeated: … 2 1 0 1 2 …
+  case reflect
+}
+
 /// What is done to small images that are in memory: padding, and in training a random crop and a
 /// mirror image.
 public struct SmallImageTransform: Hashable, Sendable, Codable {
   /// The side of the square that images are put in the middle of, on black; nil: as they are.
   public var padTo: Int?
-  /// Black pixels on each side that a random crop of the image's size may take in; 0: no crop.
+  /// Pixels on each side that a random crop of the image's size may take in; 0: no crop.
   public var cropPadding = 0
+  /// What these pixels are.
+  public var cropPaddingMode = CropPaddingMode.constant
   /// Whether every other image, at random, is mirrored left to right.
   public var flips = false
   /// Whether each image is then brought to mean 0 and deviation 1 by its own pixels.
@@ -12,10 +22,12 @@ public struct SmallImageTransform: Hashable, Sendable, Codable {
 
   /// A transform that changes nothing unless told to.
   public init(
-    padTo: Int? = nil, cropPadding: Int = 0, flips: Bool = false, standardizes: Bool = false
+    padTo: Int? = nil, cropPadding: Int = 0, cropPaddingMode: CropPaddingMode = .constant,
+    flips: Bool = false, standardizes: Bool = false
   ) {
     self.padTo = padTo
     self.cropPadding = cropPadding
+    self.cropPaddingMode = cropPaddingMode
     self.flips = flips
     self.standardizes = standardizes
   }
@@ -32,8 +44,11 @@ public struct SmallImageTransform: Hashable, Sendable, Codable {
 /// Images in memory, transformed on their way into a batch.
 ///
 /// Black is byte 0: padding comes before normalisation, and counts as part of the image where that
-/// is standardised. Of each sample's draws the first says how far the crop lies down, the second
-/// how far to the right, the third whether it is mirrored.
+/// is standardised. A mirrored border does not: mean and deviation are those of the whole image, as
+/// if it were standardised before it is mirrored and cropped.
+///
+/// Of each sample's draws the first says how far the crop lies down, the second how far to the right,
+/// the third whether it is mirrored.
 public struct TransformedImages: PixelDataset {
   /// The images as they are.
   public private(set) var base: any ByteDataset
@@ -47,7 +62,8 @@ public struct TransformedImages: PixelDataset {
 
   /// Images with a transform.
   ///
-  /// - Throws: `configuration` if they are to be padded to less than they are.
+  /// - Throws: `configuration` if they are to be padded to less than they are, or mirrored further
+  ///   than they reach.
   public init(_ base: any ByteDataset, _ transform: SmallImageTransform) throws(RigLError) {
     let shape = base.sampleShape
     precondition(
@@ -59,6 +75,14 @@ public struct TransformedImages: PixelDataset {
       throw RigLError(
         .configuration,
         "pad_to: images of \(shape.height) × \(shape.width) cannot be padded to \(side)")
+    }
+    let side = transform.padTo ?? min(shape.height, shape.width)
+    if transform.cropPaddingMode == .reflect, transform.cropPadding >= side {
+      throw RigLError(
+        .configuration,
+        "crop_padding: images of \(transform.padTo ?? shape.height) × "
+          + "\(transform.padTo ?? shape.width) cannot be mirrored \(transform.cropPadding) pixels far",
+        hint: "At most \(side - 1) pixels, or crop_padding_mode constant.")
     }
     self.base = base
     self.transform = transform
@@ -86,6 +110,18 @@ public struct TransformedImages: PixelDataset {
   public var normalization: PixelNormalization { base.normalization }
   /// Whether each image is brought to mean 0 and deviation 1.
   public var standardizesImages: Bool { transform.standardizes }
+
+  /// By the pixels that were written; with a mirrored border by those of the whole image.
+  public func standardization(
+    of sample: Int, written pixels: Span<UInt8>
+  ) -> ImageStandardization {
+    guard transform.cropPadding > 0, transform.cropPaddingMode == .reflect else {
+      return ImageStandardization(of: pixels)
+    }
+    let image = bytes.span.extracting(sample * source.count..<(sample + 1) * source.count)
+    return ImageStandardization(of: image, blackPixels: sampleShape.count - source.count)
+  }
+
   /// Copying a small image takes less time than handing it over.
   public var isReadAhead: Bool { false }
 
@@ -100,14 +136,48 @@ public struct TransformedImages: PixelDataset {
       "writePixels: room for \(pixels.count) of \(sampleShape.count) bytes")
     let draws = context.draws(for: sample)
     let padding = transform.cropPadding
-    var top = (sampleShape.height - source.height) / 2
-    var left = (sampleShape.width - source.width) / 2
-    if padding > 0 {
-      top += padding - draws.integer(0, below: 2 * padding + 1)
-      left += padding - draws.integer(1, below: 2 * padding + 1)
-    }
+    // How far the crop's corner lies from the image's.
+    let down = padding == 0 ? 0 : draws.integer(0, below: 2 * padding + 1) - padding
+    let right = padding == 0 ? 0 : draws.integer(1, below: 2 * padding + 1) - padding
     let isMirrored = transform.flips && draws.integer(2, below: 2) == 1
-    place(sample, top: top, left: left, isMirrored: isMirrored, into: &pixels)
+    let top = (sampleShape.height - source.height) / 2
+    let left = (sampleShape.width - source.width) / 2
+    if transform.cropPaddingMode == .reflect && padding > 0 {
+      reflect(
+        sample, top: top, left: left, down: down, right: right, isMirrored: isMirrored,
+        into: &pixels)
+    } else {
+      place(
+        sample, top: top - down, left: left - right, isMirrored: isMirrored, into: &pixels)
+    }
+  }
+
+  /// Writes a crop, `down` and `right` of the image, that takes in the mirrored image around it; the
+  /// source lies in the image at `top` and `left`, on black.
+  private func reflect(
+    _ sample: Int, top: Int, left: Int, down: Int, right: Int, isMirrored: Bool,
+    into pixels: inout MutableSpan<UInt8>
+  ) {
+    /// The index within `0..<side` that a mirrored one shows.
+    func reflected(_ index: Int, _ side: Int) -> Int {
+      index < 0 ? -index : index < side ? index : 2 * (side - 1) - index
+    }
+    let (height, width) = (sampleShape.height, sampleShape.width)
+    let bytes = bytes.span
+    var target = 0
+    for channel in 0..<source.channels {
+      for y in 0..<height {
+        let sourceY = reflected(y + down, height) - top
+        let row = sample * source.count + (channel * source.height + sourceY) * source.width
+        let isOutside = sourceY < 0 || sourceY >= source.height
+        for x in 0..<width {
+          let sourceX = reflected(x + right, width) - left
+          let isBlack = isOutside || sourceX < 0 || sourceX >= source.width
+          pixels[target + (isMirrored ? width - 1 - x : x)] = isBlack ? 0 : bytes[row + sourceX]
+        }
+        target += width
+      }
+    }
   }
 
   /// Writes an image whose first pixel lies at a place of the result, perhaps outside of it.

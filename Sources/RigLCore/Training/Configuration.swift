@@ -22,8 +22,10 @@ public struct Configuration: Codable, Hashable, Sendable {
   public var validateOnTest = false
   /// What training samples go through that others do not.
   public var augmentation = Augmentation.none
-  /// Black pixels on each side that the crops of `pad_crop_flip` may take in (p).
+  /// Pixels on each side that the crops of `pad_crop_flip` may take in (p).
   public var cropPadding = 4
+  /// What these pixels are: black, or the image mirrored.
+  public var cropPaddingMode = CropPaddingMode.constant
   /// The side of the square that small images are put in the middle of, on black; nil: none.
   public var padTo: Int?
   /// The side of photos as the network sees them (224), or of `synthetic-color` images (32).
@@ -127,7 +129,8 @@ public struct Configuration: Codable, Hashable, Sendable {
   public var epsilon: Float = 1e-8
   /// The largest norm of all gradients together; nil: no clipping.
   public var clipNorm: Double?
-  /// Batches whose mean gradient makes one weight step.
+  /// Batches of one weight step, whose gradient is the mean over all their samples. Batch-norm's
+  /// averages and RigL's scores are of one batch.
   public var accumulation = 1
 
   // MARK: Learning rate
@@ -163,7 +166,7 @@ public struct Configuration: Codable, Hashable, Sendable {
   public enum Augmentation: String, Codable, CaseIterable, Sendable {
     /// Nothing: they are as evaluation sees them.
     case none
-    /// Small images: a random crop of the image with black around it, half of them mirrored.
+    /// Small images: a random crop of the image and what is put around it, half of them mirrored.
     case padCropFlip = "pad_crop_flip"
     /// Photos: a random part of the picture, resized, half of them mirrored.
     case randomResizedCrop = "random_resized_crop"
@@ -229,6 +232,7 @@ public struct Configuration: Codable, Hashable, Sendable {
     case validateOnTest = "validate_on_test"
     case augmentation
     case cropPadding = "crop_padding"
+    case cropPaddingMode = "crop_padding_mode"
     case padTo = "pad_to"
     case imageSize = "image_size"
     case perImageStandardization = "per_image_standardization"

@@ -25,7 +25,8 @@ extension Preset {
     onFashionMNIST(&$0)
   }
 
-  /// Evci et al., 2020, appendix D: CIFAR-10's network and training.
+  /// Evci et al., 2020, appendix D: CIFAR-10's network and training. As in the authors' own run,
+  /// images are padded by their mirror image, and the first layer is dense and out of the budget.
   static let cifarWRN = Preset(
     "cifar10-wrn-22-2", "WRN-22-2 on CIFAR-10 as in the RigL paper: 90 % (ERK), 97 656 steps"
   ) {
@@ -33,8 +34,11 @@ extension Preset {
     $0.data = "cifar-10"
     $0.validation = 0
     $0.augmentation = .padCropFlip
+    $0.cropPaddingMode = .reflect
     $0.perImageStandardization = true
     $0.network = "wrn-22-2"
+    $0.dropout = 0.3
+    $0.layerSparsities = ["conv1": 0]
     $0.epochs = 250
     $0.totalSteps = 97_656
     $0.schedule = .step
@@ -45,7 +49,8 @@ extension Preset {
   }
 
   /// What ResNet-50 and MobileNet have in common: 4096 samples a step, in batches of 128 so that
-  /// batch-norm sees as many as on each of the paper's 32 cores.
+  /// batch-norm sees as many as on each of the paper's 32 cores. RigL's scores are of one batch of
+  /// 128, where the paper sums the gradients of all cores.
   private static func onImageNet(_ configuration: inout Configuration) {
     configuration.data = "photos"
     configuration.validation = 0
@@ -53,7 +58,6 @@ extension Preset {
     configuration.augmentation = .randomResizedCrop
     configuration.sparsity = 0.8
     configuration.initializer = .truncatedNormal
-    configuration.linearDeviation = 0.01
     configuration.labelSmoothing = 0.1
     configuration.batchSize = 128
     configuration.accumulation = 32
@@ -65,19 +69,24 @@ extension Preset {
 
   /// Evci et al., 2020, section 4.1.
   static let resNet50 = Preset(
-    "resnet-50", "ResNet-50 on ImageNet's photos as in the RigL paper: 80 % (ERK), 32 000 steps"
+    "resnet-50",
+    "ResNet-50 on ImageNet's photos as in the RigL paper: 80 % (ERK), 32 000 steps; batch-norm and "
+      + "growth see 128 of a step's 4096 samples"
   ) {
     onImageNet(&$0)
     $0.network = "resnet-50"
+    $0.linearDeviation = 0.01
     $0.epochs = 103
     $0.totalSteps = 32_000
     $0.warmupEpochs = 5
     $0.milestones = [30, 70, 90]
   }
 
-  /// Evci et al., 2020, section 4.1.
+  /// Evci et al., 2020, section 4.1; the classifier starts as the convolutions do.
   static let mobileNet = Preset(
-    "mobilenet-v1", "MobileNet-v1 on ImageNet's photos as in the RigL paper: 75 % (ERK), 100 epochs"
+    "mobilenet-v1",
+    "MobileNet-v1 on ImageNet's photos as in the RigL paper: 75 % (ERK), 100 epochs; batch-norm and "
+      + "growth see 128 of a step's 4096 samples"
   ) {
     onImageNet(&$0)
     $0.network = "mobilenet-v1"

@@ -171,7 +171,8 @@ extension Configuration {
   public var smallImageTransform: SmallImageTransform {
     let crops = augmentation == .padCropFlip
     return SmallImageTransform(
-      padTo: padTo, cropPadding: crops ? cropPadding : 0, flips: crops,
+      padTo: padTo, cropPadding: crops ? cropPadding : 0,
+      cropPaddingMode: crops ? cropPaddingMode : .constant, flips: crops,
       standardizes: perImageStandardization)
   }
 }
