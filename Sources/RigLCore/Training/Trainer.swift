@@ -137,6 +137,7 @@ public final class Trainer {
       samples.train, size: capacity, layout: model.inputLayout,
       seed: configuration.seed, threads: options.threads)
     batch = Batch(for: model)
+    try requireSeveralValuesForBatchNorms()
   }
 
   /// Has pixels become values by other numbers than their own: those of a run that goes on.

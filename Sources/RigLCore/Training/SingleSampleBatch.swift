@@ -1,0 +1,70 @@
+// Batch-norm has nothing to say of a single value: found out before the first step, not at the end
+// of an epoch.
+
+extension Trainer {
+  /// Throws a configuration error if a batch of the training has one sample, and a batch-norm
+  /// a single value a channel of it. Training leaves out no sample, so an epoch's last batch may be
+  /// as small as that.
+  func requireSeveralValuesForBatchNorms() throws(RigLError) {
+    let (samples, size) = (data.train.count, configuration.batchSize)
+    guard min(samples, size) == 1 || samples % size == 1, totalSteps > 0 else { return }
+    let single = min(samples, size) == 1 ? 1 : loader.batches(ofSize: size)
+    guard step.batches(of: totalSteps) >= Double(single) else { return }
+    try model.layers.forEachBatchNorm(model.inputShape) { (norm, shape) throws(RigLError) in
+      guard shape.height * shape.width == 1 else { return }
+      throw RigLError(
+        .configuration,
+        "layer \(norm.name): batch-norm over a single value a channel: of \(samples) training "
+          + "samples in batches of \(size), batch \(single) of each epoch has one sample",
+        hint: "Choose a batch_size that leaves no batch of one sample, or other train_samples.")
+    }
+  }
+}
+
+extension TrainingStep {
+  /// Batches that a training of `steps` weight steps consumes, topology updates included.
+  fileprivate func batches(of steps: Int) -> Double {
+    let replacesStep =
+      settings.method.timing == .insteadOfWeightStep && !settings.updateThenStep
+    let updates = replacesStep ? expectedUpdates(of: steps) : 0
+    return Double(steps) * Double(settings.accumulation) + Double(updates)
+  }
+}
+
+extension Sequential {
+  /// Calls `body` with every batch-norm and the shape of its input, for samples of a shape.
+  func forEachBatchNorm(
+    _ input: SampleShape, _ body: (BatchNorm, SampleShape) throws(RigLError) -> Void
+  ) throws(RigLError) {
+    try RigLCore.forEachBatchNorm(of: layers, input, body)
+  }
+}
+
+extension Residual {
+  fileprivate func forEachBatchNorm(
+    _ input: SampleShape, _ body: (BatchNorm, SampleShape) throws(RigLError) -> Void
+  ) throws(RigLError) {
+    let shape = try RigLCore.forEachBatchNorm(of: before, input, body)
+    try main.forEachBatchNorm(shape, body)
+    try shortcut.forEachBatchNorm(shape, body)
+  }
+}
+
+/// Walks layers one after the other; returns the shape of the last one's output.
+@discardableResult
+private func forEachBatchNorm(
+  of layers: [any Layer], _ input: SampleShape,
+  _ body: (BatchNorm, SampleShape) throws(RigLError) -> Void
+) throws(RigLError) -> SampleShape {
+  var shape = input
+  for layer in layers {
+    switch layer {
+    case let norm as BatchNorm: try body(norm, shape)
+    case let block as Residual: try block.forEachBatchNorm(shape, body)
+    case let sequence as Sequential: try sequence.forEachBatchNorm(shape, body)
+    default: break
+    }
+    shape = try layer.outputShape(of: shape)
+  }
+  return shape
+}
