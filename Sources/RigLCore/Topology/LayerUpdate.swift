@@ -201,7 +201,7 @@ extension LayerUpdate {
   /// before ``commit()``; one that is dropped and grown again does neither.
   func forEachMove(_ body: (_ position: Int64, _ isNew: Bool) -> Void) {
     var (grownIndex, row) = (0, 0)
-    for index in 0..<weights.count where unsafe !scratch.isKept.base[index] {
+    for index in 0..<weights.count where !stays(index) {
       while weights.csr.row(row).upperBound <= index { row += 1 }
       let column = unsafe Int(weights.csr.columns.base[index])
       let position = Int64(row * weights.inputs + column)
