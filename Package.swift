@@ -18,12 +18,12 @@ let strictSwift: [SwiftSetting] = [.treatAllWarnings(as: .error), .strictMemoryS
 // apart and says where by pkg-config.
 #if os(macOS)
   let blisPackage: String? = "blis"
-  let turboJPEGPackage: String? = "libturbojpeg"
+  let jpegPackage: String? = "libjpeg"
   let pngPackage: String? = "libpng"
   let blisProvider: [SystemPackageProvider] = [.brew(["blis"])]
 #else
   let blisPackage: String? = nil
-  let turboJPEGPackage: String? = nil
+  let jpegPackage: String? = nil
   let pngPackage: String? = nil
   let blisProvider: [SystemPackageProvider] = [.apt(["libblis-dev"])]
 #endif
@@ -43,15 +43,19 @@ let package = Package(
     .systemLibrary(name: "CBLIS", pkgConfig: blisPackage, providers: blisProvider),
     .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(
-      name: "CTurboJPEG", pkgConfig: turboJPEGPackage,
-      providers: [.apt(["libturbojpeg0-dev"]), .brew(["jpeg-turbo"])]),
+      name: "CJPEG", pkgConfig: jpegPackage,
+      providers: [.apt(["libjpeg-dev"]), .brew(["jpeg-turbo"])]),
     .systemLibrary(
       name: "CPNG", pkgConfig: pngPackage,
       providers: [.apt(["libpng-dev"]), .brew(["libpng"])]),
     .target(
       name: "CImages",
+      dependencies: ["CJPEG", "CPNG"],
       cSettings: strictC + optimiseInDebug,
-      linkerSettings: [.linkedLibrary("m", .when(platforms: [.linux]))]
+      linkerSettings: [
+        .linkedLibrary("jpeg"), .linkedLibrary("png"),
+        .linkedLibrary("m", .when(platforms: [.linux])),
+      ]
     ),
     .target(
       name: "CSparseKernels",
@@ -62,11 +66,11 @@ let package = Package(
     .target(
       name: "RigLCore",
       dependencies: [
-        "CSparseKernels", "CZlib", "CTurboJPEG", "CPNG", "CImages",
+        "CSparseKernels", "CZlib", "CPNG", "CImages",
         .product(name: "Yams", package: "Yams"),
       ],
       swiftSettings: strictSwift,
-      linkerSettings: [.linkedLibrary("z"), .linkedLibrary("turbojpeg"), .linkedLibrary("png")]
+      linkerSettings: [.linkedLibrary("z"), .linkedLibrary("png")]
     ),
     .target(
       name: "RigLBench",

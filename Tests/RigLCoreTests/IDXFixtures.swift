@@ -30,7 +30,8 @@ enum IDXFixture {
     (0..<4).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) }
   }
 
-  private static func crc(_ data: [UInt8]) -> UInt32 {
+  /// CRC-32, as gzip and PNG have it.
+  static func crc(_ data: [UInt8]) -> UInt32 {
     var crc: UInt32 = .max
     for byte in data {
       crc ^= UInt32(byte)

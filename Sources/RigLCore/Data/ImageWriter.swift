@@ -1,35 +1,32 @@
+internal import CImages
 internal import CPNG
-internal import CTurboJPEG
 import Foundation
 
 /// Encodes small pictures as JPEG or PNG, for generated folders and tests.
 public enum ImageWriter {
   /// A JPEG of red, green and blue bytes, row by row.
   ///
-  /// - Parameter quality: 1...100.
+  /// - Parameters:
+  ///   - quality: 1...100.
+  ///   - isProgressive: whether it is written in several scans, from coarse to fine.
   /// - Throws: `write` if the library cannot.
   public static func jpeg(
-    _ pixels: [UInt8], width: Int, height: Int, quality: Int = 90
+    _ pixels: [UInt8], width: Int, height: Int, quality: Int = 90, isProgressive: Bool = false
   ) throws(RigLError) -> [UInt8] {
     check(pixels, width, height)
     precondition((1...100).contains(quality), "ImageWriter: quality \(quality), expected 1...100")
-    let sampling = Int32(TJSAMP_420.rawValue)
-    guard let encoder = unsafe tjInitCompress() else {
-      throw RigLError(.write, "TurboJPEG could not be started")
-    }
-    defer { unsafe tjDestroy(encoder) }
-    var size = tjBufSize(Int32(width), Int32(height), sampling)
-    var file = [UInt8](repeating: 0, count: Int(size))
+    var file: UnsafeMutablePointer<UInt8>?
+    var (count, message) = (0, cim_message())
     let status = unsafe pixels.withUnsafeBufferPointer { pixels in
-      unsafe file.withUnsafeMutableBufferPointer { file in
-        var target = file.baseAddress
-        return unsafe tjCompress2(
-          encoder, pixels.baseAddress, Int32(width), Int32(3 * width), Int32(height),
-          Int32(TJPF_RGB.rawValue), &target, &size, sampling, Int32(quality), TJFLAG_NOREALLOC)
-      }
+      unsafe cim_jpeg_write(
+        pixels.baseAddress, UInt32(width), UInt32(height), Int32(quality), isProgressive, &file,
+        &count, &message)
     }
-    guard status == 0 else { throw RigLError(.write, "a JPEG could not be encoded") }
-    return Array(file[..<Int(size)])
+    guard status == cim_status_ok, let file = unsafe file else {
+      throw RigLError(.write, "a JPEG could not be encoded")
+    }
+    defer { unsafe free(file) }
+    return unsafe Array(UnsafeBufferPointer(start: file, count: count))
   }
 
   /// A PNG of red, green and blue bytes, row by row.

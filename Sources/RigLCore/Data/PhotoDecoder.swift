@@ -1,11 +1,9 @@
 internal import CImages
-internal import CPNG
-internal import CTurboJPEG
 
 /// Decodes JPEG and PNG files, one at a time, in memory that is kept from one to the next.
 ///
-/// A thread needs one of its own. Whatever a library complains about, if only in a warning (as for
-/// a JPEG that ends early), is an error here.
+/// A thread needs one of its own. A picture of which image data is missing or damaged is an error,
+/// even where a library would make something up; remarks that leave every pixel as it is are not.
 @safe
 final class PhotoDecoder {
   /// The pixels decoded last, 4 bytes each: red, green, blue and one without meaning.
@@ -17,8 +15,12 @@ final class PhotoDecoder {
 
   /// Bytes beyond which a file is refused.
   static let mostBytes = 1 << 28
-  /// Pixels beyond which a picture is refused, after it was made smaller while decoding.
-  static let mostPixels = 1 << 25
+  /// Pixels beyond which a picture is refused, by the size that its file says: 512 MiB decoded.
+  static let mostPixels = 1 << 27
+  /// Bytes beyond which what a JPEG of several scans needs while it is decoded is refused.
+  static let mostCoefficientBytes = 1 << 29
+  /// Bytes beyond which memory is not kept for the next picture.
+  private static let mostKept = 1 << 26
 
   /// Reads a file and makes of it what `plan` says, `side`² pixels of three channels.
   ///
@@ -30,6 +32,7 @@ final class PhotoDecoder {
     _ path: String, side: Int, into pixels: inout MutableSpan<UInt8>,
     plan: (_ width: Int, _ height: Int) -> PhotoCrop
   ) throws(RigLError) {
+    defer { releaseUnusual() }
     let count = try load(path)
     try file.withSpan { (file) throws(RigLError) in
       try decode(file.extracting(0..<count), name: path, side: side, into: &pixels, plan: plan)
@@ -49,7 +52,7 @@ final class PhotoDecoder {
     } else if PhotoDecoder.isJPEG(file) {
       (crop, reduction) = try decodeJPEG(file, name, side: side, plan: plan)
     } else {
-      throw RigLError(.data, "\(name): neither a JPEG nor a PNG file")
+      throw PictureFormat.error(file, name)
     }
     try resample(crop, reduction: reduction, name, side: side, into: &pixels)
   }
@@ -73,8 +76,17 @@ final class PhotoDecoder {
 
   /// Makes sure that a buffer has room.
   private func reserve(_ buffer: inout AlignedBuffer<UInt8>, _ count: Int) {
+    guard buffer.count < count else { return }
+    buffer = AlignedBuffer(count: 0)
     // Half as much again, so that a slightly larger picture needs no new memory.
-    if buffer.count < count { buffer = AlignedBuffer(count: count + count / 2) }
+    buffer = AlignedBuffer(
+      count: count > PhotoDecoder.mostKept ? count : min(count + count / 2, PhotoDecoder.mostKept))
+  }
+
+  /// Gives back what a picture of unusual size has taken: every thread has a decoder.
+  private func releaseUnusual() {
+    if pixels.count > PhotoDecoder.mostKept { pixels = AlignedBuffer(count: 0) }
+    if file.count > PhotoDecoder.mostKept { file = AlignedBuffer(count: 0) }
   }
 
   private func load(_ path: String) throws(RigLError) -> Int {
@@ -103,41 +115,54 @@ final class PhotoDecoder {
   private func decodePNG(
     _ file: Span<UInt8>, _ name: String
   ) throws(RigLError) -> (width: Int, height: Int) {
-    var image = unsafe png_image()
-    unsafe image.version = UInt32(PNG_IMAGE_VERSION)
-    defer { unsafe png_image_free(&image) }
-    let begun: Int32 = unsafe file.withUnsafeBufferPointer { file in
-      unsafe png_image_begin_read_from_memory(&image, file.baseAddress, file.count)
+    var (width, height): (UInt32, UInt32) = (0, 0)
+    var message = cim_message()
+    let isPNG = unsafe file.withUnsafeBufferPointer { file in
+      unsafe cim_png_size(file.baseAddress, file.count, &width, &height)
     }
-    guard begun != 0 else { throw unsafe damaged(name, image) }
-    let (width, height) = unsafe (Int(image.width), Int(image.height))
-    try require(width, height, name)
-    // With alpha, so that nothing is mixed with a background; the alpha is then ignored.
-    unsafe image.format = UInt32(PNG_FORMAT_FLAG_COLOR | PNG_FORMAT_FLAG_ALPHA)
-    reserve(&pixels, 4 * width * height)
-    let finished = unsafe png_image_finish_read(
-      &image, nil, pixels.base, Int32(4 * width), nil)
-    guard unsafe finished != 0 && image.warning_or_error & 3 == 0 else {
-      throw unsafe damaged(name, image)
+    guard isPNG else { throw RigLError(.data, "\(name): damaged PNG: it has no header") }
+    try require(Int(width), Int(height), name)
+    reserve(&pixels, 4 * Int(width) * Int(height))
+    let status = unsafe file.withUnsafeBufferPointer { file in
+      unsafe cim_png_read(file.baseAddress, file.count, width, height, pixels.base, &message)
     }
-    size = (width, height)
+    try check(status, message, "PNG", name)
+    size = (Int(width), Int(height))
     return size
   }
 
-  private func damaged(_ name: String, _ image: png_image) -> RigLError {
-    let message = unsafe withUnsafeBytes(of: image.message) { bytes in
-      unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-    }
-    return RigLError(.data, "\(name): damaged PNG: \(message)")
-  }
-
-  private func require(_ width: Int, _ height: Int, _ name: String) throws(RigLError) {
-    guard width > 0, height > 0, width < 1 << 20, height < 1 << 20,
-      width * height <= PhotoDecoder.mostPixels
-    else {
+  private func require(
+    _ width: Int, _ height: Int, coefficientBytes: UInt64 = 0, _ name: String
+  ) throws(RigLError) {
+    guard width < 1 << 20, height < 1 << 20, width * height <= PhotoDecoder.mostPixels else {
       throw RigLError(
         .data,
-        "\(name): \(width) × \(height) pixels; up to \(PhotoDecoder.mostPixels) are accepted")
+        "\(name): \(width) × \(height) pixels; up to \(PhotoDecoder.mostPixels) are accepted",
+        hint: "Make it smaller, or remove it.")
+    }
+    guard coefficientBytes <= UInt64(PhotoDecoder.mostCoefficientBytes) else {
+      throw RigLError(
+        .data,
+        "\(name): \(width) × \(height) pixels in several scans, which take \(coefficientBytes) "
+          + "bytes; up to \(PhotoDecoder.mostCoefficientBytes) are accepted",
+        hint: "Save it as a JPEG that is not progressive, or make it smaller.")
+    }
+  }
+
+  private func check(
+    _ status: cim_status, _ message: cim_message, _ format: String, _ name: String
+  ) throws(RigLError) {
+    guard status != cim_status_ok else { return }
+    let text = unsafe withUnsafeBytes(of: message.text) { bytes in
+      unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+    }
+    switch status {
+    case cim_status_damaged: throw RigLError(.data, "\(name): damaged \(format): \(text)")
+    case cim_status_unsupported:
+      throw RigLError(
+        .data, "\(name): a kind of \(format) that is not read: \(text)",
+        hint: "Save it as an ordinary \(format) file of 8 bits a colour.")
+    default: throw RigLError(.data, "\(name): there is no memory to decode it")
     }
   }
 
@@ -149,40 +174,26 @@ final class PhotoDecoder {
     _ file: Span<UInt8>, _ name: String, side: Int,
     plan: (_ width: Int, _ height: Int) -> PhotoCrop
   ) throws(RigLError) -> (PhotoCrop, reduction: Int) {
-    // A new one for each picture: one that was used keeps tables, and after an error its state, so
-    // that what becomes of a damaged file would depend on the file before.
-    guard let jpeg = unsafe tjInitDecompress() else {
-      throw RigLError(.data, "\(name): TurboJPEG could not be started")
+    var header = cim_jpeg_header()
+    var message = cim_message()
+    var status = unsafe file.withUnsafeBufferPointer { file in
+      unsafe cim_jpeg_read_header(file.baseAddress, file.count, &header, &message)
     }
-    defer { unsafe tjDestroy(jpeg) }
-    var (width, height, sampling, colours): (Int32, Int32, Int32, Int32) = (0, 0, 0, 0)
-    let status = unsafe file.withUnsafeBufferPointer { file in
-      unsafe tjDecompressHeader3(
-        jpeg, file.baseAddress, UInt(file.count), &width, &height, &sampling, &colours)
-    }
-    guard status == 0, width > 0, height > 0 else { throw unsafe damaged(name, jpeg) }
-    let crop = plan(Int(width), Int(height))
+    try check(status, message, "JPEG", name)
+    let (width, height) = (Int(header.width), Int(header.height))
+    try require(width, height, coefficientBytes: header.coefficient_bytes, name)
+    let crop = plan(width, height)
     let reduction = crop.reduction(side: side)
     // Pixels at the right and lower edge that fill no whole one are one.
-    size = (Int(width).dividedUp(by: reduction), Int(height).dividedUp(by: reduction))
-    try require(size.width, size.height, name)
-    let hasInk = colours == Int32(TJCS_CMYK.rawValue) || colours == Int32(TJCS_YCCK.rawValue)
-    let format = hasInk ? TJPF_CMYK : TJPF_RGBX
+    size = (width.dividedUp(by: reduction), height.dividedUp(by: reduction))
     reserve(&pixels, 4 * size.width * size.height)
-    let decoded = unsafe file.withUnsafeBufferPointer { file in
-      unsafe tjDecompress2(
-        jpeg, file.baseAddress, UInt(file.count), pixels.base, Int32(size.width),
-        Int32(4 * size.width), Int32(size.height), Int32(format.rawValue),
-        TJFLAG_LIMITSCANS | TJFLAG_STOPONWARNING)
+    status = unsafe file.withUnsafeBufferPointer { file in
+      unsafe cim_jpeg_read(
+        file.baseAddress, file.count, Int32(reduction), pixels.base, &message)
     }
-    guard decoded == 0 else { throw unsafe damaged(name, jpeg) }
-    if hasInk { mixInk() }
+    try check(status, message, "JPEG", name)
+    if header.has_ink { mixInk() }
     return (crop, reduction)
-  }
-
-  private func damaged(_ name: String, _ jpeg: tjhandle) -> RigLError {
-    let message = unsafe tjGetErrorStr2(jpeg).map { unsafe String(cString: $0) } ?? "no reason"
-    return RigLError(.data, "\(name): damaged JPEG: \(message)")
   }
 
   /// Cyan, magenta, yellow and black as Adobe writes them, 255 for no ink, to red, green and blue.

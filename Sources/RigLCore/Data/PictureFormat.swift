@@ -1,0 +1,37 @@
+/// Kinds of pictures that are known by their first bytes, and not read.
+enum PictureFormat {
+  /// The name of a file's format; nil: none of these.
+  static func name(of file: Span<UInt8>) -> String? {
+    func has(_ text: String, at place: Int = 0) -> Bool {
+      let bytes = Array(text.utf8)
+      guard file.count >= place + bytes.count else { return false }
+      return bytes.indices.allSatisfy { file[place + $0] == bytes[$0] }
+    }
+    func has(_ bytes: [UInt8]) -> Bool {
+      file.count >= bytes.count && bytes.indices.allSatisfy { file[$0] == bytes[$0] }
+    }
+    if has("RIFF") && has("WEBP", at: 8) { return "WebP" }
+    if has("GIF87a") || has("GIF89a") { return "GIF" }
+    // The size of the header comes at byte 14: what begins with BM alone may be anything.
+    if has("BM"), file.count > 17, (12...124).contains(file[14]), file[15] == 0 { return "BMP" }
+    if has([0x49, 0x49, 0x2A, 0]) || has([0x4D, 0x4D, 0, 0x2A]) { return "TIFF" }
+    if has("ftypavif", at: 4) || has("ftypavis", at: 4) { return "AVIF" }
+    if ["heic", "heix", "hevc", "mif1", "msf1"].contains(where: { has("ftyp\($0)", at: 4) }) {
+      return "HEIF"
+    }
+    if has([0xFF, 0x0A]) || has([0, 0, 0, 0x0C, 0x4A, 0x58, 0x4C, 0x20]) { return "JPEG XL" }
+    if has([0, 0, 0, 0x0C, 0x6A, 0x50, 0x20, 0x20]) { return "JPEG 2000" }
+    if has("8BPS") { return "Photoshop" }
+    return nil
+  }
+
+  /// What is wrong with a file that is neither JPEG nor PNG.
+  static func error(_ file: Span<UInt8>, _ name: String) -> RigLError {
+    guard let format = Self.name(of: file) else {
+      return RigLError(.data, "\(name): neither a JPEG nor a PNG file")
+    }
+    return RigLError(
+      .data, "\(name): neither a JPEG nor a PNG file, but \(format)",
+      hint: "Convert it to PNG, for example by magick \(name) NAME.png")
+  }
+}
