@@ -10,6 +10,7 @@ void unpack_forward_matches_reference(void);
 void unpack_forward_passes_nan(void);
 void unpack_forward_without_dropout_or_bias(void);
 void unpack_dropout_mask_is_the_same_for_any_lanes(void);
+void unpack_dropout_follows_places(void);
 void unpack_dropout_keeps_the_right_share(void);
 void unpack_backward_matches_reference(void);
 void unpack_backward_bias_gradient_sum(void);

@@ -220,6 +220,7 @@ const csk_test csk_tests_pack[] = {
     {"pack_unpack_forward_without_dropout_or_bias", unpack_forward_without_dropout_or_bias},
     {"pack_unpack_dropout_mask_is_the_same_for_any_lanes",
      unpack_dropout_mask_is_the_same_for_any_lanes},
+    {"pack_unpack_dropout_follows_places", unpack_dropout_follows_places},
     {"pack_unpack_dropout_keeps_the_right_share", unpack_dropout_keeps_the_right_share},
     {"pack_unpack_backward_matches_reference", unpack_backward_matches_reference},
     {"pack_unpack_backward_bias_gradient_sum", unpack_backward_bias_gradient_sum},

@@ -10,12 +10,12 @@
 static const int32_t lane_cases[] = {8, 16, 24, 32, 40, 64};
 static const int32_t channel_cases[] = {0, 1, 2, 3, 7, 8, 9, 21};
 static const csk_epilogue epilogues[] = {
-    {false, 1, {0, 0}, 0},
-    {true, 1, {1, 2}, 3},
-    {false, 0.75f, {0x12345678, 0x9abcdef0}, 0x123456789abcdef0u},
-    {true, 0.5f, {7, 8}, 9},
-    {false, 0x1p-20f, {3, 4}, UINT64_MAX},
-    {true, 0x1.fffffep-1f, {5, 6}, 1},  // the largest keep below 1
+    {false, 1, {0, 0}, 0, NULL},
+    {true, 1, {1, 2}, 3, NULL},
+    {false, 0.75f, {0x12345678, 0x9abcdef0}, 0x123456789abcdef0u, NULL},
+    {true, 0.5f, {7, 8}, 9, NULL},
+    {false, 0x1p-20f, {3, 4}, UINT64_MAX, NULL},
+    {true, 0x1.fffffep-1f, {5, 6}, 1, NULL},  // the largest keep below 1
 };
 
 #define COUNT(array) (int)(sizeof(array) / sizeof *(array))
@@ -124,6 +124,35 @@ void unpack_dropout_mask_is_the_same_for_any_lanes(void) {
             CSK_CHECK((y[c * lanes + lane] != 0) == is_kept(c, group * lanes + lane, &e),
                       "lanes %d, channel %d, sample %d", lanes, c, group * lanes + lane);
       }
+    }
+  }
+}
+
+/// Samples 3 and 9 of a batch are left out: the others are dropped, forward and back, as if they
+/// were not.
+void unpack_dropout_follows_places(void) {
+  enum { lanes = 16, channels = 3 };
+  csk_epilogue e = {.keep = 0.6f, .dropout_key = {11, 12}, .dropout_stream = 13};
+  int32_t places[2 * lanes];
+  for (int32_t s = 0; s < 2 * lanes; s++) places[s] = s + (s >= 3) + (s >= 8);
+  FOR_EACH_ISA(isa) {
+    for (int32_t group = 0; group < 2; group++) {
+      float y[channels * lanes], back[channels * lanes];
+      for (int32_t i = 0; i < channels * lanes; i++) y[i] = back[i] = 1;
+      e.places = places;
+      const int64_t first = group * lanes;
+      CSK_CHECK(csk_unpack_forward_on((csk_isa)isa, y, 0, channels, lanes, first, NULL, &e) ==
+                    csk_status_ok,
+                "status");
+      CSK_CHECK(csk_unpack_backward_on((csk_isa)isa, back, NULL, 0, channels, lanes, lanes, first,
+                                       &e, NULL) == csk_status_ok,
+                "status");
+      for (int32_t c = 0; c < channels; c++)
+        for (int32_t lane = 0; lane < lanes; lane++) {
+          const bool kept = is_kept(c, places[first + lane], &e);
+          CSK_CHECK((y[c * lanes + lane] != 0) == kept, "channel %d, lane %d", c, lane);
+          CSK_CHECK((back[c * lanes + lane] != 0) == kept, "channel %d, lane %d back", c, lane);
+        }
     }
   }
 }

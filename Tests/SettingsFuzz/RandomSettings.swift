@@ -146,7 +146,7 @@ struct RandomSettings {
     .split: words(Configuration.Split.self),
     .augmentation: words(Configuration.Augmentation.self),
     .cropPadding: whole(1...8, [0, 1, 28, 100, 1024, 1025]),
-    .cropPaddingMode: words(Configuration.CropPaddingMode.self),
+    .cropPaddingMode: words(CropPaddingMode.self),
     .padTo: orNull(whole(28...40, [1, 27, 28, 32, 64, 4096, 4097])),
     .imageSize: orNull(whole(16...48, [7, 8, 9, 224, 4096, 4097])),
     .perImageStandardization: truth,

@@ -10,13 +10,21 @@ static bool block_is_valid(int32_t channel_begin, int32_t channel_end, int32_t l
          epilogue->keep <= 1;
 }
 
+/// Places are for the rare batch that lacks samples: only the specification knows them, and all
+/// instruction sets have its bits.
+static const csk_kernels *kernels_for(csk_isa isa, const csk_epilogue *epilogue) {
+  const csk_kernels *kernels = csk_kernels_for(isa);
+  const bool has_places = epilogue->places && epilogue->keep < 1;
+  return kernels && has_places ? csk_kernels_for(csk_isa_scalar) : kernels;
+}
+
 csk_status csk_unpack_forward_on(csk_isa isa, float *y, int32_t channel_begin, int32_t channel_end,
                                  int32_t lanes, int64_t first_sample, const float *bias,
                                  const csk_epilogue *epilogue) {
   if (!block_is_valid(channel_begin, channel_end, lanes, first_sample, epilogue))
     return csk_status_invalid_argument;
   if (!y && channel_end > channel_begin) return csk_status_invalid_argument;
-  const csk_kernels *kernels = csk_kernels_for(isa);
+  const csk_kernels *kernels = kernels_for(isa, epilogue);
   if (!kernels) return csk_status_unsupported_isa;
   if (!bias && !epilogue->relu && epilogue->keep == 1) return csk_status_ok;
   kernels->unpack_forward(y, channel_begin, channel_end, lanes, first_sample, bias, epilogue);
@@ -39,7 +47,7 @@ csk_status csk_unpack_backward_on(csk_isa isa, float *gradient, const float *y,
   if (live < 0 || live > lanes) return csk_status_invalid_argument;
   if ((!gradient || (epilogue->relu && !y)) && channel_end > channel_begin)
     return csk_status_invalid_argument;
-  const csk_kernels *kernels = csk_kernels_for(isa);
+  const csk_kernels *kernels = kernels_for(isa, epilogue);
   if (!kernels) return csk_status_unsupported_isa;
   if (!bias_gradient && !epilogue->relu && epilogue->keep == 1 && live == lanes)
     return csk_status_ok;

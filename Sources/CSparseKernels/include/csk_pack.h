@@ -19,10 +19,14 @@ typedef struct csk_epilogue {
   float keep;               // dropout: probability of keeping; 1: no dropout
   uint32_t dropout_key[2];  // Philox key: the caller's (seed, purpose, layer) ...
   uint64_t dropout_stream;  // ... and batches consumed
+  /// (samples, rounded up to whole groups) the number by which each sample's mask is drawn; null:
+  /// samples are drawn by where they are. All below 2^34.
+  const int32_t *places;
 } csk_epilogue;
 // The dropout mask of (channel c, sample s) is word s % 4 of
 // philox4x32_10(counter = {c, s / 4, lo(stream), hi(stream)}, key), kept iff word < keep * 2^32;
-// kept values are divided by keep. It does not depend on `lanes`, so nothing is stored.
+// kept values are divided by keep. It does not depend on `lanes`, so nothing is stored. With
+// places, s is places[s]: samples keep their masks when others before them are left out.
 
 /// One group's channels [channel_begin, channel_end), in place:
 ///   y[c, lane] = dropout(relu(y[c, lane] + bias[c]))

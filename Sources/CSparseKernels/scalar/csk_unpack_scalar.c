@@ -4,13 +4,25 @@
 // One rounding per operation, on every CPU: no contraction into FMAs.
 #pragma STDC FP_CONTRACT OFF
 
+static void quad_words(int32_t c, int64_t quad, const csk_epilogue *epilogue, uint32_t words[4]) {
+  const uint32_t counter[4] = {(uint32_t)c, (uint32_t)quad, (uint32_t)epilogue->dropout_stream,
+                               (uint32_t)(epilogue->dropout_stream >> 32)};
+  csk_philox4x32(counter, epilogue->dropout_key, words);
+}
+
 /// The words of samples [sample, sample + 4) of channel c; sample is a multiple of 4.
 static void dropout_words(int32_t c, int64_t sample, const csk_epilogue *epilogue,
                           uint32_t words[4]) {
-  const uint32_t counter[4] = {(uint32_t)c, (uint32_t)(sample / 4),
-                               (uint32_t)epilogue->dropout_stream,
-                               (uint32_t)(epilogue->dropout_stream >> 32)};
-  csk_philox4x32(counter, epilogue->dropout_key, words);
+  if (!epilogue->places) {
+    quad_words(c, sample / 4, epilogue, words);
+    return;
+  }
+  for (int32_t i = 0; i < 4; i++) {
+    const int32_t place = epilogue->places[sample + i];
+    uint32_t quad[4];
+    quad_words(c, place / 4, epilogue, quad);
+    words[i] = quad[place % 4];
+  }
 }
 
 // y[c, lane] = dropout(relu(y[c, lane] + bias[c]))

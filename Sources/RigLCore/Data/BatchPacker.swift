@@ -30,6 +30,8 @@ public final class BatchPacker {
   public private(set) var samples = 0
   /// Samples of the batch that could not be read: they are not in it. Known once it is prepared.
   public private(set) var damaged: [DamagedSample] = []
+  /// Where in the batch each sample was when it was taken; kept up only where some are damaged.
+  private(set) var places: AlignedBuffer<Int32>
   /// The batch's classes; only the first ``samples`` elements count.
   public private(set) var labels: AlignedBuffer<Int32>
   /// Where each sample of the batch is: among a byte dataset's, or in this packer's memory.
@@ -61,6 +63,7 @@ public final class BatchPacker {
     self.capacity = capacity
     self.layout = layout
     labels = AlignedBuffer(count: capacity)
+    places = AlignedBuffer(count: capacity)
     rows = AlignedBuffer(count: capacity)
     taken = AlignedBuffer(count: capacity)
     subset = dataset as? Subset
@@ -183,6 +186,7 @@ public final class BatchPacker {
         continue
       }
       labels[kept] = labels[place]
+      places[kept] = Int32(place)
       rows[kept] = rows[place]
       if case .values(let storage) = source, kept != place {
         let size = dataset.sampleShape.count

@@ -17,7 +17,7 @@ final class BatchFeeder {
     packer = BatchPacker(dataset, capacity: size, layout: layout)
     readAhead =
       packer.isReadAhead
-      ? ReadAhead(packer, size: size, layout: layout, seed: seed, threads: threads) : nil
+      ? try ReadAhead(packer, size: size, layout: layout, seed: seed, threads: threads) : nil
   }
 
   /// Fills a batch with the loader's next samples, and moves the loader on.
@@ -48,7 +48,7 @@ final class BatchFeeder {
 ///
 /// What a sample becomes depends on seed, epoch and index alone, so which thread makes it when is
 /// without effect on the result; and as the order follows from the position, so is an interruption.
-final class ReadAhead {
+package final class ReadAhead {
   private let work: Work
   private let loader: BatchLoader
   private let seed: UInt64
@@ -64,10 +64,16 @@ final class ReadAhead {
   /// Batches in the ring: one in use, two being made.
   private static let depth = 3
 
-  /// - Parameter first: a packer of the dataset, one of the ring.
-  init(
-    _ first: BatchPacker, size: Int, layout: Tensor.Layout, seed: UInt64, threads: Int
-  ) {
+  /// Starts the threads.
+  ///
+  /// - Parameters:
+  ///   - first: a packer of the dataset, one of the ring.
+  ///   - start: what starts a thread, and returns 0 or the system's number of what kept it from it.
+  /// - Throws: `configuration` if a thread cannot start, as where a container limits them.
+  package init(
+    _ first: BatchPacker, size: Int, layout: Tensor.Layout, seed: UInt64, threads: Int,
+    start: (@escaping @Sendable () -> Void) -> Int32 = startThread
+  ) throws(RigLError) {
     self.seed = seed
     self.size = size
     loader = BatchLoader(count: first.dataset.count, seed: seed)
@@ -76,9 +82,10 @@ final class ReadAhead {
     }
     work = Work([first] + others)
     scratch = first.makeScratch()
-    work.start(threads)
+    try work.start(threads, by: start)
   }
 
+  // Also where a thread could not start: those before it end.
   deinit { work.stop() }
 
   /// The batch at a position, prepared; its packer is good until the next call.
@@ -133,12 +140,20 @@ private final class Work: @unchecked Sendable {
     unfinished = packers.map { _ in 0 }
   }
 
-  func start(_ count: Int) {
-    threads = count
-    for _ in 0..<count {
-      let thread = Thread { [self] in run() }
-      thread.name = "rigl-read-ahead"
-      thread.start()
+  func start(
+    _ count: Int, by start: (@escaping @Sendable () -> Void) -> Int32
+  ) throws(RigLError) {
+    for number in 0..<count {
+      // Counted before it runs: it may end at once.
+      condition.withLock { threads += 1 }
+      let status = start { [self] in run() }
+      guard status != 0 else { continue }
+      condition.withLock { threads -= 1 }
+      throw RigLError(
+        .configuration,
+        "threads: thread \(number + 1) of \(count) that read images could not be started: "
+          + SystemError(code: status).text,
+        hint: "Ask for fewer by --threads, or have the limit of processes or memory raised.")
     }
   }
 

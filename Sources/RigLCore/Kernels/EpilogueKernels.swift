@@ -16,9 +16,9 @@ struct Epilogue {
 
   func view(_ pass: Pass) -> csk_epilogue {
     let key = CounterRandom(seed: pass.seed, purpose: .dropout, layer: dropoutLayer).key
-    return csk_epilogue(
+    return unsafe csk_epilogue(
       relu: relu, keep: pass.isTraining ? 1 - dropout : 1, dropout_key: (key.0, key.1),
-      dropout_stream: pass.batchesConsumed)
+      dropout_stream: pass.batchesConsumed, places: pass.places)
   }
 }
 
@@ -27,7 +27,7 @@ extension Tensor {
   func applyEpilogue(
     group: Int, channels: Range<Int>, bias: Parameter?, epilogue: Epilogue, pass: Pass
   ) {
-    var view = epilogue.view(pass)
+    var view = unsafe epilogue.view(pass)
     let status = unsafe csk_unpack_forward(
       base + group * groupStride, Int32(channels.lowerBound), Int32(channels.upperBound),
       Int32(lanes), Int64(group * lanes), bias.map { unsafe UnsafePointer($0.values.base) }, &view)
@@ -40,7 +40,7 @@ extension Tensor {
     group: Int, channels: Range<Int>, output: Tensor, biasGradient: UnsafeMutablePointer<Float>?,
     epilogue: Epilogue, pass: Pass
   ) {
-    var view = epilogue.view(pass)
+    var view = unsafe epilogue.view(pass)
     let status = unsafe csk_unpack_backward(
       base + group * groupStride, output.base + group * groupStride, Int32(channels.lowerBound),
       Int32(channels.upperBound), Int32(lanes), Int32(liveLanes(group: group)),

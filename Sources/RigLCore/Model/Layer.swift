@@ -1,6 +1,7 @@
 /// What one pass over a batch needs to know besides the batch.
 ///
 /// One value, made with the training, is updated from pass to pass.
+@safe
 public final class Pass {
   /// The threads that share the work.
   public let pool: ThreadPool
@@ -10,6 +11,9 @@ public final class Pass {
   public var isTraining = false
   /// Batches drawn so far, this one included: the key of this pass's random numbers.
   public var batchesConsumed: UInt64 = 0
+  /// The number of each sample of the batch that keys its random numbers, for whole groups; nil:
+  /// its place. Set where samples were left out.
+  var places: UnsafePointer<Int32>?
   /// Whether gradients add to those of the batches before (gradient accumulation).
   public var accumulatesGradients = false
   /// In a pass that moves connections instead of weights: told by each sparse layer when it has its

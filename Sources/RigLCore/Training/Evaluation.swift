@@ -122,6 +122,7 @@ extension Batch {
   /// Takes the samples that a packer has prepared.
   func take(from packer: BatchPacker, pool: ThreadPool) {
     inputs.samples = packer.samples
+    places.take(from: packer, lanes: inputs.lanes)
     labels.count = packer.samples
     pool.run(chunks: inputs.groups, with: (packer, inputs)) { packed, group, _ in
       packed.0.pack(group: group, into: packed.1)

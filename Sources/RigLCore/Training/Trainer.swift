@@ -164,6 +164,7 @@ public final class Trainer {
       }
       // There is nothing to be learned from a batch of which nothing is left.
       if batch.inputs.samples > 0 { return try step.train(on: batch) }
+      step.passOverBatch()
     }
     throw RigLError(
       .data,

@@ -118,6 +118,7 @@ public final class TrainingStep {
     batchesConsumed += 1
     pass.isTraining = true
     pass.batchesConsumed = batchesConsumed
+    unsafe pass.places = batch.places.base
     pass.accumulatesGradients = accumulated > 0
     let logits = try model.forward(batch.inputs, pass)
     clock?.enter(.loss)
@@ -170,12 +171,16 @@ public final class TrainingStep {
     return topology.report
   }
 
-  /// Starts an update before the weight step that is due; returns the fraction it moves.
+  /// Starts an update before the weight step that is due.
   private func begin(_ topology: TopologyUpdater, _ rate: Double) {
     topology.begin(
       step: step, batchesConsumed: batchesConsumed, learningRate: rate,
       peak: learningRate.largestRate)
   }
+
+  /// Counts a batch of which no sample could be read, so that the random numbers of those to come
+  /// are what they would be after it.
+  func passOverBatch() { batchesConsumed += 1 }
 
   /// The mean over all accumulated samples, and clipping to the largest norm.
   private func gradientScale(mean: Float) throws(RigLError) -> (norm: Double?, scale: Float) {
@@ -265,11 +270,32 @@ public final class Batch {
   public let inputs: Tensor
   /// Their labels.
   public let labels: Labels
+  /// Where they were before damaged ones were left out.
+  let places = SamplePlaces()
 
   /// Room for a model's batches.
   public init(for model: Model) {
     inputs = model.makeInput()
     labels = Labels(capacity: model.capacity)
+  }
+}
+
+/// Where in a batch each sample was when it was drawn: what its dropout masks are keyed by, so that
+/// they do not depend on whether a sample before it could be read.
+final class SamplePlaces {
+  private var buffer = AlignedBuffer<Int32>(count: 0)
+  private var isWhole = true
+
+  /// The places, of whole groups of samples; nil: every sample is where it was.
+  var base: UnsafePointer<Int32>? { isWhole ? nil : unsafe UnsafePointer(buffer.base) }
+
+  /// Takes those of a packer's batch. Allocates once, and only if samples were left out.
+  func take(from packer: BatchPacker, lanes: Int) {
+    isWhole = packer.damaged.isEmpty
+    guard !isWhole else { return }
+    let count = packer.capacity.dividedUp(by: lanes) * lanes
+    if buffer.count < count { buffer = AlignedBuffer(count: count) }
+    for sample in 0..<packer.samples { buffer[sample] = packer.places[sample] }
   }
 }
 
