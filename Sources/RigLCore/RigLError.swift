@@ -25,11 +25,11 @@ public struct RigLError: Error, Hashable, Sendable {
   /// What to do about it, if anything sensible can be said.
   public let hint: String?
 
-  /// Creates an error.
+  /// Creates an error; control characters of names in it are escaped.
   public init(_ kind: Kind, _ what: String, hint: String? = nil) {
     self.kind = kind
-    self.what = what
-    self.hint = hint
+    self.what = what.printable()
+    self.hint = hint?.printable(keepsLines: true)
   }
 }
 

@@ -53,22 +53,9 @@ struct Rigl: ParsableCommand {
 
   /// Prints an error: what and where, then what to do, indented.
   static func report(_ error: RigLError) {
-    Output.error.tryWrite("rigl: \(printable(error.what))\n")
+    Output.error.tryWrite("rigl: \(error.what)\n")
     for line in (error.hint ?? "").split(separator: "\n") {
-      let sentence = printable(String(line))
-      Output.error.tryWrite("  \(sentence.prefix(1).uppercased())\(sentence.dropFirst())\n")
-    }
-  }
-
-  /// A text from anywhere, on one line and without what would command a terminal.
-  static func printable(_ text: String) -> String {
-    guard text.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else {
-      return text
-    }
-    return text.unicodeScalars.reduce(into: "") { text, scalar in
-      text +=
-        scalar.properties.generalCategory == .control
-        ? scalar.escaped(asASCII: true) : String(scalar)
+      Output.error.tryWrite("  \(line.prefix(1).uppercased())\(line.dropFirst())\n")
     }
   }
 }
@@ -78,7 +65,9 @@ struct PrintingArguments: ParsableArguments {
   @Flag(help: "Print JSON for a program to read.")
   var json = false
 
-  @Flag(name: .shortAndLong, help: "Print nothing but errors, and what --json asks for.")
+  @Flag(
+    name: .shortAndLong, help: "Print nothing but errors, damaged samples and what --json asks for."
+  )
   var quiet = false
 
   /// Prints the JSON of a value if that is asked for, else text unless quiet.
@@ -86,15 +75,25 @@ struct PrintingArguments: ParsableArguments {
     if json {
       try Output.standard.write(try jsonText(value) + "\n")
     } else if !quiet {
-      try Output.standard.write(text())
+      try Output.standard.write(text().printable(keepsLines: true))
     }
   }
 
-  /// Prints a remark that is no result.
-  func warn(_ warnings: [String]) {
-    guard !quiet else { return }
+  /// Prints remarks that are no results.
+  ///
+  /// - Parameter evenIfQuiet: whether they are errors, of which the command could do without what
+  ///   they are about.
+  func warn(_ warnings: [String], evenIfQuiet: Bool = false) {
+    guard !quiet || evenIfQuiet else { return }
     for warning in warnings {
-      Output.error.tryWrite("rigl: warning: \(Rigl.printable(warning))\n")
+      Output.error.tryWrite("rigl: warning: \(warning.printable())\n")
     }
+  }
+
+  /// Prints lines that say what a command is about to do: to standard error where --json has the
+  /// other for itself.
+  func inform(_ line: String) throws {
+    guard !quiet else { return }
+    try (json ? Output.error : .standard).write(line.printable() + "\n")
   }
 }

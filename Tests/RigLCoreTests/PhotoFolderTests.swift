@@ -120,6 +120,143 @@ import Testing
     #expect(error.kind == .data && error.what.contains("class dog has a single sample"))
   }
 
+  // MARK: - Names
+
+  /// é as one character, and as e with an accent: to look at, the same.
+  private static let (composed, decomposed) = ("caf\u{E9}", "cafe\u{301}")
+
+  /// A class is one class, however its name is written; each folder is opened by its own bytes.
+  @Test func namesThatLookTheSameAreOneClass() throws {
+    for (train, test) in [
+      (Self.composed, Self.decomposed), (Self.decomposed, Self.composed),
+    ] {
+      let folder = try TemporaryFolder()
+      try folder.write([
+        "train/\(train)/1.png": Self.png, "train/x/1.png": Self.png,
+        "val/\(test)/2.png": Self.png, "val/x/2.png": Self.png,
+      ])
+      #expect(try Set(folder.names(of: "train")) != Set(folder.names(of: "val")))
+      let parts = try PhotoFolder(path: folder.path).load(training: Self.training, seed: 1)
+      #expect(parts.test.count == 2 && parts.test.classes == 2)
+      let photos = try #require(parts.test as? PhotoSet)
+      #expect(photos.remarks == [])
+      for sample in 0..<2 { _ = try photos.bytes(sample) }
+      // As predict and evaluate read a folder, by the names of a run.
+      let again = try PhotoSet(
+        path: folder("val"), classNames: [Self.composed, "x"], transform: Self.training)
+      #expect(again.count == 2 && again.label(of: 0) == 0)
+    }
+  }
+
+  /// The numbers of classes do not depend on how their names are written.
+  @Test func classesAreNumberedByWhatTheyLookLike() throws {
+    for name in [Self.composed, Self.decomposed] {
+      let folder = try TemporaryFolder()
+      try folder.write(["\(name)/1.png": Self.png, "caff/1.png": Self.png, "b/1.png": Self.png])
+      let photos = try PhotoSet(path: folder.path, transform: Self.training)
+      #expect(photos.classNames == ["b", "caff", Self.composed])
+      for sample in 0..<3 { _ = try photos.bytes(sample) }
+    }
+  }
+
+  @Test func namesThatCannotBeNamedAreRefused() throws {
+    func refuses(_ text: String, in part: String, _ files: [String]) throws {
+      let folder = try TemporaryFolder()
+      let all = files + ["train/a/1.png", "train/b/1.png", "val/a/1.png"]
+      // Not in one dictionary, to which names that look the same are one.
+      for file in all { try folder.write([file: Self.png]) }
+      // Latin-1's é, which is no UTF-8.
+      let bytes = Array("\(folder(part))/caf".utf8) + [0xE9]
+      if files.isEmpty { #expect(mkdir((bytes + [0]).map { CChar(bitPattern: $0) }, 0o700) == 0) }
+      let error = #expect(throws: RigLError.self) {
+        try PhotoFolder(path: folder.path).load(training: Self.training, seed: 1)
+      }
+      #expect(error?.kind == .data && error?.what.contains(text) == true, "\(error?.what ?? "")")
+    }
+    for part in ["train", "val"] { try refuses("\(part)/caf\\xe9: the name is not", in: part, []) }
+    try refuses(
+      "two folders have this name", in: "train",
+      ["train/\(Self.composed)/1.png", "train/\(Self.decomposed)/1.png"])
+  }
+
+  // MARK: - Parts and classes
+
+  /// Classes may be called as parts are: a folder with photos is a class.
+  @Test func classesMayBeCalledAsParts() throws {
+    let names = ["dev", "test", "testing", "train", "training", "val", "valid", "validation"]
+    let folder = try TemporaryFolder()
+    try folder.write(
+      Dictionary(
+        uniqueKeysWithValues: names.flatMap { name in
+          (0..<4).map { ("\(name)/\($0).png", Self.png) }
+        }))
+    let parts = try PhotoFolder(path: folder.path).load(training: Self.training, seed: 1)
+    let photos = try #require(parts.train.base as? PhotoSet)
+    #expect(photos.classNames == names && photos.folder == folder.path && photos.count == 32)
+    var configuration = PhotoTrainingTests.configuration()
+    configuration.data = folder.path
+    #expect(try DataSource(name: folder.path) == .photos(PhotoFolder(path: folder.path)))
+    configuration.data = "photos"
+    // An evaluation reads it as the training does.
+    let test = try TrainingData.loadTest(configuration, folder: folder.path, classNames: names)
+    let trained = try TrainingData.load(configuration, folder: folder.path)
+    #expect(test.count == trained.test.count && test.count > 0)
+    let reading = PhotoReading(trained)
+    #expect(reading.summary?.contains("8 classes (dev, test, testing") == true)
+    #expect(PhotoReading(test: test).summary?.contains("tests on \(folder.path)") == true)
+  }
+
+  @Test(arguments: [
+    ["train", "val", "test"], ["training", "valid", "testing"], ["Train", "dev", "Test"],
+    ["train", "validation", "test"],
+  ]) func partsHaveSeveralNames(names: [String]) throws {
+    let folder = try TemporaryFolder()
+    for name in names {
+      // A class may be called as a part, in each of them.
+      try folder.write(["\(name)/test/1.png": Self.png, "\(name)/b/1.png": Self.png])
+    }
+    let parts = try PhotoFolder(path: folder.path).load(training: Self.training, seed: 1)
+    #expect((parts.train.base as? PhotoSet)?.folder == folder(names[0]))
+    #expect(parts.validation?.folder == folder(names[1]))
+    #expect((parts.test as? PhotoSet)?.folder == folder(names[2]))
+    #expect(parts.train.base.classes == 2)
+    var configuration = PhotoTrainingTests.configuration()
+    let data = try TrainingData.load(configuration, folder: folder.path)
+    let summary = try #require(PhotoReading(data).summary)
+    for name in names { #expect(summary.contains(folder(name)), "\(summary)") }
+    // Without the training's part, an evaluation takes the same test samples.
+    try FileManager.default.removeItem(atPath: folder(names[0]))
+    configuration.testSamples = nil
+    let test = try TrainingData.loadTest(
+      configuration, folder: folder.path, classNames: ["b", "test"])
+    #expect((test as? PhotoSet)?.folder == folder(names[2]))
+  }
+
+  // MARK: - What is not used
+
+  @Test func whatIsNotUsedIsCounted() throws {
+    let folder = try TemporaryFolder()
+    try folder.write([
+      "train/a/1.png": Self.png, "train/a/2.webp": [1], "train/a/3.WEBP": [1], "train/a/n.txt": [1],
+      "train/b/1.png": Self.png, "train/b/more/1.png": Self.png, "train/b/more/2.jpg": Self.png,
+      "train/b/noending": [1], "train/c/1.png": Self.png, "train/stray.png": Self.png,
+      "train/a/.hidden": [1], "val/a/1.png": Self.png, "val/c/1.gif": [1],
+      "extra/x/1.png": Self.png,
+    ])
+    let data = try TrainingData.load(PhotoTrainingTests.configuration(), folder: folder.path)
+    let remarks = PhotoReading(data).remarks
+    let (train, val) = (folder("train"), folder("val"))
+    #expect(
+      remarks == [
+        "\(train): 5 files not used: 2 .webp, 1 .txt, 1 photo beside the classes' folders, "
+          + "1 without an ending; only .jpg, .jpeg and .png are",
+        "\(train): 1 folder within classes not used, with 2 photos: b/more",
+        "\(folder.path): 1 folder beside its parts not used: extra",
+        "\(val): 1 file not used: 1 .gif; only .jpg, .jpeg and .png are",
+        "\(val): no images of 2 classes that the training has: b, c",
+      ])
+  }
+
   @Test func refusesFoldersWithoutSense() throws {
     func refuses(_ files: [String], _ kind: RigLError.Kind, _ text: String) throws {
       let folder = try TemporaryFolder()
@@ -138,6 +275,11 @@ import Testing
     let train = ["train/a/1.png", "train/c/1.png"]
     try refuses(train, .missingFile, "neither val nor test")
     try refuses(train + ["val/b/1.png"], .data, "val/b: a class that the training")
+    try refuses(train + ["training/a/1.png"], .data, "train and training are both")
+    try refuses(train + ["val/a/1.png", "dev/a/1.png"], .data, "dev and val are both")
+    try refuses(["test/a/1.png", "val/a/1.png"], .missingFile, "none to train on")
+    // Folders of classes and of parts side by side.
+    try refuses(["a/1.png", "b/1.png", "test/a/1.png"], .data, "test: a class, but")
     let error = #expect(throws: RigLError.self) {
       try PhotoFolder(path: "/nowhere/at/all").load(training: Self.training)
     }

@@ -70,6 +70,11 @@ struct Picture {
 }
 
 extension TemporaryFolder {
+  /// The names in a folder below, as sequences of bytes.
+  func names(of name: String) throws -> [[UInt8]] {
+    try FileManager.default.contentsOfDirectory(atPath: self(name)).map { Array($0.utf8) }
+  }
+
   /// Writes files by path below the folder.
   func write(_ files: [String: [UInt8]]) throws {
     for (name, bytes) in files {

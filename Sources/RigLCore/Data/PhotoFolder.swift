@@ -1,6 +1,9 @@
 /// A folder of photos by class: `train/CLASS/…` and `val/CLASS/…` or `test/CLASS/…`, or `CLASS/…`
 /// alone.
 ///
+/// Parts may also be called `training`, `valid`, `validation`, `dev` and `testing`. A folder of such
+/// a name is a part if it holds folders, and a class if it holds photos.
+///
 /// Classes are numbered by name. With both `val` and `test`, the first are the validation samples.
 /// Without folders for parts, the test samples are those photos, about a tenth, whose paths CLASS/NAME
 /// have a hash that says so: no other photo changes that. A class of which there would be none gives
@@ -27,9 +30,8 @@ public struct PhotoFolder: Hashable, Sendable {
   /// The share of photos to test on where no folder says which.
   static let testShare = 0.1
 
-  /// Whether a folder looks like one of photos: it holds `train`, or folders with images.
+  /// Whether a folder looks like one of photos: it holds folders.
   static func isOne(at path: String) -> Bool {
-    if folderExists(at: "\(path)/train") { return true }
     guard let names = try? folderNames(at: path) else { return false }
     return names.contains { folderExists(at: "\(path)/\($0)") }
   }
@@ -48,18 +50,25 @@ public struct PhotoFolder: Hashable, Sendable {
       throw RigLError(.missingFile, "\(path): there is no such folder")
     }
     let plain = training.withoutChance
-    guard folderExists(at: "\(path)/train") else {
+    let layout = try PhotoLayout(of: path)
+    guard !layout.parts.isEmpty else {
       let all = try PhotoSet(path: path, transform: training, standardizesImages: standardizes)
       try PhotoFolder.requireClasses(all, path)
       return try split(all, plain: plain, by: rule)
     }
-    let train = try PhotoSet(
-      path: "\(path)/train", transform: training, standardizesImages: standardizes)
-    try PhotoFolder.requireClasses(train, "\(path)/train")
+    guard let part = layout.parts[.train] else {
+      throw RigLError(
+        .missingFile, "\(path): there are folders of parts, but none to train on",
+        hint: "Give the images to train on in train/CLASS folders.")
+    }
+    var train = try PhotoSet(
+      path: "\(path)/\(part)", transform: training, standardizesImages: standardizes)
+    train.remarks += layout.remarks
+    try PhotoFolder.requireClasses(train, "\(path)/\(part)")
     var plainTrain = train
     plainTrain.transform = plain
     var held: [PhotoSet] = []
-    for name in ["val", "test"] where folderExists(at: "\(path)/\(name)") {
+    for name in [layout.parts[.validation], layout.parts[.test]].compactMap({ $0 }) {
       held.append(
         try PhotoSet(
           path: "\(path)/\(name)", classNames: train.classNames, transform: plain,
@@ -67,7 +76,7 @@ public struct PhotoFolder: Hashable, Sendable {
     }
     guard let test = held.last else {
       throw RigLError(
-        .missingFile, "\(path): there is a folder train, but neither val nor test",
+        .missingFile, "\(path): there is a folder \(part), but neither val nor test",
         hint: "Give the images to test on in val or test, or all of them in CLASS folders.")
     }
     return Parts(
@@ -92,13 +101,17 @@ public struct PhotoFolder: Hashable, Sendable {
     classNames: [String]?, transform: PhotoTransform, standardizes: Bool = false,
     split rule: Configuration.Split = .random
   ) throws(RigLError) -> any Dataset {
-    let held = ["test", "val"].map { "\(path)/\($0)" }.first { folderExists(at: $0) }
-    guard let classNames, held != nil || !folderExists(at: "\(path)/train") else {
+    guard let classNames, folderExists(at: path) else {
+      return try load(training: transform, standardizes: standardizes, split: rule).test
+    }
+    let parts = try PhotoLayout(of: path).parts
+    let held = parts[.test] ?? parts[.validation]
+    guard held != nil || parts.isEmpty else {
       return try load(training: transform, standardizes: standardizes, split: rule).test
     }
     let photos = try PhotoSet(
-      path: held ?? path, classNames: classNames, transform: transform.withoutChance,
-      standardizesImages: standardizes)
+      path: held.map { "\(path)/\($0)" } ?? path, classNames: classNames,
+      transform: transform.withoutChance, standardizesImages: standardizes)
     return held == nil ? try split(photos, plain: photos.transform, by: rule).test : photos
   }
 

@@ -33,6 +33,11 @@ public struct SampleFile: Sendable {
   public init(
     contentsOf path: String, for run: SavedRun, areNormalized: Bool = false
   ) throws(RigLError) {
+    if FileSystem.item(path) == .folder {
+      throw RigLError(
+        .data, "\(path): a folder; samples come from files",
+        hint: "Name its files, for example \(path)/*.jpg; rigl evaluate takes folders of classes.")
+    }
     let bytes = try fileBytes(at: path, limit: IDXArray.defaultLimit)
     try self.init(bytes, name: path, for: run, areNormalized: areNormalized)
   }
@@ -46,6 +51,9 @@ public struct SampleFile: Sendable {
     self.name = name
     shape = run.sampleShape
     standardizes = run.configuration.perImageStandardization
+    if !PhotoDecoder.isPhoto(bytes), PictureFormat.name(of: bytes.span) != nil {
+      throw PictureFormat.error(bytes.span, name)
+    }
     if PhotoDecoder.isPhoto(named: name), !PhotoDecoder.isPhoto(bytes) {
       throw RigLError(.data, "\(name): neither a JPEG nor a PNG file, whatever its name says")
     }

@@ -287,6 +287,43 @@ enum FileSystem {
     return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
   }
 
+  /// What a folder holds, in the order of the names' bytes, without hidden names.
+  static func entries(in folder: String) throws(SystemError) -> [FolderEntry] {
+    guard let stream = unsafe opendir(folder) else { throw .last }
+    defer { unsafe closedir(stream) }
+    var entries: [FolderEntry] = []
+    while true {
+      errno = 0
+      guard let entry = unsafe readdir(stream) else {
+        if errno != 0 { throw .last }
+        break
+      }
+      let bytes = unsafe withUnsafeBytes(of: &entry.pointee.d_name) { field in
+        unsafe Array(field.prefix { $0 != 0 })
+      }
+      guard bytes.first != UInt8(ascii: ".") else { continue }
+      let name = String(validating: bytes, as: UTF8.self)
+      // What the system does not say in passing, a link's target above all, costs another call.
+      let isFolder =
+        switch Int32(unsafe entry.pointee.d_type) {
+        case Int32(DT_DIR): true
+        case Int32(DT_REG): false
+        default: name.map { item("\(folder)/\($0)") == .folder } ?? false
+        }
+      entries.append(
+        FolderEntry(
+          name: name ?? escaped(bytes), isFolder: isFolder, isNamed: name != nil))
+    }
+    return entries.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
+  }
+
+  /// A name that is not UTF-8, as it can be shown.
+  private static func escaped(_ bytes: [UInt8]) -> String {
+    bytes.map { byte in
+      byte >= 0x80 ? "\\x" + String(byte, radix: 16) : String(Unicode.Scalar(byte))
+    }.joined()
+  }
+
   /// Waits until the disk has the names of a folder.
   static func synchronize(folder: String) throws(SystemError) {
     let opened: OpenFile

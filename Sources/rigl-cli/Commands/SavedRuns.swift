@@ -75,8 +75,11 @@ struct Evaluate: ParsableCommand {
     let samples = try TrainingData.loadTest(
       configuration, folder: layers.options.dataFolder,
       normalization: saved.normalization, classNames: saved.classNames, classes: saved.classes)
+    let reading = PhotoReading(test: samples)
+    if let summary = reading.summary { try printing.inform(summary) }
+    printing.warn(reading.remarks)
     let test = try saved.evaluate(samples)
-    printing.warn(saved.damaged.map(\.error.what))
+    printing.warn(saved.damaged.map { "left out: \($0.error.what)" }, evenIfQuiet: true)
     let result = Result(
       run: source.folder, checkpoint: saved.checkpointPath, step: saved.step,
       damaged: saved.damaged.count, absentClasses: saved.absentClasses(in: test), test: test)
@@ -195,7 +198,7 @@ struct Predict: ParsableCommand {
     let name = classNames?[prediction.label]
     guard printing.json else {
       let numbers = self.logits ? logits.map { ",\($0)" } : []
-      let quoted = name.map { ",\"\($0.replacing("\"", with: "\"\""))\"" } ?? ""
+      let quoted = name.map { ",\"\($0.printable().replacing("\"", with: "\"\""))\"" } ?? ""
       return "\(sample),\(prediction.label),\(fixed(prediction.probability, 6))\(quoted)"
         + "\(numbers.joined())\n"
     }

@@ -42,6 +42,9 @@ struct Train: ParsableCommand {
     let trainer = try Trainer(configuration, options: options)
     if running.dryRun {
       printing.warn(trainer.warnings)
+      let reading = PhotoReading(trainer.data)
+      if let summary = reading.summary { try printing.inform(summary) }
+      printing.warn(reading.remarks)
       try DryRun(trainer).print(printing)
     } else {
       try train(trainer)

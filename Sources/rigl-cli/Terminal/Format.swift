@@ -57,5 +57,10 @@ func jsonText(_ value: some Encodable, onOneLine: Bool = false) throws -> String
   // Better than no result because of one number.
   encoder.nonConformingFloatEncodingStrategy = .convertToString(
     positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-  return String(decoding: try encoder.encode(value), as: UTF8.self)
+  let text = String(decoding: try encoder.encode(value), as: UTF8.self)
+  // JSON allows these in strings, but a terminal need not see them.
+  return text.printable(keepsLines: true) { scalar in
+    let digits = String(scalar.value, radix: 16)
+    return "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+  }
 }

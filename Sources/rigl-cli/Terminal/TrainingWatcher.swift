@@ -53,7 +53,7 @@ final class TrainingWatcher: TrainingCallback {
     case .checkpoint: break
     case .damaged(let sample, _):
       bar.clear()
-      printing.warn(["left out: \(sample.error.what)"])
+      printing.warn(["left out: \(sample.error.what)"], evenIfQuiet: true)
     case .warning(let text):
       bar.clear()
       printing.warn([text])
@@ -76,6 +76,9 @@ final class TrainingWatcher: TrainingCallback {
     printLine(
       "\(configuration.data): \(grouped(trainer.data.train.count)) training samples, "
         + "\(grouped(total)) steps, \(trainer.options.threads) threads")
+    let reading = PhotoReading(trainer.data)
+    if let summary = reading.summary { printLine(summary) }
+    printing.warn(reading.remarks)
     let from = step > 0 ? ", going on from step \(grouped(step))" : ""
     printLine("in \(run)\(from)")
   }
@@ -134,6 +137,7 @@ final class TrainingWatcher: TrainingCallback {
     lastLine = .now
     guard !printing.quiet, outputError == nil else { return }
     bar.clear()
+    let text = text.printable()
     do {
       let terminal = printing.json ? Terminal.standardError : .standardOutput
       let shown =

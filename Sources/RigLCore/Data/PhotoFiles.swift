@@ -1,0 +1,158 @@
+/// The names of many photos, by class, in little memory.
+final class PhotoFiles: Sendable {
+  /// The classes' folders, by label, as they are called here; empty where there is none.
+  let folders: [String]
+  /// What is not used, a line each.
+  let remarks: [String]
+
+  private let path: String
+  /// All names, one after the other.
+  private let names: [UInt8]
+  /// Where each name ends.
+  private let ends: [Int]
+  private let labels: [Int32]
+
+  var count: Int { ends.count }
+
+  /// Lists the photos in the folders of classes.
+  ///
+  /// - Parameter classNames: the classes; nil: all folders there, by name, which must all have photos.
+  init(path: String, classNames: [String]?) throws(RigLError) {
+    let entries = try FolderEntry.all(in: path)
+    let found = entries.filter(\.isFolder).map(\.name)
+    guard !found.isEmpty else {
+      throw RigLError(
+        .data, "\(path): there are no folders of classes",
+        hint: "Each class should have a folder of its own with its images.")
+    }
+    try PhotoFiles.requireDistinct(found, path)
+    // By what they look like: the same for all ways to write them.
+    folders =
+      try classNames.map { (classes) throws(RigLError) in
+        try PhotoFiles.folders(found, of: classes, path)
+      } ?? found.sorted()
+    var (names, ends, labels): ([UInt8], [Int], [Int32]) = ([], [], [])
+    var unused = UnusedFiles(path)
+    for entry in entries where !entry.isFolder { unused.add(entry, "") }
+    for (label, folder) in folders.enumerated() where !folder.isEmpty {
+      for entry in try FolderEntry.all(in: "\(path)/\(folder)") {
+        guard entry.isPhoto else {
+          unused.add(entry, folder)
+          continue
+        }
+        names.append(contentsOf: entry.name.utf8)
+        ends.append(names.count)
+        labels.append(Int32(label))
+      }
+      if classNames == nil, labels.last != Int32(label) {
+        throw RigLError(
+          .data, "\(path)/\(folder): a class, but there are no images in it",
+          hint: "Expected are files that end in .jpg, .jpeg or .png; or remove the folder.")
+      }
+    }
+    guard !labels.isEmpty else {
+      throw RigLError(
+        .data, "\(path): there are no images in its classes",
+        hint: "Expected are files that end in .jpg, .jpeg or .png.")
+    }
+    var remarks = unused.remarks
+    let present = Set(labels)
+    let missing = (classNames ?? []).enumerated().filter { !present.contains(Int32($0.offset)) }
+    if !missing.isEmpty {
+      remarks.append(
+        "\(path): no images of \(counted(missing.count, "class", plural: "classes")) that the "
+          + "training has: \(listed(missing.map(\.element)))")
+    }
+    (self.path, self.remarks) = (path, remarks)
+    (self.names, self.ends, self.labels) = (names, ends, labels)
+  }
+
+  /// - Throws: `data` if two names look the same: one would stand for the other.
+  private static func requireDistinct(_ found: [String], _ path: String) throws(RigLError) {
+    var known: Set<String> = []
+    for name in found where !known.insert(name).inserted {
+      throw RigLError(
+        .data, "\(path)/\(name): two folders have this name, written in different bytes",
+        hint: "Put their images together in one, or give one another name.")
+    }
+  }
+
+  /// The folder of each class, among those that were found.
+  private static func folders(
+    _ found: [String], of classNames: [String], _ path: String
+  ) throws(RigLError) -> [String] {
+    // Swift's strings are equal where they are canonically equivalent.
+    let labels = Dictionary(
+      classNames.enumerated().map { ($0.element, $0.offset) },
+      uniquingKeysWith: { first, _ in first })
+    var folders = [String](repeating: "", count: classNames.count)
+    for name in found {
+      guard let label = labels[name] else {
+        throw RigLError(
+          .data, "\(path)/\(name): a class that the training images do not have",
+          hint: "The folders should have the same classes.")
+      }
+      folders[label] = name
+    }
+    return folders
+  }
+
+  func label(of sample: Int) -> Int { Int(labels[sample]) }
+
+  func path(of sample: Int) -> String { "\(path)/\(relativePath(of: sample))" }
+
+  func relativePath(of sample: Int) -> String {
+    let begin = sample == 0 ? 0 : ends[sample - 1]
+    let name = String(decoding: names[begin..<ends[sample]], as: UTF8.self)
+    return "\(folders[label(of: sample)])/\(name)"
+  }
+}
+
+/// Counts what lies in folders of photos and is not used.
+private struct UnusedFiles {
+  private let path: String
+  private var kinds: [String: Int] = [:]
+  private var folders: [String] = []
+  private var photosInFolders = 0
+
+  init(_ path: String) { self.path = path }
+
+  /// Counts something in a class's folder, or, where `folder` is empty, beside them.
+  mutating func add(_ entry: FolderEntry, _ folder: String) {
+    if entry.isFolder {
+      folders.append("\(folder)/\(entry.name)")
+      let within = try? FolderEntry.all(in: "\(path)/\(folder)/\(entry.name)")
+      photosInFolders += (within ?? []).filter(\.isPhoto).count
+    } else if folder.isEmpty, entry.isPhoto {
+      kinds["photo beside the classes' folders", default: 0] += 1
+    } else {
+      kinds[UnusedFiles.kind(of: entry.name), default: 0] += 1
+    }
+  }
+
+  /// The end of a name from its last dot on.
+  private static func kind(of name: String) -> String {
+    guard let dot = name.utf8.lastIndex(of: UInt8(ascii: ".")), dot > name.startIndex else {
+      return "without an ending"
+    }
+    let ending = name[dot...].lowercased()
+    return ending.utf8.count <= 12 ? ending : "of other kinds"
+  }
+
+  var remarks: [String] {
+    var remarks: [String] = []
+    if !kinds.isEmpty {
+      let sorted = kinds.sorted { ($1.value, $0.key) < ($0.value, $1.key) }
+      let count = kinds.values.reduce(0, +)
+      remarks.append(
+        "\(path): \(counted(count, "file")) not used: "
+          + listed(sorted.map { "\($0.value) \($0.key)" }) + "; only .jpg, .jpeg and .png are")
+    }
+    if !folders.isEmpty {
+      remarks.append(
+        "\(path): \(counted(folders.count, "folder")) within classes not used, with "
+          + "\(counted(photosInFolders, "photo")): \(listed(folders))")
+    }
+    return remarks
+  }
+}

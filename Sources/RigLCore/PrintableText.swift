@@ -1,0 +1,32 @@
+extension String {
+  /// The text as a terminal may show it: what would move its cursor, change its colours or turn the
+  /// direction of writing is written as `\u{1B}`. Names of files and classes can hold anything.
+  ///
+  /// - Parameters:
+  ///   - keepsLines: whether line feeds stay as they are.
+  ///   - escape: another way to write a scalar.
+  package func printable(
+    keepsLines: Bool = false,
+    escape: (Unicode.Scalar) -> String = {
+      "\\u{" + String($0.value, radix: 16, uppercase: true) + "}"
+    }
+  ) -> String {
+    func isHarmless(_ scalar: Unicode.Scalar) -> Bool {
+      if keepsLines && scalar == "\n" { return true }
+      switch scalar.value {
+      case 0..<0x20, 0x7F..<0xA0, 0x2028...0x202E, 0x2066...0x2069: return false
+      default: return true
+      }
+    }
+    guard !unicodeScalars.allSatisfy(isHarmless) else { return self }
+    var text = ""
+    for scalar in unicodeScalars {
+      if isHarmless(scalar) {
+        text.unicodeScalars.append(scalar)
+      } else {
+        text += escape(scalar)
+      }
+    }
+    return text
+  }
+}
