@@ -32,8 +32,8 @@ public struct PhotoFolder: Hashable, Sendable {
 
   /// Whether a folder looks like one of photos: it holds folders.
   static func isOne(at path: String) -> Bool {
-    guard let names = try? folderNames(at: path) else { return false }
-    return names.contains { folderExists(at: "\(path)/\($0)") }
+    // Also folders whose names are none: they are refused by what they are called.
+    (try? FileSystem.entries(in: path))?.contains(where: \.isFolder) ?? false
   }
 
   /// Lists the photos; none is read.

@@ -26,19 +26,21 @@ struct PhotoLayout: Hashable, Sendable {
   ///
   /// - Throws: `missingFile` if it cannot be read, `data` if two of its folders are for the same.
   init(of path: String) throws(RigLError) {
-    let entries = try FolderEntry.all(in: path)
+    let entries = try FolderEntry.all(in: path).filter(\.isFolder)
     var found: [Part: [String]] = [:]
-    var isByClass = false
-    for entry in entries where entry.isFolder {
+    for entry in entries {
       let part = Part.allCases.first { $0.names.contains(entry.name.lowercased()) }
-      switch try PhotoLayout.contents(of: "\(path)/\(entry.name)", isPart: part != nil) {
-      case .photos: isByClass = true
-      case .folders: if let part { found[part, default: []].append(entry.name) }
-      case .neither: break
+      guard let part, try PhotoLayout.holdsClasses("\(path)/\(entry.name)") else { continue }
+      found[part, default: []].append(entry.name)
+    }
+    guard !found.isEmpty else { return }
+    if found[.train] == nil {
+      // Photos to test on alone; between folders of classes, one of these with a mistake.
+      let parts = found.values.joined()
+      for entry in entries where !parts.contains(entry.name) {
+        if try PhotoLayout.holdsPhotos("\(path)/\(entry.name)") { return }
       }
     }
-    // Photos to test on alone, between folders of classes: a folder of classes with a mistake.
-    guard found[.train] != nil || !isByClass else { return }
     for (part, names) in found {
       guard names.count == 1 else {
         throw RigLError(
@@ -49,9 +51,8 @@ struct PhotoLayout: Hashable, Sendable {
       }
       parts[part] = names[0]
     }
-    guard !parts.isEmpty else { return }
     let used = Set(parts.values)
-    let others = entries.filter { $0.isFolder && !used.contains($0.name) }.map(\.name)
+    let others = entries.map(\.name).filter { !used.contains($0) }
     if !others.isEmpty {
       remarks.append(
         "\(path): \(counted(others.count, "folder")) beside its parts not used: "
@@ -59,20 +60,19 @@ struct PhotoLayout: Hashable, Sendable {
     }
   }
 
-  private enum Contents { case photos, folders, neither }
+  private static func holdsPhotos(_ path: String) throws(RigLError) -> Bool {
+    try FolderEntry.all(in: path).contains { $0.isPhoto }
+  }
 
-  /// What a folder holds that matters: of one that may be a part, folders come first.
-  private static func contents(of path: String, isPart: Bool) throws(RigLError) -> Contents {
+  /// Whether a folder holds folders; where it holds photos too, folders of photos.
+  private static func holdsClasses(_ path: String) throws(RigLError) -> Bool {
     let entries = try FolderEntry.all(in: path)
     let hasPhotos = entries.contains { $0.isPhoto }
-    guard isPart else { return hasPhotos ? .photos : .neither }
-    var hasFolders = false
     for entry in entries where entry.isFolder {
-      if !hasPhotos { return .folders }
-      hasFolders = try FolderEntry.all(in: "\(path)/\(entry.name)").contains { $0.isPhoto }
-      if hasFolders { return .folders }
+      if !hasPhotos { return true }
+      if try holdsPhotos("\(path)/\(entry.name)") { return true }
     }
-    return hasPhotos ? .photos : .neither
+    return false
   }
 }
 
