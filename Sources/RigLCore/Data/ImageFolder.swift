@@ -78,12 +78,14 @@ public struct ImageFolder: Hashable, Sendable {
   ) throws(RigLError) -> ImageSet {
     try requireFolder()
     var count = classes
-    if count == nil, let labels = try? file("train-labels", "idx1-ubyte") {
-      count = Int(try IDXArray(contentsOf: labels, rank: 1).bytes.max() ?? 0) + 1
+    if count == nil, let path = try? file("train-labels", "idx1-ubyte") {
+      count = (try? IDXArray(contentsOf: path, rank: 1)).map { Int($0.bytes.max() ?? 0) + 1 }
     }
+    // Bytes number no more; where there are, these are other images.
+    if count == nil, let known, known <= 256 { count = known }
     return try ImageSet(
       imagesAt: file("t10k-images", "idx3-ubyte"), labelsAt: file("t10k-labels", "idx1-ubyte"),
-      classes: count ?? known, normalization: normalization)
+      classes: count, normalization: normalization)
   }
 
   private func requireFolder() throws(RigLError) {
