@@ -139,6 +139,23 @@ import Testing
     }
   }
 
+  /// To evaluate, a run's own numbers and the test file are enough; to train, they are not.
+  @Test(arguments: [CIFARFolder.Kind.cifar10, .cifar100])
+  func readsTheTestFileAlone(kind: CIFARFolder.Kind) throws {
+    let folder = try TemporaryFolder()
+    let number = names(kind).count - 1
+    try writeFile(file(number, kind), to: folder(names(kind)[number]))
+    var configuration = Configuration()
+    configuration.data = folder.path
+    let normalization = PixelNormalization(mean: 0.25, deviation: 0.5)
+    let test = try #require(
+      try TrainingData.loadTest(configuration, normalization: normalization) as? ImageSet)
+    #expect(test.count == Self.records && test.classes == kind.classes)
+    #expect(test.normalization == normalization)
+    let error = #expect(throws: RigLError.self) { try TrainingData.load(configuration) }
+    #expect(error?.kind == .missingFile && error?.what.contains(names(kind)[0]) == true)
+  }
+
   @Test func readsClassNames() throws {
     let folder = try TemporaryFolder()
     let cifar = CIFARFolder(path: folder.path, kind: .cifar10)
@@ -146,6 +163,10 @@ import Testing
     let names = (0..<10).map { "class\($0)" }
     try writeFile(names.joined(separator: "\n") + "\n\n", to: folder("batches.meta.txt"))
     #expect(try cifar.classNames() == names)
+    // Both sets have them, and so has a checkpoint.
+    try write(.cifar10, to: folder)
+    let (train, test) = try cifar.load()
+    #expect(train.classNames == names && test.classNames == names)
     try writeFile("airplane\n", to: folder("batches.meta.txt"))
     let error = #expect(throws: RigLError.self) { try cifar.classNames() }
     #expect(error?.kind == .data)

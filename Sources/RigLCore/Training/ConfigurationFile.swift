@@ -66,11 +66,18 @@ public struct ConfigurationLayers {
       let preset = try preset(value, Place(path: path, line: value.mark?.line))
       if replacesBase { try replace(by: preset.configuration) }
     }
-    let base = isSaved ? nil : FileSystem.split(path).folder
     if isSaved {
       mapping[Node(Configuration.Key.split.rawValue)] = Node(
         Configuration.Split.sequential.rawValue)
     }
+    try apply(settings, path: path, isSaved: isSaved)
+    _ = try configuration()
+  }
+
+  private mutating func apply(
+    _ settings: Node.Mapping, path: String, isSaved: Bool
+  ) throws(RigLError) {
+    let base = isSaved ? nil : FileSystem.split(path).folder
     // A name of data forgets the folder of what was there before, not the one beside it.
     let data = Configuration.Key.data.rawValue
     for (key, value) in settings.filter({ $0.key.string == data })
@@ -86,7 +93,6 @@ public struct ConfigurationLayers {
       }
       try set(key.string ?? "", to: value, place: place, base: base)
     }
-    _ = try configuration()
   }
 
   private func preset(_ value: Node, _ place: Place) throws(RigLError) -> Preset {
