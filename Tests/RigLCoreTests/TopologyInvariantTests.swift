@@ -24,8 +24,9 @@ import Testing
     let connections = (0..<2).map {
       Int.random(in: 1...widths[$0] * widths[$0 + 1], using: &generator)
     }
+    let watch = Watch()
     let model = try makeModel(
-      SparseLinear("a", inputs: widths[0], outputs: widths[1]), ReLU(),
+      watch, SparseLinear("a", inputs: widths[0], outputs: widths[1]), ReLU(),
       SparseLinear("b", inputs: widths[1], outputs: widths[2]), inputs: widths[0], capacity: 40,
       connections: ["a": connections[0], "b": connections[1]])
     model.draw(seed: one.seed, initializer: Initializer(.heNormal))
@@ -42,6 +43,10 @@ import Testing
       learningRate: LearningRateSchedule(peak: 0.01), settings: settings,
       pool: try ThreadPool(threads: 2), seed: one.seed)
     log.optimizer = step.optimizer
+    func layers() -> [Snapshot] { log.before.map { Snapshot($0.weights, step.optimizer) } }
+    // SET's update comes before the forward pass, and a weight step after it.
+    var updated: [Snapshot] = []
+    watch.onForward = { updated = layers() }
 
     let batch = Batch(for: model)
     for number in 0..<30 {
@@ -51,9 +56,10 @@ import Testing
       for sample in 0..<40 { batch.labels[sample] = sample % widths[2] }
       let report = try step.train(on: batch)
       #expect(report.dropFraction != nil || log.before.isEmpty)
-      for before in log.before {
-        try check(before, Snapshot(before.weights, step.optimizer), fraction: report.dropFraction)
+      for (before, after) in zip(log.before, one.isRigL ? layers() : updated) {
+        try check(before, after, fraction: report.dropFraction)
       }
+      #expect(one.isRigL || updated.count == log.before.count)
     }
     try #require(log.updates > 0 || connections.allSatisfy { $0 <= 10 })
     for layer in model.weightLayers { try compareWithFreshLayer(layer) }
@@ -138,6 +144,20 @@ struct Snapshot {
     }
     self.numbers = numbers
   }
+}
+
+/// Passes its input on, and says when.
+private final class Watch: Layer {
+  var onForward: () -> Void = {}
+
+  func prepare(_ context: LayerContext) throws(RigLError) -> SampleShape { context.input }
+
+  func forward(_ input: Tensor, _ pass: Pass) throws(RigLError) -> Tensor {
+    onForward()
+    return input
+  }
+
+  func backward(_ outputGradient: Tensor, _ pass: Pass) throws(RigLError) -> Tensor? { nil }
 }
 
 /// The layers as they were before each update of the last batch.
