@@ -136,7 +136,7 @@ import Testing
         "val/\(test)/2.png": Self.png, "val/x/2.png": Self.png,
       ])
       #expect(try Set(folder.names(of: "train")) != Set(folder.names(of: "val")))
-      let parts = try PhotoFolder(path: folder.path).load(training: Self.training, seed: 1)
+      let parts = try PhotoFolder(path: folder.path).load(training: Self.training)
       #expect(parts.test.count == 2 && parts.test.classes == 2)
       let photos = try #require(parts.test as? PhotoSet)
       #expect(photos.remarks == [])
@@ -169,7 +169,7 @@ import Testing
       let bytes = Array("\(folder(part))/caf".utf8) + [0xE9]
       if files.isEmpty { #expect(mkdir((bytes + [0]).map { CChar(bitPattern: $0) }, 0o700) == 0) }
       let error = #expect(throws: RigLError.self) {
-        try PhotoFolder(path: folder.path).load(training: Self.training, seed: 1)
+        try PhotoFolder(path: folder.path).load(training: Self.training)
       }
       #expect(error?.kind == .data && error?.what.contains(text) == true, "\(error?.what ?? "")")
     }
@@ -190,7 +190,7 @@ import Testing
         uniqueKeysWithValues: names.flatMap { name in
           (0..<4).map { ("\(name)/\($0).png", Self.png) }
         }))
-    let parts = try PhotoFolder(path: folder.path).load(training: Self.training, seed: 1)
+    let parts = try PhotoFolder(path: folder.path).load(training: Self.training)
     let photos = try #require(parts.train.base as? PhotoSet)
     #expect(photos.classNames == names && photos.folder == folder.path && photos.count == 32)
     var configuration = PhotoTrainingTests.configuration()
@@ -215,7 +215,7 @@ import Testing
       // A class may be called as a part, in each of them.
       try folder.write(["\(name)/test/1.png": Self.png, "\(name)/b/1.png": Self.png])
     }
-    let parts = try PhotoFolder(path: folder.path).load(training: Self.training, seed: 1)
+    let parts = try PhotoFolder(path: folder.path).load(training: Self.training)
     #expect((parts.train.base as? PhotoSet)?.folder == folder(names[0]))
     #expect(parts.validation?.folder == folder(names[1]))
     #expect((parts.test as? PhotoSet)?.folder == folder(names[2]))

@@ -76,14 +76,14 @@ struct RandomSettings {
   /// A number of a range, or one of the rarer values.
   private static func whole(_ range: ClosedRange<Int>, _ others: [Int]) -> Generator {
     { random in
-      random.chance(0.6)
+      random.chance(0.85)
         ? "\(Int.random(in: range, using: &random))" : "\(random.one(of: others))"
     }
   }
 
   private static func number(_ range: ClosedRange<Double>, _ others: [Double]) -> Generator {
     { random in
-      random.chance(0.6)
+      random.chance(0.85)
         ? "\(Double.random(in: range, using: &random))" : "\(random.one(of: others))"
     }
   }
@@ -102,9 +102,10 @@ struct RandomSettings {
   }
 
   private static let layers: Generator = { random in
-    let names = ["fc1", "fc2", "fc3", "fc4", "conv1", "fc"].shuffled(using: &random)
-    let pairs = names.prefix(Int.random(in: 0...3, using: &random)).map { name in
-      "\(name): \(random.one(of: [0, 0.5, 0.9, 1, 1.2, 0.999_999_999_999_999_9]))"
+    let names = random.chance(0.3) ? ["fc1", "fc2", "fc4", "conv1", "fc"] : ["fc1", "fc2"]
+    let chosen = names.shuffled(using: &random).prefix(Int.random(in: 0...3, using: &random))
+    let pairs = chosen.map { name in
+      "\(name): \(random.one(of: [0, 0.5, 0.6, 0.9, 0.9, 1, 0.999_999_999_999_999_9]))"
     }
     return "{\(pairs.joined(separator: ", "))}"
   }

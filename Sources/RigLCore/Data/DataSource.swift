@@ -49,7 +49,7 @@ public enum DataSource: Hashable, Sendable {
       throw RigLError(.missingFile, "\(path): there is no such folder", hint: known)
     }
     throw RigLError(
-      .configuration, "data: there is nothing named '\(path)', and no such folder", hint: known)
+      .configuration, "data: there is nothing named '\(shortened(path))', and no such folder", hint: known)
   }
 
   /// Finds a source by name.

@@ -98,10 +98,11 @@ public struct LearningRateSchedule: Hashable, Sendable {
     case .step(let milestones, let factor):
       try require(factor > 0 && factor.isFinite, "the factor is \(factor), must be positive")
       try require(
-        milestones.allSatisfy { $0 >= 0 }, "milestones \(milestones), must not be negative")
+        milestones.allSatisfy { $0 >= 0 },
+        "milestones \(shortened("\(milestones)")), must not be negative")
       try require(
         zip(milestones, milestones.dropFirst()).allSatisfy(<),
-        "milestones \(milestones), must be increasing")
+        "milestones \(shortened("\(milestones)")), must be increasing")
       try require(largestRate.isFinite, "a factor of \(factor) makes the rate infinite")
     case .cosine(let steps, let minimum):
       try require(steps > 0, "a cosine over \(steps) steps")

@@ -85,7 +85,8 @@ extension Configuration {
     }
     if !isPhotos, augmentation == .randomResizedCrop {
       throw RigLError(
-        .configuration, "augmentation: random_resized_crop is for photos, not for \(data)",
+        .configuration,
+        "augmentation: random_resized_crop is for photos, not for \(shortened(data))",
         hint: "choose pad_crop_flip or none")
     }
     if isPhotos, padTo != nil {
@@ -94,7 +95,7 @@ extension Configuration {
     }
     if imageSize != nil, !isPhotos, data != DataSource.syntheticColorName {
       throw RigLError(
-        .configuration, "image_size: images of \(data) are not resized",
+        .configuration, "image_size: images of \(shortened(data)) are not resized",
         hint: "set pad_to to put them on a larger square")
     }
   }

@@ -70,10 +70,8 @@ struct Evaluate: ParsableCommand {
     try layers.apply(file: try RunFolder.open(source.folder).configurationPath, isSaved: true)
     if let data { try layers.set(data: data) }
     if let dataFolder { layers.options.setDataFolder(dataFolder) }
-    let configuration = try layers.configuration()
-    try configuration.validate()
     let samples = try TrainingData.loadTest(
-      configuration, folder: layers.options.dataFolder,
+      try layers.configuration(), folder: layers.options.dataFolder,
       normalization: saved.normalization, classNames: saved.classNames, classes: saved.classes)
     let reading = PhotoReading(test: samples)
     if let summary = reading.summary { try printing.inform(summary) }
