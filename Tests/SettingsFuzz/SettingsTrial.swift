@@ -99,7 +99,7 @@ struct SettingsTrial {
     let shape = SampleShape(channels: color, height: side, width: side)
     let report = try configuration.accountingReport(input: shape, classes: 10)
     let positions = report.layers.reduce(0.0) { $0 + $1.shape.reduce(1) { $0 * Double($1) } }
-    guard report.flops < 1e7, positions < 1e6 else { return false }
+    guard report.flops < 3e6, positions < 3e5 else { return false }
     var options = options
     options.threads = min(options.threads, 2)
     options.startFrom = nil
