@@ -1,9 +1,13 @@
 /// Names what a file or a folder is that was given in the place of another.
 enum MistakenFile {
-  /// Throws where a file is in the place of a folder of data.
+  /// Throws where a file is in the place of a folder of data, or what cannot be read is in it.
   static func requireNoFile(at path: String) throws(RigLError) {
-    guard fileExists(at: path) else { return }
-    throw RigLError(.missingFile, "\(path): not a folder", hint: hint(forData: path))
+    if fileExists(at: path) {
+      throw RigLError(.missingFile, "\(path): not a folder", hint: hint(forData: path))
+    }
+    if isPythonCIFAR(path), CIFARFolder.kind(at: path) == nil {
+      throw RigLError(.missingFile, "\(path): holds no binary files", hint: hint(forData: path))
+    }
   }
 
   /// What to do with a folder, or a file in its place, in which there are no samples; nil: unknown.
@@ -16,11 +20,7 @@ enum MistakenFile {
       return hint(forContents: start[...]) ?? "It is a file: name the folder that it is in."
     }
     guard let names = try? folderNames(at: path) else { return nil }
-    let isPython =
-      names.contains("cifar-10-batches-py") || names.contains("cifar-100-python")
-      || names.contains { $0.hasPrefix("data_batch_") && !$0.hasSuffix(".bin") }
-      || Set(names).isSuperset(of: ["meta", "test", "train"]) && fileExists(at: "\(path)/train")
-    if isPython {
+    if isPythonCIFAR(path) {
       return "It is CIFAR's Python version: take the binary one, cifar-10-binary.tar.gz or "
         + "cifar-100-binary.tar.gz."
     }
@@ -28,6 +28,14 @@ enum MistakenFile {
       return "Unpack \(archive) first."
     }
     return nil
+  }
+
+  /// Whether a folder holds CIFAR as Python's pickles, or the folder that its archive unpacks to.
+  private static func isPythonCIFAR(_ path: String) -> Bool {
+    guard let names = try? folderNames(at: path) else { return false }
+    return names.contains("cifar-10-batches-py") || names.contains("cifar-100-python")
+      || names.contains { $0.hasPrefix("data_batch_") && !$0.contains(".") }
+      || Set(names).isSuperset(of: ["meta", "test", "train"]) && fileExists(at: "\(path)/train")
   }
 
   /// What to do with a file of these first bytes, where samples or weights are wanted; nil: unknown.
