@@ -9,6 +9,7 @@ static const csk_test *const families[] = {
     csk_tests_sparse,  csk_tests_select,       csk_tests_update,        csk_tests_pack,
     csk_tests_dense,   csk_tests_pool,         csk_tests_measure,       csk_tests_planes,
     csk_tests_windows, csk_tests_dense_planes, csk_tests_sparse_phases, csk_tests_isa,
+    csk_tests_sharing,
 };
 
 static int32_t failures;

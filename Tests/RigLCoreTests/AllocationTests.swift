@@ -222,6 +222,8 @@ func watchThreads(of pool: ThreadPool, _ watched: Bool) {
 /// Calls `body` once on each thread: no chunk ends before all have begun.
 private func onEveryThread(of pool: ThreadPool, _ body: @Sendable () -> Void) {
   let begun = Atomic(0)
+  pool.setPolicy(.always)
+  defer { pool.setPolicy(.adaptive) }
   pool.run(chunks: pool.threads) { _, _ in
     begun.add(1, ordering: .sequentiallyConsistent)
     while begun.load(ordering: .sequentiallyConsistent) < pool.threads {}

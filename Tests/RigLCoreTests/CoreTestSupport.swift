@@ -129,10 +129,15 @@ struct RandomSamples: Dataset {
   private let labels: [Int]
 
   init(count: Int, width: Int, classes: Int, seed: UInt64 = 1) {
+    self.init(count: count, shape: SampleShape(channels: width), classes: classes, seed: seed)
+  }
+
+  init(count: Int, shape: SampleShape, classes: Int, seed: UInt64 = 1) {
+    let width = shape.count
     var generator = SeededGenerator(seed: seed)
     self.count = count
     self.classes = classes
-    sampleShape = SampleShape(channels: width)
+    sampleShape = shape
     let values = (0..<count * width).map { _ in Float.random(in: -1..<1, using: &generator) }
     self.values = values
     labels = (0..<count).map { sample in

@@ -168,11 +168,12 @@ extension Int {
     configuration.learningRate = optimizer == .sgd ? 0.1 : 1e-3
     let samples = RandomSamples(count: 400, width: 300, classes: 10)
     var expected: [Float]?
-    for threads in 1...3 {
+    for (threads, policy) in ThreadTests.pools {
       var options = RunOptions()
       options.threads = threads
       let trainer = try Trainer(
         configuration, options: options, data: TrainingData(train: samples, test: samples))
+      trainer.pool.setPolicy(policy)
       var numbers: [Float] = []
       for _ in 0..<(method == .rigl ? 38 : 30) {
         let report = try trainer.trainNextBatch()
@@ -183,7 +184,40 @@ extension Int {
         numbers += layer.dense(layer.weight.values) + (layer.bias?.values.array() ?? [])
       }
       if let expected {
-        #expect(numbers == expected, "\(threads) threads")
+        #expect(numbers == expected, "\(threads) threads, \(policy)")
+      } else {
+        expected = numbers
+      }
+    }
+  }
+
+  /// One thread first; then more, by every way of choosing who runs a job.
+  private static let pools: [(threads: Int, policy: ThreadPool.Policy)] =
+    [(1, .adaptive)]
+    + [2, 3].flatMap { threads in ThreadPool.Policy.allCases.map { (threads, $0) } }
+
+  @Test func convolutionsDoNotDependOnThreads() throws {
+    var configuration = Configuration()
+    configuration.network = "wrn-10-1"
+    configuration.widthMultiplier = 0.5
+    configuration.batchSize = 20
+    configuration.updateInterval = 3
+    let data = RandomSamples(
+      count: 60, shape: SampleShape(channels: 1, height: 32, width: 32), classes: 10)
+    var expected: [Float]?
+    for (threads, policy) in ThreadTests.pools where threads != 3 || policy == .alternating {
+      var options = RunOptions()
+      options.threads = threads
+      let trainer = try Trainer(
+        configuration, options: options, data: TrainingData(train: data, test: data))
+      trainer.pool.setPolicy(policy)
+      var numbers: [Float] = []
+      for _ in 0..<8 { numbers.append(Float(try trainer.trainNextBatch().loss)) }
+      for parameter in trainer.model.parameters { numbers += parameter.values.array() }
+      for average in trainer.model.averages { numbers += average.values.array() }
+      #expect(numbers.allSatisfy { $0.isFinite })
+      if let expected {
+        #expect(numbers == expected, "\(threads) threads, \(policy)")
       } else {
         expected = numbers
       }

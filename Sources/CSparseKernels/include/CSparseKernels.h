@@ -7,6 +7,7 @@
 #include "csk_planes.h"
 #include "csk_pool.h"
 #include "csk_select.h"
+#include "csk_sharing.h"
 #include "csk_sparse.h"
 #include "csk_update.h"
 #include "csk_windows.h"

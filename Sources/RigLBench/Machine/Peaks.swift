@@ -76,6 +76,7 @@ extension Peaks {
     peaks.measure(.l1, bytes: caches.l1 / 2, samples: 15, single)
     peaks.measure(.l2, bytes: caches.l2 / 2, samples: 15, single)
     let pool = try ThreadPool(threads: threads)
+    pool.setPolicy(.always)
     let l3 = max(caches.l3 / 4, 2 * caches.l2 * threads)
     peaks.measure(.l3, bytes: l3 / threads, samples: 25, pool)
     peaks.measure(.memory, bytes: max(4 * caches.l3, 64 << 20) / threads, samples: 7, pool)

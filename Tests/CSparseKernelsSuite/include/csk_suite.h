@@ -15,7 +15,8 @@ typedef struct csk_test {
 /// A family's tests, ended by a null name.
 extern const csk_test csk_tests_sparse[], csk_tests_select[], csk_tests_update[], csk_tests_pack[],
     csk_tests_dense[], csk_tests_pool[], csk_tests_measure[], csk_tests_planes[],
-    csk_tests_windows[], csk_tests_sparse_phases[], csk_tests_isa[], csk_tests_dense_planes[];
+    csk_tests_windows[], csk_tests_sparse_phases[], csk_tests_isa[], csk_tests_dense_planes[],
+    csk_tests_sharing[];
 
 /// All tests, in order; null past the end.
 const csk_test *csk_suite_test(int32_t index);
