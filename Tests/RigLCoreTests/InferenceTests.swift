@@ -117,8 +117,12 @@ import Testing
     return model
   }
 
-  private func logits(_ model: Model, samples: Int, threads: Int = 1) throws -> [[Float]] {
-    let pass = Pass(pool: try ThreadPool(threads: threads), seed: 0)
+  private func logits(
+    _ model: Model, samples: Int, threads: Int = 1, _ policy: ThreadPool.Policy = .adaptive
+  ) throws -> [[Float]] {
+    let pool = try ThreadPool(threads: threads)
+    pool.setPolicy(policy)
+    let pass = Pass(pool: pool, seed: 0)
     let input = model.makeInput()
     var all: [[Float]] = []
     for begin in stride(from: 0, to: samples, by: model.capacity) {
@@ -180,7 +184,29 @@ import Testing
     let expected = try logits(plain, samples: samples)
     // Only the global mean adds in another order.
     #expect(distance(expected, try logits(cut, samples: samples)) < 2e-6)
-    #expect(try logits(cut, samples: samples) == logits(cut, samples: samples, threads: 2))
+  }
+
+  /// Where threads are more than bands, they share out channels; there are one to a few bands here.
+  @Test(arguments: Case.allCases)
+  func logitsDoNotDependOnThreads(_ test: Case) throws {
+    let side = test.cut.side
+    let cut = try made(test.network, side: side, capacity: 1, usesStrips: true)
+    let whole = try made(test.network, side: 32, capacity: 8)
+    for isFolded in [false, true] {
+      if isFolded { [cut, whole].forEach { $0.foldBatchNorms() } }
+      let image = try logits(cut, samples: 1)
+      let batch = try logits(whole, samples: 3)
+      for threads in [2, 3, 8] {
+        for policy in ThreadPool.Policy.allCases where threads == 2 || policy == .always {
+          #expect(
+            try logits(cut, samples: 1, threads: threads, policy) == image,
+            "an image, \(threads) threads, \(policy), folded: \(isFolded)")
+          #expect(
+            try logits(whole, samples: 3, threads: threads, policy) == batch,
+            "a batch, \(threads) threads, \(policy), folded: \(isFolded)")
+        }
+      }
+    }
   }
 
   @Test func oddSidesAreNotCut() throws {

@@ -198,14 +198,15 @@ final class ConnectionList {
     }
   }
 
-  /// y = W x on a band of planes.
+  /// y = W x on a band of planes, for the rows of `slabs`.
   func forward(
-    _ tiles: PlaneTiles, weights: UnsafePointer<Float>, x: UnsafePointer<Float>,
-    y: UnsafeMutablePointer<Float>
+    slabs: Range<Int>, _ tiles: PlaneTiles, weights: UnsafePointer<Float>,
+    x: UnsafePointer<Float>, y: UnsafeMutablePointer<Float>
   ) {
     var (tiles, list) = unsafe (tiles.view, view(weights: weights))
-    expectOK(
-      unsafe csk_sparse_forward(&list, 0, sizes.slabs, x, y, &tiles, nil), "csk_sparse_forward")
+    let status = unsafe csk_sparse_forward(
+      &list, Int32(slabs.lowerBound), Int32(slabs.upperBound), x, y, &tiles, nil)
+    expectOK(status, "csk_sparse_forward")
   }
 
   /// dx = Wᵀ dy and dw (+)= x dyᵀ on a band of planes.

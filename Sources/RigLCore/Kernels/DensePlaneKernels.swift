@@ -34,6 +34,12 @@ final class DenseTaps {
   /// Blocks of result channels: what ``copyWeights(_:_:blocks:into:)`` can be shared out by.
   static func blocks(of results: Int) -> Int { results.dividedUp(by: csk_dense_block) }
 
+  /// The channels of some blocks.
+  static func channels(of blocks: Range<Int>, results: Int) -> Range<Int> {
+    let size = Int(csk_dense_block)
+    return blocks.lowerBound * size..<min(blocks.upperBound * size, results)
+  }
+
   /// Copies blocks of the weights of these taps for ``multiply(_:_:_:into:_:rows:columns:subtracts:)``.
   func copyWeights(
     _ weights: UnsafePointer<Float>, _ order: Order, blocks: Range<Int>,

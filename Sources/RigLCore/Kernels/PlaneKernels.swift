@@ -92,13 +92,18 @@ extension Tensor {
 }
 
 extension PlaneRow {
-  /// target = relu(scale x + shift).
-  func pack(_ prologue: Prologue, _ layout: RowLayout, into target: UnsafeMutablePointer<Float>) {
+  /// target = relu(scale x + shift); the row's first channel is the prologue's `firstChannel`.
+  func pack(
+    _ prologue: Prologue, firstChannel: Int = 0, _ layout: RowLayout,
+    into target: UnsafeMutablePointer<Float>
+  ) {
     var view = layout.view
+    let scale = unsafe prologue.scale.map { unsafe $0 + firstChannel }
+    let shift = unsafe prologue.shift.map { unsafe $0 + firstChannel }
     expectOK(
       unsafe csk_pack_activation_row(
-        base, Int32(channels), Int32(width), prologue.scale, prologue.shift, prologue.relu, &view,
-        target), "csk_pack_activation_row")
+        base, Int32(channels), Int32(width), scale, shift, prologue.relu, &view, target),
+      "csk_pack_activation_row")
   }
 
   /// target = the gradient of this row's layer from that of the batch-norm after it, dead lanes 0.
@@ -132,12 +137,13 @@ extension PlaneRow {
     expectOK(status, "csk_pack_gradient_row")
   }
 
-  /// self = product + bias + residual, with statistics over live lanes.
+  /// self = product + bias + residual, with statistics over live lanes; the row's first channel has
+  /// the bias of `firstChannel`.
   func unpackOutput(
-    product: UnsafePointer<Float>, channelStride: Int, bias: Parameter?, residual: PlaneRow?,
-    live: Int, statistics: ChannelSums?, part: Int, starts: Bool
+    product: UnsafePointer<Float>, channelStride: Int, bias: Parameter?, firstChannel: Int = 0,
+    residual: PlaneRow?, live: Int, statistics: ChannelSums?, part: Int, starts: Bool
   ) {
-    let biasBase = unsafe bias.map { unsafe UnsafePointer($0.values.base) }
+    let biasBase = unsafe bias.map { unsafe UnsafePointer($0.values.base + firstChannel) }
     var status = csk_status_ok
     if let statistics {
       let bases = unsafe statistics.bases(part: part)

@@ -12,11 +12,12 @@ final class TapList {
 
   /// A row of the output: see `csk_depthwise_forward_row`.
   func depthwise(
-    _ operand: UnsafePointer<Float>, channelStride: Int, _ weight: Parameter, channels: Int,
-    columns: Int, into result: UnsafeMutablePointer<Float>, resultStride: Int
+    _ operand: UnsafePointer<Float>, channelStride: Int, _ weights: UnsafePointer<Float>,
+    taps: Int, channels: Int, columns: Int, into result: UnsafeMutablePointer<Float>,
+    resultStride: Int
   ) {
     let status = unsafe csk_depthwise_forward_row(
-      operand, channelStride, weight.values.base, Int32(weight.count / channels),
+      operand, channelStride, weights, Int32(taps),
       Int32(indices.count), indices.base, offsets.base, Int32(channels), Int32(columns), result,
       resultStride)
     expectOK(status, "csk_depthwise_forward_row")

@@ -7,9 +7,15 @@ protocol BandKernel: AnyObject {
   func willRunForward(_ pass: Pass)
   /// Called once before the bands of a backward pass that makes an input gradient, on one thread.
   func willRunBackward(_ pass: Pass)
-  /// `product` of `rows` rows from `packed`.
+  /// Parts that threads can share the outputs of a forward product by; borders depend on the layer
+  /// only, and sums do not depend on borders.
+  var forwardParts: Int { get }
+  /// The output channels of some parts.
+  func outputs(of parts: Range<Int>) -> Range<Int>
+  /// The channels of some parts in `product` of `rows` rows, from `packed`.
   func forward(
-    rows: Int, packed: UnsafeMutablePointer<Float>, product: UnsafeMutablePointer<Float>)
+    _ parts: Range<Int>, rows: Int, packed: UnsafeMutablePointer<Float>,
+    product: UnsafeMutablePointer<Float>)
   /// The gradient of the activations, if wanted, and (+)= that of the weights, for `rows` sub-rows.
   /// The memory of the former is there in any case.
   func backward(
@@ -45,15 +51,21 @@ final class SparseBandKernel: BandKernel {
 
   func willRunBackward(_ pass: Pass) {}
 
+  var forwardParts: Int { weights.forward.slabs }
+
+  func outputs(of parts: Range<Int>) -> Range<Int> { weights.forward.rows(of: parts) }
+
   func forward(
-    rows: Int, packed: UnsafeMutablePointer<Float>, product: UnsafeMutablePointer<Float>
+    _ parts: Range<Int>, rows: Int, packed: UnsafeMutablePointer<Float>,
+    product: UnsafeMutablePointer<Float>
   ) {
     let tile = geometry.forwardTile
     let tiles = ConnectionList.PlaneTiles(
       columns: tile.columns, rows: tile.rows,
       across: geometry.product.columns / tile.columns, down: rows.dividedUp(by: tile.rows),
       operandRow: geometry.packed.rowStride, resultRow: geometry.product.rowStride)
-    unsafe weights.forward.forward(tiles, weights: weights.forwardBase, x: packed, y: product)
+    unsafe weights.forward.forward(
+      slabs: parts, tiles, weights: weights.forwardBase, x: packed, y: product)
   }
 
   func backward(
@@ -99,15 +111,27 @@ final class DepthwiseBandKernel: BandKernel {
 
   func willRunBackward(_ pass: Pass) {}
 
+  var forwardParts: Int { min(GradientParts.count, geometry.shape.inputs.dividedUp(by: 16)) }
+
+  func outputs(of parts: Range<Int>) -> Range<Int> {
+    let channels = geometry.shape.inputs
+    return parts.lowerBound * channels / forwardParts..<parts.upperBound * channels / forwardParts
+  }
+
   func forward(
-    rows: Int, packed: UnsafeMutablePointer<Float>, product: UnsafeMutablePointer<Float>
+    _ parts: Range<Int>, rows: Int, packed: UnsafeMutablePointer<Float>,
+    product: UnsafeMutablePointer<Float>
   ) {
+    let (channels, taps) = (outputs(of: parts), geometry.shape.taps)
+    let (from, to) = (geometry.packed, geometry.product)
+    let x = unsafe packed + channels.lowerBound * from.channelStride
+    let y = unsafe product + channels.lowerBound * to.channelStride
     for row in 0..<rows {
       unsafe forwardTaps.depthwise(
-        packed + row * geometry.packed.rowStride, channelStride: geometry.packed.channelStride,
-        weight, channels: geometry.shape.inputs, columns: geometry.output.width,
-        into: product + row * geometry.product.rowStride,
-        resultStride: geometry.product.channelStride)
+        x + row * from.rowStride, channelStride: from.channelStride,
+        weight.values.base + channels.lowerBound * taps, taps: taps, channels: channels.count,
+        columns: geometry.output.width, into: y + row * to.rowStride,
+        resultStride: to.channelStride)
     }
   }
 

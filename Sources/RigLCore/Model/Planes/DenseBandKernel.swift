@@ -79,12 +79,25 @@ final class DenseBandKernel: BandKernel {
 
   // MARK: - Products
 
+  var forwardParts: Int { min(GradientParts.count, DenseTaps.blocks(of: geometry.shape.outputs)) }
+
+  func outputs(of parts: Range<Int>) -> Range<Int> {
+    let blocks = DenseTaps.blocks(of: geometry.shape.outputs)
+    let some = parts.lowerBound * blocks / forwardParts..<parts.upperBound * blocks / forwardParts
+    return DenseTaps.channels(of: some, results: geometry.shape.outputs)
+  }
+
   func forward(
-    rows: Int, packed: UnsafeMutablePointer<Float>, product: UnsafeMutablePointer<Float>
+    _ parts: Range<Int>, rows: Int, packed: UnsafeMutablePointer<Float>,
+    product: UnsafeMutablePointer<Float>
   ) {
+    let (channels, to) = (outputs(of: parts), geometry.product)
     unsafe forwardTaps[0].multiply(
-      copy.base, packed, geometry.packed.side, into: product, geometry.product.side, rows: rows,
-      columns: geometry.output.width)
+      copy.base + channels.lowerBound * geometry.shape.inputs * geometry.shape.taps, packed,
+      geometry.packed.side, into: product + channels.lowerBound * to.channelStride,
+      DenseTaps.Side(
+        channels: channels.count, channelStride: to.channelStride, rowStride: to.rowStride),
+      rows: rows, columns: geometry.output.width)
   }
 
   func backward(

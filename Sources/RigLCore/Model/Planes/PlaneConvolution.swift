@@ -57,6 +57,11 @@ final class PlaneConvolution {
     kernel.willRunForward(pass)
     pass.reserveScratch(geometry.scratchCount)
     let bands = Bands(groups: input.groups, bands: geometry.forwardBands)
+    if sharesChannels(of: bands, pass) {
+      forwardByChannels(bands, input, output, pass)
+      try outputNorm?.finishForward(parts: bands.parts, values: output.planeValues, pass)
+      return output
+    }
     pass.pool.run(chunks: bands.parts, with: (self, input, output, bands, pass)) {
       work, part, worker in
       let (layer, input, output, bands, pass) = work
@@ -82,9 +87,12 @@ final class PlaneConvolution {
       let rows = min(geometry.forwardRows, geometry.output.height - first)
       let continues = item > bands[part].lowerBound && band > 0
       clock?.enter(.forwardPack, worker)
-      unsafe packInput(input, group: group, firstRow: first, continues: continues, into: packed)
+      unsafe packInput(
+        input, group: group, firstRow: first, channels: 0..<geometry.shape.inputs,
+        continues: continues, into: packed)
       clock?.enter(.forwardKernel, worker)
-      unsafe kernel.forward(rows: rows, packed: packed, product: product)
+      unsafe kernel.forward(
+        0..<kernel.forwardParts, rows: rows, packed: packed, product: product)
       clock?.enter(.forwardUnpack, worker)
       for row in 0..<rows {
         unsafe output.row(first + row, group: group).unpackOutput(
@@ -109,48 +117,54 @@ final class PlaneConvolution {
     return values
   }
 
-  /// Brings a band of input rows, with its halo, into scratch. One that continues the band before
-  /// finds the rows that both need there.
+  /// Brings some channels of a band of input rows, with its halo, into scratch. One that continues
+  /// the band before finds the rows that both need there.
   func packInput(
-    _ input: Tensor, group: Int, firstRow: Int, continues: Bool,
+    _ input: Tensor, group: Int, firstRow: Int, channels: Range<Int>, continues: Bool,
     into packed: UnsafeMutablePointer<Float>
   ) {
     let (scratch, shape) = (geometry.packed, geometry.shape)
     var from = 0
     if continues {
-      let overlap = geometry.reach
-      unsafe packed.update(
-        from: packed + geometry.forwardRows * scratch.rowStride, count: overlap * scratch.rowStride)
-      from = overlap
+      from = geometry.reach
+      for row in 0..<from {
+        let place =
+          unsafe packed + row * scratch.rowStride + channels.lowerBound * scratch.channelStride
+        unsafe place.update(
+          from: place + geometry.forwardRows * scratch.rowStride,
+          count: channels.count * scratch.channelStride)
+      }
     }
     let layout = RowLayout(
       scratch, stride: shape.stride, phases: geometry.phases, before: shape.padding)
     for subRow in from..<scratch.rows {
       unsafe pack(
-        input, group: group, paddedRow: (firstRow + subRow) * shape.stride, scratch, layout,
-        into: packed + subRow * scratch.rowStride)
+        input, group: group, paddedRow: (firstRow + subRow) * shape.stride, channels: channels,
+        scratch, layout, into: packed + subRow * scratch.rowStride)
     }
   }
 
-  /// Brings the rows of one sub-row into scratch: those of the padded input from `paddedRow` on, one
-  /// for each phase.
+  /// Brings some channels of one sub-row's rows into scratch: those of the padded input from
+  /// `paddedRow` on, one for each phase.
   private func pack(
-    _ input: Tensor, group: Int, paddedRow: Int, _ scratch: BandGeometry.Scratch,
-    _ layout: RowLayout, into target: UnsafeMutablePointer<Float>
+    _ input: Tensor, group: Int, paddedRow: Int, channels: Range<Int>,
+    _ scratch: BandGeometry.Scratch, _ layout: RowLayout, into target: UnsafeMutablePointer<Float>
   ) {
+    let target = unsafe target + channels.lowerBound * scratch.channelStride
     let first = paddedRow - geometry.shape.padding
     let height = geometry.input.height
     if first < 0 || first + geometry.phases > height {
-      unsafe target.update(repeating: 0, count: scratch.rowStride)
+      unsafe target.update(repeating: 0, count: channels.count * scratch.channelStride)
     }
     for phase in 0..<geometry.phases {
       let place = unsafe target + phase * geometry.phases * scratch.phaseStride
       let (strip, y) = input.strip(ofRow: first + phase)
       guard abs(strip) < input.strips else { continue }
-      unsafe input.row(y, group: group).pack(prologue, layout, into: place)
+      unsafe input.row(y, group: group)[channels].pack(
+        prologue, firstChannel: channels.lowerBound, layout, into: place)
       if strip != 0 {
         unsafe layout.shiftLanes(
-          by: strip, of: input.strips, channels: input.shape.channels, fill: 0, in: place)
+          by: strip, of: input.strips, channels: channels.count, fill: 0, in: place)
       }
     }
   }
@@ -273,7 +287,9 @@ final class PlaneConvolution {
         continue
       }
       let paddedRow = (firstSubRow + row + geometry.first) * geometry.shape.stride
-      unsafe pack(input, group: group, paddedRow: paddedRow, scratch, layout, into: place)
+      unsafe pack(
+        input, group: group, paddedRow: paddedRow, channels: 0..<geometry.shape.inputs, scratch,
+        layout, into: place)
     }
   }
 
