@@ -32,6 +32,20 @@ import Testing
     #expect((best["checkpoint"] as? String)?.hasSuffix("best.safetensors") == true)
   }
 
+  /// A few of many positions are neither none of them, nor are the others all.
+  @Test func fewConnectionsAreNotNone() throws {
+    let outcome = try Rigl.run(
+      data.arguments([
+        "--output", folder("few"), "--set", "hidden=[20000]", "--sparsity", "0.99996", "--steps",
+        "1", "--threads", "1",
+      ]))
+    #expect(outcome.status == 0)
+    #expect(outcome.output.contains("99.996 % sparse"), "\(outcome.output)")
+    #expect(!outcome.output.contains("100.0 % sparse"))
+    let inspected = try Rigl.run("inspect", folder("few")).output
+    #expect(inspected.contains("0.004 %") && !inspected.contains(" 0.00 %"), "\(inspected)")
+  }
+
   /// Foundation's JSON reader is off by a last bit now and then.
   private func isClose(_ value: Any?, _ expected: Double) -> Bool {
     (value as? Double).map { abs($0 - expected) <= 1e-12 * abs(expected) } ?? false

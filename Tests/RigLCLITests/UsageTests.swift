@@ -103,6 +103,15 @@ import Testing
     #expect(paper["accounting"] as? String == "paper")
   }
 
+  /// 0.99999 of the positions are not all of them, and a connection in 100 000 is one.
+  @Test(arguments: [("0.99999", "99.999 %"), ("0.99996", "99.996 %"), ("0.999999", "99.9999 %")])
+  func whatIsLeftIsNotRoundedAway(sparsity: String, shown: String) throws {
+    let text = try Rigl.run(
+      "flops", "demo", "--set", "hidden=[100000]", "--sparsity", sparsity, "--distribution",
+      "uniform", "--set", "first_layer_sparse=true")
+    #expect(text.output.contains(shown) && !text.output.contains("100.0"), "\(text.output)")
+  }
+
   @Test func anUnknownPresetNamesTheNearest() throws {
     let outcome = try Rigl.run("flops", "lenet-300-10")
     #expect(outcome.status == 64)

@@ -8,7 +8,24 @@ func fixed(_ value: Double, _ decimals: Int) -> String {
 }
 
 /// A share of 1: 0.8812 is "88.12 %".
-func percent(_ share: Double, _ decimals: Int = 2) -> String { fixed(100 * share, decimals) + " %" }
+///
+/// More decimals than asked for where fewer would say nothing or all: 0.99998 is "99.998 %", for it
+/// is not all, and 0.00001 is "0.001 %".
+func percent(_ share: Double, _ decimals: Int = 2) -> String {
+  var (text, more) = (fixed(100 * share, decimals), decimals)
+  let isPart = share > 0 && share < 1
+  while isPart, text.isNothingOrAll, more < 15 {
+    more += 1
+    text = fixed(100 * share, more)
+  }
+  guard isPart, text.isNothingOrAll else { return text + " %" }
+  return "< \(fixed(pow(10, -Double(decimals)), decimals)) %"
+}
+
+extension String {
+  /// Whether these digits are those of 0 or 100.
+  fileprivate var isNothingOrAll: Bool { [0, 100].contains(Double(self)) }
+}
 
 /// A whole number in groups of three digits: "1,234,567".
 func grouped(_ number: Int) -> String {
