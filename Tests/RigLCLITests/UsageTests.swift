@@ -115,6 +115,32 @@ import Testing
   @Test func anUnknownPresetNamesTheNearest() throws {
     let outcome = try Rigl.run("flops", "lenet-300-10")
     #expect(outcome.status == 64)
-    #expect(outcome.errors.contains("Did you mean lenet-300-100?"))
+    #expect(outcome.errors.contains("Did you mean lenet-300-100 or lenet-300-100-paper?"))
+  }
+
+  @Test(arguments: [
+    (["--preset", "wrn-28-10"], "--set network=wrn-28-10"),
+    (["--preset", "mlp"], "It is a network: --set network=mlp"),
+    (["--preset", "vgg"], "Did you mean the network: --set network=vgg-16?"),
+    (["--preset", "lenet"], "Did you mean lenet-300-100 or lenet-300-100-paper?"),
+    (["--set", "network=demo"], "It is a preset: --preset demo"),
+    (["--set", "network=lenet-300-100"], "It is a preset: --preset lenet-300-100"),
+    (["--set", "network=cifar10-wrn"], "Did you mean the preset: --preset cifar10-wrn-22-2?"),
+    (["--set", "network=wrn"], "Did you mean wrn-22-2, wrn-10-2 or wrn-16-8?"),
+    (["--set", "lr=0.1"], "Did you mean learning_rate or min_learning_rate?"),
+    (["--set", "warmup=5"], "Did you mean warmup_epochs?"),
+    (["--data", "cifar10"], "Did you mean cifar-10?"),
+  ])
+  func presetsNetworksAndSettingsAreToldApart(arguments: [String], hint: String) throws {
+    let outcome = try Rigl.run(["train", "--data", "synthetic"] + arguments)
+    #expect(outcome.status == 64)
+    #expect(outcome.errors.contains(hint), "\(outcome.errors)")
+  }
+
+  @Test(arguments: [["--preset", "zzz"], ["--set", "network=zzz"], ["--set", "frobnicate=1"]])
+  func nothingIsSuggestedWhereNothingIsNear(arguments: [String]) throws {
+    let outcome = try Rigl.run(["train", "--data", "synthetic"] + arguments)
+    #expect(outcome.status == 64)
+    #expect(!outcome.errors.contains("Did you mean"), "\(outcome.errors)")
   }
 }

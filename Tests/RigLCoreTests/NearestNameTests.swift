@@ -9,7 +9,7 @@ import Testing
     ("spasrity", "sparsity"),  // two swapped: 1 edit, where Levenshtein alone counts 2
     ("intreval", "interval"),
     ("Batch-Size", "batch_size"),  // neither case nor dashes matter
-    ("", "seed"),  // the shortest
+    ("batchsize", "batch_size"),
     ("epochs", "epochs"),
   ])
   func findsTheNameOfFewestEdits(name: String, expected: String) {
@@ -18,15 +18,50 @@ import Testing
   }
 
   @Test func swappedLettersAreOneEdit() {
-    // "abdc" is one swap from "abcd" but two replacements; "abd" is one deletion from "abdc".
-    #expect(nearest(to: "abdc", in: ["abcd", "abd"]) == "abcd", "equally near: the first wins")
-    #expect(nearest(to: "abdc", in: ["abxx", "abcd"]) == "abcd", "one edit beats two")
-    #expect(
-      nearest(to: "badc", in: ["axxc", "abxdc", "abcd"]) == "abxdc", "two each: the first wins")
+    // "abdc" is one swap from "abcd" but two replacements, more than a third of its letters.
+    #expect(nearest(to: "abdc", in: ["abxx", "abcd"]) == "abcd")
+    #expect(nearest(to: "abdcef", in: ["abcdxf", "abcdef"]) == "abcdef", "one edit beats two")
+    #expect(nearest(to: "badcef", in: ["abcdxx", "abxdcef", "abcdef"]) == "abxdcef", "two each")
   }
 
-  @Test func nothingToChooseFromIsNil() {
+  @Test(arguments: [
+    ("lenet", ["lenet-300-100", "lenet-300-100-paper"]),
+    ("lenet300", ["lenet-300-100", "lenet-300-100-paper"]),
+    ("wrn", ["wrn-10-2", "wrn-22-2"]),
+    ("wrn-22", ["wrn-22-2"]),
+    ("cifar", ["cifar10-wrn-22-2"]),
+    ("resnet-18", ["resnet-50"]),
+    ("dmo", ["demo"]),
+  ])
+  func whatBeginsLikeANameComesFirst(name: String, expected: [String]) {
+    #expect(nearestNames(to: name, in: Preset.all.map(\.name)) == expected)
+  }
+
+  @Test(arguments: [
+    ("lr", "learning_rate"), ("wd", "weight_decay"), ("bs", "batch_size"),
+    ("min_lr", "min_learning_rate"), ("warmup", "warmup_epochs"), ("rate", "learning_rate"),
+    ("forever", "update_forever"), ("batch", "batch_size"), ("num_epochs", "epochs"),
+    ("warmup_steps", "warmup_epochs"), ("dropout_rate", "dropout"), ("step", "steps"),
+    ("train_batch_size", "batch_size"), ("learning_rate_max", "learning_rate"),
+    ("optimiser", "optimizer"), ("lerning-rte", "learning_rate"), ("delta_t", nil),
+  ])
+  func settingsAreFoundByTheirWordsAndInitials(name: String, expected: String?) {
+    #expect(nearest(to: name, in: Configuration.Key.allCases.map(\.rawValue)) == expected)
+  }
+
+  @Test(arguments: ["frobnicate", "xyz", "cnn", "", "-", "_", "ab", "sdee"])
+  func nothingNearIsNil(name: String) {
+    #expect(nearestNames(to: name, in: ["interval", "sparsity", "epochs", "seed"]).isEmpty)
     #expect(nearest(to: "seed", in: []) == nil)
+  }
+
+  /// A third of the letters may be wrong, no more.
+  @Test func farNamesAreNotNear() {
+    #expect(nearest(to: "abcxyz", in: ["abcdxy"]) == "abcdxy", "2 of 6")
+    #expect(nearest(to: "abcxyz", in: ["abqrsz"]) == nil, "3 of 6")
+    #expect(nearest(to: "abcxy", in: ["abqry"]) == nil, "2 of 5")
+    let manyWords = String(repeating: "a_", count: 40)
+    #expect(nearest(to: manyWords + "b", in: [manyWords + "c"]) == manyWords + "c")
   }
 
   @Test func theErrorListsEveryNameAndItsNearest() {

@@ -25,6 +25,13 @@ public enum DataSource: Hashable, Sendable {
     names.contains(name) || namesOfFolders.contains(name)
   }
 
+  /// What to do about a name that is neither data nor a folder.
+  static func hint(for name: String) -> String {
+    (suggestion(for: name, in: names).map { "\($0) " } ?? "")
+      + "Known: \(names.joined(separator: ", ")), and folders of IDX files named as MNIST's "
+      + "(train-images-idx3-ubyte and so on), of CIFAR's binary files, or of images by class."
+  }
+
   /// What a folder holds, by the names in it: `cifar-10`, `cifar-100`, `photos` or else `idx`.
   static func kind(ofFolder path: String) -> String {
     if let kind = CIFARFolder.kind(at: path) { return kind.rawValue }
@@ -41,15 +48,11 @@ public enum DataSource: Hashable, Sendable {
     let absolute = absolutePath(path, relativeTo: base)
     if !path.isEmpty, folderExists(at: absolute) { return absolute }
     try MistakenFile.requireNoFile(at: absolute)
-    let known =
-      "Known are \(names.joined(separator: ", ")), and folders of IDX files named as "
-      + "MNIST's (train-images-idx3-ubyte and so on), of CIFAR's binary files, or of images by "
-      + "class."
     if path.contains("/") {
-      throw RigLError(.missingFile, "\(path): there is no such folder", hint: known)
+      throw RigLError(.missingFile, "\(path): there is no such folder", hint: hint(for: path))
     }
     throw RigLError(
-      .configuration, "data: there is nothing named '\(shortened(path))', and no such folder", hint: known)
+      .configuration, "data: there is nothing named '\(shortened(path))', and no such folder", hint: hint(for: path))
   }
 
   /// Finds a source by name.

@@ -166,7 +166,7 @@ public struct ConfigurationLayers {
       let keys = Configuration.Key.allCases.map(\.rawValue) + RunOptions.keys
       throw RigLError(
         .configuration, "\(place.text)there is no key '\(shortened(key))'",
-        hint: nearest(to: key, in: keys).map { "Did you mean \($0)?" })
+        hint: suggestion(for: key, in: keys))
     }
     mapping[Node(key)] = value
     places[key] = place
@@ -264,20 +264,6 @@ extension RunOptions {
     default: return false
     }
     return true
-  }
-}
-
-extension Preset {
-  /// The preset of a name.
-  ///
-  /// - Throws: a configuration error that names the nearest one.
-  public static func find(_ name: String) throws(RigLError) -> Preset {
-    if let preset = named(name) { return preset }
-    throw RigLError(
-      .configuration, "there is no preset '\(shortened(name))'",
-      hint: nearest(to: name, in: all.map(\.name)).map {
-        "Did you mean \($0)? Known: \(all.map(\.name).joined(separator: ", "))."
-      })
   }
 }
 

@@ -15,6 +15,23 @@ public struct Preset: Sendable {
   /// The preset of a name; nil if there is none.
   public static func named(_ name: String) -> Preset? { all.first { $0.name == name } }
 
+  /// The preset of a name.
+  ///
+  /// - Throws: a configuration error that names the nearest ones, or says that it is a network.
+  public static func find(_ name: String) throws(RigLError) -> Preset {
+    if let preset = named(name) { return preset }
+    let names = all.map(\.name)
+    let question = suggestion(for: name, in: names, or: NetworkName.examples) {
+      "the network: --set network=\($0)"
+    }
+    let known = "Known: \(names.joined(separator: ", "))."
+    let isNetwork = (try? NetworkName(name)) != nil
+    let hint =
+      isNetwork
+      ? "It is a network: --set network=\(name)" : (question.map { "\($0) " } ?? "") + known
+    throw RigLError(.configuration, "there is no preset '\(name)'", hint: hint)
+  }
+
   init(
     _ name: String, _ summary: String, _ change: (inout Configuration) -> Void
   ) {

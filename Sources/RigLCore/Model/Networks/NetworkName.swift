@@ -18,6 +18,11 @@ public enum NetworkName: Hashable, Sendable {
     ["mlp", "lenet-5", "wrn-22-2", "wrn-10-2", "wrn-16-8", "wrn-28-10"]
     + ResNet.depths.map { "resnet-\($0)" } + ["mobilenet-v1", "vgg-16"]
 
+  /// All names, with letters for numbers.
+  static let known =
+    ["mlp", "lenet-5", "wrn-D-K"] + ResNet.depths.map { "resnet-\($0)" }
+    + ["mobilenet-v1", "vgg-16"]
+
   /// The network of a name.
   ///
   /// - Throws: a configuration error that names the nearest one.
@@ -42,13 +47,21 @@ public enum NetworkName: Hashable, Sendable {
           hint: "Of wrn-D-K the depth D is one of 10, 16, 22, 28, …, 1000; K lies in 1...1000.")
       }
     default:
-      let nearest = nearest(to: name, in: NetworkName.examples)
-      throw RigLError(
-        .configuration, "network: there is no network named '\(shortened(name))'",
-        hint: (nearest.map { "Did you mean \($0)? " } ?? "")
-          + "Known: mlp, lenet-5, wrn-D-K, \(ResNet.depths.map { "resnet-\($0)" }.joined(separator: ", ")), "
-          + "mobilenet-v1, vgg-16.")
+      throw NetworkName.unknown(name)
     }
+  }
+
+  /// The error for a name that no network has: says which is near, or that it is a preset's.
+  private static func unknown(_ name: String) -> RigLError {
+    let presets = Preset.all.map(\.name)
+    let question = suggestion(for: name, in: examples, or: presets) {
+      "the preset: --preset \($0)"
+    }
+    let hint =
+      presets.contains(name)
+      ? "It is a preset: --preset \(name)"
+      : (question.map { "\($0) " } ?? "") + "Known: \(known.joined(separator: ", "))."
+    return RigLError(.configuration, "network: there is no network named '\(shortened(name))'", hint: hint)
   }
 
   /// What the network was published for: the shape of a sample, classes, and training samples.
