@@ -1,8 +1,11 @@
 /// A network from a safetensors file, as a run at step 0: to evaluate, predict with, export or go on
 /// training with.
 ///
-///     let network = try NetworkImport("resnet50.safetensors", Preset.named("resnet-50")!.configuration)
-///     let run = try network.write(to: "runs/resnet-50")
+///     let demo = try SavedRun("runs/demo")
+///     try demo.export(to: "demo.safetensors", isDense: true)
+///     let network = try NetworkImport("demo.safetensors", demo.configuration)
+///     let run = try network.write(RunOptions())
+///     print("in", run.path)
 ///
 /// The run computes what the file's network does. A weight that the file has as `NAME.values`,
 /// `NAME.columns` and `NAME.row_offsets` has those connections. A weight with its zeros has a

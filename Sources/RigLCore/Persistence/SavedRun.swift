@@ -3,7 +3,8 @@ import Foundation
 /// A run's network as its last checkpoint has it, to evaluate or to predict with.
 ///
 ///     let run = try SavedRun("runs/demo")
-///     let classes = try run.predict([pixels])
+///     let pixels = [Float](repeating: 0, count: run.sampleShape.count)
+///     print("class", try run.predict([pixels])[0])
 public final class SavedRun {
   /// The run's configuration.
   public let configuration: Configuration

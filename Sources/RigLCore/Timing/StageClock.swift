@@ -2,10 +2,15 @@ import Foundation
 
 /// Measures where the time of training steps goes, by layer and stage.
 ///
-///     step.clock = StageClock(for: step)
-///     step.clock?.start()
-///     _ = try step.train(on: batch)
-///     let times = step.clock?.stop()
+///     var configuration = Configuration()
+///     configuration.data = "synthetic"
+///     let trainer = try Trainer(configuration)
+///     let clock = StageClock(for: trainer.step)
+///     trainer.step.clock = clock
+///     clock.start()
+///     try trainer.trainNextBatch()
+///     let times = clock.stop()
+///     print("seconds of the step", times.total)
 ///
 /// A thread is always at some stage of some part, or waits; each change of stage reads the time
 /// once and adds what has passed to a sum of the thread's own. All sums are reserved here.

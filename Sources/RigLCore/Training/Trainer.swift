@@ -2,9 +2,12 @@ import Foundation
 
 /// A training from its configuration to its result: the loop around ``TrainingStep``.
 ///
-///     let trainer = try Trainer(Preset.named("demo")!.configuration)
+///     var configuration = Configuration()
+///     configuration.data = "synthetic"
+///     configuration.epochs = 2
+///     let trainer = try Trainer(configuration)
 ///     let result = try trainer.run()
-///     print(result.test.accuracy)
+///     print("accuracy", result.test?.accuracy ?? 0, "in", trainer.folder?.path ?? "")
 public final class Trainer {
   /// What determines the result.
   public let configuration: Configuration
