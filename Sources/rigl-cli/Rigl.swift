@@ -19,8 +19,7 @@ struct Rigl: ParsableCommand {
     version: packageVersion,
     subcommands: [
       Train.self, Evaluate.self, Predict.self, Inspect.self, Export.self, Import.self, Presets.self,
-      Flops.self,
-      Bench.self,
+      Settings.self, Flops.self, Bench.self,
     ])
 
   /// Parses, runs, and turns every error into a few lines and its exit status.

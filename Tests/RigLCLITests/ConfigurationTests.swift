@@ -1,4 +1,5 @@
 import Foundation
+import RigLCore
 import Testing
 
 @Suite struct ConfigurationTests {
@@ -123,6 +124,45 @@ import Testing
     #expect(rehearsal["steps"] as? Int == 75)
     #expect(rehearsal["updates"] as? Int == 6)
     #expect(try #require(rehearsal["estimated_seconds"] as? Double) > 0)
+  }
+
+  @Test func aDryRunListsWhatIsUnset() throws {
+    let outcome = try Rigl.run(data.arguments(["--dry-run", "--steps", "7"]))
+    let lines = outcome.output.components(separatedBy: "\n\n")[0].split(separator: "\n")
+    let keys = Configuration.Key.allCases.map(\.rawValue) + ["data_folder", "start_from"]
+    for key in keys {
+      let own = lines.filter { $0.hasPrefix("\(key): ") || $0.hasPrefix("# \(key): unset (") }
+      #expect(own.count == 1, "\(key)")
+    }
+    #expect(lines.contains("# update_end: unset (three quarters of the training)"))
+    #expect(lines.contains("steps: 7") && lines.contains("learning_rate: 0.1"))
+    let object = try Rigl.run(data.arguments(["--dry-run", "--json"])).object()
+    let unset = try #require(object["unset"] as? [String])
+    #expect(unset.contains("steps") && unset.contains("clip_norm") && !unset.contains("epochs"))
+    let settings = try #require(object["configuration"] as? [String: Any])
+    #expect(Set(settings.keys).union(unset).count == Configuration.Key.allCases.count)
+    #expect(Set(settings.keys).isDisjoint(with: unset))
+  }
+
+  @Test func aRunOfFewMovementsOrOfAnotherRateSaysSo() throws {
+    let few = ["--set", "update_interval=40", "--set", "optimizer=adamw", "--set"]
+    for (rate, isHigh) in [("0.1", true), ("0.001", false)] {
+      for dry in [["--dry-run"], ["--output", folder("run\(rate)")]] {
+        let outcome = try Rigl.run(data.arguments(few + ["learning_rate=\(rate)"] + dry))
+        #expect(outcome.status == 0)
+        #expect(outcome.errors.contains("rigl: warning: the topology will move only twice: "))
+        #expect(outcome.errors.contains("learning_rate 0.1 is high for adamw") == isHigh)
+      }
+    }
+    // Who goes on has read it.
+    let resumed = try Rigl.run("train", "--resume", folder("run0.1"))
+    #expect(resumed.status == 0 && resumed.errors.isEmpty, "\(resumed.errors)")
+    let settings = try resolved(["--preset", "demo", "--data", data.path, "--set", "validation=9"])
+    #expect(settings["learning_rate"] as? Double == 0.1)
+    let adam = try resolved([
+      "--preset", "demo", "--data", data.path, "--set", "validation=9", "--set", "optimizer=adam",
+    ])
+    #expect(adam["learning_rate"] as? Double == 0.001)
   }
 
   @Test func whatADryRunPrintsIsAConfiguration() throws {

@@ -1,4 +1,5 @@
 import Foundation
+import RigLCore
 import Testing
 
 @Suite struct UsageTests {
@@ -8,7 +9,7 @@ import Testing
     #expect(outcome.output == "0.1.0\n")
   }
 
-  @Test(arguments: ["train", "evaluate", "predict", "inspect", "presets", "flops"])
+  @Test(arguments: ["train", "evaluate", "predict", "inspect", "presets", "settings", "flops"])
   func everyCommandHasHelpThatFits(command: String) throws {
     let outcome = try Rigl.run(command, "--help", environment: ["COLUMNS": "80"])
     #expect(outcome.status == 0)
@@ -66,6 +67,58 @@ import Testing
     #expect(list.compactMap { $0["name"] as? String }.contains("demo"))
     #expect(list.allSatisfy { $0["configuration"] is [String: Any] })
     #expect(try Rigl.run("presets", "--quiet").output.isEmpty)
+  }
+
+  @Test func settingsAreListedAndExplained() throws {
+    let list = try Rigl.run("settings", environment: ["COLUMNS": "80"])
+    #expect(list.status == 0)
+    let lines = list.output.split(separator: "\n")
+    #expect(lines.allSatisfy { $0.count <= 80 })
+    #expect(!list.output.contains("…"), "each one's first sentence fits")
+    for key in Configuration.Key.allCases.map(\.rawValue) + RunOptions.keys {
+      #expect(lines.filter { $0.hasPrefix("  \(key) ") }.count == 1, "\(key)")
+    }
+    for section in ["Data", "Topology updates", "Running"] {
+      #expect(lines.contains { $0 == section })
+    }
+    let wide = try Rigl.run("settings", environment: ["COLUMNS": "140"]).output
+    #expect(wide.contains("unset: 0.1 for sgd"))
+
+    let rate = try Rigl.run("settings", "learning_rate").output
+    for text in ["a number above 0", "unset: 0.1 for sgd, 0.001 for adam, 0.001 for adamw"] {
+      #expect(rate.contains(text), "\(rate)")
+    }
+    let method = try Rigl.run("settings", "new-weights").output
+    #expect(method.contains("matters for  method rigl or set"), "\(method)")
+    #expect(method.contains("  gradient_sign  the gradient's sign; method rigl only"), "\(method)")
+    #expect(try Rigl.run("settings", "--quiet").output.isEmpty)
+  }
+
+  @Test func settingsAsJSON() throws {
+    let json = try Rigl.run("settings", "--json").output
+    let list = try #require(
+      try JSONSerialization.jsonObject(with: Data(json.utf8)) as? [[String: Any]])
+    #expect(list.count == Configuration.Key.allCases.count + RunOptions.keys.count)
+    let one = try Rigl.run("settings", "batch_size", "--json").object()
+    #expect(one["default"] as? String == "128")
+    #expect(one["matters_for"] is NSNull && one["unset"] is NSNull)
+    #expect(one["section"] as? String == "Training")
+    let method = try Rigl.run("settings", "method", "--json").object()
+    #expect((method["words"] as? [String: String])?["dense"] != nil)
+    let markdown = try Rigl.run("settings", "--markdown")
+    #expect(markdown.output == SettingReference.markdown)
+    #expect(try Rigl.run("settings", "--markdown", "--json").status == 64)
+  }
+
+  @Test(arguments: [
+    ("lr", "Did you mean learning_rate"), ("demo", "--preset demo"),
+    ("wrn-28-10", "--set network=wrn-28-10"), ("zzz", "rigl settings"),
+  ])
+  func anUnknownSettingNamesWhatIsNear(name: String, hint: String) throws {
+    let outcome = try Rigl.run("settings", name)
+    #expect(outcome.status == 64 && outcome.output.isEmpty)
+    #expect(outcome.errors.contains("there is no setting '\(name)'"))
+    #expect(outcome.errors.contains(hint), "\(outcome.errors)")
   }
 
   @Test func flopsCountsAPreset() throws {

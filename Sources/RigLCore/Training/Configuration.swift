@@ -110,9 +110,15 @@ public struct Configuration: Codable, Hashable, Sendable {
   /// The share of the target spread over all classes.
   public var labelSmoothing: Float = 0
   /// What changes the weights.
-  public var optimizer = OptimizerKind.sgd
-  /// The peak learning rate.
-  public var learningRate = 0.1
+  public var optimizer = OptimizerKind.sgd {
+    didSet { if !hasOwnRate.value { followOptimizer() } }
+  }
+  /// The peak learning rate; until it is set, and in a preset, it is changed with ``optimizer``, to
+  /// that one's ``OptimizerKind/defaultLearningRate``.
+  public var learningRate = OptimizerKind.sgd.defaultLearningRate {
+    didSet { hasOwnRate.value = true }
+  }
+  private var hasOwnRate = Unremarkable(value: false)
   /// Momentum of SGD (μ).
   public var momentum: Float = 0.9
   /// Whether SGD looks ahead along the velocity.
@@ -162,6 +168,15 @@ public struct Configuration: Codable, Hashable, Sendable {
     case sequential
   }
 
+  /// Takes the optimizer's own learning rate, and from now on with each optimizer that is set.
+  mutating func followOptimizer() {
+    learningRate = optimizer.defaultLearningRate
+    hasOwnRate.value = false
+  }
+
+  /// Lets the learning rate be one for this optimizer alone.
+  mutating func bindRateToOptimizer() { hasOwnRate.value = false }
+
   /// What training samples go through, by name.
   public enum Augmentation: String, Codable, CaseIterable, Sendable {
     /// Nothing: they are as evaluation sees them.
@@ -208,6 +223,14 @@ public struct Configuration: Codable, Hashable, Sendable {
     case adam
     /// ``Adam`` with decoupled decay.
     case adamw
+
+    /// The peak learning rate where none is set.
+    public var defaultLearningRate: Double {
+      switch self {
+      case .sgd: 0.1
+      case .adam, .adamw: 1e-3
+      }
+    }
   }
 
   /// How the learning rate changes, by name.
@@ -287,6 +310,13 @@ public struct Configuration: Codable, Hashable, Sendable {
   }
 
   private typealias CodingKeys = Key
+}
+
+/// What a value remembers of how it came about, which makes no difference between two values.
+private struct Unremarkable<Value: Sendable>: Hashable, Sendable {
+  var value: Value
+  static func == (a: Self, b: Self) -> Bool { true }
+  func hash(into hasher: inout Hasher) {}
 }
 
 /// How a run is carried out; none of it reaches the result.

@@ -56,7 +56,8 @@ extension Configuration {
     }
     guard factor > 0, factor.isFinite else { throw problem(.factor, "\(factor)", "positive") }
     guard minLearningRate >= 0, minLearningRate <= learningRate else {
-      throw problem(.minLearningRate, "\(minLearningRate)", "in [0, learning_rate]")
+      throw problem(
+        .minLearningRate, "\(minLearningRate)", "in [0, learning_rate (\(learningRate))]")
     }
   }
 

@@ -9,18 +9,23 @@ public struct ConfigurationLayers {
   private var mapping: Node.Mapping
   /// Where the settings that are not the base's were read, by key.
   private var places: [String: Place] = [:]
+  /// The optimizer that the learning rate is for; nil once a rate was asked for, whatever the
+  /// optimizer, and empty once the optimizer's own was.
+  private var optimizerOfRate: String?
   /// The options that do not reach the result.
   public var options = RunOptions()
 
   /// Starts from a configuration: the defaults, or a preset's.
   public init(_ base: Configuration = Configuration()) throws(RigLError) {
     mapping = try base.mapping()
+    optimizerOfRate = base.optimizer.rawValue
   }
 
   /// Replaces all settings so far by a configuration's; options stay.
   public mutating func replace(by base: Configuration) throws(RigLError) {
     mapping = try base.mapping()
     places = [:]
+    optimizerOfRate = base.optimizer.rawValue
   }
 
   /// Adds the settings of a file, as ``apply(yaml:path:replacesBase:isSaved:)`` does.
@@ -142,6 +147,15 @@ public struct ConfigurationLayers {
 
   /// The configuration so far; its numbers are not checked, see ``Configuration/validate()``.
   public func configuration() throws(RigLError) -> Configuration {
+    var mapping = mapping
+    // The base's rate is no rate for another optimizer, which then has its own.
+    let name = mapping[Node(Configuration.Key.optimizer.rawValue)]?.scalar?.string ?? ""
+    if let optimizerOfRate, name != optimizerOfRate,
+      let optimizer = Configuration.OptimizerKind(rawValue: name)
+    {
+      mapping[Node(Configuration.Key.learningRate.rawValue)] = Node(
+        "\(optimizer.defaultLearningRate)")
+    }
     do {
       return try Configuration(from: SettingsDecoder(Node.mapping(mapping)))
     } catch let error as SettingError {
@@ -166,10 +180,14 @@ public struct ConfigurationLayers {
       let keys = Configuration.Key.allCases.map(\.rawValue) + RunOptions.keys
       throw RigLError(
         .configuration, "\(place.text)there is no key '\(shortened(key))'",
-        hint: suggestion(for: key, in: keys))
+        hint: (suggestion(for: key, in: keys).map { "\($0) " } ?? "")
+          + "All are listed by: rigl settings")
     }
     mapping[Node(key)] = value
     places[key] = place
+    if key == Configuration.Key.learningRate.rawValue {
+      optimizerOfRate = value.isNothing ? "" : nil
+    }
     // Asked for epochs, a preset with a number of steps of its own trains for epochs.
     if key == Configuration.Key.epochs.rawValue {
       mapping[Node(Configuration.Key.totalSteps.rawValue)] = nil
@@ -224,6 +242,11 @@ extension RunOptions {
     "threads", "data_folder", "start_from", "checkpoint_every", "keep", "log_every",
   ]
 
+  /// Those of ``keys`` that a run saves.
+  static let savedKeys = [
+    "data_folder", "start_from", "checkpoint_every", "keep", "log_every",
+  ]
+
   /// Sets the model to start from, for any working directory.
   public mutating func setStartFrom(_ path: String) { startFrom = absolutePath(path) }
 
@@ -275,7 +298,7 @@ extension Configuration {
     self = try layers.configuration()
   }
 
-  /// The configuration as a file: every key, in the order of ``Key``.
+  /// The configuration as a file: every key that is set, in the order of ``Key``.
   ///
   /// - Parameter options: adds what the run depends on besides: where the data's files are, if
   ///   not in the usual place, the model that training starts from, and how often it writes what.
@@ -306,7 +329,7 @@ extension Configuration {
   }
 
   /// The settings by key, in the order of ``Key``.
-  fileprivate func mapping() throws(RigLError) -> Node.Mapping {
+  func mapping() throws(RigLError) -> Node.Mapping {
     do {
       // JSON has the shortest digits that give the same number back, and is YAML.
       let encoder = JSONEncoder()

@@ -110,7 +110,7 @@ extension Configuration {
     }
   }
 
-  /// A sparsity that no layer has, and updates that move nothing.
+  /// A sparsity that no layer has.
   private func layerWarnings(_ allocation: SparsityAllocation) -> [String] {
     var warnings: [String] = []
     let named = allocation.layers.filter { layerSparsities[$0.name] != nil }
@@ -121,14 +121,6 @@ extension Configuration {
       warnings.append(
         "sparsity: \(sparsity) has no effect: layer_sparsities says that of every layer; set "
           + "layer_sparsities: {}, or layer_sparsity_factors")
-    }
-    let sparse = allocation.layers.filter { $0.connections < $0.positions }
-    if movesConnections, let largest = sparse.map(\.connections).max(),
-      UpdateSchedule.moved(of: largest, fraction: dropFraction) == 0
-    {
-      warnings.append(
-        "drop_fraction: \(dropFraction) of the \(largest) connections of the largest layer is none; "
-          + "set drop_fraction to more, or method: static")
     }
     return warnings
   }

@@ -29,7 +29,7 @@ public struct Preset: Sendable {
     let hint =
       isNetwork
       ? "It is a network: --set network=\(name)" : (question.map { "\($0) " } ?? "") + known
-    throw RigLError(.configuration, "there is no preset '\(name)'", hint: hint)
+    throw RigLError(.configuration, "there is no preset '\(shortened(name))'", hint: hint)
   }
 
   init(
@@ -39,6 +39,7 @@ public struct Preset: Sendable {
     self.summary = summary
     var configuration = Configuration()
     change(&configuration)
+    configuration.bindRateToOptimizer()
     self.configuration = configuration
   }
 

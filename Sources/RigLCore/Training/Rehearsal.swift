@@ -90,18 +90,6 @@ extension Trainer {
   }
 }
 
-extension TrainingStep {
-  /// Topology updates of a training of `steps` weight steps.
-  func expectedUpdates(of steps: Int) -> Int {
-    guard let topology, steps > 0 else { return 0 }
-    let last = min(topology.schedule.end ?? .max, steps - 1)
-    // What follows a weight step does not come before the first one.
-    let first = max(topology.schedule.begin, settings.method.timing == .afterWeightStep ? 1 : 0)
-    guard last >= first else { return 0 }
-    return (last - first) / topology.schedule.interval + 1
-  }
-}
-
 extension Model {
   /// Bytes of parameters, connections and their lists, and gradients; not of activations.
   public var bytes: Int {

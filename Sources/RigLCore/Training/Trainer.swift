@@ -67,11 +67,6 @@ public final class Trainer {
     public let wasStopped: Bool
   }
 
-  /// Settings that will not do what they seem to; callbacks are told of them when the run begins.
-  public var warnings: [String] {
-    configuration.warnings(samples: data.train.count, allocation: allocation)
-  }
-
   /// Puts a training together: loads data unless given, draws topology and weights.
   ///
   /// - Parameters:
@@ -220,7 +215,10 @@ public final class Trainer {
   private func run(_ recorder: RunRecorder) throws(RigLError) -> Result {
     let started = ContinuousClock.now
     folder = recorder.folder
-    for warning in warnings + recorder.warnings { try tell(.warning(warning)) }
+    // Who goes on has read these.
+    for warning in recorder.warnings + (step.batchesConsumed == 0 ? warnings : []) {
+      try tell(.warning(warning))
+    }
     try tell(.started(step: step.step, of: totalSteps))
     do throws(RigLError) {
       try train(recorder)

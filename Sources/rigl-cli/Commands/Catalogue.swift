@@ -25,17 +25,7 @@ struct Presets: ParsableCommand {
 
   private func text(_ presets: [Entry], width: Int) -> String {
     let indent = (presets.map(\.name.count).max() ?? 0) + 2
-    return presets.map { preset in
-      // Where there is no room beside the names, below them.
-      guard width - indent >= 24 else {
-        return preset.name + "\n" + wrapped("  " + preset.summary, width: width, indent: "  ")
-          + "\n"
-      }
-      let name = preset.name + String(repeating: " ", count: indent - preset.name.count)
-      let space = String(repeating: " ", count: indent)
-      let summary = wrapped(preset.summary, width: width - indent)
-      return name + summary.split(separator: "\n").joined(separator: "\n" + space) + "\n"
-    }.joined()
+    return presets.map { beside($0.name, $0.summary, indent: indent, width: width) }.joined()
   }
 }
 

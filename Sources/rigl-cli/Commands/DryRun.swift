@@ -11,6 +11,8 @@ struct DryRun: Encodable {
   }
 
   let configuration: Configuration
+  /// The keys of settings that have no value.
+  let unset: [String]
   let layers: [Layer]
   let connections: Int
   let positions: Int
@@ -18,17 +20,21 @@ struct DryRun: Encodable {
   let trainingSamples: Int
   let threads: Int
   let rehearsal: Rehearsal
+  let warnings: [String]
   private let yaml: String
 
   private enum CodingKeys: String, CodingKey {
-    case configuration, layers, connections, positions, sparsity, threads, rehearsal
+    case configuration, unset, layers, connections, positions, sparsity, threads, rehearsal
+    case warnings
     case trainingSamples = "training_samples"
   }
 
   /// Trains for a moment.
   init(_ trainer: Trainer) throws(RigLError) {
     configuration = trainer.configuration
-    yaml = try configuration.yaml(trainer.options)
+    unset = try configuration.unset().map(\.rawValue)
+    yaml = try configuration.listing(trainer.options)
+    warnings = trainer.warnings
     let allocation = trainer.allocation
     layers = zip(trainer.model.weightLayers, allocation.layers).map { layer, sparsity in
       Layer(
@@ -45,6 +51,7 @@ struct DryRun: Encodable {
 
   func print(_ printing: PrintingArguments) throws {
     try printing.print(self, orText: text(width: Terminal.standardOutput.columns))
+    printing.warn(warnings)
   }
 
   private func text(width: Int) -> String {

@@ -41,7 +41,6 @@ struct Train: ParsableCommand {
     if let resume = running.resume { try RunFolder.open(resume).requireSame(configuration) }
     let trainer = try Trainer(configuration, options: options)
     if running.dryRun {
-      printing.warn(trainer.warnings)
       let reading = PhotoReading(trainer.data)
       if let summary = reading.summary { try printing.inform(summary) }
       printing.warn(reading.remarks)

@@ -104,3 +104,19 @@ func wrapped(_ text: String, width: Int, indent: String = "") -> String {
   }
   return lines.joined(separator: "\n")
 }
+
+/// A text in lines of at most `width`, all of them indented.
+func indented(_ text: String, by indent: Int, width: Int) -> String {
+  let space = String(repeating: " ", count: indent)
+  let lines = wrapped(text, width: width - indent).split(separator: "\n")
+  return space + lines.joined(separator: "\n" + space)
+}
+
+/// A name with a text beside it, from column `indent` on; below it where there is no room.
+func beside(_ name: String, _ text: String, indent: Int, width: Int) -> String {
+  let longest = text.split(separator: " ").map(\.count).max() ?? 0
+  guard width - indent >= max(24, longest) else {
+    return name + "\n" + indented(text, by: 4, width: width) + "\n"
+  }
+  return name + indented(text, by: indent, width: width).dropFirst(name.count) + "\n"
+}

@@ -1,0 +1,39 @@
+import Yams
+
+extension Configuration {
+  /// The configuration as a file in which settings without a value have a line too, a comment that
+  /// says what holds instead.
+  ///
+  /// - Parameter options: as for ``yaml(_:)``.
+  public func listing(_ options: RunOptions) throws(RigLError) -> String {
+    let lines = try yaml(options).split(separator: "\n")
+    // A setting's lines: the one that begins with its key, and those below that are set in.
+    var blocks: [String: String] = [:]
+    var key = ""
+    for line in lines {
+      if let first = line.first, !" -".contains(first) {
+        key = String(line.prefix { $0 != ":" })
+      }
+      blocks[key, default: ""] += line + "\n"
+    }
+    let keys = Key.allCases.map(\.rawValue) + RunOptions.savedKeys
+    return keys.map { key in
+      let unset = SettingReference.all.first { $0.key == key }?.unset
+      return blocks[key] ?? "# \(key): unset (\(unset ?? "no value"))\n"
+    }.joined()
+  }
+
+  /// The settings without a value.
+  public func unset() throws(RigLError) -> [Key] {
+    let mapping = try mapping()
+    return Key.allCases.filter { mapping[Node($0.rawValue)] == nil }
+  }
+
+  /// The settings that have a value, by key, as a file has them.
+  func written() -> [String: String] {
+    // A configuration that cannot be encoded is no one's to mend.
+    guard let mapping = try? mapping() else { preconditionFailure("not encodable") }
+    let settings = mapping.map { ($0.key.string ?? "", $0.value.written) }
+    return Dictionary(uniqueKeysWithValues: settings)
+  }
+}

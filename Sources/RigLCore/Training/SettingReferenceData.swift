@@ -1,0 +1,227 @@
+// The settings of data, network and sparsity.
+
+extension SettingReference {
+  static let dataSettings: [SettingReference] = [
+    SettingReference(
+      .data, .data,
+      .described(
+        "\((DataSource.names + ["idx"]).joined(separator: ", ")); --data also takes a folder's path"
+      ),
+      "Where samples come from. All but fashion-mnist and the synthetic ones need data_folder."),
+    SettingReference(
+      .trainSamples, .data, .whole(1...1 << 32),
+      "Training samples to take, not all. Which ones: see split.",
+      unset: "all"),
+    SettingReference(
+      .testSamples, .data, .whole(1...Int.max),
+      "Test samples to take, not all. Which ones: see split.",
+      unset: "all"),
+    SettingReference(
+      .validation, .data, .whole(0...Int.max),
+      "Training samples held out for validation; 0: none. They tell after each epoch how well the "
+        + "network does, and which weights were best.",
+      for: "data without validation samples of its own"),
+    SettingReference(
+      .split, .data,
+      words(Configuration.Split.self) {
+        switch $0 {
+        case .random: "drawn by a fixed rule from each sample's index, or a photo's path"
+        case .sequential: "the first ones, for validation the last ones; not for photos"
+        }
+      },
+      "Which samples the parts of a set are. It holds for validation, train_samples and test_samples; "
+        + "the seed has no part in it."),
+    SettingReference(
+      .validateOnTest, .data, .flag,
+      "Takes the test samples for validation. None are held out then, and the best weights' "
+        + "accuracy is not one on unseen data."),
+    SettingReference(
+      .augmentation, .data,
+      words(Configuration.Augmentation.self) {
+        switch $0 {
+        case .none: "training samples are as evaluation sees them"
+        case .padCropFlip:
+          "small images: a random crop of the padded image, half of them mirrored"
+        case .randomResizedCrop:
+          "photos: a random part of the picture, resized, half of them mirrored"
+        }
+      },
+      "What training samples go through at random. It is drawn anew in each epoch, and works against "
+        + "overfitting."),
+    SettingReference(
+      .cropPadding, .data, .whole(1...1024),
+      "Pixels on each side that crops may take in.", for: "augmentation pad_crop_flip"),
+    SettingReference(
+      .cropPaddingMode, .data,
+      words(CropPaddingMode.self) {
+        switch $0 {
+        case .constant: "black"
+        case .reflect: "the image mirrored at its border pixels, which are not repeated"
+        }
+      },
+      "What those pixels are.", for: "augmentation pad_crop_flip"),
+    SettingReference(
+      .padTo, .data, .whole(1...4096),
+      "The side that images are padded to with black. They stand in the middle of the square; "
+        + "networks for CIFAR want 32.",
+      unset: "images stay as large as they are", for: "small images, not photos"),
+    SettingReference(
+      .imageSize, .data, .whole(8...4096),
+      "The side of the square that photos are resized to. Of synthetic-color, of what is generated. "
+        + "Half the side takes a quarter of the time.",
+      unset: "224 for photos, 32 for synthetic-color", for: "data photos or synthetic-color"),
+    SettingReference(
+      .perImageStandardization, .data, .flag,
+      "Normalizes each image by its own mean and deviation. Otherwise it is by those of all the "
+        + "data."),
+  ]
+
+  static let networkSettings: [SettingReference] = [
+    SettingReference(
+      .network, .network, .described(NetworkName.known.joined(separator: ", ")),
+      "The kind of network. mlp is linear layers with ReLU between; wrn-D-K is a wide ResNet of "
+        + "depth D (10, 16, 22, 28, …) and width K. Convolutional networks suit pictures better."),
+    SettingReference(
+      .hidden, .network, .described("a list of whole numbers from 1, as [300, 100]; []: none"),
+      "Units of each hidden layer.", for: "network mlp"),
+    SettingReference(
+      .widthMultiplier, .network, .number(0.01...100),
+      "How many times wider layers are than named. In the names of networks, or by hidden."),
+    SettingReference(
+      .dropout, .network, .below(1),
+      "The probability that an activation is left out. It is drawn anew for each training step, "
+        + "and works against overfitting.",
+      for: "network mlp, wrn-D-K or vgg-16; the others have no place for it"),
+    SettingReference(
+      .initializer, .network,
+      words(Initializer.Distribution.self) {
+        switch $0 {
+        case .glorotUniform: "uniform, of variance 2 / (inputs + outputs)"
+        case .glorotNormal: "normal, of variance 2 / (inputs + outputs)"
+        case .heUniform: "uniform, of variance 2 / inputs"
+        case .heNormal: "normal, of variance 2 / inputs"
+        case .truncatedNormal: "normal, of variance 1 / inputs, cut off at two deviations"
+        }
+      },
+      "The distribution that weights start from."),
+    SettingReference(
+      .initializerCountsConnections, .network, .flag,
+      "Scales weights by a neuron's own connections. Its inputs are then those that it is connected "
+        + "to, so that signals of very sparse layers do not fade.",
+      for: "method rigl, set or static"),
+    SettingReference(
+      .linearDeviation, .network, .below(.infinity),
+      "The deviation that linear layers start with. Their weights are then normal, whatever the "
+        + "initializer.",
+      unset: "the initializer's"),
+  ]
+
+  static let sparsitySettings: [SettingReference] = [
+    SettingReference(
+      .method, .sparsity,
+      words(Configuration.Method.self) {
+        switch $0 {
+        case .rigl: "weak connections move to where the gradient is largest"
+        case .set: "weak connections move to places drawn at random"
+        case .static: "connections stay where they were drawn"
+        case .dense: "every connection is there; sparsity does not matter"
+        }
+      },
+      "Which connections move while the network trains."),
+    SettingReference(
+      .sparsity, .sparsity, .below(1),
+      "The share of connections that are left out. 0.9 keeps one in ten, over the layers that take "
+        + "part in the distribution.",
+      for: "method rigl, set or static"),
+    SettingReference(
+      .distribution, .sparsity,
+      words(SparsityDistribution.Kind.self) {
+        switch $0 {
+        case .uniform: "each layer is as sparse as the others, the first one dense"
+        case .erdosRenyi: "small layers are less sparse, by inputs and outputs"
+        case .erdosRenyiKernel: "small layers are less sparse, by kernels too: most accurate"
+        }
+      },
+      "How layers share the connections that are left.", for: "method rigl, set or static"),
+    SettingReference(
+      .layerSparsities, .sparsity,
+      .described("a mapping of layers' names to numbers from 0 to below 1, as {fc1: 0.98, fc3: 0}"),
+      "The sparsity of single layers by name. They then take no part in the distribution; rigl flops "
+        + "and --dry-run list the names.",
+      for: "method rigl, set or static"),
+    SettingReference(
+      .layerSparsityFactors, .sparsity,
+      .described("a mapping of layers' names to numbers of at least 0, as {fc1: 1, fc2: 0.9, fc3: 0}"),
+      "The sparsity of single layers, as factors of sparsity. A layer in layer_sparsities too has that "
+        + "one.",
+      for: "method rigl, set or static"),
+    SettingReference(
+      .firstLayerSparse, .sparsity, .flag, "Makes the first layer sparse too.",
+      for: "distribution uniform; the others do so in any case"),
+    SettingReference(
+      .lastLayerDense, .sparsity, .flag,
+      "Leaves the last layer dense. It then takes no part in the distribution.",
+      for: "method rigl, set or static"),
+  ]
+
+  static let updateSettings: [SettingReference] = [
+    SettingReference(
+      .updateInterval, .updates, .whole(1...1 << 50),
+      "Weight steps from one topology update to the next (ΔT). An update of RigL takes the place "
+        + "of a weight step.",
+      for: moving),
+    SettingReference(
+      .updateBegin, .updates, .whole(0...1 << 50), "The first step with an update.", for: moving),
+    SettingReference(
+      .updateEnd, .updates, .whole(0...1 << 50),
+      "The last step that may have an update. Weights can settle afterwards.",
+      unset: "three quarters of the training", for: moving),
+    SettingReference(
+      .updateForever, .updates, .flag,
+      "Never ends updates. Not together with update_end, nor with cosine or inverse_power "
+        + "annealing.",
+      for: moving),
+    SettingReference(
+      .dropFraction, .updates, .number(0...1),
+      "The share of connections that the first update moves (α). Later ones move fewer, see "
+        + "annealing.", for: moving),
+    SettingReference(
+      .annealing, .updates,
+      words(UpdateSchedule.Annealing.self) {
+        switch $0 {
+        case .constant: "it does not"
+        case .cosine: "along half a cosine, to 0 at the last update"
+        case .inversePower: "as a power of the time that is left"
+        case .learningRate: "as the learning rate does"
+        }
+      },
+      "How drop_fraction shrinks from update to update.", for: moving),
+    SettingReference(
+      .annealingPower, .updates, .positive, "The power of inverse_power annealing.",
+      for: "annealing inverse_power"),
+    SettingReference(
+      .newWeights, .updates,
+      words(Configuration.NewWeights.self) {
+        switch $0 {
+        case .zero: "zero, as in the paper"
+        case .fresh: "drawn by the initializer"
+        case .normal: "normal, of the deviation of the layer's weights"
+        case .uniform: "uniform, within the mean magnitude of the layer's weights"
+        case .gradient: "the gradient there; method rigl only"
+        case .gradientSign: "the gradient's sign; method rigl only"
+        }
+      },
+      "The weight that a grown connection starts with.", for: moving),
+    SettingReference(
+      .newWeightDivisor, .updates, .described("a number other than 0"),
+      "What the weight of a grown connection is divided by (d).", for: "new_weights other than zero"
+    ),
+    SettingReference(
+      .updateThenStep, .updates, .flag,
+      "Follows an update by a weight step on the same batch. No batch is then spent on updates "
+        + "alone; accumulation has to be 1.",
+      for: "method rigl"),
+  ]
+
+  private static let moving = "method rigl or set"
+}

@@ -1,0 +1,92 @@
+// What can be said of a training before its first step.
+
+extension Trainer {
+  /// What the settings will most likely not do as they were meant to, a line each that begins with
+  /// the setting's key; a run tells them as warnings when it begins.
+  public var warnings: [String] {
+    let settings = configuration.warnings(samples: data.train.count, allocation: allocation)
+    let movement = movementWarning
+    // What the settings alone say of updates, the topology's movement says better.
+    let others = settings.filter { warning in
+      movement == nil
+        || ![Configuration.Key.updateBegin, .updateInterval].contains {
+          warning.hasPrefix("\($0.rawValue):")
+        }
+    }
+    return others + [movement, rateWarning].compactMap { $0 }
+  }
+
+  /// Of a topology that hardly moves.
+  private var movementWarning: String? {
+    let enough = 3
+    guard totalSteps > 0, let topology = step.topology,
+      let moves = step.movements(of: totalSteps, atMost: enough), moves < enough
+    else { return nil }
+    let begin = "the topology will move \(["never", "only once", "only twice"][moves]): "
+    let schedule = topology.schedule
+    guard let most = model.sparseLayers.map(\.count).max() else {
+      return "sparsity: \(begin)no layer is sparse; set sparsity, or method: dense"
+    }
+    guard UpdateSchedule.moved(of: most, fraction: schedule.initialFraction) > 0 else {
+      return "drop_fraction: \(begin)a drop_fraction of \(schedule.initialFraction) of a layer's "
+        + "\(most) connections at most is less than one; raise it, or set method: static"
+    }
+    guard let steps = step.updateSteps(of: totalSteps) else {
+      return "update_begin: \(begin)the training ends at step \(totalSteps), before updates begin at "
+        + "step \(schedule.begin); lower update_begin, or train for longer"
+    }
+    let length = steps.upperBound - steps.lowerBound
+    return "update_interval: \(begin)updates come every \(schedule.interval) steps from "
+      + "\(steps.lowerBound) to \(steps.upperBound) of \(totalSteps); "
+      + (length >= enough
+        ? "lower update_interval to \(max(1, length / 10)), say, or train for longer"
+        : "train for longer")
+  }
+
+  /// Of a learning rate that is another optimizer's.
+  private var rateWarning: String? {
+    let (rate, kind) = (configuration.learningRate, configuration.optimizer)
+    guard step.optimizer.optimizer is Adam, kind != .sgd, rate > 10 * kind.defaultLearningRate
+    else { return nil }
+    return "learning_rate: \(rate) is high for \(kind.rawValue), whose default is "
+      + "\(kind.defaultLearningRate)"
+  }
+}
+
+extension TrainingStep {
+  /// The steps of the first topology update that a training of `steps` weight steps can have, and
+  /// of the last; nil if it has none.
+  fileprivate func updateSteps(of steps: Int) -> ClosedRange<Int>? {
+    guard let topology, steps > 0 else { return nil }
+    let (begin, end) = (topology.schedule.begin, topology.schedule.end ?? .max)
+    // What follows a weight step does not come before the first one.
+    let first = max(begin, settings.method.timing == .afterWeightStep ? 1 : 0)
+    let last = min(end, steps - 1)
+    return first <= last ? first...last : nil
+  }
+
+  /// Topology updates of a training of `steps` weight steps.
+  func expectedUpdates(of steps: Int) -> Int {
+    guard let topology, let range = updateSteps(of: steps) else { return 0 }
+    return (range.upperBound - range.lowerBound) / topology.schedule.interval + 1
+  }
+
+  /// How many of the topology updates move a connection at all, counted up to `most`; nil if that
+  /// takes too long to say.
+  fileprivate func movements(of steps: Int, atMost most: Int) -> Int? {
+    guard let topology, let range = updateSteps(of: steps),
+      let connections = model.sparseLayers.map(\.count).max()
+    else { return 0 }
+    let schedule = topology.schedule
+    var (moves, looked) = (0, 0)
+    for step in stride(from: range.lowerBound, through: range.upperBound, by: schedule.interval) {
+      looked += 1
+      guard looked <= 100_000 else { return nil }
+      let fraction = schedule.fraction(
+        at: step, learningRate: learningRate.rate(at: step), peak: learningRate.largestRate)
+      if UpdateSchedule.moved(of: connections, fraction: fraction) > 0 { moves += 1 }
+      if moves == most { break }
+    }
+    return moves
+  }
+}
