@@ -52,7 +52,8 @@ public enum DataSource: Hashable, Sendable {
       throw RigLError(.missingFile, "\(path): there is no such folder", hint: hint(for: path))
     }
     throw RigLError(
-      .configuration, "data: there is nothing named '\(shortened(path))', and no such folder", hint: hint(for: path))
+      .configuration, "data: there is nothing named '\(shortened(path))', and no such folder",
+      hint: hint(for: path))
   }
 
   /// Finds a source by name.

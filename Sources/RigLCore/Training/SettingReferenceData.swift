@@ -151,7 +151,8 @@ extension SettingReference {
       for: "method rigl, set or static"),
     SettingReference(
       .layerSparsityFactors, .sparsity,
-      .described("a mapping of layers' names to numbers of at least 0, as {fc1: 1, fc2: 0.9, fc3: 0}"),
+      .described(
+        "a mapping of layers' names to numbers of at least 0, as {fc1: 1, fc2: 0.9, fc3: 0}"),
       "The sparsity of single layers, as factors of sparsity. A layer in layer_sparsities too has that "
         + "one.",
       for: "method rigl, set or static"),

@@ -122,8 +122,9 @@ extension SettingReference {
       unset: "weights and connections are drawn"),
     SettingReference(
       option: "threads", .whole(1...1024), default: nil,
-      "Threads that share the work. Results do not depend on them; also --threads.",
-      unset: "as many as the process may use processors"),
+      "The most threads that share the work. Small layers, and all while another process has a core, "
+        + "run on one, as measured in the run. Results do not depend on it. Also --threads.",
+      unset: "the processors that this process may use"),
     SettingReference(
       option: "checkpoint_every", .whole(1...Int.max),
       default: nil,

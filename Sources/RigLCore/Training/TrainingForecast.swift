@@ -32,7 +32,8 @@ extension Trainer {
         + "\(most) connections at most is less than one; raise it, or set method: static"
     }
     guard let steps = step.updateSteps(of: totalSteps) else {
-      return "update_begin: \(begin)the training ends at step \(totalSteps), before updates begin at "
+      return
+        "update_begin: \(begin)the training ends at step \(totalSteps), before updates begin at "
         + "step \(schedule.begin); lower update_begin, or train for longer"
     }
     let length = steps.upperBound - steps.lowerBound

@@ -61,7 +61,8 @@ public enum NetworkName: Hashable, Sendable {
       presets.contains(name)
       ? "It is a preset: --preset \(name)"
       : (question.map { "\($0) " } ?? "") + "Known: \(known.joined(separator: ", "))."
-    return RigLError(.configuration, "network: there is no network named '\(shortened(name))'", hint: hint)
+    return RigLError(
+      .configuration, "network: there is no network named '\(shortened(name))'", hint: hint)
   }
 
   /// What the network was published for: the shape of a sample, classes, and training samples.
