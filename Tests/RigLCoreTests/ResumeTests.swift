@@ -14,6 +14,7 @@ import Testing
     $0.epochs = 4
     $0.sparsity = 0.8
     $0.updateInterval = 7
+    $0.seed = 1
   }
 
   private final class StopAt: TrainingCallback {

@@ -23,7 +23,8 @@ final class PhotoFiles: Sendable {
     guard !found.isEmpty else {
       throw RigLError(
         .data, "\(path): there are no folders of classes",
-        hint: "Each class should have a folder of its own with its images.")
+        hint: MistakenFile.hint(forData: path)
+          ?? "Each class should have a folder of its own with its images.")
     }
     try PhotoFiles.requireDistinct(found, path)
     // By what they look like: the same for all ways to write them.
@@ -47,7 +48,8 @@ final class PhotoFiles: Sendable {
       if classNames == nil, labels.last != Int32(label) {
         throw RigLError(
           .data, "\(path)/\(folder): a class, but there are no images in it",
-          hint: "Expected are files that end in .jpg, .jpeg or .png; or remove the folder.")
+          hint: MistakenFile.hint(forData: path)
+            ?? "Expected are files that end in .jpg, .jpeg or .png; or remove the folder.")
       }
     }
     guard !labels.isEmpty else {
