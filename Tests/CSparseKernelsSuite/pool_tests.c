@@ -186,6 +186,11 @@ static void nobody_waits_for_a_worker_that_does_not_come(void) {
   CSK_CHECK(pipe(release_pipe) == 0, "pipe");
   struct sigaction hold = {.sa_handler = hold_thread}, before;
   sigaction(SIGUSR1, &hold, &before);
+  // Threads inherit what is blocked, and threads of a test runner may block every signal.
+  sigset_t usr1, blocked;
+  sigemptyset(&usr1);
+  sigaddset(&usr1, SIGUSR1);
+  pthread_sigmask(SIG_UNBLOCK, &usr1, &blocked);
   for (int t = 1; t < COUNT(thread_cases); t++) {
     const int32_t threads = thread_cases[t];
     csk_pool *pool = make_pool(threads);
@@ -211,6 +216,7 @@ static void nobody_waits_for_a_worker_that_does_not_come(void) {
     run_and_check(pool, 100);
     csk_pool_destroy(pool);
   }
+  pthread_sigmask(SIG_SETMASK, &blocked, NULL);
   sigaction(SIGUSR1, &before, NULL);
   close(release_pipe[0]), close(release_pipe[1]);
 }

@@ -150,8 +150,10 @@ import Testing
       for dry in [["--dry-run"], ["--output", folder("run\(rate)")]] {
         let outcome = try Rigl.run(data.arguments(few + ["learning_rate=\(rate)"] + dry))
         #expect(outcome.status == 0)
-        #expect(outcome.errors.contains("rigl: warning: the topology will move only twice: "))
-        #expect(outcome.errors.contains("learning_rate 0.1 is high for adamw") == isHigh)
+        #expect(
+          outcome.errors.contains(
+            "rigl: warning: update_interval: the topology will move only twice: "))
+        #expect(outcome.errors.contains("learning_rate: 0.1 is high for adamw") == isHigh)
       }
     }
     // Who goes on has read it.

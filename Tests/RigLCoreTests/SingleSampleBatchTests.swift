@@ -67,8 +67,8 @@ import Testing
 
   /// A validation split and a limit of samples are what is left for training.
   @Test func whatIsLeftForTrainingCounts() throws {
-    expectRefused(configuration(41, batch: 8).changing { $0.validation = 16 })
-    try expectTrained(configuration(42, batch: 8).changing { $0.validation = 16 })
+    expectRefused(configuration(89, batch: 8).changing { $0.validation = 40 })
+    try expectTrained(configuration(90, batch: 8).changing { $0.validation = 40 })
   }
 
   /// A training that ends before that batch does not meet it; an update consumes one more.
