@@ -60,6 +60,23 @@ import Testing
     }
   }
 
+  @Test func whatCannotBeTogetherNamesWhatWasGiven() throws {
+    try FileManager.default.createDirectory(
+      atPath: folder("other"), withIntermediateDirectories: false)
+    for (arguments, says) in [
+      (["--data-folder", folder("other")], "data names the folder"),
+      (["--set", "schedule=step", "--set", "milestones=[1.5,1.5]"], "milestones: [1.5, 1.5]"),
+      (["--set", "update_begin=1125899906842624"], "end at step"),
+    ] {
+      let outcome = try Rigl.run(data.arguments(["--dry-run"] + arguments))
+      #expect(outcome.status == 64 && outcome.errors.contains(says), "\(outcome.errors)")
+      #expect(!outcome.errors.contains("1500000"), "\(outcome.errors)")
+    }
+    try Data("preset: demoo\n".utf8).write(to: URL(fileURLWithPath: folder("p.yaml")))
+    let outcome = try Rigl.run("train", folder("p.yaml"), "--dry-run")
+    #expect(outcome.errors.contains("p.yaml, line 1: preset: there is no preset 'demoo'"))
+  }
+
   @Test func whatHasNoEffectIsToldOnStandardError() throws {
     let useless = ["--set", "update_end=10000", "--set", "milestones=[1]"]
     let run = try Rigl.run(data.arguments(["--output", folder("run")] + useless))

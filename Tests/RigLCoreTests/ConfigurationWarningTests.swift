@@ -83,6 +83,13 @@ import Testing
     #expect(keys { $0.annealingPower = 2 } == ["annealing_power"])
     #expect(keys { $0.cropPadding = 2 } == ["crop_padding"])
     #expect(keys { $0.firstLayerSparse = true } == ["first_layer_sparse"])
+    #expect(keys { $0.factor = 0.5 } == ["factor"])
+    #expect(keys { $0.beta1 = 0.5 } == ["beta1"])
+    #expect(
+      keys {
+        $0.optimizer = .adam
+        $0.momentum = 0.5
+      } == ["momentum"])
     #expect(keys { $0.newWeightDivisor = 2 } == ["new_weight_divisor"])
     #expect(
       keys {

@@ -42,6 +42,18 @@ import Testing
     }
   }
 
+  /// Numbers for three channels are none for these images: a run of such ones is refused for its
+  /// shape, when it comes to that.
+  @Test func numbersForOtherChannelsAreLeftOut() throws {
+    try withFolder { path in
+      var configuration = Configuration()
+      (configuration.data, configuration.validation) = ("idx", 0)
+      let test = try TrainingData.loadTest(
+        configuration, folder: path, normalization: .cifar10, classes: 10)
+      #expect(test.sampleShape == SampleShape(channels: 1, height: 2, width: 2))
+    }
+  }
+
   @Test(arguments: ["plain", "gzip", "dot", "dot and gzip"])
   func readsEverySpelling(spelling: String) throws {
     func rename(_ files: inout [String: [UInt8]]) {

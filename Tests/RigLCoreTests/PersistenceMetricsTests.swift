@@ -165,6 +165,16 @@ import Testing
     #expect(try MetricsLog.resume(at: folder("m"), batchesConsumed: 6).warnings.isEmpty)
   }
 
+  @Test func carriageReturnsAreNoDamage() throws {
+    let folder = try TemporaryFolder()
+    try log([1, 2, 4].map(row), at: folder("m"))
+    let text = String(decoding: try fileBytes(folder("m")), as: UTF8.self)
+    try writeFile(Array(text.replacing("\n", with: "\r\n").utf8), to: folder("m"))
+    let log = try MetricsLog.resume(at: folder("m"), batchesConsumed: 4)
+    #expect(log.warnings.isEmpty)
+    #expect(try MetricsLog.rows(at: folder("m")) == [1, 2, 4].map(row))
+  }
+
   @Test func keepsTheRowsAroundDamage() throws {
     let folder = try TemporaryFolder()
     try log([1, 2, 4, 6, 8, 9].map(row), at: folder("m"))

@@ -123,6 +123,41 @@ import Testing
     #expect(try !RunFolder.open(folder("run")).configuration().contains("checkpoint_every"))
   }
 
+  /// What an earlier version has not written means what it meant then, also once `config.yaml` is
+  /// written anew.
+  @Test func anEarlierConfigurationKeepsItsMeaning() throws {
+    let folder = try TemporaryFolder()
+    let begun = Self.configuration.changing { $0.split = .sequential }
+    func go(_ change: @escaping (inout RunOptions) -> Void) throws {
+      let trainer = try Trainer(begun, options: options(change))
+      trainer.callbacks = [StopAt(20)]
+      let isNew = !FileManager.default.fileExists(atPath: folder("run"))
+      _ = try isNew ? trainer.run() : trainer.resume(folder("run"))
+    }
+    try go { $0.output = folder("run") }
+    let path = folder("run/config.yaml")
+    let text = try RunFolder.open(folder("run")).configuration()
+    try writeFile(
+      Array(text.replacing("split: sequential\n", with: "").utf8), to: path)
+    try go { $0.keep = 5 }
+    let saved = try RunFolder.open(folder("run")).configuration()
+    #expect(saved.contains("keep: 5\n") && saved.contains("split: sequential\n"), "\(saved)")
+    try go { _ in }
+  }
+
+  @Test(arguments: ["9223372036854775807", "-1", "4611686018427387904"])
+  func openSumsThatCannotBeAreNone(count: String) throws {
+    let folder = try TemporaryFolder()
+    try train(folder("run"), to: 30) { $0.logEvery = 7 }
+    let path = folder("run/metrics-sums.json")
+    var text = String(decoding: try fileBytes(path), as: UTF8.self)
+    text.replace(/"(samples|correct|top5)":[0-9]+/) { "\"\($0.output.1)\":\(count)" }
+    try writeFile(Array(text.utf8), to: path)
+    #expect(text.contains(count))
+    try train(folder("run"), resuming: true)
+    #expect(try rows(folder("run")).last?.split == .test)
+  }
+
   // MARK: - Best weights
 
   @Test(arguments: ["missing", "damaged", "other step", "no checksum", "folder"])
@@ -198,6 +233,7 @@ import Testing
   @Test(arguments: [
     ("step", "-1"), ("step", "61"), ("step", "1125899906842625"), ("batchesConsumed", "-1"),
     ("batchesConsumed", "18446744073709551615"), ("batchesConsumed", "1125899906842625"),
+    ("batchesConsumed", "1125899906842624"), ("batchesConsumed", "200"),
     ("lastUpdate", "31"), ("lastUpdate", "-9223372036854775808"), ("damaged", "-1"),
     ("damaged", "9223372036854775807"), ("bestStep", "31"), ("bestStep", "-1"),
     ("bestAccuracy", "1.5"), ("bestAccuracy", "null"), ("lastDropFraction", "-0.1"),

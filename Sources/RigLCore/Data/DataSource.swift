@@ -124,10 +124,14 @@ public enum DataSource: Hashable, Sendable {
     var test: ImageSet
     switch self {
     case .folder(let folder):
-      test = try folder.loadTest(normalization: normalization, classes: known)
+      // These images have one channel, whatever the run's have.
+      let plain = PixelNormalization(mean: 0, deviation: 1)
+      test = try folder.loadTest(
+        normalization: normalization.means.count == 1 ? normalization : plain, classes: known)
     case .cifar(let folder): test = try folder.loadTest()
     case .synthetic(var images):
       images.trainCount = 1
+      try images.requireMemory()
       test = images.load().test
     case .photos: test = try load().test
     }
@@ -146,7 +150,7 @@ public enum DataSource: Hashable, Sendable {
     switch self {
     case .folder(let folder): try folder.load()
     case .cifar(let folder): try folder.load()
-    case .synthetic(let images): images.load()
+    case .synthetic(let images): try images.loadIfThereIsMemory()
     case .photos(let folder):
       throw RigLError(
         .configuration, "\(folder.path): photos are not loaded into memory",

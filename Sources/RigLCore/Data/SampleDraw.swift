@@ -168,14 +168,16 @@ struct SampleDraw {
 
   private func lacks(_ label: Int, _ count: Int, isInRest: Bool) -> RigLError {
     let classes = counts.count { $0 > 0 }
-    var hint = "Set \(part.setting) to \(classes) or more, or to "
+    var hint =
+      isInRest
+      ? "Set \(part.setting) to less, or to " : "Set \(part.setting) to \(classes) or more, or to "
     hint += part == .validation ? "0 for none" : "null for all"
     var which = ""
     if rule == .sequential {
       which = ", which are the \(part == .validation ? "last" : "first") ones"
       hint += "; split: random draws from all of the set"
     } else if counts[label] == 1 {
-      hint = "It has a single sample: add some, or leave the class out"
+      hint = "It has a single sample there: add some, take more samples, or leave the class out"
     }
     return RigLError(
       .configuration,

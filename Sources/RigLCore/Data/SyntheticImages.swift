@@ -71,6 +71,23 @@ public struct SyntheticImages: Hashable, Sendable {
   /// How far an image is shifted at most, left and right.
   private var horizontalShift: Int { sampleShape.width / 14 }
 
+  /// Generates both sets.
+  ///
+  /// - Throws: `RigLError(.memory)`.
+  func loadIfThereIsMemory() throws(RigLError) -> (train: ImageSet, test: ImageSet) {
+    try requireMemory()
+    return load()
+  }
+
+  /// Throws where there is no memory for the images, before the Swift runtime ends the process.
+  func requireMemory() throws(RigLError) {
+    let images = trainCount.addingReportingOverflow(testCount)
+    let bytes = images.partialValue.multipliedReportingOverflow(by: sampleShape.count + 1)
+    try requireAllocation(
+      bytes: images.overflow || bytes.overflow ? Int.max / 2 : bytes.partialValue,
+      for: "the generated images")
+  }
+
   private func generate(
     _ count: Int, of patterns: [[Int32]], layer: Int, normalization: PixelNormalization?
   ) -> ImageSet {

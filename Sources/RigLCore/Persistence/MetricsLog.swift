@@ -96,7 +96,7 @@ public final class MetricsLog {
     var (doubtful, isBeyond): ([Int], Bool) = ([], false)
     var columns = MetricsRow.CodingKeys.allCases
     for (index, cell) in cells.enumerated() {
-      let line = String(validating: cell, as: UTF8.self)
+      let line = String(validating: withoutReturn(cell), as: UTF8.self)
       if index == 0 {
         let named = line.flatMap(MetricsRow.columns(of:))
         if named == nil { damaged.append(1) }
@@ -118,6 +118,11 @@ public final class MetricsLog {
       isBeyond = isBeyond || isLater
     }
     return (kept, isBeyond ? damaged : damaged + doubtful, last)
+  }
+
+  /// A line without the carriage return that an editor may have put at its end.
+  private static func withoutReturn(_ line: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
+    line.last == UInt8(ascii: "\r") ? line.dropLast() : line
   }
 
   /// Keeps the contents of a damaged log in a file beside it; returns its path.

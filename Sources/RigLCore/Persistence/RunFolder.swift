@@ -49,6 +49,9 @@ public struct RunFolder: Hashable, Sendable {
     let place = FileSystem.real(folder)
     if isOne(at: place), let names = try? FileSystem.names(in: place) {
       let own = ["config.yaml"] + names.filter { $0.hasPrefix("metrics") }
+      if ["metrics.csv", "metrics-sums.json"].contains(name) || name.hasPrefix("metrics.csv.") {
+        return true
+      }
       if own.contains(where: { $0 == name || FileSystem.isSame("\(place)/\($0)", path) }) {
         return true
       }

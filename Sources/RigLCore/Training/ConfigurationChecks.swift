@@ -13,7 +13,16 @@ extension Configuration {
     try validateSparsities()
     // As of a training with long epochs: how many steps they have, the data will say.
     let samples = batchSize * accumulation * 1_000_000
-    if totalSteps ?? epochs > 0 { _ = try updateSchedule(samples: samples) }
+    if totalSteps ?? epochs > 0 {
+      var long = self
+      // Whether a begin is before the default end, the data will say.
+      if updateEnd == nil, totalSteps == nil { long.updateBegin = 0 }
+      _ = try long.updateSchedule(samples: samples)
+    }
+    guard zip(milestones, milestones.dropFirst()).allSatisfy(<) else {
+      throw problem(
+        .milestones, "[\(milestones.map { "\($0)" }.joined(separator: ", "))]", "increasing")
+    }
     _ = try learningRateSchedule(samples: samples)
   }
 

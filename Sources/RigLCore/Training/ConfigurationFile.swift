@@ -85,6 +85,13 @@ public struct ConfigurationLayers {
     let base = isSaved ? nil : FileSystem.split(path).folder
     // A name of data forgets the folder of what was there before, not the one beside it.
     let data = Configuration.Key.data.rawValue
+    if !isSaved, let name = settings[data]?.scalar?.string,
+      let folder = settings["data_folder"]?.scalar?.string
+    {
+      try requireOneFolder(
+        absolutePath(name, relativeTo: base), absolutePath(folder, relativeTo: base),
+        isName: DataSource.isName(name), place: "\(path): ")
+    }
     for (key, value) in settings.filter({ $0.key.string == data })
       + settings.filter({ $0.key.string != data && $0.key.string != "preset" })
     {
@@ -100,13 +107,37 @@ public struct ConfigurationLayers {
     }
   }
 
+  /// Throws where the data and its folder name two different folders at once.
+  private func requireOneFolder(
+    _ data: String, _ folder: String, isName: Bool, place: String
+  ) throws(RigLError) {
+    guard !isName, FileSystem.real(data) != FileSystem.real(folder) else { return }
+    throw RigLError(
+      .configuration, "\(place)data names the folder \(data), and data_folder \(folder)",
+      hint: "Leave one of them out.")
+  }
+
+  /// Sets where samples come from and the folder of their files, which a user gave together.
+  ///
+  /// - Throws: as ``set(data:relativeTo:)``, and where these are two folders.
+  public mutating func set(data name: String, folder: String) throws(RigLError) {
+    try requireOneFolder(
+      absolutePath(name), absolutePath(folder), isName: DataSource.isName(name), place: "")
+    try set(data: name)
+    options.setDataFolder(folder)
+  }
+
   private func preset(_ value: Node, _ place: Place) throws(RigLError) -> Preset {
     guard let name = value.scalar?.string, !value.isNothing else {
       throw RigLError(
         .configuration,
         "\(place.text)preset: '\(value.written)' is not the name of one")
     }
-    return try Preset.find(name)
+    do throws(RigLError) {
+      return try Preset.find(name)
+    } catch {
+      throw RigLError(error.kind, "\(place.text)preset: \(error.what)", hint: error.hint)
+    }
   }
 
   /// Adds one setting, as `--set` gives it.

@@ -99,6 +99,11 @@ extension Configuration {
         .cropPadding, cropPadding != usual.cropPadding && augmentation != .padCropFlip,
         "augmentation: pad_crop_flip"
       ),
+      (.factor, factor != usual.factor && schedule != .step, "schedule: step"),
+      (.momentum, momentum != usual.momentum && optimizer != .sgd, "optimizer: sgd"),
+      (.beta1, beta1 != usual.beta1 && optimizer == .sgd, "optimizer: adam or adamw"),
+      (.beta2, beta2 != usual.beta2 && optimizer == .sgd, "optimizer: adam or adamw"),
+      (.epsilon, epsilon != usual.epsilon && optimizer == .sgd, "optimizer: adam or adamw"),
       (.firstLayerSparse, firstLayerSparse && distribution != .uniform, "distribution: uniform"),
       (
         .newWeightDivisor, newWeightDivisor != usual.newWeightDivisor && newWeights == .zero,

@@ -32,7 +32,7 @@ extension RunFolder {
   /// now on; `config.yaml` then says so too. Only for whoever has the run's lock.
   func cadence(changedBy options: RunOptions) throws(RigLError) -> RunCadence {
     var layers = try ConfigurationLayers()
-    try layers.apply(yaml: try configuration(), path: configurationPath)
+    try layers.apply(yaml: try configuration(), path: configurationPath, isSaved: true)
     let begun = layers.options.cadence
     let cadence = options.cadence(begunWith: begun)
     guard cadence != begun else { return begun }

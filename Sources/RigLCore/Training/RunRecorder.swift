@@ -178,7 +178,12 @@ final class RunRecorder {
     guard step != lastCheckpoint else { return }
     try trainer.requireFinite()
     try metrics.synchronize()
-    try sums.remember(interval, at: Int(trainer.step.batchesConsumed))
+    do throws(RigLError) {
+      try sums.remember(interval, at: Int(trainer.step.batchesConsumed))
+    } catch {
+      // The run can do without; a disk that is full will say so of the checkpoint.
+      if told.insert(error.what).inserted { try trainer.tell(.warning(error.what)) }
+    }
     let (model, optimizer) = (trainer.model, trainer.step.optimizer)
     let explored = trainer.step.explored
     let checkpoint = try store.write(
@@ -306,6 +311,15 @@ extension Trainer {
         .data,
         "\(file.path): is of step \(state.step), epoch \(state.position.epoch), which a "
           + "training of \(totalSteps) steps does not reach")
+    }
+    let batches =
+      state.position.epoch * loader.batches(ofSize: configuration.batchSize)
+      + state.position.index.dividedUp(by: configuration.batchSize)
+    guard state.batchesConsumed <= UInt64(batches) else {
+      throw RigLError(
+        .data,
+        "\(file.path): has drawn \(state.batchesConsumed) batches, but up to epoch "
+          + "\(state.position.epoch), sample \(state.position.index) there are \(batches)")
     }
     try model.read(from: file, step.optimizer)
     try step.explored?.read(from: file, hasMoved: (state.lastUpdate ?? -1) >= 0)

@@ -86,7 +86,7 @@ struct TrainingState: Codable, Hashable {
   }
 
   /// Counts are never larger, so that they can be calculated with.
-  private static let most = 1 << 50
+  fileprivate static let most = 1 << 50
 
   /// What is impossible in the state; nil: nothing.
   private var problem: String? {
@@ -119,8 +119,8 @@ struct TrainingState: Codable, Hashable {
 extension TrainingState.Sums {
   /// Whether these can be sums over samples.
   var isSound: Bool {
-    loss.isFinite && samples >= 0 && (0...samples).contains(correct)
-      && (0...samples).contains(top5 ?? 0)
+    loss.magnitude <= 1e300 && (0...TrainingState.most).contains(samples)
+      && (0...samples).contains(correct) && (0...samples).contains(top5 ?? 0)
   }
 }
 

@@ -19,7 +19,7 @@ struct RunArguments: ParsableArguments {
     // Whatever a command needs of it: a file that training would refuse is no file of settings.
     let settings = try RunFolder.open(folder).configurationPath
     var saved = try ConfigurationLayers()
-    try saved.apply(file: settings)
+    try saved.apply(file: settings, isSaved: true)
     try saved.configuration().validate()
     var layers = try ConfigurationLayers()
     try threads?.apply(to: &layers)
@@ -68,8 +68,13 @@ struct Evaluate: ParsableCommand {
     let saved = try source.open(threads: threads, printing)
     var layers = try ConfigurationLayers()
     try layers.apply(file: try RunFolder.open(source.folder).configurationPath, isSaved: true)
-    if let data { try layers.set(data: data) }
-    if let dataFolder { layers.options.setDataFolder(dataFolder) }
+    if let data, let dataFolder {
+      try layers.set(data: data, folder: dataFolder)
+    } else if let data {
+      try layers.set(data: data)
+    } else if let dataFolder {
+      layers.options.setDataFolder(dataFolder)
+    }
     let samples = try TrainingData.loadTest(
       try layers.configuration(), folder: layers.options.dataFolder,
       normalization: saved.normalization, classNames: saved.classNames, classes: saved.classes)

@@ -60,7 +60,11 @@ struct SettingsArguments: ParsableArguments {
     let named = assignments.filter { $0.hasPrefix("\(Configuration.Key.data.rawValue)=") }
     if let data { try layers.set(data: data) } else { try layers.set(named) }
     try layers.set(assignments.filter { !named.contains($0) })
-    if let dataFolder { layers.options.setDataFolder(dataFolder) }
+    if let data, let dataFolder {
+      try layers.set(data: data, folder: dataFolder)
+    } else if let dataFolder {
+      layers.options.setDataFolder(dataFolder)
+    }
     try sparsity.apply(to: &layers)
     try applyLength(to: &layers)
     try layers.set(.seed, to: seed)
