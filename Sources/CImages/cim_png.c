@@ -4,6 +4,7 @@
 #include <png.h>
 #include <setjmp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /// The file, how far it is read, and where to go when it is damaged.
@@ -12,6 +13,7 @@ typedef struct reader {
   size_t count;
   size_t position;
   bool is_in_image;
+  volatile bool has_no_memory;  // read after a longjmp
   jmp_buf failed;
   cim_message *message;
 } reader;
@@ -27,6 +29,19 @@ bool cim_png_size(const uint8_t *file, size_t count, uint32_t *width, uint32_t *
   *width = big_endian(file + 16);
   *height = big_endian(file + 20);
   return true;
+}
+
+/// libpng says by a text alone why it fails; so its memory goes through here.
+static png_voidp allocate(png_structp png, png_alloc_size_t count) {
+  reader *r = png_get_mem_ptr(png);
+  void *memory = malloc(count);
+  if (!memory) r->has_no_memory = true;
+  return memory;
+}
+
+static void release(png_structp png, png_voidp memory) {
+  (void)png;
+  free(memory);
 }
 
 static _Noreturn void fail(png_structp png, const char *text) {
@@ -94,7 +109,8 @@ cim_status cim_png_read(const uint8_t *file, size_t count, uint32_t width, uint3
                         uint8_t *pixels, cim_message *message) {
   reader r = {.file = file, .count = count, .message = message};
   message->text[0] = 0;
-  png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &r, fail, hear_remark);
+  png_structp png =
+      png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &r, fail, hear_remark, &r, allocate, release);
   if (!png) return cim_status_no_memory;
   png_infop info = png_create_info_struct(png);
   if (!info) {
@@ -104,7 +120,7 @@ cim_status cim_png_read(const uint8_t *file, size_t count, uint32_t width, uint3
   // Neither pointer changes after this.
   if (setjmp(r.failed)) {
     png_destroy_read_struct(&png, &info, NULL);
-    return cim_status_damaged;
+    return r.has_no_memory ? cim_status_no_memory : cim_status_damaged;
   }
   png_set_read_fn(png, &r, read_bytes);
   ignore_ancillary(png);

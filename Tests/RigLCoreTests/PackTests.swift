@@ -65,7 +65,7 @@ import Testing
   }
 
   @Test(arguments: 0..<4, [8, 16, 32, 64])
-  func packsBatchesOfEverySize(dataset: Int, lanes: Int) {
+  func packsBatchesOfEverySize(dataset: Int, lanes: Int) throws {
     let packer = BatchPacker(Self.datasets[dataset], capacity: 64)
     let loader = BatchLoader(count: Self.datasets[dataset].count, seed: 5)
     let input = tensor(lanes: lanes)
@@ -74,28 +74,28 @@ import Testing
         packer.take(indices)
         return indices.indices.map { indices[$0] }
       }
-      packer.pack(into: input)
+      try packer.pack(into: input)
       #expect(input.samples == samples.count)
       expect(input, packer, holds: samples)
     }
   }
 
   @Test(arguments: 0..<4)
-  func packsRanges(dataset: Int) {
+  func packsRanges(dataset: Int) throws {
     let packer = BatchPacker(Self.datasets[dataset], capacity: 64)
     let input = tensor(lanes: 16)
     packer.take(7..<40)
-    packer.pack(into: input)
+    try packer.pack(into: input)
     expect(input, packer, holds: (7..<40).map(Int64.init))
   }
 
   /// Chunks in any order, as threads would take them, give the bits of the whole.
   @Test(arguments: 0..<4)
-  func chunksGiveTheSameBits(dataset: Int) {
+  func chunksGiveTheSameBits(dataset: Int) throws {
     let packer = BatchPacker(Self.datasets[dataset], capacity: 64)
     let (whole, pieces) = (tensor(lanes: 8), tensor(lanes: 8))
     packer.take(0..<43)
-    packer.pack(into: whole)
+    try packer.pack(into: whole)
     pieces.samples = packer.samples
     for channels in [13..<30, 0..<1, 1..<13] {
       for group in 0..<pieces.groups {

@@ -242,6 +242,8 @@ import Testing
     try readers.1.expectDamage(jpeg(65535, 65535), "65500")
     try readers.0.expectDamage(png(0, 5))
     try readers.1.expectDamage(jpeg(0, 5))
+    try readers.0.expectDamage(png(1 << 20, 2), "1048576 × 2 pixels; sides of up to 1048575 are")
+    try readers.0.expectDamage(png((1 << 20) - 1, 2), "Not enough")
     // As large as a phone's largest pictures: read, and missed.
     try readers.0.expectDamage(png(9000, 12000), "Not enough")
     try readers.1.expectDamage(jpeg(9000, 12000), "premature end")

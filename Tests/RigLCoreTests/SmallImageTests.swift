@@ -113,7 +113,7 @@ import Testing
       let input = Tensor(shape: SampleShape(channels: shape.count), capacity: 16, lanes: 8)
       for place in 0..<16 { for index in 0..<shape.count { input[place, index] = 1e3 } }
       packer.take(2..<2 + count, in: context)
-      packer.prepare(pool)
+      try packer.prepare(pool)
       input.samples = packer.samples
       for group in 0..<input.groups { packer.pack(group: group, into: input) }
       for place in 0..<count {
@@ -157,7 +157,7 @@ import Testing
       let input = Tensor(shape: SampleShape(channels: shape.count), capacity: 16, lanes: 8)
       let packer = BatchPacker(dataset, capacity: 16, layout: .planes)
       packer.take(5..<18)
-      packer.prepare()
+      try packer.prepare()
       input.samples = packer.samples
       for group in 0..<input.groups {
         for channels in [40..<90, 0..<3, 3..<40] {

@@ -56,7 +56,8 @@ public protocol AugmentedDataset: Dataset {
   var isReadAhead: Bool { get }
   /// Writes a sample's `sampleShape.count` values, as ``Dataset/write(_:into:)`` does.
   ///
-  /// - Throws: `RigLError` if the sample is damaged; its batch then does without it.
+  /// - Throws: `RigLError` if the sample is damaged; its batch then does without it. `.memory` says
+  ///   nothing of the sample: it ends what asked for the batch.
   func write(
     _ sample: Int, in context: SampleContext, into values: inout MutableSpan<Float>
   ) throws(RigLError)
@@ -91,7 +92,7 @@ public protocol PixelDataset: AugmentedDataset {
   func makeScratch() -> AnyObject?
   /// Writes a sample's `sampleShape.count` bytes, channel by channel, row by row.
   ///
-  /// - Throws: `RigLError` if the image is damaged.
+  /// - Throws: `RigLError` if the image is damaged, `.memory` if there is not enough to make it.
   func writePixels(
     _ sample: Int, in context: SampleContext, with scratch: AnyObject?,
     into pixels: inout MutableSpan<UInt8>

@@ -120,7 +120,9 @@ public final class BatchPacker {
 
   /// Reads or makes the samples of the batch, on all threads of a pool, and leaves out those that
   /// turn out to be damaged.
-  public func prepare(_ pool: ThreadPool? = nil) {
+  ///
+  /// - Throws: `RigLError(.memory)` where there is not enough to make one.
+  public func prepare(_ pool: ThreadPool? = nil) throws(RigLError) {
     guard needsPreparation, samples > 0 else { return }
     while scratches.count < pool?.threads ?? 1 { scratches.append(makeScratch()) }
     if let pool {
@@ -136,7 +138,7 @@ public final class BatchPacker {
     } else {
       for place in 0..<samples { prepare(place: place, with: scratches[0]) }
     }
-    leaveOutDamaged()
+    try leaveOutDamaged()
   }
 
   /// What a thread needs for ``prepare(place:with:)``.
@@ -169,15 +171,25 @@ public final class BatchPacker {
     }
   }
 
-  /// Takes the samples out of the batch whose preparation failed; the others keep their order.
-  func leaveOutDamaged() {
+  /// Forgets which samples' preparation failed, and returns them.
+  @discardableResult
+  func takeFailures() -> [(place: Int, error: RigLError)] {
     lock.lock()
-    let failures = failures
-    if !failures.isEmpty { self.failures = [] }
-    lock.unlock()
+    defer { lock.unlock() }
+    guard !failures.isEmpty else { return [] }
+    defer { failures = [] }
+    return failures
+  }
+
+  /// Takes the samples out of the batch whose preparation failed; the others keep their order.
+  ///
+  /// - Throws: `RigLError(.memory)` where one failed for that: it may well be sound.
+  func leaveOutDamaged() throws(RigLError) {
+    let failures = takeFailures()
     guard !failures.isEmpty else { return }
     // Threads finish in any order.
     let sorted = failures.sorted { $0.place < $1.place }
+    if let failure = sorted.first(where: { $0.error.kind == .memory }) { throw failure.error }
     damaged = sorted.map { DamagedSample(sample: Int(taken[$0.place]), error: $0.error) }
     var (kept, next) = (0, 0)
     for place in 0..<samples {
@@ -201,8 +213,10 @@ public final class BatchPacker {
   // MARK: - Packing
 
   /// Prepares and packs the whole batch, and sets the number of samples of `input`.
-  public func pack(into input: Tensor) {
-    prepare()
+  ///
+  /// - Throws: as ``prepare(_:)``.
+  public func pack(into input: Tensor) throws(RigLError) {
+    try prepare()
     input.samples = samples
     for group in 0..<input.groups { pack(group: group, into: input) }
   }

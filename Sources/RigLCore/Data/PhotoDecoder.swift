@@ -17,6 +17,8 @@ final class PhotoDecoder {
   static let mostBytes = 1 << 28
   /// Pixels beyond which a picture is refused, by the size that its file says: 512 MiB decoded.
   static let mostPixels = 1 << 27
+  /// Pixels of a side beyond which a picture is refused.
+  static let mostSide = (1 << 20) - 1
   /// Bytes beyond which what a JPEG of several scans needs while it is decoded is refused.
   static let mostCoefficientBytes = 1 << 29
   /// Bytes beyond which memory is not kept for the next picture.
@@ -27,7 +29,7 @@ final class PhotoDecoder {
   /// - Parameters:
   ///   - plan: what part of a picture of a size to take.
   ///   - pixels: 3 · side² bytes, channel by channel, row by row.
-  /// - Throws: `missingFile` or `data`, with the path.
+  /// - Throws: `missingFile`, `data`, or `memory` where there is not enough; with the path.
   func read(
     _ path: String, side: Int, into pixels: inout MutableSpan<UInt8>,
     plan: (_ width: Int, _ height: Int) -> PhotoCrop
@@ -75,9 +77,14 @@ final class PhotoDecoder {
   }
 
   /// Makes sure that a buffer has room.
-  private func reserve(_ buffer: inout AlignedBuffer<UInt8>, _ count: Int) {
+  ///
+  /// - Throws: `memory`, naming the picture `name`.
+  private func reserve(
+    _ buffer: inout AlignedBuffer<UInt8>, _ count: Int, _ name: String
+  ) throws(RigLError) {
     guard buffer.count < count else { return }
     buffer = AlignedBuffer(count: 0)
+    try requireAllocation(bytes: count, for: name)
     // Half as much again, so that a slightly larger picture needs no new memory.
     buffer = AlignedBuffer(
       count: count > PhotoDecoder.mostKept ? count : min(count + count / 2, PhotoDecoder.mostKept))
@@ -99,7 +106,7 @@ final class PhotoDecoder {
       throw RigLError(
         .data, "\(path): \(size) bytes, more than the \(PhotoDecoder.mostBytes) that are accepted")
     }
-    reserve(&file, size)
+    try reserve(&file, size, path)
     return try file.withMutableSpan { (span) throws(RigLError) in
       var bytes = unsafe span.mutableBytes
       do throws(SystemError) {
@@ -122,7 +129,7 @@ final class PhotoDecoder {
     }
     guard isPNG else { throw RigLError(.data, "\(name): damaged PNG: it has no header") }
     try require(Int(width), Int(height), name)
-    reserve(&pixels, 4 * Int(width) * Int(height))
+    try reserve(&pixels, 4 * Int(width) * Int(height), name)
     let status = unsafe file.withUnsafeBufferPointer { file in
       unsafe cim_png_read(file.baseAddress, file.count, width, height, pixels.base, &message)
     }
@@ -134,7 +141,13 @@ final class PhotoDecoder {
   private func require(
     _ width: Int, _ height: Int, coefficientBytes: UInt64 = 0, _ name: String
   ) throws(RigLError) {
-    guard width < 1 << 20, height < 1 << 20, width * height <= PhotoDecoder.mostPixels else {
+    guard max(width, height) <= PhotoDecoder.mostSide else {
+      throw RigLError(
+        .data,
+        "\(name): \(width) × \(height) pixels; sides of up to \(PhotoDecoder.mostSide) are accepted",
+        hint: "Make it smaller, or remove it.")
+    }
+    guard width * height <= PhotoDecoder.mostPixels else {
       throw RigLError(
         .data,
         "\(name): \(width) × \(height) pixels; up to \(PhotoDecoder.mostPixels) are accepted",
@@ -162,7 +175,9 @@ final class PhotoDecoder {
       throw RigLError(
         .data, "\(name): a kind of \(format) that is not read: \(text)",
         hint: "Save it as an ordinary \(format) file of 8 bits a colour.")
-    default: throw RigLError(.data, "\(name): there is no memory to decode it")
+    default:
+      throw RigLError(
+        .memory, "\(name): out of memory: there is not enough to decode it", hint: memoryHint)
     }
   }
 
@@ -186,7 +201,7 @@ final class PhotoDecoder {
     let reduction = crop.reduction(side: side)
     // Pixels at the right and lower edge that fill no whole one are one.
     size = (width.dividedUp(by: reduction), height.dividedUp(by: reduction))
-    reserve(&pixels, 4 * size.width * size.height)
+    try reserve(&pixels, 4 * size.width * size.height, name)
     status = unsafe file.withUnsafeBufferPointer { file in
       unsafe cim_jpeg_read(
         file.baseAddress, file.count, Int32(reduction), pixels.base, &message)
@@ -228,7 +243,7 @@ final class PhotoDecoder {
     }
     let needed = cim_resample_workspace(clip, box, Int32(side), Int32(side))
     precondition(needed > 0, "resample: \(crop) of \(size.width) × \(size.height) pixels")
-    reserve(&workspace, needed)
+    try reserve(&workspace, needed, name)
     let isDone = unsafe target.withUnsafeMutableBufferPointer { target in
       unsafe cim_resample(
         pixels.base, 4 * size.width, clip, box, Int32(side), Int32(side), crop.isMirrored,

@@ -17,6 +17,9 @@ public struct PhotoSet: PixelDataset {
   /// classes without photos.
   public package(set) var remarks: [String]
 
+  /// Whether no folder says which of its photos are to be tested on: a part of them is.
+  package internal(set) var isDivided = false
+
   private let files: PhotoFiles
 
   /// Photos by class. Names are the same if they look the same (are canonically equivalent),
@@ -47,6 +50,12 @@ public struct PhotoSet: PixelDataset {
   }
   /// The number of classes.
   public var classes: Int { classNames.count }
+  /// The names of those classes of which there are photos.
+  var presentClasses: [String] {
+    var isPresent = [Bool](repeating: false, count: classes)
+    for sample in 0..<count { isPresent[label(of: sample)] = true }
+    return classNames.indices.filter { isPresent[$0] }.map { classNames[$0] }
+  }
   /// The class of a photo.
   public func label(of sample: Int) -> Int { files.label(of: sample) }
   /// The file of a photo.
@@ -60,7 +69,7 @@ public struct PhotoSet: PixelDataset {
 
   /// Reads, decodes and resamples a photo.
   ///
-  /// - Throws: `missingFile` or `data`, with the path.
+  /// - Throws: `missingFile`, `data` or `memory`, with the path.
   public func writePixels(
     _ sample: Int, in context: SampleContext, with scratch: AnyObject?,
     into pixels: inout MutableSpan<UInt8>

@@ -23,6 +23,7 @@ final class BatchFeeder {
   /// Fills a batch with the loader's next samples, and moves the loader on.
   ///
   /// - Returns: the samples that could not be read and are not in the batch.
+  /// - Throws: `memory` where there is not enough to make one; `data` as ``ReadAhead``.
   func next(
     _ loader: BatchLoader, into batch: Batch, pool: ThreadPool
   ) throws(RigLError) -> [DamagedSample] {
@@ -33,7 +34,7 @@ final class BatchFeeder {
       return prepared.damaged
     }
     take(from: loader)
-    batch.fill(from: packer, pool: pool)
+    try batch.fill(from: packer, pool: pool)
     return packer.damaged
   }
 
@@ -90,7 +91,8 @@ package final class ReadAhead {
 
   /// The batch at a position, prepared; its packer is good until the next call.
   ///
-  /// - Throws: `data` if there is no such position.
+  /// - Throws: `data` if there is no such position, `memory` where there is not enough to make a
+  ///   sample.
   func next(at position: BatchLoader.Position) throws(RigLError) -> BatchPacker {
     if filled == 0 || positions[due] != position {
       work.waitForAll()
@@ -106,9 +108,10 @@ package final class ReadAhead {
     }
     work.finish(due, with: scratch)
     let packer = work.packers[due]
-    packer.leaveOutDamaged()
+    // First, so that a batch that failed is made again if it is asked for again.
     filled -= 1
     due = (due + 1) % ReadAhead.depth
+    try packer.leaveOutDamaged()
     return packer
   }
 }
@@ -200,7 +203,7 @@ private final class Work: @unchecked Sendable {
     waiting = 0
     while unfinished.contains(where: { $0 > 0 }) { condition.wait() }
     condition.unlock()
-    for packer in packers { packer.leaveOutDamaged() }
+    for packer in packers { packer.takeFailures() }
   }
 
   private func run() {

@@ -54,8 +54,12 @@ func requireAllocation(bytes: Int, for what: @autoclosure () -> String) throws(R
   guard bytes >= 1 << 20, !canMap(bytes: bytes + restOfProcess) else { return }
   throw RigLError(
     .memory, "out of memory: \(bytes) bytes needed for \(what())",
-    hint: "Raise the limit of memory (ulimit -v, or the container's), or end other programs.")
+    hint: memoryHint)
 }
+
+/// What to do where the system gives no memory.
+let memoryHint =
+  "Raise the limit of memory (ulimit -v, or the container's), or end other programs."
 
 /// Ends the process where an allocation of so many bytes has failed.
 func endWithoutMemory(bytes: Int) -> Never {

@@ -51,7 +51,7 @@ public final class Evaluator {
   /// Samples that cannot be read are left out and counted.
   ///
   /// - Throws: `RigLError(.numerical)` if the loss is not finite, `.data` if more than one sample in
-  ///   a hundred cannot be read.
+  ///   a hundred cannot be read, `.memory` where there is not enough to read one.
   public func evaluate() throws(RigLError) -> Evaluation {
     let dataset = packer.dataset
     try requireMemory(
@@ -62,7 +62,7 @@ public final class Evaluator {
     damaged = []
     for range in SequentialBatches(count: dataset.count, size: model.capacity) {
       packer.take(range)
-      batch.fill(from: packer, pool: pass.pool)
+      try batch.fill(from: packer, pool: pass.pool)
       if !packer.damaged.isEmpty {
         damaged += packer.damaged
         if packer.samples == 0 { continue }
@@ -103,7 +103,7 @@ enum DamageLimit {
       .data,
       "\(damaged) of \(samples) samples were damaged and left out, more than one in a hundred"
         + (first.map { "; the first: \($0.what)" } ?? ""),
-      hint: "Repair or remove them.")
+      hint: first?.hint ?? "Repair or remove them.")
   }
 }
 
@@ -114,8 +114,10 @@ extension Model {
 
 extension Batch {
   /// Takes the samples that a packer has chosen; they are prepared and packed in parallel.
-  func fill(from packer: BatchPacker, pool: ThreadPool) {
-    packer.prepare(pool)
+  ///
+  /// - Throws: as ``BatchPacker/prepare(_:)``.
+  func fill(from packer: BatchPacker, pool: ThreadPool) throws(RigLError) {
+    try packer.prepare(pool)
     take(from: packer, pool: pool)
   }
 
