@@ -203,7 +203,7 @@ import Testing
     #expect(test.count == trained.test.count && test.count > 0)
     let reading = PhotoReading(trained)
     #expect(reading.summary?.contains("8 classes (dev, test, testing") == true)
-    #expect(PhotoReading(test: test).summary?.contains("tests on \(folder.path)") == true)
+    #expect(PhotoReading(test: test).summary?.contains("of 32 photos of \(folder.path)") == true)
   }
 
   @Test(arguments: [
@@ -241,17 +241,27 @@ import Testing
       "train/b/1.png": Self.png, "train/b/more/1.png": Self.png, "train/b/more/2.jpg": Self.png,
       "train/b/noending": [1], "train/c/1.png": Self.png, "train/stray.png": Self.png,
       "train/a/.hidden": [1], "val/a/1.png": Self.png, "val/c/1.gif": [1],
-      "extra/x/1.png": Self.png,
+      "extra/x/1.png": Self.png, "train/b/more/deep/3.png": Self.png, "labels.csv": [1],
+      "one.png": Self.png, "two.jpg": Self.png, "train/c/deep/x/y/z/1.png": Self.png,
     ])
+    // A photo whose name is not UTF-8, and a link that leads back.
+    let bytes = Array(folder("train/b/more/deep/caf").utf8) + [0xE9] + Array(".png".utf8) + [0]
+    let file = open(bytes.map { CChar(bitPattern: $0) }, O_CREAT | O_WRONLY, 0o600)
+    #expect(file >= 0 && close(file) == 0)
+    try FileManager.default.createSymbolicLink(
+      atPath: folder("train/b/more/back"), withDestinationPath: folder("train"))
     let data = try TrainingData.load(PhotoTrainingTests.configuration(), folder: folder.path)
     let remarks = PhotoReading(data).remarks
     let (train, val) = (folder("train"), folder("val"))
     #expect(
       remarks == [
-        "\(train): 5 files not used: 2 .webp, 1 .txt, 1 photo beside the classes' folders, "
-          + "1 without an ending; only .jpg, .jpeg and .png are",
-        "\(train): 1 folder within classes not used, with 2 photos: b/more",
-        "\(folder.path): 1 folder beside its parts not used: extra",
+        "\(train): 1 photo beside the classes' folders not used: no folder says its class",
+        "\(train): 4 files not used: 2 .webp, 1 .txt, 1 without an ending; only .jpg, .jpeg and "
+          + ".png are",
+        "\(train): 2 folders within classes not used, with 5 photos: b/more, c/deep",
+        "\(folder.path): 2 photos beside its parts not used: no folder says their class",
+        "\(folder.path): 1 file not used: 1 .csv; only .jpg, .jpeg and .png are",
+        "\(folder.path): 1 folder beside its parts not used, with 1 photo: extra",
         "\(val): 1 file not used: 1 .gif; only .jpg, .jpeg and .png are",
         "\(val): no images of 2 classes that the training has: b, c",
       ])
@@ -275,6 +285,9 @@ import Testing
     let train = ["train/a/1.png", "train/c/1.png"]
     try refuses(train, .missingFile, "neither val nor test")
     try refuses(train + ["val/b/1.png"], .data, "val/b: a class that the training")
+    try refuses(
+      train + (0..<9).map { "val/x\($0)/1.png" }, .data,
+      "val: 9 classes that the training images do not have: x0, x1, x2, x3, x4 and 4 more")
     try refuses(train + ["training/a/1.png"], .data, "train and training are both")
     try refuses(train + ["val/a/1.png", "dev/a/1.png"], .data, "dev and val are both")
     try refuses(["test/a/1.png", "val/a/1.png"], .missingFile, "none to train on")

@@ -33,7 +33,7 @@ final class PhotoFiles: Sendable {
         try PhotoFiles.folders(found, of: classes, path)
       } ?? found.sorted()
     var (names, ends, labels): ([UInt8], [Int], [Int32]) = ([], [], [])
-    var unused = UnusedFiles(path)
+    var unused = UnusedFiles(path, beside: "the classes' folders", folders: "within classes")
     for entry in entries where !entry.isFolder { unused.add(entry, "") }
     for (label, folder) in folders.enumerated() where !folder.isEmpty {
       for entry in try FolderEntry.all(in: "\(path)/\(folder)") {
@@ -63,7 +63,7 @@ final class PhotoFiles: Sendable {
     if !missing.isEmpty {
       remarks.append(
         "\(path): no images of \(counted(missing.count, "class", plural: "classes")) that the "
-          + "training has: \(listed(missing.map(\.element)))")
+          + "training has: \(firstOf(missing.map(\.element)))")
     }
     (self.path, self.remarks) = (path, remarks)
     (self.names, self.ends, self.labels) = (names, ends, labels)
@@ -90,8 +90,13 @@ final class PhotoFiles: Sendable {
     var folders = [String](repeating: "", count: classNames.count)
     for name in found {
       guard let label = labels[name] else {
+        let others = found.filter { labels[$0] == nil }
         throw RigLError(
-          .data, "\(path)/\(name): a class that the training images do not have",
+          .data,
+          others.count == 1
+            ? "\(path)/\(name): a class that the training images do not have"
+            : "\(path): \(others.count) classes that the training images do not have: "
+              + firstOf(others),
           hint: "The folders should have the same classes.")
       }
       folders[label] = name
@@ -107,54 +112,5 @@ final class PhotoFiles: Sendable {
     let begin = sample == 0 ? 0 : ends[sample - 1]
     let name = String(decoding: names[begin..<ends[sample]], as: UTF8.self)
     return "\(folders[label(of: sample)])/\(name)"
-  }
-}
-
-/// Counts what lies in folders of photos and is not used.
-private struct UnusedFiles {
-  private let path: String
-  private var kinds: [String: Int] = [:]
-  private var folders: [String] = []
-  private var photosInFolders = 0
-
-  init(_ path: String) { self.path = path }
-
-  /// Counts something in a class's folder, or, where `folder` is empty, beside them.
-  mutating func add(_ entry: FolderEntry, _ folder: String) {
-    if entry.isFolder {
-      folders.append("\(folder)/\(entry.name)")
-      let within = try? FolderEntry.all(in: "\(path)/\(folder)/\(entry.name)")
-      photosInFolders += (within ?? []).filter(\.isPhoto).count
-    } else if folder.isEmpty, entry.isPhoto {
-      kinds["photo beside the classes' folders", default: 0] += 1
-    } else {
-      kinds[UnusedFiles.kind(of: entry.name), default: 0] += 1
-    }
-  }
-
-  /// The end of a name from its last dot on.
-  private static func kind(of name: String) -> String {
-    guard let dot = name.utf8.lastIndex(of: UInt8(ascii: ".")), dot > name.startIndex else {
-      return "without an ending"
-    }
-    let ending = name[dot...].lowercased()
-    return ending.utf8.count <= 12 ? ending : "of other kinds"
-  }
-
-  var remarks: [String] {
-    var remarks: [String] = []
-    if !kinds.isEmpty {
-      let sorted = kinds.sorted { ($1.value, $0.key) < ($0.value, $1.key) }
-      let count = kinds.values.reduce(0, +)
-      remarks.append(
-        "\(path): \(counted(count, "file")) not used: "
-          + listed(sorted.map { "\($0.value) \($0.key)" }) + "; only .jpg, .jpeg and .png are")
-    }
-    if !folders.isEmpty {
-      remarks.append(
-        "\(path): \(counted(folders.count, "folder")) within classes not used, with "
-          + "\(counted(photosInFolders, "photo")): \(listed(folders))")
-    }
-    return remarks
   }
 }

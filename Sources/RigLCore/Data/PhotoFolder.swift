@@ -46,6 +46,8 @@ public struct PhotoFolder: Hashable, Sendable {
   public func load(
     training: PhotoTransform, standardizes: Bool = false, split rule: Configuration.Split = .random
   ) throws(RigLError) -> Parts {
+    // Of a folder's own names, which are classes, nothing is to be guessed.
+    if fileExists(at: path) { try MistakenFile.requireNoFile(at: path) }
     guard folderExists(at: path) else {
       throw RigLError(.missingFile, "\(path): there is no such folder")
     }
@@ -120,6 +122,7 @@ public struct PhotoFolder: Hashable, Sendable {
   ) throws(RigLError) -> Parts {
     var evaluated = all
     evaluated.transform = plain
+    evaluated.isDivided = true
     // Where there are three, one can still be held out for validation.
     let (held, rest) = try SampleDraw(.test, of: all, by: rule)
       .holdingOut(share: PhotoFolder.testShare, leaving: 2)

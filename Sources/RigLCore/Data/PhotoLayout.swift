@@ -26,7 +26,8 @@ struct PhotoLayout: Hashable, Sendable {
   ///
   /// - Throws: `missingFile` if it cannot be read, `data` if two of its folders are for the same.
   init(of path: String) throws(RigLError) {
-    let entries = try FolderEntry.all(in: path).filter(\.isFolder)
+    let all = try FolderEntry.all(in: path)
+    let entries = all.filter(\.isFolder)
     var found: [Part: [String]] = [:]
     for entry in entries {
       let part = Part.allCases.first { $0.names.contains(entry.name.lowercased()) }
@@ -52,12 +53,9 @@ struct PhotoLayout: Hashable, Sendable {
       parts[part] = names[0]
     }
     let used = Set(parts.values)
-    let others = entries.map(\.name).filter { !used.contains($0) }
-    if !others.isEmpty {
-      remarks.append(
-        "\(path): \(counted(others.count, "folder")) beside its parts not used: "
-          + listed(others))
-    }
+    var unused = UnusedFiles(path, beside: "its parts", folders: "beside its parts")
+    for entry in all where !used.contains(entry.name) { unused.add(entry) }
+    remarks = unused.remarks
   }
 
   private static func holdsPhotos(_ path: String) throws(RigLError) -> Bool {
@@ -110,8 +108,8 @@ func counted(_ count: Int, _ what: String, plural: String? = nil) -> String {
   "\(count) \(count == 1 ? what : plural ?? what + "s")"
 }
 
-/// The first few of many names.
-func listed(_ names: [String], most: Int = 5) -> String {
+/// The first few of many names, for a message of which they are a detail.
+package func firstOf(_ names: [String], most: Int = 5) -> String {
   let more = names.count - most
   return names.prefix(most).joined(separator: ", ") + (more > 0 ? " and \(more) more" : "")
 }

@@ -20,12 +20,25 @@ public struct PhotoReading: Hashable, Sendable {
     }
     remarks = lines
     let classes = PhotoReading.classes(train)
-    guard let test, test.folder != train.folder else {
-      summary = "\(train.folder): \(classes); some photos are held out to test on"
+    guard let test else {
+      summary = "trains on \(train.folder): \(classes)"
+      return
+    }
+    // Those to validate on are the test samples where `validate_on_test` says so.
+    let held = validation?.folder == train.folder ? data.validation : nil
+    if test.folder == train.folder {
+      var text = "\(train.folder): \(classes); of its \(counted(train.count, "photo")), "
+      text += "\(data.test.count) are held out to test on"
+      if let held, !PhotoReading.areSame(held, data.test) {
+        text += " and \(held.count) to validate on"
+      }
+      summary = text
       return
     }
     var text = "trains on \(train.folder): \(classes)"
-    if let validation, validation.folder != train.folder {
+    if let held {
+      text += "; validates on \(held.count) of its \(counted(train.count, "photo"))"
+    } else if let validation {
       text += "; validates on \(validation.folder)"
     }
     summary = text + "; tests on \(test.folder)"
@@ -33,16 +46,37 @@ public struct PhotoReading: Hashable, Sendable {
 
   /// Of samples to test on alone.
   public init(test: any Dataset) {
-    let photos = PhotoReading.photos(test)
-    summary = photos.map { "tests on \($0.folder): \(PhotoReading.classes($0))" }
-    remarks = photos?.remarks ?? []
+    guard let photos = PhotoReading.photos(test) else {
+      (summary, remarks) = (nil, [])
+      return
+    }
+    let classes = PhotoReading.classes(photos)
+    remarks = photos.remarks
+    guard test.count < photos.count else {
+      summary = "tests on \(photos.folder): \(classes)"
+      return
+    }
+    let part = "tests on \(test.count) of \(counted(photos.count, "photo")) of \(photos.folder)"
+    summary =
+      photos.isDivided
+      ? "\(part), held out from training: \(classes); to test on all of a folder's photos, put its "
+        + "classes in a folder test/" : "\(part): \(classes)"
   }
 
   private static func photos(_ dataset: any Dataset) -> PhotoSet? {
     ((dataset as? Subset)?.base ?? dataset) as? PhotoSet
   }
 
+  /// Whether two parts of a set are the same samples.
+  private static func areSame(_ one: any Dataset, _ other: any Dataset) -> Bool {
+    guard let one = one as? Subset, let other = other as? Subset, one.count == other.count else {
+      return false
+    }
+    return (0..<one.count).allSatisfy { one.baseIndex(of: $0) == other.baseIndex(of: $0) }
+  }
+
   private static func classes(_ photos: PhotoSet) -> String {
-    counted(photos.classes, "class", plural: "classes") + " (\(listed(photos.classNames)))"
+    let names = photos.presentClasses
+    return counted(names.count, "class", plural: "classes") + " (\(firstOf(names)))"
   }
 }

@@ -221,8 +221,8 @@ public final class SavedRun {
       let others = zip(names, found).filter { $0.1 == nil }.map(\.0)
       throw RigLError(
         .data,
-        "samples of classes that the run does not know: \(others.joined(separator: ", ")); it knows "
-          + classNames.joined(separator: ", "),
+        "samples of classes that the run does not know: \(firstOf(others)); it knows "
+          + firstOf(classNames),
         hint: "The classes should have the same names as those that were trained on.")
     }
     return found.compactMap(\.self)

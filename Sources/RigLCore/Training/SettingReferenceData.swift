@@ -19,7 +19,8 @@ extension SettingReference {
     SettingReference(
       .validation, .data, .whole(0...Int.max),
       "Training samples held out for validation; 0: none. They tell after each epoch how well the "
-        + "network does, and which weights were best.",
+        + "network does, and which weights were best. Of photos roughly so many are: a half, a "
+        + "quarter, an eighth and so on, and at least one of each class.",
       for: "data without validation samples of its own"),
     SettingReference(
       .split, .data,

@@ -104,7 +104,7 @@ struct Evaluate: ParsableCommand {
     if !result.absentClasses.isEmpty {
       let absent =
         "Of \(result.absentClasses.count) of the run's \(test.confusion.count) classes "
-        + "there are no samples: \(result.absentClasses.joined(separator: ", "))."
+        + "there are no samples: \(firstOf(result.absentClasses, most: 20))."
       text += wrapped(absent, width: width) + "\n"
     }
     let confusion = confusionText(test.confusion)
