@@ -38,7 +38,7 @@ import Testing
     #expect(trained.output.contains("photos: 2 classes (\\u{1B}[31mred, train)"))
     #expect(trained.errors.contains("photos: 1 file not used: 1 .txt"))
     let evaluated = try Rigl.run("evaluate", folder("run"))
-    #expect(evaluated.status == 0 && evaluated.output.contains("photos: 2 classes"))
+    #expect(evaluated.status == 0 && evaluated.output.contains("training: 2 classes"))
     #expect(evaluated.errors.contains("1 file not used"))
     let picture = folder("photos/\(Self.escape)/1.png")
     let predicted = try Rigl.run("predict", folder("run"), picture)
@@ -78,9 +78,49 @@ import Testing
     Issue.record("no photo was trained on")
   }
 
+  /// A photo is not damaged for want of memory: nothing is trained without it.
+  @Test func photosWithoutMemoryEndTheCommand() throws {
+    // libjpeg holds all of such a picture: 300 MB, which its beginning asks for.
+    var jpeg = try ImageWriter.jpeg([1, 2, 3], width: 1, height: 1, isProgressive: true)
+    let frame = try #require(
+      jpeg.indices.first { jpeg[$0] == 0xFF && jpeg[$0 + 1] == 0xC2 })
+    jpeg.replaceSubrange(frame + 5..<frame + 9, with: [0x27, 0x10, 0x27, 0x10])
+    // The pixels of this one are 484 MB.
+    var png = try ImageWriter.png([1, 2, 3], width: 1, height: 1)
+    png.replaceSubrange(16..<24, with: [0, 0, 0x2A, 0xF8, 0, 0, 0x2A, 0xF8])
+    for (name, file) in [("large.jpg", jpeg), ("large.png", png)] {
+      let folder = try TemporaryFolder()
+      try makePhotos(folder, each: 40)
+      let sound = try train(folder)
+      #expect(sound.status == 0, "\(sound.errors)")
+      for copy in 0..<60 {
+        try Data(file).write(to: URL(fileURLWithPath: folder("photos/train/\(copy)-\(name)")))
+      }
+      try Data(file).write(to: URL(fileURLWithPath: folder(name)))
+      for arguments in [
+        [
+          "train", "--data", folder("photos"), "--set", "image_size=8", "--set", "hidden=[8]",
+          "--set", "validation=0", "--epochs", "1", "--threads", "2", "--output", folder("run-2"),
+        ],
+        ["evaluate", folder("run"), "--threads", "2"], ["predict", folder("run"), folder(name)],
+      ] {
+        let outcome = try RunningCommand(
+          ["-c", "ulimit -v 340000; exec \"$0\" \"$@\"", Rigl.binary] + arguments,
+          executable: "/bin/sh"
+        ).wait()
+        #expect(outcome.status == 71, "\(arguments): \(outcome.errors)")
+        #expect(outcome.errors.contains(name), "\(outcome.errors)")
+        #expect(outcome.errors.contains("out of memory"), "\(outcome.errors)")
+        #expect(outcome.errors.contains("ulimit -v") && !outcome.errors.contains("left out"))
+      }
+    }
+  }
+
   @Test(arguments: [
     ("RIFF\u{1}\u{2}\u{3}\u{4}WEBPVP8 ", "WebP"), ("GIF89a\u{1}", "GIF"),
     ("BM\u{1}\u{1}\u{1}\u{1}\0\0\0\0\u{36}\0\0\0\u{28}\0\0\0", "BMP"), ("II*\0\u{8}", "TIFF"),
+    ("BM\u{1}\u{1}", "BMP"), ("\0\0\u{1}\0\u{1}\0", "ICO"), ("P6\n2 2\n255\nxxxxxxxxxxxx", "PPM"),
+    ("P5 2 2 255\nxxxx", "PGM"), ("P1\n1 1\n1\n", "PBM"),
   ]) func otherPicturesAreNamed(bytes: String, format: String) throws {
     let folder = try TemporaryFolder()
     try makePhotos(folder, each: 10)
@@ -91,6 +131,17 @@ import Testing
       #expect(outcome.status == 65)
       #expect(outcome.errors.contains("\(name): neither a JPEG nor a PNG file, but \(format)"))
       #expect(outcome.errors.contains("Convert it to PNG"))
+    }
+    let archives: [(String, [UInt8])] = [
+      ("x.tar", []), ("x.tar.gz", [0x1F, 0x8B, 8]), ("x.tgz", [0x1F, 0x8B, 8]),
+      ("x.txt.bz2", Array("BZh9".utf8)), ("x.xz", [0xFD, 0x37, 0x7A, 0x58, 0x5A, 0]),
+      ("x.zip", Array("PK\u{3}\u{4}".utf8)), ("renamed", [0xFD, 0x37, 0x7A, 0x58, 0x5A, 0]),
+    ]
+    for (name, start) in archives {
+      try Data(start + [1, 2, 3]).write(to: URL(fileURLWithPath: folder(name)))
+      let outcome = try Rigl.run("predict", folder("run"), folder(name))
+      #expect(outcome.status == 65 && outcome.errors.contains(name))
+      #expect(outcome.errors.contains("archive"), "\(outcome.errors)")
     }
     let outcome = try Rigl.run("predict", folder("run"), folder("photos"))
     #expect(outcome.status == 65 && outcome.errors.contains("a folder; samples come from files"))

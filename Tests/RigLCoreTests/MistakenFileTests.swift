@@ -47,7 +47,7 @@ import Testing
     try writeFile(start + [1, 2, 3], to: folder(name))
     #expect(hint(data: folder(name)).contains("unpack it"))
     // By its own name, too.
-    for data in ["mnist", "cifar-10"] {
+    for data in ["mnist", "cifar-10", "photos"] {
       var configuration = Configuration()
       configuration.data = data
       let error = #expect(throws: RigLError.self) {
@@ -68,6 +68,15 @@ import Testing
     for number in 1...5 { try writeFile(Self.pointer, to: cifar("data_batch_\(number).bin")) }
     try writeFile(Self.pointer, to: cifar("test_batch.bin"))
     #expect(hint(data: cifar.path).contains("git lfs pull"))
+    // Photos of which a few are missing are left out with these words.
+    let photos = try TemporaryFolder()
+    try photos.write(["a/1.png": Array(Self.pointer.utf8), "b/1.jpg": Array(Self.pointer.utf8)])
+    let set = try PhotoSet(path: photos.path, transform: PhotoTransform(side: 8, isRandom: false))
+    for sample in 0..<2 {
+      let error = #expect(throws: RigLError.self) { try set.bytes(sample) }
+      #expect(error?.what == "\(set.path(of: sample)): a Git LFS pointer, not the file itself")
+      #expect(error?.kind == .data && error?.hint?.contains("git lfs pull") == true)
+    }
     try writeFile(Self.pointer, to: folder("model.safetensors"))
     let error = #expect(throws: RigLError.self) {
       try SafetensorsFile(path: folder("model.safetensors"))

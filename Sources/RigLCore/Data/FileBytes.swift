@@ -21,9 +21,7 @@ func fileBytes(at path: String, limit: Int) throws(RigLError) -> [UInt8] {
   let bytes = try naming(.missingFile, "\(path): cannot be read") { () throws(SystemError) in
     try FileSystem.contents(of: url.path, size: size, limit: limit)
   }
-  if bytes.starts(with: Array("version https://git-lfs".utf8)), size < 1024 {
-    throw MistakenFile.pointer(path)
-  }
+  if MistakenFile.isPointer(bytes.span) { throw MistakenFile.pointer(path) }
   return bytes
 }
 

@@ -60,7 +60,22 @@ enum MistakenFile {
     RigLError(.data, "\(path): a Git LFS pointer, not the file itself", hint: pointerHint)
   }
 
+  /// Whether a file is what Git LFS leaves in the place of one that it has not fetched yet.
+  static func isPointer(_ file: Span<UInt8>) -> Bool {
+    let start = Array("version https://git-lfs".utf8)
+    return file.count < 1024 && file.count >= start.count
+      && start.indices.allSatisfy { file[$0] == start[$0] }
+  }
+
   static let pointerHint = "Fetch the file that it stands for: git lfs pull"
+
+  /// What to do with an archive or a compressed file in the place of a file of samples; nil: it is
+  /// neither. A gzip file alone is none, as IDX files come so.
+  static func hint(forSamples start: ArraySlice<UInt8>, name: String) -> String? {
+    let isGzip = start.starts(with: [0x1F, 0x8B])
+    guard isArchive(isGzip ? [] : Array(start), name: name) else { return nil }
+    return "It is an archive, or compressed: unpack it, and name the files that come out of it."
+  }
 
   private static func isArchive(_ start: [UInt8], name: String) -> Bool {
     let endings = [

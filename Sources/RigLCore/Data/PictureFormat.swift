@@ -12,8 +12,17 @@ enum PictureFormat {
     }
     if has("RIFF") && has("WEBP", at: 8) { return "WebP" }
     if has("GIF87a") || has("GIF89a") { return "GIF" }
-    // The size of the header comes at byte 14: what begins with BM alone may be anything.
-    if has("BM"), file.count > 17, (12...124).contains(file[14]), file[15] == 0 { return "BMP" }
+    // The size of the header comes at byte 14, as 4 bytes: a text that begins with BM has no zeros.
+    if has("BM"), file.count < 18 || (2..<18).contains(where: { file[$0] == 0 }) { return "BMP" }
+    if has([0, 0, 1, 0]) { return "ICO" }
+    if has("P"), file.count > 2, [0x09, 0x0A, 0x0D, 0x20, 0x23].contains(file[2]) {
+      switch file[1] {
+      case UInt8(ascii: "1"), UInt8(ascii: "4"): return "PBM"
+      case UInt8(ascii: "2"), UInt8(ascii: "5"): return "PGM"
+      case UInt8(ascii: "3"), UInt8(ascii: "6"): return "PPM"
+      default: break
+      }
+    }
     if has([0x49, 0x49, 0x2A, 0]) || has([0x4D, 0x4D, 0, 0x2A]) { return "TIFF" }
     if has("ftypavif", at: 4) || has("ftypavis", at: 4) { return "AVIF" }
     if ["heic", "heix", "hevc", "mif1", "msf1"].contains(where: { has("ftyp\($0)", at: 4) }) {
@@ -27,6 +36,7 @@ enum PictureFormat {
 
   /// What is wrong with a file that is neither JPEG nor PNG.
   static func error(_ file: Span<UInt8>, _ name: String) -> RigLError {
+    if MistakenFile.isPointer(file) { return MistakenFile.pointer(name) }
     guard let format = Self.name(of: file) else {
       return RigLError(.data, "\(name): neither a JPEG nor a PNG file")
     }

@@ -63,7 +63,10 @@ public struct SampleFile: Sendable {
       count = 1
       return
     }
-    if let hint = MistakenFile.hint(forContents: bytes.prefix(512)) {
+    let start = bytes.prefix(512)
+    if let hint = MistakenFile.hint(forContents: start)
+      ?? MistakenFile.hint(forSamples: start, name: name)
+    {
       throw RigLError(.data, "\(name): neither a picture, nor IDX, nor text", hint: hint)
     }
     guard Inflater.isGzip(bytes) || bytes.starts(with: [0, 0]) else {
