@@ -33,8 +33,14 @@ final class BatchFeeder {
       batch.take(from: prepared, pool: pool)
       return prepared.damaged
     }
+    let position = loader.position
     take(from: loader)
-    try batch.fill(from: packer, pool: pool)
+    do {
+      try batch.fill(from: packer, pool: pool)
+    } catch {
+      try loader.resume(at: position)
+      throw error
+    }
     return packer.damaged
   }
 
