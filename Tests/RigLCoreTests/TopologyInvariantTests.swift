@@ -47,6 +47,8 @@ import Testing
     // SET's update comes before the forward pass, and a weight step after it.
     var updated: [Snapshot] = []
     watch.onForward = { updated = layers() }
+    // It holds the step, whose model holds the watch.
+    defer { watch.onForward = {} }
 
     let batch = Batch(for: model)
     for number in 0..<30 {
