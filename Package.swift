@@ -127,3 +127,13 @@ let package = Package(
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu17
 )
+
+// Sanitizers watch the tests of the library, so nothing else is built for them.
+if Context.environment["RIGL_SANITIZED"] != nil {
+  let unwatched = [
+    "rigl-cli", "RigLBench", "settings-fuzz", "CSparseKernelsSuite", "CSparseKernelsTests",
+    "RigLBenchTests", "RigLCLITests",
+  ]
+  package.targets.removeAll { unwatched.contains($0.name) }
+  package.products.removeAll { $0.name == "rigl" }
+}

@@ -88,7 +88,8 @@ import Testing
       "BOOL", "\u{0}", "\u{FEFF}",
     ].map { Array($0.utf8) }
     var refused = 0
-    for _ in 0..<20_000 {
+    let rounds = fuzzRounds(20_000)
+    for _ in 0..<rounds {
       var changed = bytes
       for _ in 0..<Int.random(in: 1...4, using: &random) {
         let index = Int.random(in: 0..<max(1, changed.count), using: &random)
@@ -111,7 +112,7 @@ import Testing
       }
       if !reads(changed) { refused += 1 }
     }
-    #expect(refused > 15_000, "\(refused) of 20000 were refused")
+    #expect(4 * refused > 3 * rounds, "\(refused) of \(rounds) were refused")
     let grown = (currentMemoryBytes() ?? 0) - before
     // Other tests run beside this one; a single trusted length would be gigabytes.
     #expect(grown < 1 << 30, "\(grown) bytes more")

@@ -69,3 +69,9 @@ func safetensors(_ header: String, data: [UInt8] = []) -> [UInt8] {
   let text = Array(header.utf8)
   return (0..<8).map { UInt8(truncatingIfNeeded: text.count >> (8 * $0)) } + text + data
 }
+
+/// Rounds of random damage: a tenth of them where `scripts/test` says that a sanitizer is at work,
+/// under which a round takes many times as long.
+func fuzzRounds(_ count: Int) -> Int {
+  ProcessInfo.processInfo.environment["RIGL_SANITIZED"] == nil ? count : count / 10
+}
