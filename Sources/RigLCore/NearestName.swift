@@ -78,7 +78,7 @@ extension RigLError {
   public static func unknownNames(
     _ names: [String], kind: String, in place: String, valid: [String]
   ) -> RigLError {
-    precondition(!names.isEmpty, "unknownNames: no names")
+    trap(unless: !names.isEmpty, "unknownNames: no names")
     // To each of many the nearest of many would take long, and nobody would read it.
     let listed = names.prefix(3).map { name in
       "'\(shortened(name))'" + (nearest(to: name, in: valid).map { " (nearest: '\($0)')" } ?? "")

@@ -58,7 +58,7 @@ final class DenseStep {
   }
 
   private func run(_ product: DenseProduct?) {
-    guard let product else { preconditionFailure("DenseStep: no product of this orientation") }
+    guard let product else { trap("DenseStep: no product of this orientation") }
     // Whole tiles of rows for each thread; BLIS runs on the calling thread alone.
     let rows = (product.m + pool.threads - 1) / pool.threads
     let part = pool.threads == 1 ? rows : (rows + 5) / 6 * 6

@@ -135,7 +135,7 @@ private struct HugeLayer {
     let layer = TimedLayer(SparseLinear("layer", inputs: width, outputs: width))
     var made: TrainingStep?
     let initialise = try seconds { () throws(RigLError) in made = try make(layer, pool: pool) }
-    guard let step = made else { preconditionFailure("HugeLayer: nothing was made") }
+    guard let step = made else { trap("HugeLayer: nothing was made") }
     let batch = Batch.random(for: step.model, number: 0)
 
     // The first step moves weights, the second connections.
@@ -149,7 +149,7 @@ private struct HugeLayer {
     let update = try seconds { () throws(RigLError) in
       moved = try step.train(on: batch).dropFraction
     }
-    precondition(moved == 0.3, "HugeLayer: the update moved \(moved ?? 0)")
+    trap(unless: moved == 0.3, "HugeLayer: the update moved \(moved ?? 0)")
     let peak = peakMemoryBytes() ?? 0
     var record = Record("memory", layout: .list)
     record.add("case", .text("huge"), title: "case")

@@ -34,7 +34,7 @@ final class SparseStep {
     model.weightsDidChange()
     output = layer.forward(input, pass)
     guard let gradient = try layer.backward(outputGradient, pass) else {
-      preconditionFailure("SparseStep: the layer has no input gradient")
+      trap("SparseStep: the layer has no input gradient")
     }
     inputGradient = gradient
   }

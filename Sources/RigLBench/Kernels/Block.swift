@@ -1,3 +1,5 @@
+import RigLCore
+
 /// Elements in memory of their own, aligned to 64 bytes, zero at first and so in place before
 /// anything is timed.
 @safe
@@ -6,7 +8,7 @@ final class Block<Element: BitwiseCopyable> {
   let count: Int
 
   init(count: Int) {
-    precondition(count >= 0, "Block: \(count) elements")
+    trap(unless: count >= 0, "Block: \(count) elements")
     let bytes = count * MemoryLayout<Element>.stride
     let raw = UnsafeMutableRawPointer.allocate(byteCount: max(bytes, 64), alignment: 64)
     unsafe raw.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
@@ -21,18 +23,18 @@ final class Block<Element: BitwiseCopyable> {
 
   subscript(index: Int) -> Element {
     get {
-      precondition(index >= 0 && index < count, "index \(index) of \(count) elements")
+      trap(unless: index >= 0 && index < count, "index \(index) of \(count) elements")
       return unsafe base[index]
     }
     set {
-      precondition(index >= 0 && index < count, "index \(index) of \(count) elements")
+      trap(unless: index >= 0 && index < count, "index \(index) of \(count) elements")
       unsafe base[index] = newValue
     }
   }
 
   /// Overwrites the elements with another block's, by `memcpy`.
   func copy(from other: Block) {
-    precondition(other.count == count, "copy: \(other.count) elements into \(count)")
+    trap(unless: other.count == count, "copy: \(other.count) elements into \(count)")
     unsafe UnsafeMutableRawPointer(base).copyMemory(from: other.base, byteCount: bytes)
   }
 }

@@ -1,8 +1,9 @@
 internal import CSparseKernels
+import RigLCore
 
 /// The kernels' argument checks are this library's own mistakes when they fail.
 func expectOK(_ status: csk_status, _ operation: StaticString) {
-  precondition(status == csk_status_ok, "\(operation) returned status \(status.rawValue)")
+  trap(unless: status == csk_status_ok, "\(operation) returned status \(status.rawValue)")
 }
 
 /// Runs multiply-adds in registers; returns how many floating-point operations they were.
@@ -16,7 +17,7 @@ func multiplyAdds(iterations: Int) -> Double {
 extension Block where Element == Float {
   /// Reads the first `count` elements `passes` times over.
   func read(count: Int, passes: Int) {
-    precondition(count <= self.count, "read: \(count) of \(self.count) elements")
+    trap(unless: count <= self.count, "read: \(count) of \(self.count) elements")
     var bits: UInt32 = 0
     expectOK(
       unsafe csk_measure_read(base, Int64(count), Int64(passes), &bits), "csk_measure_read")
@@ -24,7 +25,7 @@ extension Block where Element == Float {
 
   /// Copies the first half of the first `count` elements onto the second, `passes` times over.
   func copyHalf(count: Int, passes: Int) {
-    precondition(count <= self.count, "copyHalf: \(count) of \(self.count) elements")
+    trap(unless: count <= self.count, "copyHalf: \(count) of \(self.count) elements")
     let status = unsafe csk_measure_copy(
       base, base + count / 2, Int64(count / 2), Int64(passes))
     expectOK(status, "csk_measure_copy")
@@ -48,8 +49,8 @@ struct DenseProduct {
 
   /// Computes rows of C.
   func run(rows: Range<Int>) {
-    precondition(
-      a.count == m * k && b.count == k * n && c.count == m * n && rows.upperBound <= m,
+    trap(
+      unless: a.count == m * k && b.count == k * n && c.count == m * n && rows.upperBound <= m,
       "DenseProduct: rows \(rows) of \(m) x \(n) x \(k)")
     let first = rows.lowerBound
     let status = unsafe csk_sgemm(

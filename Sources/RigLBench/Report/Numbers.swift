@@ -1,4 +1,5 @@
 import Foundation
+import RigLCore
 
 extension Double {
   /// "1.234560e+05": so many significant digits.
@@ -10,7 +11,7 @@ extension Double {
 
 /// The middle of some measurements, of an even number the mean of the middle two.
 public func median(_ values: [Double]) -> Double {
-  precondition(!values.isEmpty, "median of no values")
+  trap(unless: !values.isEmpty, "median of no values")
   let sorted = values.sorted()
   let middle = sorted.count / 2
   return sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
@@ -19,8 +20,8 @@ public func median(_ values: [Double]) -> Double {
 /// The median of the quotients of measurements taken next to each other: what disturbs a shared
 /// machine for a while disturbs both, and drops out.
 public func medianRatio(_ numerators: [Double], _ denominators: [Double]) -> Double {
-  precondition(
-    numerators.count == denominators.count,
+  trap(
+    unless: numerators.count == denominators.count,
     "medianRatio: \(numerators.count) measurements to \(denominators.count)")
   return median(zip(numerators, denominators).map { $0 / $1 })
 }

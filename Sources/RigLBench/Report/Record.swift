@@ -1,3 +1,5 @@
+import RigLCore
+
 /// One result of a benchmark: named values in a fixed order, a JSON object or a row of a table.
 public struct Record: Sendable {
   /// A value of a result.
@@ -61,7 +63,7 @@ public struct Record: Sendable {
 
   /// Adds a value.
   public mutating func add(_ key: String, _ value: Value, title: String? = nil, width: Int = 0) {
-    precondition(!fields.contains { $0.key == key }, "record: two values are called \(key)")
+    trap(unless: !fields.contains { $0.key == key }, "record: two values are called \(key)")
     fields.append(Field(key, value, title: title, width: width))
   }
 

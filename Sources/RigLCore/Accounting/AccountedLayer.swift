@@ -48,13 +48,13 @@ public struct AccountedLayer: Hashable, Sendable {
     _ kind: Kind, name: String, inputs: Int, outputs: Int, kernel: Int, stride: Int, padding: Int,
     input: (height: Int, width: Int), paperInputSize: Int?, hasBias: Bool
   ) {
-    precondition(
-      inputs > 0 && outputs > 0 && kernel > 0 && stride > 0 && padding >= 0 && input.height > 0
-        && input.width > 0,
+    trap(
+      unless: inputs > 0 && outputs > 0 && kernel > 0 && stride > 0 && padding >= 0
+        && input.height > 0 && input.width > 0,
       "layer '\(name)': \(inputs) to \(outputs) channels, kernel \(kernel), stride \(stride), "
         + "padding \(padding), input \(input)")
-    precondition(
-      kind != .depthwise || outputs % inputs == 0,
+    trap(
+      unless: kind != .depthwise || outputs % inputs == 0,
       "layer '\(name)': \(outputs) outputs of a depthwise layer with \(inputs) inputs")
     self.kind = kind
     self.name = name
@@ -111,8 +111,8 @@ public struct AccountedLayer: Hashable, Sendable {
   public func sparsified(
     _ layer: LayerSparsity, isStoredSparse: Bool? = nil
   ) -> AccountedLayer {
-    precondition(
-      layer.positions == positions,
+    trap(
+      unless: layer.positions == positions,
       "layer '\(name)' has \(positions) positions, '\(layer.name)' has \(layer.positions)")
     return with(
       sparsity: layer.sparsity, connections: layer.connections, isStoredSparse: isStoredSparse)
@@ -122,8 +122,8 @@ public struct AccountedLayer: Hashable, Sendable {
   ///
   /// - Parameter isStoredSparse: by default every layer with an inactive position is.
   public func withConnections(_ count: Int, isStoredSparse: Bool? = nil) -> AccountedLayer {
-    precondition(
-      count >= 0 && count <= positions,
+    trap(
+      unless: count >= 0 && count <= positions,
       "layer '\(name)': \(count) connections at \(positions) positions")
     return with(
       sparsity: Double(positions - count) / Double(positions), connections: count,
@@ -132,7 +132,7 @@ public struct AccountedLayer: Hashable, Sendable {
 
   /// The same layer with another input size for ``Accounting/paper``.
   public func withPaperInputSize(_ size: Int) -> AccountedLayer {
-    precondition(size > 0, "layer '\(name)': an input size of \(size)")
+    trap(unless: size > 0, "layer '\(name)': an input size of \(size)")
     var layer = self
     layer.paperInputSize = size
     return layer
@@ -175,8 +175,8 @@ extension AccountedLayer {
 
   private func outputSize(_ input: Int) -> Int {
     let places = input + 2 * padding - kernel
-    precondition(
-      places >= 0,
+    trap(
+      unless: places >= 0,
       "layer '\(name)': a kernel of \(kernel) on an input of \(input) padded by \(padding)")
     return places / stride + 1
   }

@@ -73,7 +73,7 @@ extension Accounting {
     _ layers: [AccountedLayer], interval: Int, pruning: TrainingMethodCost.Pruning,
     trainingMultiplier: Double = 1
   ) -> AccountingReport {
-    precondition(!layers.isEmpty, "report: a network without layers")
+    trap(unless: !layers.isEmpty, "report: a network without layers")
     let sparse = cost(of: layers)
     let dense = cost(of: layers.map(\.dense))
     func multiplier(_ method: TrainingMethodCost) -> Double {

@@ -47,8 +47,8 @@ public enum TrainingMethodCost: Hashable, Sendable {
       self.steps = steps
       self.begin = begin ?? steps / 5
       self.end = end ?? UpdateSchedule.defaultEnd(steps: steps)
-      precondition(
-        steps > 0 && self.begin >= 0 && self.begin <= self.end,
+      trap(
+        unless: steps > 0 && self.begin >= 0 && self.begin <= self.end,
         "Pruning: from step \(self.begin) to \(self.end) of \(steps)")
     }
 
@@ -90,7 +90,7 @@ public enum TrainingMethodCost: Hashable, Sendable {
     case .static, .snip, .set: return 3 * sparse
     case .snfs: return 2 * sparse + dense
     case .rigl(let interval):
-      precondition(interval > 0, "rigl: an interval of \(interval) steps")
+      trap(unless: interval > 0, "rigl: an interval of \(interval) steps")
       let steps = Double(interval)
       return (3 * sparse * steps + 2 * sparse + dense) / (steps + 1)
     case .pruning(let pruning):
@@ -107,7 +107,7 @@ public enum TrainingMethodCost: Hashable, Sendable {
   public func multiplier(
     sparse: Double, dense: Double, trainingMultiplier: Double = 1
   ) -> Double {
-    precondition(dense > 0, "multiplier: the dense network has \(dense) FLOPs")
+    trap(unless: dense > 0, "multiplier: the dense network has \(dense) FLOPs")
     return trainingMultiplier * flops(sparse: sparse, dense: dense) / (3 * dense)
   }
 }

@@ -30,14 +30,14 @@ public struct SampleDraws: Hashable, Sendable {
   }
 
   private func index(_ draw: Int) -> UInt64 {
-    precondition((0..<64).contains(draw), "SampleDraws: draw \(draw) of 64")
+    trap(unless: (0..<64).contains(draw), "SampleDraws: draw \(draw) of 64")
     return first + UInt64(draw)
   }
 
   /// Draw number `draw` as an integer in `0..<bound`, every one equally likely but for one part in
   /// 2^64 / `bound`.
   public func integer(_ draw: Int, below bound: Int) -> Int {
-    precondition(bound > 0, "SampleDraws: no integers below \(bound)")
+    trap(unless: bound > 0, "SampleDraws: no integers below \(bound)")
     return Int(UInt64(bound).multipliedFullWidth(by: random.bits(index(draw))).high)
   }
 
@@ -115,7 +115,7 @@ extension PixelDataset {
     _ sample: Int, in context: SampleContext, into values: inout MutableSpan<Float>
   ) throws(RigLError) {
     let (count, plane) = (sampleShape.count, sampleShape.height * sampleShape.width)
-    precondition(values.count >= count, "write: room for \(values.count) of \(count) values")
+    trap(unless: values.count >= count, "write: room for \(values.count) of \(count) values")
     var pixels = [UInt8](repeating: 0, count: count)
     var span = pixels.mutableSpan
     try writePixels(sample, in: context, with: makeScratch(), into: &span)

@@ -22,7 +22,7 @@ public final class BatchLoader {
 
   /// A stream over `count` samples, at its beginning.
   public init(count: Int, seed: UInt64) {
-    precondition(count > 0, "BatchLoader: no samples")
+    trap(unless: count > 0, "BatchLoader: no samples")
     order = EpochOrder(count: count, seed: seed)
   }
 
@@ -31,7 +31,7 @@ public final class BatchLoader {
 
   /// The number of batches in an epoch: ceil(count / size).
   public func batches(ofSize size: Int) -> Int {
-    precondition(size > 0, "BatchLoader: batches of \(size)")
+    trap(unless: size > 0, "BatchLoader: batches of \(size)")
     return (count + size - 1) / size
   }
 
@@ -55,7 +55,7 @@ public final class BatchLoader {
   public func next<Result, Failure>(
     _ size: Int, _ body: (Span<Int64>) throws(Failure) -> Result
   ) throws(Failure) -> Result {
-    precondition(size > 0, "BatchLoader: a batch of \(size)")
+    trap(unless: size > 0, "BatchLoader: a batch of \(size)")
     order.shuffle(epoch: position.epoch)
     let end = min(position.index + size, count)
     let result = try order.withSamples(position.index..<end, body)
@@ -74,8 +74,8 @@ public struct SequentialBatches: Sequence, IteratorProtocol, Sendable {
 
   /// A pass over `count` samples in batches of `size`; the last one may be smaller.
   public init(count: Int, size: Int) {
-    precondition(
-      count >= 0 && size > 0, "SequentialBatches: \(count) samples in batches of \(size)")
+    trap(
+      unless: count >= 0 && size > 0, "SequentialBatches: \(count) samples in batches of \(size)")
     self.count = count
     self.size = size
   }

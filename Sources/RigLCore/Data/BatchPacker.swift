@@ -58,7 +58,7 @@ public final class BatchPacker {
 
   /// Creates a packer for batches of up to `capacity` samples.
   public init(_ dataset: any Dataset, capacity: Int, layout: Tensor.Layout = .vectors) {
-    precondition(capacity > 0, "BatchPacker: batches of \(capacity)")
+    trap(unless: capacity > 0, "BatchPacker: batches of \(capacity)")
     self.dataset = dataset
     self.capacity = capacity
     self.layout = layout
@@ -72,7 +72,7 @@ public final class BatchPacker {
     needsPreparation = !(base is any ByteDataset)
     if let images = base as? any ByteDataset {
       let (held, needed) = (images.bytes.count, images.count * images.sampleShape.count)
-      precondition(held >= needed, "BatchPacker: a dataset of \(held) bytes, expected \(needed)")
+      trap(unless: held >= needed, "BatchPacker: a dataset of \(held) bytes, expected \(needed)")
       images.normalization.requireChannels(images.sampleShape.channels)
       source = .bytes(images.bytes, images.normalization)
     } else if let images = base as? any PixelDataset {
@@ -98,18 +98,19 @@ public final class BatchPacker {
   }
 
   private func begin(_ count: Int, _ context: SampleContext) {
-    precondition(count <= capacity, "BatchPacker: a batch of \(count), made for \(capacity)")
+    trap(unless: count <= capacity, "BatchPacker: a batch of \(count), made for \(capacity)")
     samples = count
     self.context = context
     if !damaged.isEmpty { damaged = [] }
   }
 
   private func set(_ place: Int, to sample: Int) {
-    precondition(sample >= 0 && sample < dataset.count, "sample \(sample) of \(dataset.count)")
+    trap(unless: sample >= 0 && sample < dataset.count, "sample \(sample) of \(dataset.count)")
     let row = subset?.baseIndex(of: sample) ?? sample
     let label = base.label(of: row)
-    precondition(
-      label >= 0 && label < base.classes, "label \(label) of sample \(row), \(base.classes) classes"
+    trap(
+      unless: label >= 0 && label < base.classes,
+      "label \(label) of sample \(row), \(base.classes) classes"
     )
     taken[place] = Int64(row)
     rows[place] = Int64(needsPreparation ? place : row)
@@ -230,8 +231,8 @@ public final class BatchPacker {
   /// column), whatever the layout.
   public func pack(group: Int, channels: Range<Int>, into input: Tensor) {
     check(group, input)
-    precondition(
-      channels.lowerBound >= 0 && channels.upperBound <= input.shape.count,
+    trap(
+      unless: channels.lowerBound >= 0 && channels.upperBound <= input.shape.count,
       "pack: channels \(channels) of \(input.shape.count)")
     // Rows and columns are the dataset's: a tensor of vectors need not know them.
     switch source {
@@ -258,12 +259,12 @@ public final class BatchPacker {
   }
 
   private func check(_ group: Int, _ input: Tensor) {
-    precondition(
-      input.shape.count == dataset.sampleShape.count,
+    trap(
+      unless: input.shape.count == dataset.sampleShape.count,
       "pack: \(dataset.sampleShape.count) values a sample into \(input.shape.count)")
-    precondition(
-      input.samples == samples, "pack: a batch of \(samples) into one of \(input.samples)")
-    precondition(group >= 0 && group < input.groups, "pack: group \(group) of \(input.groups)")
+    trap(
+      unless: input.samples == samples, "pack: a batch of \(samples) into one of \(input.samples)")
+    trap(unless: group >= 0 && group < input.groups, "pack: group \(group) of \(input.groups)")
   }
 }
 

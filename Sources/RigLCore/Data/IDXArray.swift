@@ -38,7 +38,7 @@ public struct IDXArray: Hashable, Sendable {
   public init(
     _ file: [UInt8], name: String, rank: Int, limit: Int = defaultLimit
   ) throws(RigLError) {
-    precondition(rank >= 1 && rank <= 255, "IDXArray: \(rank) dimensions, expected 1...255")
+    trap(unless: rank >= 1 && rank <= 255, "IDXArray: \(rank) dimensions, expected 1...255")
     let isGzip = Inflater.isGzip(file)
     let headerCount = 4 + 4 * rank
     guard isGzip else {

@@ -10,7 +10,7 @@ extension ByteDataset {
   /// Writes a sample, normalised.
   public func write(_ sample: Int, into values: inout MutableSpan<Float>) {
     let (count, plane) = (sampleShape.count, sampleShape.height * sampleShape.width)
-    precondition(values.count >= count, "write: room for \(values.count) of \(count) values")
+    trap(unless: values.count >= count, "write: room for \(values.count) of \(count) values")
     let (bytes, normalization) = (bytes, normalization)
     for channel in 0..<sampleShape.channels {
       let (scale, shift) = (normalization.scale(of: channel), normalization.shift(of: channel))
@@ -43,12 +43,12 @@ public struct ImageSet: ByteDataset {
     bytes: [UInt8], labels: [UInt8], sampleShape: SampleShape, classes: Int,
     normalization: PixelNormalization? = nil
   ) {
-    precondition(
-      bytes.count == labels.count * sampleShape.count,
+    trap(
+      unless: bytes.count == labels.count * sampleShape.count,
       "ImageSet: \(bytes.count) bytes for \(labels.count) images of \(sampleShape.count)")
-    precondition(classes > 0 && classes <= 256, "ImageSet: \(classes) classes, expected 1...256")
+    trap(unless: classes > 0 && classes <= 256, "ImageSet: \(classes) classes, expected 1...256")
     if let largest = labels.max() {
-      precondition(largest < classes, "ImageSet: a label \(largest) of \(classes) classes")
+      trap(unless: largest < classes, "ImageSet: a label \(largest) of \(classes) classes")
     }
     self.bytes = bytes
     self.labels = labels
@@ -80,7 +80,7 @@ extension ImageSet {
   ) throws(RigLError) {
     let classOf = try IDXArray(contentsOf: labels, rank: 1).bytes
     let known = classes ?? Int(classOf.max() ?? 0) + 1
-    precondition(known > 0 && known <= 256, "ImageSet: \(known) classes, expected 1...256")
+    trap(unless: known > 0 && known <= 256, "ImageSet: \(known) classes, expected 1...256")
     if let sample = classOf.firstIndex(where: { $0 >= known }) {
       throw RigLError(
         .data, "\(labels): label \(classOf[sample]) of sample \(sample), expected 0..<\(known)")

@@ -14,7 +14,7 @@ public enum ImageWriter {
     _ pixels: [UInt8], width: Int, height: Int, quality: Int = 90, isProgressive: Bool = false
   ) throws(RigLError) -> [UInt8] {
     check(pixels, width, height)
-    precondition((1...100).contains(quality), "ImageWriter: quality \(quality), expected 1...100")
+    trap(unless: (1...100).contains(quality), "ImageWriter: quality \(quality), expected 1...100")
     var file: UnsafeMutablePointer<UInt8>?
     var (count, message) = (0, cim_message())
     let status = unsafe pixels.withUnsafeBufferPointer { pixels in
@@ -56,8 +56,8 @@ public enum ImageWriter {
   }
 
   private static func check(_ pixels: [UInt8], _ width: Int, _ height: Int) {
-    precondition(
-      width > 0 && height > 0 && pixels.count == 3 * width * height,
+    trap(
+      unless: width > 0 && height > 0 && pixels.count == 3 * width * height,
       "ImageWriter: \(pixels.count) bytes for \(width) × \(height) pixels")
   }
 }
@@ -85,8 +85,8 @@ public struct GeneratedImageFolder: Hashable, Sendable {
     classes: Int = 4, trainPerClass: Int = 32, validationPerClass: Int = 8, side: Int = 96,
     pngEvery: Int = 4, seed: UInt64 = 1
   ) {
-    precondition((1...64).contains(classes), "GeneratedImageFolder: \(classes) classes of 1...64")
-    precondition(side >= 8, "GeneratedImageFolder: side \(side), expected 8 or more")
+    trap(unless: (1...64).contains(classes), "GeneratedImageFolder: \(classes) classes of 1...64")
+    trap(unless: side >= 8, "GeneratedImageFolder: side \(side), expected 8 or more")
     self.classes = classes
     self.trainPerClass = trainPerClass
     self.validationPerClass = validationPerClass

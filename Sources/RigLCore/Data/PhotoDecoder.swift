@@ -228,8 +228,9 @@ final class PhotoDecoder {
     _ crop: PhotoCrop, reduction: Int, _ name: String, side: Int,
     into target: inout MutableSpan<UInt8>
   ) throws(RigLError) {
-    precondition(
-      target.count >= 3 * side * side, "resample: \(target.count) bytes of \(3 * side * side)")
+    trap(
+      unless: target.count >= 3 * side * side,
+      "resample: \(target.count) bytes of \(3 * side * side)")
     let unit = 1 / Double(reduction)
     let box = cim_box(
       left: crop.left * unit, top: crop.top * unit, width: crop.width * unit,
@@ -242,13 +243,13 @@ final class PhotoDecoder {
       clip.bottom = min(clip.bottom, Int32((box.top + box.height).rounded(.up)))
     }
     let needed = cim_resample_workspace(clip, box, Int32(side), Int32(side))
-    precondition(needed > 0, "resample: \(crop) of \(size.width) × \(size.height) pixels")
+    trap(unless: needed > 0, "resample: \(crop) of \(size.width) × \(size.height) pixels")
     try reserve(&workspace, needed, name)
     let isDone = unsafe target.withUnsafeMutableBufferPointer { target in
       unsafe cim_resample(
         pixels.base, 4 * size.width, clip, box, Int32(side), Int32(side), crop.isMirrored,
         workspace.base, target.baseAddress)
     }
-    precondition(isDone, "cim_resample refused \(crop) of \(size.width) × \(size.height) pixels")
+    trap(unless: isDone, "cim_resample refused \(crop) of \(size.width) × \(size.height) pixels")
   }
 }

@@ -49,7 +49,7 @@ public struct PhotoTransform: Hashable, Sendable, Codable {
 
   /// A transform to squares of `side` pixels.
   public init(side: Int = 224, isRandom: Bool) {
-    precondition(side > 0, "PhotoTransform: side \(side)")
+    trap(unless: side > 0, "PhotoTransform: side \(side)")
     self.side = side
     self.isRandom = isRandom
     resizedSide = (side * 256 + 112) / 224

@@ -12,10 +12,10 @@ public struct PixelNormalization: Hashable, Sendable, Codable {
 
   /// Creates a normalisation from known numbers, one for each channel.
   public init(means: [Double], deviations: [Double]) {
-    precondition(
-      !means.isEmpty && means.count == deviations.count,
+    trap(
+      unless: !means.isEmpty && means.count == deviations.count,
       "PixelNormalization: \(means.count) means, \(deviations.count) deviations")
-    precondition(deviations.allSatisfy { $0 > 0 }, "PixelNormalization: deviations \(deviations)")
+    trap(unless: deviations.allSatisfy { $0 > 0 }, "PixelNormalization: deviations \(deviations)")
     self.means = means
     self.deviations = deviations
   }
@@ -54,8 +54,8 @@ public struct PixelNormalization: Hashable, Sendable, Codable {
 
   /// Traps unless there are numbers for so many channels.
   func requireChannels(_ channels: Int) {
-    precondition(
-      means.count == 1 || means.count == channels,
+    trap(
+      unless: means.count == 1 || means.count == channels,
       "PixelNormalization: \(means.count) channels, the images have \(channels)")
   }
 }

@@ -137,7 +137,7 @@ public struct SampleFile: Sendable {
   ///
   /// - Throws: `RigLError(.data)` for a line that is not a sample, with its number.
   public func samples(_ range: Range<Int>) throws(RigLError) -> [[Float]] {
-    precondition(range.lowerBound >= 0 && range.upperBound <= count, "samples \(range) of \(count)")
+    trap(unless: range.lowerBound >= 0 && range.upperBound <= count, "samples \(range) of \(count)")
     var samples: [[Float]] = []
     for index in range {
       switch content {

@@ -66,11 +66,11 @@ public struct TransformedImages: PixelDataset {
   ///   than they reach.
   public init(_ base: any ByteDataset, _ transform: SmallImageTransform) throws(RigLError) {
     let shape = base.sampleShape
-    precondition(
-      base.bytes.count >= base.count * shape.count,
+    trap(
+      unless: base.bytes.count >= base.count * shape.count,
       "TransformedImages: \(base.bytes.count) bytes of \(base.count) images of \(shape.count)")
-    precondition(
-      transform.cropPadding >= 0, "TransformedImages: padding \(transform.cropPadding)")
+    trap(
+      unless: transform.cropPadding >= 0, "TransformedImages: padding \(transform.cropPadding)")
     if let side = transform.padTo, side < max(shape.height, shape.width) {
       throw RigLError(
         .configuration,
@@ -130,9 +130,9 @@ public struct TransformedImages: PixelDataset {
     _ sample: Int, in context: SampleContext, with scratch: AnyObject?,
     into pixels: inout MutableSpan<UInt8>
   ) throws(RigLError) {
-    precondition(sample >= 0 && sample < count, "sample \(sample) of \(count)")
-    precondition(
-      pixels.count >= sampleShape.count,
+    trap(unless: sample >= 0 && sample < count, "sample \(sample) of \(count)")
+    trap(
+      unless: pixels.count >= sampleShape.count,
       "writePixels: room for \(pixels.count) of \(sampleShape.count) bytes")
     let draws = context.draws(for: sample)
     let padding = transform.cropPadding

@@ -11,8 +11,8 @@ public struct Subset: Dataset {
 
   /// Consecutive samples.
   public init(_ base: any Dataset, _ range: Range<Int>) {
-    precondition(
-      range.lowerBound >= 0 && range.upperBound <= base.count,
+    trap(
+      unless: range.lowerBound >= 0 && range.upperBound <= base.count,
       "Subset: samples \(range) of \(base.count)")
     if let subset = base as? Subset {
       switch subset.samples {
@@ -32,7 +32,7 @@ public struct Subset: Dataset {
   /// Samples by index.
   public init(_ base: any Dataset, indices: [Int]) {
     for index in indices {
-      precondition(index >= 0 && index < base.count, "Subset: sample \(index) of \(base.count)")
+      trap(unless: index >= 0 && index < base.count, "Subset: sample \(index) of \(base.count)")
     }
     if let subset = base as? Subset {
       samples = .list(indices.map(subset.baseIndex(of:)))
@@ -53,7 +53,7 @@ public struct Subset: Dataset {
 
   /// The index in ``base`` of a sample.
   public func baseIndex(of sample: Int) -> Int {
-    precondition(sample >= 0 && sample < count, "sample \(sample) of \(count)")
+    trap(unless: sample >= 0 && sample < count, "sample \(sample) of \(count)")
     return switch samples {
     case .range(let range): range.lowerBound + sample
     case .list(let list): list[sample]
@@ -62,7 +62,7 @@ public struct Subset: Dataset {
 
   /// The same samples of another dataset, whose samples are in the same order.
   init(_ subset: Subset, of base: any Dataset) {
-    precondition(base.count == subset.base.count, "Subset: \(base.count) of \(subset.base.count)")
+    trap(unless: base.count == subset.base.count, "Subset: \(base.count) of \(subset.base.count)")
     (self.base, samples) = (base, subset.samples)
   }
 

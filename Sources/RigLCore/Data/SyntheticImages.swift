@@ -51,13 +51,13 @@ public struct SyntheticImages: Hashable, Sendable {
 
   /// Generates both sets; the test set is normalised as the training set is.
   public func load() -> (train: ImageSet, test: ImageSet) {
-    precondition(trainCount > 0 && testCount > 0, "SyntheticImages: \(trainCount), \(testCount)")
-    precondition(classes >= 2 && classes <= 256, "SyntheticImages: \(classes) classes")
-    precondition(combinations > 0, "SyntheticImages: \(combinations) combinations")
-    precondition(
-      sampleShape.channels > 0 && sampleShape.height >= 4 && sampleShape.width >= 4,
+    trap(unless: trainCount > 0 && testCount > 0, "SyntheticImages: \(trainCount), \(testCount)")
+    trap(unless: classes >= 2 && classes <= 256, "SyntheticImages: \(classes) classes")
+    trap(unless: combinations > 0, "SyntheticImages: \(combinations) combinations")
+    trap(
+      unless: sampleShape.channels > 0 && sampleShape.height >= 4 && sampleShape.width >= 4,
       "SyntheticImages: shape \(sampleShape), expected 4 × 4 or more")
-    precondition((0...255).contains(noise), "SyntheticImages: noise \(noise), expected 0...255")
+    trap(unless: (0...255).contains(noise), "SyntheticImages: noise \(noise), expected 0...255")
     let patterns = patterns()
     let train = generate(trainCount, of: patterns, layer: 1, normalization: nil)
     let test = generate(testCount, of: patterns, layer: 2, normalization: train.normalization)

@@ -113,8 +113,9 @@ extension TopSelection {
       _ scores: UnsafeMutableBufferPointer<Float>, firstPosition: Int,
       excluding excluded: UnsafeBufferPointer<Int32>
     ) -> Bool {
-      precondition(
-        scores.count <= Part.capacity / 2, "offer: \(scores.count) of \(Part.capacity / 2) scores")
+      trap(
+        unless: scores.count <= Part.capacity / 2,
+        "offer: \(scores.count) of \(Part.capacity / 2) scores")
       if unsafe csk_selection_room(&part) < Int64(scores.count) { handOver() }
       return unsafe TopSelection.offer(
         scores, firstPosition: firstPosition, excluding: excluded, to: &part)

@@ -3,7 +3,7 @@ internal import CSparseKernels
 /// The kernels' argument checks are this library's own mistakes when they fail.
 @inline(__always)
 func expectOK(_ status: csk_status, _ operation: StaticString) {
-  precondition(status == csk_status_ok, "\(operation) returned status \(status.rawValue)")
+  trap(unless: status == csk_status_ok, "\(operation) returned status \(status.rawValue)")
 }
 
 /// The instruction set that the kernels use: "avx512", "avx2", "neon" or "scalar" (`CSK_ISA` in the

@@ -81,7 +81,7 @@ public final class ThreadPool {
             .run(chunk: Int(chunk), worker: Int(worker))
         }, job)
     }
-    precondition(status == csk_status_ok, "csk_pool_run returned \(status)")
+    trap(unless: status == csk_status_ok, "csk_pool_run returned \(status)")
   }
 
   /// Calls `body(chunk, worker)` once for each chunk, as ``run(chunks:with:_:)`` does; allocates a
@@ -119,7 +119,7 @@ public final class ThreadPool {
   /// the same bits.
   package func setPolicy(_ policy: Policy) {
     let status = unsafe csk_pool_set_policy(pool, policy.kernelPolicy)
-    precondition(status == csk_status_ok, "csk_pool_set_policy returned \(status)")
+    trap(unless: status == csk_status_ok, "csk_pool_set_policy returned \(status)")
   }
 }
 

@@ -53,7 +53,7 @@ extension AlignedBuffer where Element == Float {
     from source: borrowing AlignedBuffer<Float>, indices: borrowing AlignedBuffer<Int32>,
     range: Range<Int>
   ) {
-    precondition(range.upperBound <= count && range.upperBound <= indices.count, "gather: \(range)")
+    trap(unless: range.upperBound <= count && range.upperBound <= indices.count, "gather: \(range)")
     let start = range.lowerBound
     let status = unsafe csk_gather(
       source.base, Int64(source.count), indices.base + start, base + start, Int64(range.count))
@@ -65,7 +65,7 @@ extension AlignedBuffer where Element == Float {
   mutating func remap(
     origins: borrowing AlignedBuffer<Int32>, scratch: inout AlignedBuffer<Int32>
   ) {
-    precondition(scratch.count >= count && origins.count >= count, "remap: scratch too small")
+    trap(unless: scratch.count >= count && origins.count >= count, "remap: scratch too small")
     let status = unsafe scratch.base.withMemoryRebound(to: Float.self, capacity: count) { old in
       unsafe old.update(from: base, count: count)
       return unsafe csk_remap(old, Int64(count), origins.base, base, Int64(count))

@@ -37,8 +37,9 @@ public final class Dropout: Layer, ElementwiseLayer {
 
   /// Creates a layer that drops with probability `probability`, at least 0 and less than 1.
   public init(_ probability: Float) {
-    precondition(
-      probability >= 0 && probability < 1, "Dropout: probability \(probability) is not in [0, 1)")
+    trap(
+      unless: probability >= 0 && probability < 1,
+      "Dropout: probability \(probability) is not in [0, 1)")
     self.probability = probability
   }
 
@@ -75,7 +76,7 @@ private struct ElementwisePass {
   }
 
   func forward(_ input: Tensor, _ pass: Pass) -> Tensor {
-    guard let output else { preconditionFailure("elementwise layer: forward before prepare") }
+    guard let output else { trap("elementwise layer: forward before prepare") }
     output.samples = input.samples
     pass.pool.run(chunks: input.groups, with: (input, output, epilogue, pass)) { work, group, _ in
       let (input, output, epilogue, pass) = work
@@ -87,7 +88,7 @@ private struct ElementwisePass {
   }
 
   func backward(_ gradient: Tensor, _ pass: Pass) -> Tensor? {
-    guard let output else { preconditionFailure("elementwise layer: backward before forward") }
+    guard let output else { trap("elementwise layer: backward before forward") }
     let operands = (gradient, output, epilogue, pass)
     pass.pool.run(chunks: gradient.groups, with: operands) { operands, group, _ in
       let (gradient, output, epilogue, pass) = operands

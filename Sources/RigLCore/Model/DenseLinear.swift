@@ -28,7 +28,7 @@ public final class DenseLinear: WeightLayer, EpilogueLayer {
 
   /// Creates a layer.
   public init(_ name: String, inputs: Int, outputs: Int, bias: Bool = true) {
-    precondition(inputs > 0 && outputs > 0, "\(name): \(inputs) inputs, \(outputs) outputs")
+    trap(unless: inputs > 0 && outputs > 0, "\(name): \(inputs) inputs, \(outputs) outputs")
     self.name = name
     self.inputs = inputs
     self.outputs = outputs
@@ -68,7 +68,7 @@ public final class DenseLinear: WeightLayer, EpilogueLayer {
 
   /// y = epilogue(W x + b).
   public func forward(_ input: Tensor, _ pass: Pass) -> Tensor {
-    guard let output else { preconditionFailure("\(name): forward before prepare") }
+    guard let output else { trap("\(name): forward before prepare") }
     self.input = input
     output.samples = input.samples
     samples = input.groups * input.lanes
@@ -91,7 +91,7 @@ public final class DenseLinear: WeightLayer, EpilogueLayer {
 
   /// dW = dY Xᵀ and dX = Wᵀ dY.
   public func backward(_ outputGradient: Tensor, _ pass: Pass) -> Tensor? {
-    guard let input, let output else { preconditionFailure("\(name): backward before forward") }
+    guard let input, let output else { trap("\(name): backward before forward") }
     applyEpilogueBackward(
       outputGradient, groups: 0..<outputGradient.groups, output: output, bias: bias,
       epilogue: epilogue, pass: pass)

@@ -13,10 +13,10 @@ final class LayerNumbers {
   ///   - place: which part, from 1.
   ///   - whole: the layer's number; 0: the network's.
   func number(ofPart place: Int, of whole: Int) -> Int {
-    precondition(place >= 1 && whole >= 0, "LayerNumbers: part \(place) of \(whole)")
+    trap(unless: place >= 1 && whole >= 0, "LayerNumbers: part \(place) of \(whole)")
     if place < 256, whole <= Int(UInt32.max) >> 8 { return whole << 8 | place }
     others += 1
-    precondition(others <= Int(UInt32.max) >> 8, "LayerNumbers: more than 16 million layers")
+    trap(unless: others <= Int(UInt32.max) >> 8, "LayerNumbers: more than 16 million layers")
     return others << 8
   }
 }

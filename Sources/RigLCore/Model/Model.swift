@@ -64,9 +64,9 @@ public final class Model {
     _ layers: Sequential, input: SampleShape, capacity: Int, connections: [String: Int] = [:],
     isTraining: Bool = true, usesStrips: Bool = false
   ) throws(RigLError) {
-    precondition(capacity > 0, "Model: batches of \(capacity) samples")
-    precondition(
-      !usesStrips || (capacity == 1 && !isTraining), "Model: strips are for single samples")
+    trap(unless: capacity > 0, "Model: batches of \(capacity) samples")
+    trap(
+      unless: !usesStrips || (capacity == 1 && !isTraining), "Model: strips are for single samples")
     self.isTraining = isTraining
     self.layers = layers
     // Networks of vectors take an image as one vector.
@@ -147,7 +147,7 @@ public final class Model {
 
   /// The logits of a batch.
   public func forward(_ input: Tensor, _ pass: Pass) throws(RigLError) -> Tensor {
-    precondition(isTraining || !pass.isTraining, "Model: a training pass of a model for prediction")
+    trap(unless: isTraining || !pass.isTraining, "Model: a training pass of a model for prediction")
     guard let cutInput else { return try layers.forward(input, pass) }
     input.cut(into: cutInput)
     return try layers.forward(cutInput, pass)
@@ -159,7 +159,7 @@ public final class Model {
   /// The model's parameters are then no longer those that were trained: only for prediction. They
   /// can be neither exported nor read again.
   public func foldBatchNorms() {
-    precondition(!isTraining, "foldBatchNorms: the model is made for training")
+    trap(unless: !isTraining, "foldBatchNorms: the model is made for training")
     isFolded = true
     layers.foldBatchNorms()
     weightsDidChange()

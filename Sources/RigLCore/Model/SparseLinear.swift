@@ -28,7 +28,7 @@ public final class SparseLinear: WeightLayer, EpilogueLayer {
 
   /// Creates a layer; its connections are drawn when a ``Model`` is made of it.
   public init(_ name: String, inputs: Int, outputs: Int, bias: Bool = true) {
-    precondition(inputs > 0 && outputs > 0, "\(name): \(inputs) inputs, \(outputs) outputs")
+    trap(unless: inputs > 0 && outputs > 0, "\(name): \(inputs) inputs, \(outputs) outputs")
     self.name = name
     self.inputs = inputs
     self.outputs = outputs
@@ -55,7 +55,7 @@ public final class SparseLinear: WeightLayer, EpilogueLayer {
 
   private var weights: SparseWeights {
     guard let connections else {
-      preconditionFailure("\(name): has no connections yet; make a Model of the layers first")
+      trap("\(name): has no connections yet; make a Model of the layers first")
     }
     return connections
   }
@@ -94,7 +94,7 @@ public final class SparseLinear: WeightLayer, EpilogueLayer {
   /// y = epilogue(W x + b), a band of groups at a time.
   public func forward(_ input: Tensor, _ pass: Pass) -> Tensor {
     if let full { return full.forward(input, pass) }
-    guard let output else { preconditionFailure("\(name): forward before prepare") }
+    guard let output else { trap("\(name): forward before prepare") }
     self.input = input
     output.samples = input.samples
     weights.refreshForwardWeights(pass.pool)
@@ -137,7 +137,7 @@ public final class SparseLinear: WeightLayer, EpilogueLayer {
   /// dX and dW in one walk over the connections; dW at connections only.
   public func backward(_ outputGradient: Tensor, _ pass: Pass) throws(RigLError) -> Tensor? {
     if let full { return full.backward(outputGradient, pass) }
-    guard let input, let output else { preconditionFailure("\(name): backward before forward") }
+    guard let input, let output else { trap("\(name): backward before forward") }
     inputGradient?.samples = input.samples
     let bands = GroupBands(
       of: input, channels: inputs + outputs, connections: weights.count)
@@ -183,7 +183,7 @@ public final class SparseLinear: WeightLayer, EpilogueLayer {
   /// Many groups: a thread's share is some bands, with sums of dW of its own that are added up, in
   /// order, at the end.
   private func backwardByBands(_ work: BackwardWork) {
-    guard let gradientParts else { preconditionFailure("\(name): backward before prepare") }
+    guard let gradientParts else { trap("\(name): backward before prepare") }
     work.pass.pool.run(chunks: work.bands.parts, with: (work, gradientParts)) { work, part, _ in
       let (work, gradientParts) = work
       let (layer, pass) = (work.layer, work.pass)

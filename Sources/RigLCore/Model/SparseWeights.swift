@@ -94,13 +94,13 @@ public final class SparseWeights {
   ///     strictly increasing.
   ///   - weights: one for each of them.
   public func setConnections(at positions: [Int], weights: [Float]) {
-    precondition(
-      positions.count == count && weights.count == count,
+    trap(
+      unless: positions.count == count && weights.count == count,
       "\(name): \(positions.count) positions and \(weights.count) weights for \(count) connections")
     var previous = -1
     for position in positions {
-      precondition(
-        position > previous && position < self.positions,
+      trap(
+        unless: position > previous && position < self.positions,
         "\(name): position \(position) after \(previous), of \(self.positions) positions")
       previous = position
     }
@@ -208,7 +208,7 @@ extension SparseWeights {
   /// The elements of an array in storage order (weights, gradient, a slot), in the order of
   /// positions.
   public func inPositionOrder(_ stored: borrowing AlignedBuffer<Float>) -> AlignedBuffer<Float> {
-    precondition(stored.count == count, "\(stored.count) elements for \(count) connections")
+    trap(unless: stored.count == count, "\(stored.count) elements for \(count) connections")
     let ordered = AlignedBuffer<Float>(count: count)
     for storage in 0..<count {
       unsafe ordered.base[Int(csrIndices.base[storage])] = stored.base[storage]
@@ -220,7 +220,7 @@ extension SparseWeights {
   func inStorageOrder(
     _ ordered: borrowing AlignedBuffer<Float>, into stored: inout AlignedBuffer<Float>
   ) {
-    precondition(ordered.count == count && stored.count == count, "inStorageOrder: \(count)")
+    trap(unless: ordered.count == count && stored.count == count, "inStorageOrder: \(count)")
     for storage in 0..<count {
       unsafe stored.base[storage] = ordered.base[Int(csrIndices.base[storage])]
     }
@@ -258,7 +258,7 @@ extension SparseWeights {
 extension AlignedBuffer where Element == Int32 {
   /// self[permutation[i]] = i.
   mutating func invert(_ permutation: borrowing AlignedBuffer<Int32>) {
-    precondition(permutation.count <= count, "invert: \(permutation.count) into \(count)")
+    trap(unless: permutation.count <= count, "invert: \(permutation.count) into \(count)")
     for index in 0..<permutation.count {
       unsafe base[Int(permutation.base[index])] = Int32(index)
     }

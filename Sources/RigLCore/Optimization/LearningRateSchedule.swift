@@ -45,7 +45,7 @@ public struct LearningRateSchedule: Hashable, Sendable {
 
   /// The rate of weight update `step` (t ≥ 0).
   public func rate(at step: Int) -> Double {
-    precondition(step >= 0, "rate: step \(step)")
+    trap(unless: step >= 0, "rate: step \(step)")
     if step < warmUp { return peak * (Double(step + 1) / Double(warmUp)) }
     switch shape {
     case .constant:
@@ -115,7 +115,7 @@ public struct LearningRateSchedule: Hashable, Sendable {
   }
 
   private func cosine(step: Int, of steps: Int, minimum: Double) -> Double {
-    precondition(steps > 0, "rate: a cosine over \(steps) steps")
+    trap(unless: steps > 0, "rate: a cosine over \(steps) steps")
     guard step < steps else { return minimum }
     return minimum + (peak - minimum) / 2 * (1 + cos(.pi * Double(step) / Double(steps)))
   }
@@ -124,7 +124,7 @@ public struct LearningRateSchedule: Hashable, Sendable {
   private static func cycle(
     of step: Int, first: Int, multiplier: Int
   ) -> (start: Int, length: Int) {
-    precondition(first > 0 && multiplier > 0, "rate: cycles of \(first) steps, times \(multiplier)")
+    trap(unless: first > 0 && multiplier > 0, "rate: cycles of \(first) steps, times \(multiplier)")
     if multiplier == 1 { return (step / first * first, first) }
     var (start, length) = (0, first)
     while step - start >= length {

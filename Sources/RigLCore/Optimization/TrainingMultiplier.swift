@@ -4,8 +4,8 @@
 /// learning rate's milestones, begin and end of topology updates. To the nearest, because 30 · 0.7
 /// is 20.999… in double precision and 21 is meant.
 public func scaledStep(_ step: Int, by multiplier: Double) -> Int {
-  precondition(multiplier > 0 && multiplier.isFinite, "scaledStep: a multiplier of \(multiplier)")
+  trap(unless: multiplier > 0 && multiplier.isFinite, "scaledStep: a multiplier of \(multiplier)")
   let scaled = (Double(step) * multiplier).rounded()
-  precondition(scaled.magnitude < 0x1p62, "scaledStep: \(step) · \(multiplier) is too many steps")
+  trap(unless: scaled.magnitude < 0x1p62, "scaledStep: \(step) · \(multiplier) is too many steps")
   return Int(scaled)
 }

@@ -55,7 +55,7 @@ public struct AtomicFile: ~Copyable {
   ///
   /// - Throws: `RigLError(.write)`: no space, for example.
   public mutating func write(_ bytes: RawSpan, at offset: Int) throws(RigLError) {
-    precondition(offset >= 0, "AtomicFile: offset \(offset)")
+    trap(unless: offset >= 0, "AtomicFile: offset \(offset)")
     try naming(.write, "\(path): cannot be written", hint: AtomicFile.hint) {
       () throws(SystemError) in try file.write(bytes, at: offset)
     }

@@ -21,14 +21,14 @@ public struct CheckpointStore: Hashable, Sendable {
 
   /// The checkpoints in a folder; two are kept, so that a damaged one is no loss of the run.
   public init(folder: String, keep: Int = 2) {
-    precondition(keep >= 1, "CheckpointStore: \(keep) checkpoints to keep, expected 1 or more")
+    trap(unless: keep >= 1, "CheckpointStore: \(keep) checkpoints to keep, expected 1 or more")
     self.folder = folder
     self.keep = keep
   }
 
   /// The path of the checkpoint of a step.
   public func path(step: Int) -> String {
-    precondition(step >= 0, "CheckpointStore: step \(step)")
+    trap(unless: step >= 0, "CheckpointStore: step \(step)")
     let digits = String(step)
     let zeros = String(repeating: "0", count: max(0, 9 - digits.count))
     return "\(folder)/step-\(zeros)\(digits).safetensors"

@@ -14,7 +14,7 @@ extension SavedRun {
   /// - Throws: `RigLError(.configuration)` for a file that is a run's own, this one's or another's;
   ///   `.write` if the file cannot be written.
   public func export(to path: String, isDense: Bool) throws(RigLError) {
-    precondition(!model.isFolded, "export: batch-norm is folded into the weights")
+    trap(unless: !model.isFolded, "export: batch-norm is folded into the weights")
     guard !RunFolder.owns(path) else {
       throw RigLError(
         .configuration, "\(path): is a file of a run itself, which an export would destroy",

@@ -164,8 +164,8 @@ public final class MetricsLog {
   ///
   /// - Throws: `RigLError(.write)`: no space, for example; the log is then as it was.
   public func append(_ row: MetricsRow) throws(RigLError) {
-    precondition(
-      row.batchesConsumed >= batchesConsumed,
+    trap(
+      unless: row.batchesConsumed >= batchesConsumed,
       "metrics: a row of batch \(row.batchesConsumed) after one of batch \(batchesConsumed)")
     let line = Array((row.line + "\n").utf8)
     do throws(SystemError) {

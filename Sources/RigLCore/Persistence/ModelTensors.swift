@@ -84,7 +84,7 @@ extension Model {
   /// - Throws: `RigLError(.data)` for a tensor that is missing, of another shape, or a topology that
   ///   is none.
   func read(from file: SafetensorsFile, _ optimizer: OptimizerState?) throws(RigLError) {
-    precondition(!isFolded, "read: batch-norm is folded into the weights")
+    trap(unless: !isFolded, "read: batch-norm is folded into the weights")
     defer { weightsDidChange() }
     let scratch = TopologyScratch(layers: sparseLayers)
     for parameter in parameters {

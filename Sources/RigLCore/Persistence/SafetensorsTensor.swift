@@ -104,7 +104,7 @@ public struct SafetensorsTensor: Hashable, Sendable {
   /// Describes a tensor.
   public init(_ name: String, _ type: SafetensorsType, shape: [Int]) {
     let count = SafetensorsTensor.count(type, shape: shape)
-    precondition(count != nil, "tensor \(name): a shape of \(shape) is negative or too large")
+    trap(unless: count != nil, "tensor \(name): a shape of \(shape) is negative or too large")
     self.init(name: name, type: type, shape: shape, count: count ?? 0)
   }
 

@@ -32,8 +32,9 @@ public struct SafetensorsWriter: ~Copyable {
   ) throws(RigLError) {
     var metadata = metadata
     if checksummed {
-      precondition(
-        metadata[SafetensorsChecksum.key] == nil, "metadata: \(SafetensorsChecksum.key) is taken")
+      trap(
+        unless: metadata[SafetensorsChecksum.key] == nil,
+        "metadata: \(SafetensorsChecksum.key) is taken")
       metadata[SafetensorsChecksum.key] = SafetensorsChecksum.placeholder
     }
     let ordered = tensors.sorted {
@@ -43,7 +44,7 @@ public struct SafetensorsWriter: ~Copyable {
     var position = 0
     for tensor in ordered {
       let isNew = indices.updateValue(parts.count, forKey: tensor.name) == nil
-      precondition(isNew && tensor.name != "__metadata__", "tensor name \(tensor.name) is taken")
+      trap(unless: isNew && tensor.name != "__metadata__", "tensor name \(tensor.name) is taken")
       parts.append(Part(tensor: tensor, begin: position))
       position += tensor.byteCount
     }
@@ -64,8 +65,8 @@ public struct SafetensorsWriter: ~Copyable {
     _ elements: Span<Element>, to name: String
   ) throws(RigLError) {
     let type = indices[name].map { parts[$0].tensor.type }
-    precondition(
-      type == Element.safetensorsType,
+    trap(
+      unless: type == Element.safetensorsType,
       "tensor \(name): \(Element.safetensorsType) elements for \(type.map { "\($0)" } ?? "no tensor")"
     )
     // Numbers have no padding: their bytes are their value.
@@ -94,10 +95,10 @@ public struct SafetensorsWriter: ~Copyable {
   ///
   /// - Throws: `RigLError(.write)`: no space, for example.
   public mutating func append(bytes: RawSpan, to name: String) throws(RigLError) {
-    guard let index = indices[name] else { preconditionFailure("no tensor \(name) in the file") }
+    guard let index = indices[name] else { trap("no tensor \(name) in the file") }
     let part = parts[index]
-    precondition(
-      part.written + bytes.byteCount <= part.tensor.byteCount,
+    trap(
+      unless: part.written + bytes.byteCount <= part.tensor.byteCount,
       "tensor \(name): \(part.written + bytes.byteCount) bytes of \(part.tensor.byteCount)")
     try file.write(bytes, at: part.begin + part.written)
     parts[index].written += bytes.byteCount
@@ -111,15 +112,15 @@ public struct SafetensorsWriter: ~Copyable {
     var checksum = SafetensorsChecksum()
     checksum.append(header)
     for part in parts {
-      precondition(
-        part.written == part.tensor.byteCount,
+      trap(
+        unless: part.written == part.tensor.byteCount,
         "tensor \(part.tensor.name): \(part.written) bytes of \(part.tensor.byteCount) at the end")
       checksum.append(part.checksum)
     }
     if isChecksummed {
       let key = Array("\"\(SafetensorsChecksum.key)\":\"".utf8)
       guard let position = SafetensorsWriter.end(of: key, in: header) else {
-        preconditionFailure("a checksummed header without its key")
+        trap("a checksummed header without its key")
       }
       try file.write(Array(checksum.digits.utf8), at: position)
     }
@@ -145,8 +146,9 @@ public struct SafetensorsWriter: ~Copyable {
     }
     var text = Array("{\(members.joined(separator: ","))}".utf8)
     text += Array(repeating: UInt8(ascii: " "), count: -text.count & 7)
-    precondition(
-      text.count <= SafetensorsHeader.longest, "a safetensors header of \(text.count) bytes")
+    trap(
+      unless: text.count <= SafetensorsHeader.longest, "a safetensors header of \(text.count) bytes"
+    )
     let length = (0..<8).map { UInt8(truncatingIfNeeded: text.count >> (8 * $0)) }
     return length + text
   }

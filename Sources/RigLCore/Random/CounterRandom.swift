@@ -52,8 +52,9 @@ public struct CounterRandom: Hashable, Sendable {
   ///   - layer: the layer's number, or whatever else tells users of the same purpose apart.
   ///   - stream: batches consumed, an update's number, an epoch.
   public init(seed: UInt64, purpose: Purpose, layer: Int = 0, stream: UInt64 = 0) {
-    precondition(
-      layer >= 0 && layer <= Int(UInt32.max), "CounterRandom: layer \(layer), expected 0..<2^32")
+    trap(
+      unless: layer >= 0 && layer <= Int(UInt32.max),
+      "CounterRandom: layer \(layer), expected 0..<2^32")
     // The key has 64 bits and must depend on 128, so it is itself drawn. Two layers share a key
     // with probability 2^-64.
     let drawn = philox(
@@ -92,7 +93,7 @@ extension CounterRandom {
 
   /// An integer in `0..<bound`, every one equally likely.
   public func integer(_ index: UInt64, below bound: UInt64) -> UInt64 {
-    precondition(bound > 0, "integer: no integers below 0")
+    trap(unless: bound > 0, "integer: no integers below 0")
     // Lemire's method: the high half of a product, rejecting the few that would favour some.
     let rejected = (0 &- bound) % bound
     for number in 0..<UInt64(256) {
@@ -141,7 +142,7 @@ extension CounterRandom {
 
   /// The bits of a draw's n-th attempt: attempts are told apart by the index's topmost byte.
   private func attempt(_ number: UInt64, _ index: UInt64) -> (UInt64, UInt64) {
-    precondition(index < Self.indexLimit, "CounterRandom: index \(index), expected 0..<2^56")
+    trap(unless: index < Self.indexLimit, "CounterRandom: index \(index), expected 0..<2^56")
     let words = block(number << 56 | index)
     return (UInt64(words.x) | UInt64(words.y) << 32, UInt64(words.z) | UInt64(words.w) << 32)
   }

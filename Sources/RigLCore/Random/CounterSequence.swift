@@ -23,7 +23,7 @@ public struct CounterSequence: RandomNumberGenerator, Sendable {
 
   /// An integer in `0..<bound`, every one equally likely; one word for bounds of up to 32 bits.
   public mutating func integer(below bound: UInt64) -> UInt64 {
-    precondition(bound > 0, "integer: no integers below 0")
+    trap(unless: bound > 0, "integer: no integers below 0")
     if let small = UInt32(exactly: bound) {
       var product = small.multipliedFullWidth(by: nextWord32())
       // The division is needed for one draw in 2^32 / bound only.

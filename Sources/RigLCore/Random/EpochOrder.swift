@@ -22,7 +22,7 @@ public struct EpochOrder: ~Copyable {
 
   /// Draws an epoch's order, unless it is the one held already.
   public mutating func shuffle(epoch: Int) {
-    precondition(epoch >= 0, "EpochOrder: epoch \(epoch)")
+    trap(unless: epoch >= 0, "EpochOrder: epoch \(epoch)")
     if epoch == self.epoch { return }
     self.epoch = epoch
     var draws = CounterRandom(seed: seed, purpose: .dataOrder, stream: UInt64(epoch)).sequence()

@@ -3,8 +3,9 @@ extension CounterRandom {
   ///
   /// - Complexity: O(`count`) memory whatever the population, O(`count` log `count`) time.
   public func sampleWithoutReplacement(count: Int, of population: Int64) -> [Int64] {
-    precondition(
-      count >= 0 && Int64(count) <= population, "sample: \(count) of \(population) integers")
+    trap(
+      unless: count >= 0 && Int64(count) <= population, "sample: \(count) of \(population) integers"
+    )
     var chosen = AlignedBuffer<Int64>(count: count)
     chosen.withMutableSpan { sampleWithoutReplacement(of: population, into: &$0) }
     return chosen.array()
@@ -17,7 +18,7 @@ extension CounterRandom {
   public func sampleWithoutReplacement(of population: Int64, into chosen: inout MutableSpan<Int64>)
   {
     let count = chosen.count
-    precondition(Int64(count) <= population, "sample: \(count) of \(population) integers")
+    trap(unless: Int64(count) <= population, "sample: \(count) of \(population) integers")
     var draws = sequence()
     // One draw per candidate is cheap while few are passed over; it also needs no sorting, and
     // does as well with all but one chosen as with half.

@@ -21,7 +21,7 @@ public struct AlignedBuffer<Element: BitwiseCopyable>: ~Copyable {
   /// Allocates `count` elements whose bytes are all zero; ends the process with a line that says what
   /// for, and the status of ``RigLError/Kind/memory``, where there is no memory for them.
   public init(count: Int) {
-    precondition(count >= 0, "AlignedBuffer: \(count) elements")
+    trap(unless: count >= 0, "AlignedBuffer: \(count) elements")
     let (bytes, overflow) = count.multipliedReportingOverflow(by: MemoryLayout<Element>.stride)
     if overflow { endWithoutMemory(bytes: .max) }
     let raw = unsafe allocateAligned(bytes: bytes)
@@ -43,11 +43,11 @@ public struct AlignedBuffer<Element: BitwiseCopyable>: ~Copyable {
   /// The element at an index.
   public subscript(index: Int) -> Element {
     get {
-      precondition(index >= 0 && index < count, "index \(index) of \(count) elements")
+      trap(unless: index >= 0 && index < count, "index \(index) of \(count) elements")
       return unsafe base[index]
     }
     set {
-      precondition(index >= 0 && index < count, "index \(index) of \(count) elements")
+      trap(unless: index >= 0 && index < count, "index \(index) of \(count) elements")
       unsafe base[index] = newValue
     }
   }
@@ -69,7 +69,7 @@ public struct AlignedBuffer<Element: BitwiseCopyable>: ~Copyable {
 
   /// Overwrites the elements with those of another buffer of the same count.
   public mutating func copy(from other: borrowing AlignedBuffer) {
-    precondition(other.count == count, "copy: \(other.count) elements into \(count)")
+    trap(unless: other.count == count, "copy: \(other.count) elements into \(count)")
     unsafe base.update(from: other.base, count: count)
   }
 

@@ -30,7 +30,7 @@ struct CSR: ~Copyable {
 
   /// Sets the topology to ascending positions in dense order (row · columnCount + column).
   mutating func assign(ascending positions: UnsafeBufferPointer<Int64>) {
-    precondition(positions.count == connections, "\(positions.count) of \(connections) positions")
+    trap(unless: positions.count == connections, "\(positions.count) of \(connections) positions")
     var row = 0
     unsafe rowOffsets.base[0] = 0
     for index in 0..<positions.count {

@@ -17,7 +17,7 @@ public final class Tensor {
   /// The samples it holds now; the last batch of an epoch may be smaller.
   public var samples: Int {
     didSet {
-      precondition(samples >= 0 && samples <= capacity, "\(samples) of \(capacity) samples")
+      trap(unless: samples >= 0 && samples <= capacity, "\(samples) of \(capacity) samples")
     }
   }
   /// The memory, shared by the gradients of different layers.
@@ -36,7 +36,7 @@ public final class Tensor {
 
   /// Creates a tensor, of zeros in its own memory, or in shared memory that is made large enough.
   init(shape: SampleShape, capacity: Int, lanes: Int, storage: Storage?, strips: Int = 1) {
-    precondition(lanes > 0 && lanes % 8 == 0, "Tensor: \(lanes) lanes, expected a multiple of 8")
+    trap(unless: lanes > 0 && lanes % 8 == 0, "Tensor: \(lanes) lanes, expected a multiple of 8")
     self.shape = shape
     self.lanes = lanes
     self.capacity = capacity
@@ -81,8 +81,8 @@ public final class Tensor {
   }
 
   private func offset(_ sample: Int, _ index: Int) -> Int {
-    precondition(sample >= 0 && sample < samples, "sample \(sample) of \(samples)")
-    precondition(index >= 0 && index < shape.count, "value \(index) of \(shape.count)")
+    trap(unless: sample >= 0 && sample < samples, "sample \(sample) of \(samples)")
+    trap(unless: index >= 0 && index < shape.count, "value \(index) of \(shape.count)")
     let (x, row) = (index % shape.width, index / shape.width)
     let (y, channel) = (row % shape.height, row / shape.height)
     let element = (y * shape.channels + channel) * shape.width + x
@@ -101,7 +101,7 @@ public final class Tensor {
 extension Tensor {
   /// Copies a group of another tensor of the same shape.
   func copyGroup(_ group: Int, from other: Tensor) {
-    precondition(other.shape == shape && other.lanes == lanes, "copyGroup: another shape")
+    trap(unless: other.shape == shape && other.lanes == lanes, "copyGroup: another shape")
     unsafe (base + group * groupStride).update(
       from: other.base + group * groupStride, count: groupStride)
   }

@@ -147,7 +147,7 @@ public struct StageTimes: Sendable {
 
   /// The mean of some steps.
   public static func mean(of steps: [StageTimes]) -> StageTimes {
-    precondition(!steps.isEmpty, "mean of no steps")
+    trap(unless: !steps.isEmpty, "mean of no steps")
     let scale = 1 / Double(steps.count)
     var seconds = [Double](repeating: 0, count: steps[0].seconds.count)
     for step in steps {

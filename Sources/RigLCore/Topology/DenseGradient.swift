@@ -247,7 +247,7 @@ final class DenseGradient {
       return (rows, columns)
     }
     guard let outputGradient, let inputView = unsafe inputView else {
-      preconditionFailure("DenseGradient: begin has not been called")
+      trap("DenseGradient: begin has not been called")
     }
     let gradientRows: MatrixView
     if outputGradient.groups > 1 {

@@ -162,7 +162,7 @@ final class FormerPositions {
     guard let list = unsafe list else { return 0 }  // Nothing was dropped so far, nor now.
     // The old list moves up by as much as can be added; written from below, it is never overtaken.
     let shift = update.dropped
-    precondition(count + shift <= capacity, "FormerPositions: no room for \(shift) positions")
+    trap(unless: count + shift <= capacity, "FormerPositions: no room for \(shift) positions")
     unsafe (list + shift).update(from: list, count: count)
     let end = shift + count
     var (read, write, firsts) = (shift, 0, 0)
@@ -209,7 +209,7 @@ extension FormerPositions {
 
   /// Calls `body` with the bytes of the bitmap, which is the form of this many positions.
   func withBitmap<Failure>(_ body: (Span<UInt8>) throws(Failure) -> Void) throws(Failure) {
-    guard let bits = unsafe bits else { preconditionFailure("FormerPositions: a list") }
+    guard let bits = unsafe bits else { trap("FormerPositions: a list") }
     try unsafe body(Span(_unsafeStart: bits, count: bitmapBytes))
   }
 

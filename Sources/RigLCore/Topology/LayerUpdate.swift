@@ -62,7 +62,7 @@ public final class LayerUpdate {
 
   /// Keeps the connections of largest |w| but for `count`; ties keep the lower position.
   public func dropSmallestMagnitudes(_ count: Int) throws(RigLError) {
-    precondition(count >= 0 && count <= weights.count, "drop \(count) of \(weights.count)")
+    trap(unless: count >= 0 && count <= weights.count, "drop \(count) of \(weights.count)")
     let cut = MagnitudeCut(
       keeping: weights.count - count, of: weights.parameter.values, histogram: scratch.histogram)
     guard let cut else { throw notANumber("a weight") }
@@ -93,7 +93,7 @@ public final class LayerUpdate {
 
   private func growByGradient(_ order: TopSelection.Order, _ count: Int) throws(RigLError) {
     guard hasGradient, let gradient else {
-      preconditionFailure("growing by gradient needs a method whose timing is insteadOfWeightStep")
+      trap("growing by gradient needs a method whose timing is insteadOfWeightStep")
     }
     forgetRegrown()
     let selected = unsafe gradient.select(
@@ -157,9 +157,9 @@ extension LayerUpdate {
   public func growAtRandom(_ count: Int) throws(RigLError) {
     forgetRegrown()
     let candidates = weights.positions - kept
-    precondition(count <= candidates, "grow \(count) of \(candidates) candidates")
-    precondition(
-      count <= mostMoved,
+    trap(unless: count <= candidates, "grow \(count) of \(candidates) candidates")
+    trap(
+      unless: count <= mostMoved,
       "grow \(count) connections at random: the schedule moves at most \(mostMoved)")
     let random = CounterRandom(
       seed: seed, purpose: .growth, layer: layerIndex, stream: batchesConsumed)
@@ -226,8 +226,8 @@ extension LayerUpdate {
   ///
   /// - Returns: where each connection came from, for the optimizer's state to follow.
   func commit() -> TopologyChange {
-    unsafe precondition(
-      kept + regrown + grown.count == weights.count,
+    unsafe trap(
+      unless: kept + regrown + grown.count == weights.count,
       unsafe "layer \(weights.name): \(kept) kept, \(regrown + grown.count) grown of \(weights.count)"
     )
     let change = scratch.change
@@ -279,7 +279,7 @@ extension LayerUpdate {
       }
     }
     unsafe rowOffsets[weights.outputs] = Int64(next)
-    precondition(next == weights.count, "layer \(weights.name): \(next) of \(weights.count)")
+    trap(unless: next == weights.count, "layer \(weights.name): \(next) of \(weights.count)")
     return new
   }
 

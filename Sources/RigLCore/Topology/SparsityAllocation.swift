@@ -16,8 +16,9 @@ public struct LayerSparsity: Hashable, Sendable, Codable {
 
   /// Creates the figures of a layer from its sparsity, in [0, 1).
   public init(name: String, positions: Int, sparsity: Double) {
-    precondition(
-      sparsity >= 0 && sparsity < 1, "layer '\(name)': sparsity \(sparsity) is outside [0, 1)")
+    trap(
+      unless: sparsity >= 0 && sparsity < 1,
+      "layer '\(name)': sparsity \(sparsity) is outside [0, 1)")
     self.name = name
     self.positions = positions
     self.sparsity = sparsity

@@ -19,10 +19,10 @@ public struct SparsifiableLayer: Hashable, Sendable {
     name: String, shape: [Int], isFirst: Bool = false, isLast: Bool = false,
     canBeSparse: Bool = true
   ) {
-    precondition(
-      shape.count == 2 || shape.count == 4,
+    trap(
+      unless: shape.count == 2 || shape.count == 4,
       "layer '\(name)': shape \(shape) has \(shape.count) dimensions, expected 2 or 4")
-    precondition(shape.allSatisfy { $0 > 0 }, "layer '\(name)': shape \(shape) has no positions")
+    trap(unless: shape.allSatisfy { $0 > 0 }, "layer '\(name)': shape \(shape) has no positions")
     self.name = name
     self.shape = shape
     self.isFirst = isFirst
@@ -30,7 +30,7 @@ public struct SparsifiableLayer: Hashable, Sendable {
     self.canBeSparse = canBeSparse
     positions = shape.reduce(1) { product, dimension in
       let (result, overflow) = product.multipliedReportingOverflow(by: dimension)
-      precondition(!overflow, "layer '\(name)': shape \(shape) has more than \(Int.max) positions")
+      trap(unless: !overflow, "layer '\(name)': shape \(shape) has more than \(Int.max) positions")
       return result
     }
   }
@@ -121,8 +121,8 @@ public struct SparsityDistribution: Hashable, Sendable, Codable {
   /// - Throws: `configuration`, for a sparsity outside [0, 1), a name in ``overrides`` that no
   ///   layer has or whose layer can only be dense, and a budget that no layer is left to meet.
   public func allocate(over layers: [SparsifiableLayer]) throws(RigLError) -> SparsityAllocation {
-    precondition(
-      Set(layers.map(\.name)).count == layers.count,
+    trap(
+      unless: Set(layers.map(\.name)).count == layers.count,
       "allocate: layer names are not unique: \(layers.map(\.name))")
     try validate()
     try validateOverrides(layers)

@@ -79,7 +79,7 @@ public struct UpdateSchedule: Hashable, Sendable, Codable {
     case .cosine: return initialFraction / 2 * (1 + cos(.pi * progress(at: step)))
     case .inversePower: return initialFraction * pow(1 - progress(at: step), power)
     case .learningRate:
-      precondition(peak > 0, "fraction: the peak of the learning rate is \(peak)")
+      trap(unless: peak > 0, "fraction: the peak of the learning rate is \(peak)")
       return initialFraction * (learningRate / peak)
     }
   }
@@ -89,7 +89,7 @@ public struct UpdateSchedule: Hashable, Sendable, Codable {
   /// In single precision on purpose: of 100 connections, .29 moves 29, where double precision would
   /// truncate to 28.
   public static func moved(of n: Int, fraction f: Double) -> Int {
-    precondition(n >= 0 && f >= 0 && f <= 1, "moved: a fraction of \(f) of \(n) connections")
+    trap(unless: n >= 0 && f >= 0 && f <= 1, "moved: a fraction of \(f) of \(n) connections")
     // float32(n) may round upwards, from 2^24 on.
     return min(Int(Float(n) * Float(f)), n)
   }
@@ -134,7 +134,7 @@ public struct UpdateSchedule: Hashable, Sendable, Codable {
 
   /// x = (t − begin) / (end − begin), in 0...1.
   private func progress(at step: Int) -> Double {
-    guard let end else { preconditionFailure("\(annealing.rawValue) annealing without an end") }
+    guard let end else { trap("\(annealing.rawValue) annealing without an end") }
     guard end > begin else { return 0 }  // a single update, at the first fraction
     return Double(min(max(step, begin), end) - begin) / Double(end - begin)
   }

@@ -32,7 +32,7 @@ extension Configuration {
   /// The settings that have a value, by key, as a file has them.
   func written() -> [String: String] {
     // A configuration that cannot be encoded is no one's to mend.
-    guard let mapping = try? mapping() else { preconditionFailure("not encodable") }
+    guard let mapping = try? mapping() else { trap("not encodable") }
     let settings = mapping.map { ($0.key.string ?? "", $0.value.written) }
     return Dictionary(uniqueKeysWithValues: settings)
   }

@@ -36,7 +36,7 @@ public final class Evaluator {
   public init(
     model: Model, loss: any Loss, dataset: any Dataset, pool: ThreadPool, classes: [Int]? = nil
   ) {
-    precondition(classes?.count ?? dataset.classes == dataset.classes, "Evaluator: classes")
+    trap(unless: classes?.count ?? dataset.classes == dataset.classes, "Evaluator: classes")
     self.classes = classes
     self.model = model
     self.loss = loss

@@ -88,7 +88,7 @@ public final class TrainingStep {
     model: Model, loss: any Loss, optimizer: any Optimizer, learningRate: LearningRateSchedule,
     settings: Settings, pool: ThreadPool, seed: UInt64
   ) {
-    precondition(settings.accumulation >= 1, "accumulation over \(settings.accumulation) batches")
+    trap(unless: settings.accumulation >= 1, "accumulation over \(settings.accumulation) batches")
     self.model = model
     self.loss = loss
     self.learningRate = learningRate

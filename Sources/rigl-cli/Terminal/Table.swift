@@ -1,3 +1,5 @@
+import RigLCore
+
 /// A table of text that fits into a terminal: what is too wide loses columns, never breaks a line.
 struct Table {
   /// A column.
@@ -25,7 +27,7 @@ struct Table {
 
   /// Adds a row, with a cell for each column.
   mutating func add(_ cells: [String]) {
-    precondition(cells.count == columns.count, "\(cells.count) cells, \(columns.count) columns")
+    trap(unless: cells.count == columns.count, "\(cells.count) cells, \(columns.count) columns")
     rows.append(cells)
   }
 

@@ -12,7 +12,7 @@ public struct LeNet5: Network, Hashable {
 
   /// Creates a network.
   public init(multiplier: Double = 1) {
-    precondition(multiplier > 0, "LeNet5: \(multiplier) times as wide")
+    trap(unless: multiplier > 0, "LeNet5: \(multiplier) times as wide")
     self.multiplier = multiplier
   }
 

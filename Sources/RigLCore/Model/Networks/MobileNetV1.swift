@@ -20,7 +20,7 @@ public struct MobileNetV1: Network, Hashable {
 
   /// Creates a network.
   public init(multiplier: Double = 1) {
-    precondition(multiplier > 0, "MobileNetV1: \(multiplier) times as wide")
+    trap(unless: multiplier > 0, "MobileNetV1: \(multiplier) times as wide")
     self.multiplier = multiplier
   }
 

@@ -21,8 +21,8 @@ public struct ResNet: Network, Hashable {
 
   /// Creates a network.
   public init(depth: Int, multiplier: Double = 1) {
-    precondition(
-      ResNet.depths.contains(depth) && multiplier > 0,
+    trap(
+      unless: ResNet.depths.contains(depth) && multiplier > 0,
       "ResNet-\(depth), \(multiplier) times as wide: depths are \(ResNet.depths)")
     (self.depth, self.multiplier) = (depth, multiplier)
   }

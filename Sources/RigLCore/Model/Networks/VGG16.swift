@@ -20,7 +20,7 @@ public struct VGG16: Network, Hashable {
 
   /// Creates a network.
   public init(dropout: Float = 0, multiplier: Double = 1) {
-    precondition(multiplier > 0, "VGG16: \(multiplier) times as wide")
+    trap(unless: multiplier > 0, "VGG16: \(multiplier) times as wide")
     (self.dropout, self.multiplier) = (dropout, multiplier)
   }
 

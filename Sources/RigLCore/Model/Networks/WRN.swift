@@ -20,8 +20,9 @@ public struct WRN: Network, Hashable {
 
   /// Creates a network.
   public init(depth: Int, width: Int, dropout: Float = 0, multiplier: Double = 1) {
-    precondition(
-      WRN.allows(depth: depth) && width > 0 && multiplier > 0, "WRN-\(depth)-\(width): no such one")
+    trap(
+      unless: WRN.allows(depth: depth) && width > 0 && multiplier > 0,
+      "WRN-\(depth)-\(width): no such one")
     (self.depth, self.width) = (depth, width)
     (self.dropout, self.multiplier) = (dropout, multiplier)
   }

@@ -45,7 +45,7 @@ public final class BatchNorm: Layer {
   public init(
     _ name: String, channels: Int, momentum: Double = 0.9, epsilon: Double = 1e-5, gamma: Float = 1
   ) {
-    precondition(channels > 0, "\(name): \(channels) channels")
+    trap(unless: channels > 0, "\(name): \(channels) channels")
     self.name = name
     self.channels = channels
     self.momentum = momentum
@@ -88,15 +88,15 @@ public final class BatchNorm: Layer {
 
   /// Not called: the layers around apply it.
   public func prepare(_ context: LayerContext) throws(RigLError) -> SampleShape {
-    preconditionFailure("\(name): batch-norm belongs into a Sequential")
+    trap("\(name): batch-norm belongs into a Sequential")
   }
   /// Not called: the layers around apply it.
   public func forward(_ input: Tensor, _ pass: Pass) -> Tensor {
-    preconditionFailure("\(name): batch-norm belongs into a Sequential")
+    trap("\(name): batch-norm belongs into a Sequential")
   }
   /// Not called: the layers around apply it.
   public func backward(_ outputGradient: Tensor, _ pass: Pass) -> Tensor? {
-    preconditionFailure("\(name): batch-norm belongs into a Sequential")
+    trap("\(name): batch-norm belongs into a Sequential")
   }
 }
 

@@ -13,8 +13,8 @@ public struct ConvolutionShape: Hashable, Sendable {
 
   /// Creates a shape; without `padding`, as much as keeps the size at stride 1 of an odd kernel.
   public init(inputs: Int, outputs: Int, kernel: Int, stride: Int = 1, padding: Int? = nil) {
-    precondition(
-      inputs > 0 && outputs > 0 && kernel > 0 && stride > 0 && (padding ?? 0) >= 0,
+    trap(
+      unless: inputs > 0 && outputs > 0 && kernel > 0 && stride > 0 && (padding ?? 0) >= 0,
       "convolution of \(inputs) to \(outputs) channels, kernel \(kernel), stride \(stride)")
     self.inputs = inputs
     self.outputs = outputs

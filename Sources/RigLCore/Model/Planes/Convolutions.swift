@@ -114,7 +114,7 @@ public class Conv2d: WeightLayer, PlaneReader, PlaneWriter {
 
   /// What only exists once someone has asked for it.
   fileprivate final func existing<Value>(_ value: Value?, _ what: String) -> Value {
-    guard let value else { preconditionFailure("\(name): it does not have the \(what)") }
+    guard let value else { trap("\(name): it does not have the \(what)") }
     return value
   }
 }

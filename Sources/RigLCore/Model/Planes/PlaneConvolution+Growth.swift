@@ -4,7 +4,7 @@ extension PlaneConvolution {
   /// The gradient of one weight, connected or not: of output `output`, at `position` = channel · k² +
   /// tap.
   func weightGradient(_ gradient: Tensor, output outputChannel: Int, position: Int) -> Float {
-    guard let input, let output else { preconditionFailure("\(name): backward before forward") }
+    guard let input, let output else { trap("\(name): backward before forward") }
     let shape = geometry.shape
     let (channel, tap) = (position / shape.taps, position % shape.taps)
     let (ky, kx) = (tap / shape.kernel, tap % shape.kernel)
@@ -46,7 +46,7 @@ extension PlaneConvolution {
     scratch: UnsafeMutablePointer<Float>
   ) {
     guard let input, let weightSums else {
-      preconditionFailure("\(name): growth without a training pass")
+      trap("\(name): growth without a training pass")
     }
     let shape = geometry.shape
     // Rows are as far apart as with all outputs: taps have the offsets of a dense layer's.
@@ -87,7 +87,7 @@ extension PlaneConvolution {
     _ gradient: Tensor, _ outputs: Range<Int>, group: Int, firstSubRow: Int, continues: Bool,
     into target: UnsafeMutablePointer<Float>
   ) {
-    guard let input, let output else { preconditionFailure("\(name): backward before forward") }
+    guard let input, let output else { trap("\(name): backward before forward") }
     let (stride, count) = (
       geometry.gradient.rowStride, outputs.count * geometry.gradient.channelStride
     )

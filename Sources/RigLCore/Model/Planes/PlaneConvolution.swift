@@ -51,7 +51,7 @@ final class PlaneConvolution {
 
   /// The raw output: product + bias + residual.
   func forward(_ input: Tensor, _ pass: Pass) throws(RigLError) -> Tensor {
-    guard let output else { preconditionFailure("\(name): forward before prepare") }
+    guard let output else { trap("\(name): forward before prepare") }
     self.input = input
     output.samples = input.samples
     kernel.willRunForward(pass)
@@ -175,7 +175,7 @@ final class PlaneConvolution {
   /// the parameters.
   func backward(_ outputGradient: Tensor, _ pass: Pass) throws(RigLError) -> Tensor? {
     guard let input, let output, let gradientParts else {
-      preconditionFailure("\(name): backward before forward")
+      trap("\(name): backward before forward")
     }
     inputGradient?.samples = input.samples
     if inputGradient != nil { kernel.willRunBackward(pass) }

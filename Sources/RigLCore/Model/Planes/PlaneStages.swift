@@ -37,7 +37,7 @@ final class PlaneApply: PlaneReader {
   }
 
   func forward(_ input: Tensor, _ pass: Pass) -> Tensor {
-    guard let output else { preconditionFailure("forward before prepare") }
+    guard let output else { trap("forward before prepare") }
     self.input = input
     output.samples = input.samples
     let rows = PlaneRows(of: input)
@@ -54,7 +54,7 @@ final class PlaneApply: PlaneReader {
   }
 
   func backward(_ outputGradient: Tensor, _ pass: Pass) -> Tensor? {
-    guard let input, let output else { preconditionFailure("backward before forward") }
+    guard let input, let output else { trap("backward before forward") }
     guard let inputGradient else { return nil }
     inputGradient.samples = input.samples
     let rows = PlaneRows(of: input)
@@ -93,7 +93,7 @@ final class PlaneCopy: PlaneWriter {
   }
 
   func forward(_ input: Tensor, _ pass: Pass) throws(RigLError) -> Tensor {
-    guard let output else { preconditionFailure("forward before prepare") }
+    guard let output else { trap("forward before prepare") }
     output.samples = input.samples
     let rows = PlaneRows(of: input)
     pass.pool.run(chunks: rows.parts, with: (self, input, output, rows, pass)) { work, part, _ in
@@ -113,7 +113,7 @@ final class PlaneCopy: PlaneWriter {
   }
 
   func backward(_ outputGradient: Tensor, _ pass: Pass) -> Tensor? {
-    guard let output else { preconditionFailure("backward before forward") }
+    guard let output else { trap("backward before forward") }
     guard let inputGradient else { return nil }
     outputGradient.applyNormGradient(
       foldsNorm ? outputNorm : nil, input: output, addend: nil, into: inputGradient, pass)

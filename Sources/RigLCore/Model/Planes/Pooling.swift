@@ -23,8 +23,8 @@ public final class Pool2d: Layer {
   public init(
     _ kind: Kind, kernel: Int, stride: Int? = nil, padding: Int = 0, name: String = "pool"
   ) {
-    precondition(
-      kernel > 0 && kernel <= 15 && (stride ?? 1) > 0 && padding >= 0 && padding < kernel,
+    trap(
+      unless: kernel > 0 && kernel <= 15 && (stride ?? 1) > 0 && padding >= 0 && padding < kernel,
       "\(name): kernel \(kernel) (1...15), stride \(stride ?? kernel), padding \(padding)")
     self.name = name
     self.kind = kind
@@ -66,7 +66,7 @@ public final class Pool2d: Layer {
 
   /// The window's largest element or mean.
   public func forward(_ input: Tensor, _ pass: Pass) -> Tensor {
-    guard let output else { preconditionFailure("\(name): forward before prepare") }
+    guard let output else { trap("\(name): forward before prepare") }
     self.input = input
     output.samples = input.samples
     let rows = PlaneRows(of: output)
@@ -135,7 +135,7 @@ public final class Pool2d: Layer {
   }
 
   private func indices(_ y: Int, _ group: Int) -> UnsafeMutablePointer<UInt8> {
-    guard let output else { preconditionFailure("\(name): forward before prepare") }
+    guard let output else { trap("\(name): forward before prepare") }
     return unsafe indices.base + group * output.groupStride + y * output.rowStride
   }
 }
@@ -169,7 +169,7 @@ public final class GlobalAveragePool: PlaneReader {
 
   /// The mean over pixels.
   public func forward(_ input: Tensor, _ pass: Pass) -> Tensor {
-    guard let output else { preconditionFailure("GlobalAveragePool: forward before prepare") }
+    guard let output else { trap("GlobalAveragePool: forward before prepare") }
     self.input = input
     output.samples = input.samples / input.strips
     pass.pool.run(chunks: input.groups, with: (self, input, output)) { work, group, _ in
@@ -187,7 +187,7 @@ public final class GlobalAveragePool: PlaneReader {
 
   /// The gradient, shared out among a channel's pixels.
   public func backward(_ outputGradient: Tensor, _ pass: Pass) -> Tensor? {
-    guard let input else { preconditionFailure("GlobalAveragePool: backward before forward") }
+    guard let input else { trap("GlobalAveragePool: backward before forward") }
     guard let inputGradient else { return nil }
     inputGradient.samples = input.samples
     let rows = PlaneRows(of: input)
@@ -235,7 +235,7 @@ public final class Flatten: Layer {
 
   /// The same values in another order.
   public func forward(_ input: Tensor, _ pass: Pass) -> Tensor {
-    guard let output else { preconditionFailure("Flatten: forward before prepare") }
+    guard let output else { trap("Flatten: forward before prepare") }
     output.samples = input.samples
     pass.pool.run(chunks: input.groups, with: (input, output)) { work, group, _ in
       let (input, output) = work

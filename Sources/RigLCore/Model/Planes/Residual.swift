@@ -133,7 +133,7 @@ public final class Residual: Layer, PlaneWriter {
       output = sum
       return sum
     }
-    guard let output else { preconditionFailure("Residual: forward before prepare") }
+    guard let output else { trap("Residual: forward before prepare") }
     let sum = try main.forward(input, pass)
     pass.pool.clock?.enter(self, isForward: true)
     mainOutput = sum
@@ -163,7 +163,7 @@ public final class Residual: Layer, PlaneWriter {
 
   /// The gradients of both branches, added up.
   public func backward(_ outputGradient: Tensor, _ pass: Pass) throws(RigLError) -> Tensor? {
-    guard let input, let output else { preconditionFailure("Residual: backward before forward") }
+    guard let input, let output else { trap("Residual: backward before forward") }
     let gradient = gradientOfSum(outputGradient, output, pass)
     var past: Tensor? = gradient
     if !shortcut.layers.isEmpty { past = try shortcut.backward(gradient, pass) }
