@@ -75,10 +75,10 @@ extension Tensor {
 
 extension WeightLayer {
   /// Sets connections (where the mask is not 0) and weights from the dense (outputs, inputs) form.
-  func set(dense: [Float], mask: [UInt8]? = nil) {
+  func set(dense: [Float], mask: [UInt8]? = nil) throws {
     if let connections {
       let positions = dense.indices.filter { mask == nil || mask?[$0] != 0 }
-      connections.setConnections(at: positions, weights: positions.map { dense[$0] })
+      try connections.setConnections(at: positions, weights: positions.map { dense[$0] })
     } else {
       for (index, value) in dense.enumerated() { weight.values[place(of: index)] = value }
     }

@@ -14,7 +14,7 @@ import Testing
       (0..<4).map { UInt8(($0 == label ? 200 : 20) + (number * 7 + $0 * 3 + offset) % 40) }
     }
     let known = names?.count ?? 3
-    var set = ImageSet(
+    var set = try! ImageSet(
       bytes: pixels,
       labels: labels.map { UInt8(names == nil ? $0 : classes.firstIndex(of: $0) ?? 0) },
       sampleShape: SampleShape(channels: 1, height: 2, width: 2), classes: known,
@@ -62,19 +62,19 @@ import Testing
     try refuses("does not know: dog", Self.images(20, names: ["ant", "dog"], classes: [0, 1]))
     try refuses(
       "4 classes; the run knows 3",
-      ImageSet(
+      try ImageSet(
         bytes: [0, 0, 0, 0], labels: [0], sampleShape: data.test.sampleShape, classes: 4))
     try refuses(
       "shape 1,1,4",
-      ImageSet(
+      try ImageSet(
         bytes: [0, 0, 0, 0], labels: [0],
         sampleShape: SampleShape(channels: 1, height: 1, width: 4), classes: 3))
   }
 
   @Test func changedSamplesAreNamed() throws {
     let folder = try TemporaryFolder()
-    func data(train offset: Int = 0, test: ImageSet? = nil) -> TrainingData {
-      TrainingData(
+    func data(train offset: Int = 0, test: ImageSet? = nil) throws -> TrainingData {
+      try TrainingData(
         train: Subset(Self.images(60, offset: offset), 0..<50),
         validation: Subset(Self.images(60), 50..<60), test: test ?? Self.images(30))
     }

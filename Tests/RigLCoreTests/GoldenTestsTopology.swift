@@ -28,7 +28,7 @@ struct SingleUpdate {
     let layer = SparseLinear("layer", inputs: inputs, outputs: outputs, bias: false)
     let model = try makeModel(
       layer, inputs: inputs, capacity: inputs, connections: ["layer": mask.count { $0 != 0 }])
-    layer.set(dense: weight, mask: mask)
+    try layer.set(dense: weight, mask: mask)
     var settings = TrainingStep.Settings()
     settings.method = method
     settings.schedule = UpdateSchedule(end: nil, initialFraction: fraction, annealing: .constant)

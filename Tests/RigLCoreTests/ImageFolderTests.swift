@@ -85,7 +85,7 @@ import Testing
 
   @Test func normalises() throws {
     // Mean and deviation of [0, 0, 255, 255] are a half each.
-    let set = ImageSet(
+    let set = try ImageSet(
       bytes: [0, 0, 255, 255], labels: [0, 0], sampleShape: SampleShape(channels: 2), classes: 1)
     #expect(set.normalization == PixelNormalization(mean: 0.5, deviation: 0.5))
     var values = AlignedBuffer<Float>(count: 2)

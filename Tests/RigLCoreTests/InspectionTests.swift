@@ -11,10 +11,10 @@ import Testing
       capacity: 2, connections: connections, isTraining: false)
   }
 
-  private func set(_ model: Model, _ positions: [String: [Int]]) {
+  private func set(_ model: Model, _ positions: [String: [Int]]) throws {
     for layer in model.sparseLayers {
       let places = positions[layer.name] ?? []
-      layer.setConnections(at: places, weights: places.map { _ in 1 })
+      try layer.setConnections(at: places, weights: places.map { _ in 1 })
     }
   }
 
@@ -28,7 +28,7 @@ import Testing
       ], channels: 2, side: 4, connections: ["a": 3, "b": 3, "c": 2])
     // a: channel 0 from input 0, channels 1 and 2 from input 0 too; nothing reads input 1.
     // b: reads channels 0 and 1, not 2; its channel 3 has nothing. c: reads channels 0 and 3 of b.
-    set(model, ["a": [4, 18, 36 + 8], "b": [0, 4, 6], "c": [0, 4 + 3]])
+    try set(model, ["a": [4, 18, 36 + 8], "b": [0, 4, 6], "c": [0, 4 + 3]])
     let inspection = model.inspect()
     #expect(inspection.layers.map(\.shape) == [[3, 2, 3, 3], [4, 3, 1, 1], [5, 4]])
     #expect(inspection.layers.map(\.liveUnits) == [2, 1, 2])
@@ -48,10 +48,10 @@ import Testing
         SparseLinear("b", inputs: 12, outputs: 2),
       ], channels: 1, side: 2, connections: ["a": 2, "b": 2])
     // b reads pixel 3 of channel 0 and pixel 0 of channel 2, which has no connection.
-    set(model, ["a": [0, 1], "b": [3, 12 + 8]])
+    try set(model, ["a": [0, 1], "b": [3, 12 + 8]])
     #expect(model.inspect().layers.map(\.liveUnits) == [1, 2])
     #expect(model.liveHiddenUnits() == 1)
-    set(model, ["a": [0, 2], "b": [3, 12 + 8]])
+    try set(model, ["a": [0, 2], "b": [3, 12 + 8]])
     #expect(model.liveHiddenUnits() == 2)
   }
 
@@ -71,20 +71,20 @@ import Testing
       connections: ["stem": 1, "conv1": 2, "conv2": 1, "past": 1, "fc": 1])
     // stem makes channel 1 only, which conv1 does not read but the shortcut does; conv1's channel 1
     // is not read by conv2; conv2 and the shortcut make channel 0, fc reads channel 1.
-    set(model, ["stem": [1], "conv1": [0, 2], "conv2": [0], "past": [1], "fc": [1]])
+    try set(model, ["stem": [1], "conv1": [0, 2], "conv2": [0], "past": [1], "fc": [1]])
     let inspection = model.inspect()
     #expect(inspection.layers.map(\.name) == ["stem", "conv1", "conv2", "past", "fc"])
     #expect(inspection.layers.map(\.liveUnits) == [1, 1, 1, 1, 1])
     // Channel 0 of the sums is made and not read, channel 1 is read and not made.
     #expect(model.liveHiddenUnits() == 0)
-    set(model, ["stem": [1], "conv1": [0, 2], "conv2": [0], "past": [1], "fc": [0]])
+    try set(model, ["stem": [1], "conv1": [0, 2], "conv2": [0], "past": [1], "fc": [0]])
     // stem 1 → past 0 → fc: nothing leads from the stem to conv1's channels.
     #expect(model.liveHiddenUnits() == 2)
-    set(model, ["stem": [1], "conv1": [1, 2], "conv2": [0], "past": [1], "fc": [0]])
+    try set(model, ["stem": [1], "conv1": [1, 2], "conv2": [0], "past": [1], "fc": [0]])
     // And stem 1 → conv1 0 → conv2 0 → fc.
     #expect(model.liveHiddenUnits() == 4)
     // Without the shortcut's reading it, the stem's channel is dead.
-    set(model, ["stem": [1], "conv1": [0, 2], "conv2": [0], "past": [0], "fc": [1]])
+    try set(model, ["stem": [1], "conv1": [0, 2], "conv2": [0], "past": [0], "fc": [1]])
     #expect(model.inspect().layers[0].liveUnits == 0)
   }
 
@@ -98,7 +98,7 @@ import Testing
         DenseLinear("d", inputs: 2, outputs: 2),
       ], channels: 1, side: 3, connections: ["a": 2, "c": 2])
     // a makes channels 0 and 1; c reads 1 into channel 0, and 2, which is not made, into channel 1.
-    set(model, ["a": [0, 1], "c": [1, 3 + 2]])
+    try set(model, ["a": [0, 1], "c": [1, 3 + 2]])
     #expect(model.liveHiddenUnits() == 3)
   }
 

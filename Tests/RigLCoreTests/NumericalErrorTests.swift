@@ -52,10 +52,11 @@ import Testing
     }
   }
 
+  /// Before the first weight step the learning rate has no part in it.
   @Test func aLossThatIsInfinite() throws {
     let error = try Training(loss: Broken()).error()
     #expect(error.what.hasPrefix("step 0: loss is inf; all weights are finite"))
-    #expect(error.hint != nil)
+    #expect(error.hint?.contains("No weight has moved yet") == true)
   }
 
   @Test(arguments: [("hidden.weight", 0), ("hidden.bias", 1), ("output.weight", 2)])
@@ -66,13 +67,21 @@ import Testing
     training.model.weightsDidChange()
     let error = try training.error()
     #expect(error.what == "step 1: loss is nan; the values of \(name) are not finite")
+    #expect(error.hint?.contains("Lower the learning rate (0.01 at this step)") == true)
   }
 
-  /// ReLU does not hide a NaN.
-  @Test func anInputThatIsNone() throws {
+  /// ReLU does not hide a NaN; and it is the input's, not the training's.
+  @Test(arguments: [Float.nan, .infinity, -.infinity])
+  func anInputThatIsNone(value: Float) throws {
     let training = try Training()
-    training.batch.inputs[2, 1] = .nan
-    #expect(try training.error().what.hasPrefix("step 0: loss is nan; all weights are finite"))
+    for place in 1..<6 { training.batch.inputs[2, place] = value }
+    let error = try #require(throws: RigLError.self) {
+      _ = try training.step.train(on: training.batch)
+    }
+    #expect(error.kind == .data)
+    #expect(
+      error.what
+        == "step 0: the input is not finite: value 1 of sample 2 of the batch is \(value)")
   }
 
   @Test func aGradientThatIsClipped() throws {

@@ -7,7 +7,7 @@ import Testing
 
   static let images: ImageSet = {
     var draws = CounterRandom(seed: 1, purpose: .synthetic).sequence()
-    return ImageSet(
+    return try! ImageSet(
       bytes: (0..<100 * shape.count).map { _ in UInt8(draws.integer(below: 256)) },
       labels: (0..<100).map { UInt8($0 % 7) }, sampleShape: shape, classes: 7)
   }()
@@ -23,7 +23,7 @@ import Testing
     }
   }
 
-  static let datasets: [any Dataset] = [
+  static let datasets: [any Dataset] = try! [
     images, Values(), Subset(images, 50..<100),
     Subset(Subset(Values(), 10..<90), indices: (0..<80).reversed()),
   ]
@@ -66,12 +66,12 @@ import Testing
 
   @Test(arguments: 0..<4, [8, 16, 32, 64])
   func packsBatchesOfEverySize(dataset: Int, lanes: Int) throws {
-    let packer = BatchPacker(Self.datasets[dataset], capacity: 64)
-    let loader = BatchLoader(count: Self.datasets[dataset].count, seed: 5)
+    let packer = try BatchPacker(Self.datasets[dataset], capacity: 64)
+    let loader = try BatchLoader(count: Self.datasets[dataset].count, seed: 5)
     let input = tensor(lanes: lanes)
     for size in [1, lanes - 1, lanes, min(lanes + 1, 40), 40] {
-      let samples = loader.next(size) { indices in
-        packer.take(indices)
+      let samples = try loader.next(size) { (indices) throws(RigLError) in
+        try packer.take(indices)
         return indices.indices.map { indices[$0] }
       }
       try packer.pack(into: input)
@@ -82,9 +82,9 @@ import Testing
 
   @Test(arguments: 0..<4)
   func packsRanges(dataset: Int) throws {
-    let packer = BatchPacker(Self.datasets[dataset], capacity: 64)
+    let packer = try BatchPacker(Self.datasets[dataset], capacity: 64)
     let input = tensor(lanes: 16)
-    packer.take(7..<40)
+    try packer.take(7..<40)
     try packer.pack(into: input)
     expect(input, packer, holds: (7..<40).map(Int64.init))
   }
@@ -92,9 +92,9 @@ import Testing
   /// Chunks in any order, as threads would take them, give the bits of the whole.
   @Test(arguments: 0..<4)
   func chunksGiveTheSameBits(dataset: Int) throws {
-    let packer = BatchPacker(Self.datasets[dataset], capacity: 64)
+    let packer = try BatchPacker(Self.datasets[dataset], capacity: 64)
     let (whole, pieces) = (tensor(lanes: 8), tensor(lanes: 8))
-    packer.take(0..<43)
+    try packer.take(0..<43)
     try packer.pack(into: whole)
     pieces.samples = packer.samples
     for channels in [13..<30, 0..<1, 1..<13] {

@@ -80,7 +80,7 @@ extension PhotoTrainingTests {
     let folder = try TemporaryFolder()
     try Self.generate(folder)
     let data = try TrainingData.load(Self.configuration(), folder: folder("photos"))
-    let packer = BatchPacker(data.train, capacity: 4)
+    let packer = try BatchPacker(data.train, capacity: 4)
     var calls = 0
     let error = #expect(throws: RigLError.self) {
       _ = try ReadAhead(packer, size: 4, layout: .vectors, seed: 1, threads: 3) { body in

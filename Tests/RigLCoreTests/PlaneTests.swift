@@ -76,7 +76,7 @@ import Testing
       for layer in model.weightLayers {
         let weights = randomValues(layer.inputs * layer.outputs, seed: 3)
         if let sparse = layer.connections {
-          sparse.setConnections(
+          try sparse.setConnections(
             at: Array(0..<connections), weights: Array(weights.prefix(connections)))
         } else {
           for position in weights.indices {

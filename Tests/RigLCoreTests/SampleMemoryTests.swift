@@ -62,7 +62,7 @@ import Testing
 
   @Test func endsAnEvaluation() throws {
     let model = try trainer(Starved(isReadAhead: false, failures: 0)).model
-    let evaluator = Evaluator(
+    let evaluator = try Evaluator(
       model: model, loss: CrossEntropy(), dataset: Starved(isReadAhead: false, failures: 1),
       pool: try ThreadPool(threads: 2))
     let error = #expect(throws: RigLError.self) { try evaluator.evaluate() }

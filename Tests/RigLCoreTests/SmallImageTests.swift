@@ -6,7 +6,7 @@ import Testing
   static let images: ImageSet = {
     var draws = CounterRandom(seed: 4, purpose: .synthetic).sequence()
     let shape = SampleShape(channels: 3, height: 6, width: 5)
-    return ImageSet(
+    return try! ImageSet(
       bytes: (0..<40 * shape.count).map { _ in UInt8(draws.integer(below: 256)) },
       labels: (0..<40).map { UInt8($0 % 7) }, sampleShape: shape, classes: 7,
       normalization: PixelNormalization(means: [0.1, 0.5, 0.7], deviations: [0.2, 0.3, 0.4]))
@@ -103,16 +103,16 @@ import Testing
   @Test(arguments: transforms, [Tensor.Layout.vectors, .planes])
   func packsBothLayouts(transform: SmallImageTransform, layout: Tensor.Layout) throws {
     let set = try TransformedImages(Self.images, transform)
-    let subset = Subset(set, indices: (0..<40).reversed())
+    let subset = try Subset(set, indices: (0..<40).reversed())
     let shape = set.sampleShape
-    let packer = BatchPacker(subset, capacity: 16, layout: layout)
+    let packer = try BatchPacker(subset, capacity: 16, layout: layout)
     let pool = try ThreadPool(threads: 2)
     let context = SampleContext(seed: 3, epoch: 5)
     for count in [16, 11] {
       // One long vector, so that an index is a place in memory.
       let input = Tensor(shape: SampleShape(channels: shape.count), capacity: 16, lanes: 8)
       for place in 0..<16 { for index in 0..<shape.count { input[place, index] = 1e3 } }
-      packer.take(2..<2 + count, in: context)
+      try packer.take(2..<2 + count, in: context)
       try packer.prepare(pool)
       input.samples = packer.samples
       for group in 0..<input.groups { packer.pack(group: group, into: input) }
@@ -155,8 +155,8 @@ import Testing
     for dataset in datasets {
       // One long vector, so that an index is a place in memory.
       let input = Tensor(shape: SampleShape(channels: shape.count), capacity: 16, lanes: 8)
-      let packer = BatchPacker(dataset, capacity: 16, layout: .planes)
-      packer.take(5..<18)
+      let packer = try BatchPacker(dataset, capacity: 16, layout: .planes)
+      try packer.take(5..<18)
       try packer.prepare()
       input.samples = packer.samples
       for group in 0..<input.groups {
@@ -205,7 +205,7 @@ import Testing
 
   @Test func standardisesFlatImages() throws {
     // Without deviation, 1/√n counts in its place: all values are 0.
-    let flat = ImageSet(
+    let flat = try ImageSet(
       bytes: [UInt8](repeating: 77, count: 12), labels: [0],
       sampleShape: SampleShape(channels: 3, height: 2, width: 2), classes: 1)
     let set = try TransformedImages(flat, SmallImageTransform(standardizes: true))
@@ -224,7 +224,7 @@ import Testing
 
   /// A row 1 2 3 4 between its mirror images: 3 2 | 1 2 3 4 | 3 2.
   @Test func mirrorsAtTheBorderWithoutRepeatingIt() throws {
-    let row = ImageSet(
+    let row = try ImageSet(
       bytes: (0..<4).flatMap { _ in [1, 2, 3, 4] as [UInt8] }, labels: [0],
       sampleShape: SampleShape(channels: 1, height: 4, width: 4), classes: 1)
     let set = try TransformedImages(

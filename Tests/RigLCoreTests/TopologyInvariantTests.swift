@@ -110,9 +110,9 @@ import Testing
         copy, inputs: layer.inputs, capacity: 33, connections: [copy.name: positions.count])
       let own = try #require(copy.connections)
       if copy === old {  // another topology first
-        own.setConnections(at: Array(0..<positions.count), weights: values)
+        try own.setConnections(at: Array(0..<positions.count), weights: values)
       }
-      own.setConnections(at: positions, weights: values)
+      try own.setConnections(at: positions, weights: values)
       #expect(own.connectedPositions() == positions)
       let pass = Pass(pool: try ThreadPool(threads: 1), seed: 0)
       let input = model.makeInput(randomValues(layer.inputs * 33, seed: 3))

@@ -184,12 +184,12 @@ import Testing
     let connections = try #require(layer.connections)
     let batch = Batch(for: model)
     batch.labels.count = 1
-    connections.setConnections(at: positions, weights: weights)
+    try connections.setConnections(at: positions, weights: weights)
     _ = try step.train(on: batch)  // Step 0 has no update.
     let updates = 4000
     var counts = [Int](repeating: 0, count: outputs * inputs)
     for _ in 0..<updates {
-      connections.setConnections(at: positions, weights: weights)
+      try connections.setConnections(at: positions, weights: weights)
       _ = try step.train(on: batch)
       for position in connections.connectedPositions() { counts[position] += 1 }
     }

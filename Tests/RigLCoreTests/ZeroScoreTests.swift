@@ -173,7 +173,7 @@ import Testing
       let model = try Model(
         Sequential(layer, GlobalAveragePool()), input: shape, capacity: samples,
         connections: ["layer": connections])
-      layer.connections?.setConnections(
+      try layer.connections?.setConnections(
         at: drawn.keys.sorted(), weights: drawn.sorted { $0.key < $1.key }.map(\.value))
       let batch = Batch(for: model)
       batch.inputs.samples = samples

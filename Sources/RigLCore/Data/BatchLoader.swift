@@ -21,8 +21,13 @@ public final class BatchLoader {
   private var order: EpochOrder
 
   /// A stream over `count` samples, at its beginning.
-  public init(count: Int, seed: UInt64) {
-    trap(unless: count > 0, "BatchLoader: no samples")
+  ///
+  /// - Throws: `RigLError(.data)` if there are none.
+  public init(count: Int, seed: UInt64) throws(RigLError) {
+    guard count > 0 else {
+      throw RigLError(
+        .data, "\(count) samples to draw batches from", hint: "At least one is needed.")
+    }
     order = EpochOrder(count: count, seed: seed)
   }
 

@@ -57,7 +57,13 @@ public final class BatchPacker {
   }
 
   /// Creates a packer for batches of up to `capacity` samples.
-  public init(_ dataset: any Dataset, capacity: Int, layout: Tensor.Layout = .vectors) {
+  ///
+  /// - Throws: `RigLError(.data)` if a dataset's samples are not what it says: of no size, fewer
+  ///   bytes, normalised by another number of channels.
+  public init(
+    _ dataset: any Dataset, capacity: Int, layout: Tensor.Layout = .vectors
+  ) throws(RigLError) {
+    try dataset.sampleShape.requirePositive("the samples")
     trap(unless: capacity > 0, "BatchPacker: batches of \(capacity)")
     self.dataset = dataset
     self.capacity = capacity
@@ -71,12 +77,11 @@ public final class BatchPacker {
     isReadAhead = (base as? any AugmentedDataset)?.isReadAhead ?? false
     needsPreparation = !(base is any ByteDataset)
     if let images = base as? any ByteDataset {
-      let (held, needed) = (images.bytes.count, images.count * images.sampleShape.count)
-      trap(unless: held >= needed, "BatchPacker: a dataset of \(held) bytes, expected \(needed)")
-      images.normalization.requireChannels(images.sampleShape.channels)
+      try images.requireComplete()
+      try images.normalization.requireChannels(images.sampleShape.channels)
       source = .bytes(images.bytes, images.normalization)
     } else if let images = base as? any PixelDataset {
-      images.normalization.requireChannels(images.sampleShape.channels)
+      try images.normalization.requireChannels(images.sampleShape.channels)
       source = .pixels(images, PixelMemory(images, capacity: capacity))
     } else {
       source = .values(Tensor.Storage(count: capacity * dataset.sampleShape.count))
@@ -86,15 +91,23 @@ public final class BatchPacker {
   // MARK: - Which samples
 
   /// Makes a batch of the samples with these indices.
-  public func take(_ indices: Span<Int64>, in context: SampleContext = SampleContext()) {
+  ///
+  /// - Throws: `RigLError(.data)` for a label that is no class.
+  public func take(
+    _ indices: Span<Int64>, in context: SampleContext = SampleContext()
+  ) throws(RigLError) {
     begin(indices.count, context)
-    for place in indices.indices { set(place, to: Int(indices[place])) }
+    for place in indices.indices { try set(place, to: Int(indices[place])) }
   }
 
   /// Makes a batch of consecutive samples.
-  public func take(_ range: Range<Int>, in context: SampleContext = SampleContext()) {
+  ///
+  /// - Throws: `RigLError(.data)` for a label that is no class.
+  public func take(
+    _ range: Range<Int>, in context: SampleContext = SampleContext()
+  ) throws(RigLError) {
     begin(range.count, context)
-    for (place, sample) in range.enumerated() { set(place, to: sample) }
+    for (place, sample) in range.enumerated() { try set(place, to: sample) }
   }
 
   private func begin(_ count: Int, _ context: SampleContext) {
@@ -104,14 +117,13 @@ public final class BatchPacker {
     if !damaged.isEmpty { damaged = [] }
   }
 
-  private func set(_ place: Int, to sample: Int) {
+  private func set(_ place: Int, to sample: Int) throws(RigLError) {
     trap(unless: sample >= 0 && sample < dataset.count, "sample \(sample) of \(dataset.count)")
     let row = subset?.baseIndex(of: sample) ?? sample
     let label = base.label(of: row)
-    trap(
-      unless: label >= 0 && label < base.classes,
-      "label \(label) of sample \(row), \(base.classes) classes"
-    )
+    guard label >= 0, label < base.classes else {
+      throw .label(label, of: "sample \(row)", classes: base.classes)
+    }
     taken[place] = Int64(row)
     rows[place] = Int64(needsPreparation ? place : row)
     labels[place] = Int32(label)

@@ -163,7 +163,7 @@ public struct CIFARFolder: Hashable, Sendable {
       }
     }
     return ImageSet(
-      bytes: pixels, labels: labels, sampleShape: CIFARFolder.sampleShape, classes: kind.classes,
+      complete: pixels, labels: labels, sampleShape: CIFARFolder.sampleShape, classes: kind.classes,
       normalization: kind == .cifar10 ? .cifar10 : .cifar100)
   }
 }

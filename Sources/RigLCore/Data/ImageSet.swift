@@ -7,6 +7,17 @@ public protocol ByteDataset: Dataset {
 }
 
 extension ByteDataset {
+  /// Throws `RigLError(.data)` unless there are bytes for all samples.
+  func requireComplete() throws(RigLError) {
+    try sampleShape.requirePositive("the samples")
+    let (needed, overflow) = count.multipliedReportingOverflow(by: sampleShape.count)
+    guard bytes.count >= needed, !overflow else {
+      throw RigLError(
+        .data, "\(count) samples in \(bytes.count) bytes, expected \(needed)",
+        hint: "A sample has a byte for each of its \(sampleShape.count) values.")
+    }
+  }
+
   /// Writes a sample, normalised.
   public func write(_ sample: Int, into values: inout MutableSpan<Float>) {
     let (count, plane) = (sampleShape.count, sampleShape.height * sampleShape.width)
@@ -39,23 +50,51 @@ public struct ImageSet: ByteDataset {
   /// Creates a set; without `normalization`, with that of its own pixels.
   ///
   /// A test set should be given its training set's.
+  ///
+  /// - Throws: `RigLError(.data)` if bytes, labels, shape and normalisation do not fit together, or
+  ///   a label is no class.
   public init(
     bytes: [UInt8], labels: [UInt8], sampleShape: SampleShape, classes: Int,
     normalization: PixelNormalization? = nil
-  ) {
-    trap(
-      unless: bytes.count == labels.count * sampleShape.count,
-      "ImageSet: \(bytes.count) bytes for \(labels.count) images of \(sampleShape.count)")
-    trap(unless: classes > 0 && classes <= 256, "ImageSet: \(classes) classes, expected 1...256")
-    if let largest = labels.max() {
-      trap(unless: largest < classes, "ImageSet: a label \(largest) of \(classes) classes")
+  ) throws(RigLError) {
+    try sampleShape.requirePositive("ImageSet")
+    try ImageSet.check(labels: labels, classes: classes, "ImageSet")
+    let (needed, overflow) = labels.count.multipliedReportingOverflow(by: sampleShape.count)
+    guard bytes.count == needed, !overflow else {
+      throw RigLError(
+        .data,
+        "ImageSet: \(bytes.count) bytes for \(labels.count) labels, expected \(sampleShape.count) "
+          + "for each image of shape \(sampleShape.written) (channels, height, width)",
+        hint: "Give the images one after the other, channel by channel, and one label for each.")
     }
+    self.init(
+      complete: bytes, labels: labels, sampleShape: sampleShape, classes: classes,
+      normalization: normalization)
+    try self.normalization.requireChannels(sampleShape.channels)
+  }
+
+  /// Creates a set of images that are known to be complete, with labels that are known to be classes.
+  init(
+    complete bytes: [UInt8], labels: [UInt8], sampleShape: SampleShape, classes: Int,
+    normalization: PixelNormalization?
+  ) {
     self.bytes = bytes
     self.labels = labels
     self.sampleShape = sampleShape
     self.classes = classes
     self.normalization = normalization ?? PixelNormalization(of: bytes)
-    self.normalization.requireChannels(sampleShape.channels)
+  }
+
+  private static func check(
+    labels: [UInt8], classes: Int, _ place: String
+  ) throws(RigLError) {
+    guard classes > 0, classes <= 256 else {
+      throw RigLError(.data, "\(place): \(classes) classes, expected 1...256")
+    }
+    guard let sample = labels.firstIndex(where: { $0 >= classes }) else { return }
+    throw RigLError(
+      .data, "\(place): label \(labels[sample]) of sample \(sample), expected 0..<\(classes)",
+      hint: "Labels count from 0.")
   }
 
   /// The number of images.
@@ -80,11 +119,7 @@ extension ImageSet {
   ) throws(RigLError) {
     let classOf = try IDXArray(contentsOf: labels, rank: 1).bytes
     let known = classes ?? Int(classOf.max() ?? 0) + 1
-    trap(unless: known > 0 && known <= 256, "ImageSet: \(known) classes, expected 1...256")
-    if let sample = classOf.firstIndex(where: { $0 >= known }) {
-      throw RigLError(
-        .data, "\(labels): label \(classOf[sample]) of sample \(sample), expected 0..<\(known)")
-    }
+    try ImageSet.check(labels: classOf, classes: known, labels)
     let pixels = try IDXArray(contentsOf: images, rank: 3)
     guard pixels.dimensions[0] == classOf.count else {
       throw RigLError(
@@ -94,7 +129,7 @@ extension ImageSet {
     }
     let shape = SampleShape(
       channels: 1, height: pixels.dimensions[1], width: pixels.dimensions[2])
-    self.init(
+    try self.init(
       bytes: pixels.bytes, labels: classOf, sampleShape: shape, classes: known,
       normalization: normalization)
   }

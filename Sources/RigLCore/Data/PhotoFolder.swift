@@ -81,7 +81,7 @@ public struct PhotoFolder: Hashable, Sendable {
         .missingFile, "\(path): there is a folder \(part), but neither val nor test",
         hint: "Give the images to test on in val or test, or all of them in CLASS folders.")
     }
-    return Parts(
+    return try Parts(
       train: Subset(train, 0..<train.count), plainTrain: Subset(plainTrain, 0..<train.count),
       validation: held.count == 2 ? held[0] : nil, test: test)
   }
@@ -126,7 +126,7 @@ public struct PhotoFolder: Hashable, Sendable {
     // Where there are three, one can still be held out for validation.
     let (held, rest) = try SampleDraw(.test, of: all, by: rule)
       .holdingOut(share: PhotoFolder.testShare, leaving: 2)
-    return Parts(
+    return try Parts(
       train: Subset(all, indices: rest), plainTrain: Subset(evaluated, indices: rest),
       validation: nil, test: Subset(evaluated, indices: held))
   }

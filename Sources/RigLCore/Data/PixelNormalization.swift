@@ -15,7 +15,9 @@ public struct PixelNormalization: Hashable, Sendable, Codable {
     trap(
       unless: !means.isEmpty && means.count == deviations.count,
       "PixelNormalization: \(means.count) means, \(deviations.count) deviations")
-    trap(unless: deviations.allSatisfy { $0 > 0 }, "PixelNormalization: deviations \(deviations)")
+    trap(
+      unless: (means + deviations).allSatisfy(\.isFinite) && deviations.allSatisfy { $0 > 0 },
+      "PixelNormalization: means \(means), deviations \(deviations), which must be positive")
     self.means = means
     self.deviations = deviations
   }
@@ -52,11 +54,13 @@ public struct PixelNormalization: Hashable, Sendable, Codable {
   /// As metadata of files: means, then deviations.
   var written: String { (means + deviations).map { "\($0)" }.joined(separator: ",") }
 
-  /// Traps unless there are numbers for so many channels.
-  func requireChannels(_ channels: Int) {
-    trap(
-      unless: means.count == 1 || means.count == channels,
-      "PixelNormalization: \(means.count) channels, the images have \(channels)")
+  /// Throws unless there are numbers for so many channels.
+  func requireChannels(_ channels: Int) throws(RigLError) {
+    guard means.count == 1 || means.count == channels else {
+      throw RigLError(
+        .data, "a normalization of \(means.count) channels, but the images have \(channels)",
+        hint: "Give one mean and deviation, or one for each channel.")
+    }
   }
 }
 

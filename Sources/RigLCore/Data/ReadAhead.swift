@@ -14,7 +14,7 @@ final class BatchFeeder {
   ) throws(RigLError) {
     self.seed = seed
     self.size = size
-    packer = BatchPacker(dataset, capacity: size, layout: layout)
+    packer = try BatchPacker(dataset, capacity: size, layout: layout)
     readAhead =
       packer.isReadAhead
       ? try ReadAhead(packer, size: size, layout: layout, seed: seed, threads: threads) : nil
@@ -34,7 +34,7 @@ final class BatchFeeder {
       return prepared.damaged
     }
     let position = loader.position
-    take(from: loader)
+    try take(from: loader)
     do {
       try batch.fill(from: packer, pool: pool)
     } catch {
@@ -44,9 +44,9 @@ final class BatchFeeder {
     return packer.damaged
   }
 
-  private func take(from loader: BatchLoader) {
+  private func take(from loader: BatchLoader) throws(RigLError) {
     let context = SampleContext(seed: seed, epoch: loader.position.epoch)
-    loader.next(size) { packer.take($0, in: context) }
+    try loader.next(size) { (samples) throws(RigLError) in try packer.take(samples, in: context) }
   }
 }
 
@@ -83,9 +83,9 @@ package final class ReadAhead {
   ) throws(RigLError) {
     self.seed = seed
     self.size = size
-    loader = BatchLoader(count: first.dataset.count, seed: seed)
-    let others = (1..<ReadAhead.depth).map { _ in
-      BatchPacker(first.dataset, capacity: size, layout: layout)
+    loader = try BatchLoader(count: first.dataset.count, seed: seed)
+    let others = try (1..<ReadAhead.depth).map { (_) throws(RigLError) in
+      try BatchPacker(first.dataset, capacity: size, layout: layout)
     }
     work = Work([first] + others)
     scratch = first.makeScratch()
@@ -107,9 +107,10 @@ package final class ReadAhead {
     }
     while filled < ReadAhead.depth {
       let slot = (due + filled) % ReadAhead.depth
-      positions[slot] = loader.position
+      let next = loader.position
+      try fill(work.packers[slot])
+      positions[slot] = next
       filled += 1
-      fill(work.packers[slot])
       work.add(slot)
     }
     work.finish(due, with: scratch)
@@ -124,9 +125,9 @@ package final class ReadAhead {
 
 extension ReadAhead {
   /// Gives a packer the next samples.
-  private func fill(_ packer: BatchPacker) {
+  private func fill(_ packer: BatchPacker) throws(RigLError) {
     let context = SampleContext(seed: seed, epoch: loader.position.epoch)
-    loader.next(size) { packer.take($0, in: context) }
+    try loader.next(size) { (samples) throws(RigLError) in try packer.take(samples, in: context) }
   }
 }
 

@@ -69,7 +69,7 @@ struct SampleDraw {
         hint: "Choose a number in 1...\(dataset.count).")
     }
     if count == dataset.count { return dataset }
-    return Subset(dataset, indices: try chosen(count, first: true, restIsPart: false))
+    return try Subset(dataset, indices: chosen(count, first: true, restIsPart: false))
   }
 
   /// Holds out samples; of photos roughly `count`, of which so many that the share is 1/2, 1/4, 1/8

@@ -63,14 +63,14 @@ public struct TransformedImages: PixelDataset {
   /// Images with a transform.
   ///
   /// - Throws: `configuration` if they are to be padded to less than they are, or mirrored further
-  ///   than they reach.
+  ///   than they reach; `data` if there are fewer bytes than images have.
   public init(_ base: any ByteDataset, _ transform: SmallImageTransform) throws(RigLError) {
     let shape = base.sampleShape
-    trap(
-      unless: base.bytes.count >= base.count * shape.count,
-      "TransformedImages: \(base.bytes.count) bytes of \(base.count) images of \(shape.count)")
-    trap(
-      unless: transform.cropPadding >= 0, "TransformedImages: padding \(transform.cropPadding)")
+    try base.requireComplete()
+    guard transform.cropPadding >= 0 else {
+      throw RigLError(
+        .configuration, "crop_padding: \(transform.cropPadding), which must not be negative")
+    }
     if let side = transform.padTo, side < max(shape.height, shape.width) {
       throw RigLError(
         .configuration,

@@ -10,10 +10,13 @@ public struct Subset: Dataset {
   }
 
   /// Consecutive samples.
-  public init(_ base: any Dataset, _ range: Range<Int>) {
-    trap(
-      unless: range.lowerBound >= 0 && range.upperBound <= base.count,
-      "Subset: samples \(range) of \(base.count)")
+  ///
+  /// - Throws: `RigLError(.configuration)` if there are not as many.
+  public init(_ base: any Dataset, _ range: Range<Int>) throws(RigLError) {
+    guard range.lowerBound >= 0, range.upperBound <= base.count else {
+      throw RigLError(
+        .configuration, "Subset: samples \(range) asked for; there are \(base.count), from 0 on")
+    }
     if let subset = base as? Subset {
       switch subset.samples {
       case .range(let outer):
@@ -30,9 +33,15 @@ public struct Subset: Dataset {
   }
 
   /// Samples by index.
-  public init(_ base: any Dataset, indices: [Int]) {
-    for index in indices {
-      trap(unless: index >= 0 && index < base.count, "Subset: sample \(index) of \(base.count)")
+  ///
+  /// - Throws: `RigLError(.configuration)` if there is no sample of an index.
+  public init(_ base: any Dataset, indices: [Int]) throws(RigLError) {
+    let count = base.count
+    if let place = indices.firstIndex(where: { $0 < 0 || $0 >= count }) {
+      throw RigLError(
+        .configuration,
+        "Subset: sample \(indices[place]) asked for at place \(place); there are \(count), from 0 "
+          + "on")
     }
     if let subset = base as? Subset {
       samples = .list(indices.map(subset.baseIndex(of:)))
@@ -104,7 +113,7 @@ extension Dataset {
         .configuration, "\(count) samples asked for; there are \(self.count)",
         hint: "Choose a number in 1...\(self.count).")
     }
-    return Subset(self, 0..<count)
+    return try Subset(self, 0..<count)
   }
 
   /// Holds out samples for validation; both parts keep the order.
@@ -124,7 +133,7 @@ extension Dataset {
     if validation == 0 { return ValidationSplit(train: self, validation: nil) }
     switch choice {
     case .last:
-      return ValidationSplit(
+      return try ValidationSplit(
         train: Subset(self, 0..<count - validation),
         validation: Subset(self, count - validation..<count))
     case .random(let seed):
@@ -132,7 +141,7 @@ extension Dataset {
         .sampleWithoutReplacement(count: validation, of: Int64(count)).map { Int($0) }
       var isHeld = [Bool](repeating: false, count: count)
       for index in held { isHeld[index] = true }
-      return ValidationSplit(
+      return try ValidationSplit(
         train: Subset(self, indices: (0..<count).filter { !isHeld[$0] }),
         validation: Subset(self, indices: held))
     }

@@ -117,7 +117,7 @@ public struct SyntheticImages: Hashable, Sendable {
       }
     }
     return ImageSet(
-      bytes: pixels, labels: labels, sampleShape: sampleShape, classes: classes,
+      complete: pixels, labels: labels, sampleShape: sampleShape, classes: classes,
       normalization: normalization)
   }
 

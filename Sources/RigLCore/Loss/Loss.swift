@@ -15,7 +15,7 @@ public final class Labels {
   /// The class of a sample of the batch.
   public subscript(sample: Int) -> Int {
     get { Int(buffer[sample]) }
-    set { buffer[sample] = Int32(newValue) }
+    set { buffer[sample] = Int32(clamping: newValue) }
   }
 }
 
@@ -84,7 +84,9 @@ extension Loss {
   }
 
   func labelError(_ label: Int, _ classes: Int) -> RigLError {
-    RigLError(.data, "label \(label): the network has \(classes) outputs")
+    RigLError(
+      .data, "label \(label): the network has \(classes) outputs",
+      hint: "Labels count from 0; the last layer needs an output for each class.")
   }
 }
 

@@ -59,12 +59,16 @@ public final class Model {
   ///   - usesStrips: whether a model for single samples (`capacity` 1, no training) may cut images
   ///     into strips, so that no lane is idle. Its layers' ``WeightLayer/accounted`` is then a
   ///     strip's.
-  /// - Throws: `RigLError` if shapes do not fit together or two layers have the same name.
+  /// - Throws: `RigLError` if shapes do not fit together, two layers have the same name, or
+  ///   connections are asked for that no layer can have.
   public init(
     _ layers: Sequential, input: SampleShape, capacity: Int, connections: [String: Int] = [:],
     isTraining: Bool = true, usesStrips: Bool = false
   ) throws(RigLError) {
-    trap(unless: capacity > 0, "Model: batches of \(capacity) samples")
+    guard capacity > 0 else {
+      throw RigLError(
+        .configuration, "a model for batches of \(capacity) samples; at least one is needed")
+    }
     trap(
       unless: !usesStrips || (capacity == 1 && !isTraining), "Model: strips are for single samples")
     self.isTraining = isTraining
@@ -78,6 +82,7 @@ public final class Model {
     strips = usesStrips ? layers.strips(of: inputShape) : 1
     let layerInput = inputShape.strip(of: strips)
     if strips > 1 { _ = try layers.outputShape(of: layerInput) }
+    try Model.check(connections, of: weightLayers)
     try Model.checkMemory(
       weightLayers, connections, input: inputShape, capacity: capacity, isTraining: isTraining)
     var names = Set<String>()
@@ -101,6 +106,32 @@ public final class Model {
     averages = layers.averages
     parameters = layers.parameters
     denseKernels = weightLayers.compactMap { ($0 as? Conv2d)?.work.kernel as? DenseBandKernel }
+  }
+
+  /// Throws where connections are asked for of a layer that there is not, or that cannot have them.
+  private static func check(
+    _ connections: [String: Int], of layers: [any WeightLayer]
+  ) throws(RigLError) {
+    let names = layers.map(\.name)
+    let unknown = connections.keys.filter { !names.contains($0) }.sorted()
+    guard unknown.isEmpty else {
+      throw .unknownNames(unknown, kind: "layer", in: "a model's connections", valid: names)
+    }
+    for layer in layers {
+      guard let count = connections[layer.name] else { continue }
+      let positions = layer.inputs * layer.outputs
+      guard (0...positions).contains(count) else {
+        throw RigLError(
+          .configuration, "layer \(layer.name): \(count) connections, expected 0...\(positions)",
+          hint: "It has \(layer.inputs) inputs and \(layer.outputs) outputs.")
+      }
+      guard count == positions || layer.canBeSparse else {
+        throw RigLError(
+          .configuration,
+          "layer \(layer.name): \(count) connections; it cannot be sparse, and has \(positions)",
+          hint: "Leave it out.")
+      }
+    }
   }
 
   /// Throws where a network is certain not to fit into the machine, before the system ends the
@@ -146,7 +177,16 @@ public final class Model {
   }
 
   /// The logits of a batch.
+  ///
+  /// - Throws: `RigLError(.data)` for a tensor of another shape than ``makeInput()`` makes.
   public func forward(_ input: Tensor, _ pass: Pass) throws(RigLError) -> Tensor {
+    guard input.shape == inputShape, input.lanes == lanes, input.samples <= capacity else {
+      throw RigLError(
+        .data,
+        "\(input.samples) samples of shape \(input.shape.written), in groups of \(input.lanes); the "
+          + "network takes \(capacity) of \(inputShape.written), in groups of \(lanes)",
+        hint: "Make batches for the model that takes them: Batch(for:), makeInput().")
+    }
     trap(unless: isTraining || !pass.isTraining, "Model: a training pass of a model for prediction")
     guard let cutInput else { return try layers.forward(input, pass) }
     input.cut(into: cutInput)

@@ -93,15 +93,20 @@ public final class SparseWeights {
   ///   - positions: the position (output · inputs + input) of each of the ``count`` connections,
   ///     strictly increasing.
   ///   - weights: one for each of them.
-  public func setConnections(at positions: [Int], weights: [Float]) {
-    trap(
-      unless: positions.count == count && weights.count == count,
-      "\(name): \(positions.count) positions and \(weights.count) weights for \(count) connections")
+  /// - Throws: `RigLError(.data)` for other numbers of them, or positions that are not increasing or
+  ///   beyond the last one; nothing has then changed.
+  public func setConnections(at positions: [Int], weights: [Float]) throws(RigLError) {
+    guard positions.count == count, weights.count == count else {
+      throw RigLError(
+        .data,
+        "layer \(name): \(positions.count) positions and \(weights.count) weights for "
+          + "\(count) connections", hint: "A layer's number of connections never changes.")
+    }
     var previous = -1
-    for position in positions {
-      trap(
-        unless: position > previous && position < self.positions,
-        "\(name): position \(position) after \(previous), of \(self.positions) positions")
+    for (index, position) in positions.enumerated() {
+      guard position > previous, position < self.positions else {
+        throw problem(of: position, at: index, after: previous)
+      }
       previous = position
     }
     let scratch = TopologyScratch(layers: [self])
@@ -109,6 +114,20 @@ public final class SparseWeights {
       unsafe assign(ascending: $0, scratch: scratch)
     }
     setWeights(AlignedBuffer(weights))
+  }
+
+  private func problem(of position: Int, at index: Int, after previous: Int) -> RigLError {
+    let place = "layer \(name): position \(position) of connection \(index)"
+    guard position >= 0, position < positions else {
+      return RigLError(
+        .data, "\(place), expected 0..<\(positions)", hint: "A position is output · inputs + input."
+      )
+    }
+    return RigLError(
+      .data,
+      position == previous
+        ? "\(place) is that of the connection before" : "\(place) comes after \(previous)",
+      hint: "Give each position once, in increasing order, and the weights in the same.")
   }
 
   /// Multiplies the weights of each output.

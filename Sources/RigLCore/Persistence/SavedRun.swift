@@ -144,6 +144,10 @@ public final class SavedRun {
             .data, "sample \(begin + place): \(sample.count) values, expected \(sampleShape.count)")
         }
         for (index, value) in sample.enumerated() { input[place, index] = value }
+        if let index = sample.firstIndex(where: { !$0.isFinite }) {
+          throw .brokenValue(
+            sample[index], at: index, of: "sample \(begin + place)", shape: sampleShape)
+        }
       }
       let output = try model.forward(input, pass)
       for place in 0..<end - begin {
@@ -196,7 +200,7 @@ public final class SavedRun {
           + "(channels, height, width)")
     }
     let loss = CrossEntropy(labelSmoothing: configuration.labelSmoothing)
-    let evaluator = Evaluator(
+    let evaluator = try Evaluator(
       model: model, loss: loss, dataset: normalization.map(dataset.normalized) ?? dataset,
       pool: pool, classes: try labels(ofClassesIn: dataset))
     defer { damaged = evaluator.damaged }

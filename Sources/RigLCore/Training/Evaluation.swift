@@ -33,15 +33,21 @@ public final class Evaluator {
   /// An evaluator of a model on a dataset; it uses the model's memory between training steps.
   ///
   /// - Parameter classes: the model's class of each of the dataset's; nil: they are the same.
+  /// - Throws: `RigLError(.data)` for samples of another shape than the model takes, or more classes
+  ///   than it has outputs.
   public init(
     model: Model, loss: any Loss, dataset: any Dataset, pool: ThreadPool, classes: [Int]? = nil
-  ) {
-    trap(unless: classes?.count ?? dataset.classes == dataset.classes, "Evaluator: classes")
+  ) throws(RigLError) {
+    try model.requireFitting(dataset)
+    trap(
+      unless: classes?.count ?? dataset.classes == dataset.classes
+        && classes?.allSatisfy((0..<model.outputs).contains) ?? true,
+      "Evaluator: \(dataset.classes) classes of the dataset are \(classes ?? []) of the model")
     self.classes = classes
     self.model = model
     self.loss = loss
     pass = Pass(pool: pool, seed: 0)
-    packer = BatchPacker(dataset, capacity: model.capacity, layout: model.inputLayout)
+    packer = try BatchPacker(dataset, capacity: model.capacity, layout: model.inputLayout)
     batch = Batch(for: model)
     outcome = Outcome(capacity: model.capacity, classes: model.outputs, lanes: model.lanes)
   }
@@ -50,10 +56,12 @@ public final class Evaluator {
   ///
   /// Samples that cannot be read are left out and counted.
   ///
-  /// - Throws: `RigLError(.numerical)` if the loss is not finite, `.data` if more than one sample in
-  ///   a hundred cannot be read, `.memory` where there is not enough to read one.
+  /// - Throws: `RigLError(.numerical)` if the loss is not finite, `.data` if there are no samples, if
+  ///   one has a value that is not finite, or if more than one in a hundred cannot be read, `.memory`
+  ///   where there is not enough to read one.
   public func evaluate() throws(RigLError) -> Evaluation {
     let dataset = packer.dataset
+    guard dataset.count > 0 else { throw RigLError(.data, "there are no samples to evaluate on") }
     try requireMemory(
       8 * Double(model.outputs) * Double(model.outputs), for: "a table of classes by classes")
     var confusion = [[Int]](
@@ -61,7 +69,7 @@ public final class Evaluator {
     var (sum, top1, top5, samples) = (0.0, 0, 0, 0)
     damaged = []
     for range in SequentialBatches(count: dataset.count, size: model.capacity) {
-      packer.take(range)
+      try packer.take(range)
       try batch.fill(from: packer, pool: pass.pool)
       if !packer.damaged.isEmpty {
         damaged += packer.damaged
@@ -78,10 +86,15 @@ public final class Evaluator {
       top1 += outcome.hits(of: packer.samples, within: 1)
       top5 += outcome.hits(of: packer.samples, within: 5)
       for sample in 0..<packer.samples {
-        confusion[batch.labels[sample]][Int(outcome.predictions[sample])] += 1
+        let prediction = Int(outcome.predictions[sample])
+        trap(
+          unless: confusion.indices.contains(prediction),
+          "Outcome: a loss predicted class \(prediction) of \(model.outputs)")
+        confusion[batch.labels[sample]][prediction] += 1
       }
     }
     guard sum.isFinite else {
+      if let broken = dataset.firstBrokenValue(called: "sample") { throw broken }
       throw RigLError(
         .numerical, "the loss of an evaluation is \(sum)",
         hint: "Training has diverged: lower the learning rate, or clip the gradient (clip_norm).")

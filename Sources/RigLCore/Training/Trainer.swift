@@ -98,6 +98,7 @@ public final class Trainer {
     } else {
       samples = try TrainingData.load(configuration, folder: options.dataFolder)
     }
+    try samples.validate()
     self.data = samples
     let described = try configuration.makeNetwork()
     let network = network ?? described
@@ -112,6 +113,7 @@ public final class Trainer {
     model = try Model(
       layers, input: samples.train.sampleShape, capacity: capacity,
       connections: connections, isTraining: true)
+    try model.requireFitting(samples.train)
     model.draw(seed: configuration.seed, initializer: configuration.weightInitializer)
     let count = samples.train.count
     stepsPerEpoch = configuration.stepsPerEpoch(samples: count)
@@ -129,7 +131,7 @@ public final class Trainer {
       optimizer: optimizer ?? configuration.makeOptimizer(),
       learningRate: try configuration.learningRateSchedule(samples: count), settings: settings,
       pool: pool, seed: configuration.seed)
-    loader = BatchLoader(count: count, seed: configuration.seed)
+    loader = try BatchLoader(count: count, seed: configuration.seed)
     MemoryUse.current = .batch
     feeder = try BatchFeeder(
       samples.train, size: capacity, layout: model.inputLayout,
@@ -180,7 +182,7 @@ public final class Trainer {
   ///
   /// - Throws: `RigLError(.numerical)` if the loss is not finite.
   public func evaluate(_ dataset: any Dataset) throws(RigLError) -> Evaluation {
-    let evaluator = Evaluator(model: model, loss: step.loss, dataset: dataset, pool: pool)
+    let evaluator = try Evaluator(model: model, loss: step.loss, dataset: dataset, pool: pool)
     do throws(RigLError) {
       let evaluation = try evaluator.evaluate()
       try tell(of: evaluator.damaged)

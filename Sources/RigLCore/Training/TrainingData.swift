@@ -137,7 +137,7 @@ public struct TrainingData: Sendable {
     }
     let (held, rest) = try SampleDraw(.validation, of: train, by: rule)
       .holdingOut(configuration.validation)
-    return TrainingData(
+    return try TrainingData(
       train: Subset(train, indices: rest), validation: Subset(plainTrain, indices: held),
       test: test)
   }

@@ -107,9 +107,22 @@ public final class TrainingStep {
   /// Trains on one batch.
   ///
   /// - Throws: `RigLError` of kind `numerical` if the loss, a gradient that is scored or clipped, or
-  ///   a weight that is scored is not a number; weights and connections are then as before the
-  ///   batch, but for layers whose connections had already moved.
+  ///   a weight that is scored is not a number, `data` if the batch's input is not: weights and
+  ///   connections are then as before the batch, but for layers whose connections had already moved.
+  ///   `data`, too, for a batch that is empty, or has not one label for each sample.
   public func train(on batch: Batch) throws(RigLError) -> Report {
+    do {
+      try batch.requireComplete()
+      return try take(batch)
+    } catch {
+      guard error.kind == .numerical, let broken = batch.inputs.firstBrokenValue() else {
+        throw error
+      }
+      throw RigLError(broken.kind, "step \(step): \(broken.what)", hint: broken.hint)
+    }
+  }
+
+  private func take(_ batch: Batch) throws(RigLError) -> Report {
     let rate = learningRate.rate(at: step)
     // weights of the step before → connections
     var update = try makePendingUpdate(rate)
@@ -230,7 +243,10 @@ public final class TrainingStep {
   private func notFinite(_ what: String, hasGradients: Bool = false) -> RigLError {
     RigLError(
       .numerical, "step \(step): \(what); \(placeOfTrouble(hasGradients: hasGradients))",
-      hint: "Lower the learning rate, add warm-up steps, or clip the gradient (clip_norm).")
+      hint: step == 0
+        ? "No weight has moved yet: look at the loss, the initial weights and the scale of the inputs."
+        : "Lower the learning rate (\(learningRate.rate(at: step)) at this step), add warm-up steps, "
+          + "or clip the gradient (clip_norm).")
   }
 
   private func placeOfTrouble(hasGradients: Bool) -> String {
@@ -277,6 +293,16 @@ public final class Batch {
   public init(for model: Model) {
     inputs = model.makeInput()
     labels = Labels(capacity: model.capacity)
+  }
+
+  /// Throws unless there are samples, and as many labels.
+  fileprivate func requireComplete() throws(RigLError) {
+    let (samples, labels) = (inputs.samples, labels.count)
+    guard samples > 0, labels == samples else {
+      throw RigLError(
+        .data, "a batch of \(samples) samples and \(labels) labels",
+        hint: "Set inputs.samples and labels.count to the number of its samples, one or more.")
+    }
   }
 }
 
