@@ -39,14 +39,20 @@ extension Trainer {
   /// trainer is of no use for a run afterwards.
   ///
   /// - Parameter seconds: how long to measure, roughly.
-  /// - Throws: `RigLError(.numerical)` if training diverges at once.
+  /// - Throws: `RigLError(.numerical)` if training diverges at once, `.data` if a sample has a value
+  ///   that is not finite.
   public func rehearse(seconds: Double = 1) throws(RigLError) -> Rehearsal {
     let started = ContinuousClock.now
     var weightBatches: [Double] = []
     var updateBatches: [Double] = []
     while step.step < totalSteps, weightBatches.count < 3 || started.secondsToNow < seconds {
       let begin = ContinuousClock.now
-      let report = try trainNextBatch()
+      let report: TrainingStep.Report
+      do {
+        report = try trainNextBatch()
+      } catch {
+        throw explaining(error)
+      }
       if report.dropFraction == nil {
         weightBatches.append(begin.secondsToNow)
       } else {

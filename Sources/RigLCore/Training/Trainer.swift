@@ -15,6 +15,8 @@ public final class Trainer {
   public let options: RunOptions
   /// The samples.
   public private(set) var data: TrainingData
+  /// What the network was made by.
+  let network: any Network
   /// The network.
   public let model: Model
   /// One batch of training.
@@ -102,6 +104,7 @@ public final class Trainer {
     self.data = samples
     let described = try configuration.makeNetwork()
     let network = network ?? described
+    self.network = network
     let layers = network.layers(input: samples.train.sampleShape, classes: samples.train.classes)
     allocation = try configuration.allocate(layers.weightLayers)
     var connections: [String: Int] = [:]
@@ -194,6 +197,9 @@ public final class Trainer {
     }
   }
 
+  /// Whether the last batch's input is not finite.
+  var hasBrokenInput: Bool { batch.inputs.firstBrokenValue() != nil }
+
   /// Throws if training has diverged, as far as weights and the last batch show.
   func requireFinite() throws(RigLError) { try step.requireFinite(on: batch) }
 
@@ -225,7 +231,7 @@ public final class Trainer {
     do throws(RigLError) {
       try train(recorder)
     } catch {
-      throw recorder.addingCheckpoint(to: error)
+      throw recorder.addingCheckpoint(to: explaining(error))
     }
     let training = started.secondsToNow - secondsAside
     let rate = samplesTrained == 0 ? nil : Double(samplesTrained) / max(training, 1e-9)
