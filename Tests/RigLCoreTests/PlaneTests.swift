@@ -134,7 +134,7 @@ import Testing
     let mixing = try #require(pointwise.connections).dense(pointwise.weight.values)
     let mask = pointwise.mask().flatMap { [UInt8](repeating: $0, count: 9) }
     let kernel = depthwise.dense(depthwise.weight.values)
-    composed.set(
+    try composed.set(
       dense: (0..<7 * 6 * 9).map { mixing[$0 / 9] * kernel[$0 / 9 % 6 * 9 + $0 % 9] }, mask: mask)
     let values = randomValues(shape.count * 11, seed: 2)
     let pass = try pass(threads: 2)
