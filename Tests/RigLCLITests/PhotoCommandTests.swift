@@ -53,6 +53,54 @@ import Testing
     #expect(missing.status == 66 && !missing.errors.contains("\u{1B}"))
   }
 
+  /// Which samples choose the best weights, and which are left for the end; what else is said of a
+  /// training before it begins. A dry run says the same.
+  @Test func whatPhotosAreForIsSaid() throws {
+    let folder = try TemporaryFolder()
+    try GeneratedImageFolder(classes: 3, trainPerClass: 20, validationPerClass: 4, side: 24)
+      .write(to: folder("p"))
+    let common = [
+      "train", "--data", folder("p"), "--set", "image_size=16", "--set", "hidden=[8]", "--epochs",
+      "1", "--threads", "1", "--set", "batch_size=4", "--set", "update_interval=2",
+    ]
+    func said(_ more: [String]) throws -> [Rigl.Outcome] {
+      let run = ["--output", folder("run-\(UInt64.random(in: 0..<1 << 60))")]
+      let outcomes = try [run, ["--dry-run"]].map { try Rigl.run(common + more + $0) }
+      for outcome in outcomes { #expect(outcome.status == 0, "\(outcome.errors)") }
+      return outcomes
+    }
+    // The folder has train and val alone, which is tested on.
+    for outcome in try said([]) {
+      #expect(outcome.output.contains(" validation samples choose the best weights after each "))
+      #expect(outcome.output.contains("; the 12 test samples are looked at once, at the end"))
+      #expect(outcome.output.contains("tests on \(folder("p/val"))"))
+      #expect(outcome.errors.contains("network: an mlp takes pictures of 3 x 16 x 16"))
+      #expect(outcome.errors.contains("--set network=wrn-16-2"))
+    }
+    for outcome in try said(["--set", "network=lenet-5", "--distribution", "uniform"]) {
+      #expect(!outcome.errors.contains("network: an mlp"), "\(outcome.errors)")
+    }
+    for outcome in try said(["--distribution", "uniform"]) {
+      #expect(outcome.errors.contains("fc1 stays dense"), "\(outcome.errors)")
+    }
+    for outcome in try said(["--validation", "0"]) {
+      #expect(outcome.output.contains("no validation samples; the 12 test samples"))
+    }
+    for outcome in try said(["--set", "validate_on_test=true"]) {
+      #expect(outcome.output.contains("the 12 test samples choose the best weights"))
+    }
+    try FileManager.default.moveItem(atPath: folder("p/val"), toPath: folder("p/test"))
+    try FileManager.default.copyItem(atPath: folder("p/test"), toPath: folder("p/val"))
+    for outcome in try said([]) {
+      #expect(outcome.output.contains("12 validation samples choose the best weights"))
+      #expect(
+        outcome.output.contains("validates on \(folder("p/val")); tests on \(folder("p/test"))"))
+    }
+    let object = try Rigl.run(common + ["--dry-run", "--json"]).object()
+    #expect(object["validation_samples"] as? Int == 12 && object["test_samples"] as? Int == 12)
+    #expect((object["unset"] as? [String])?.contains("validation") == true)
+  }
+
   /// Also where nothing else is printed.
   @Test func damagedPhotosAreNamedIfQuiet() throws {
     let folder = try TemporaryFolder()

@@ -155,7 +155,7 @@ import Testing
       let tables = outcome.output.split(separator: "\n").filter { line in
         // Lines of a run may be longer; they are not tables.
         !line.contains("epoch") && !line.contains(folder.path) && !line.contains("training samples")
-          && !line.contains("sparse")
+          && !line.contains("test samples") && !line.contains("sparse")
       }
       for line in tables { #expect(line.count <= max(columns, 40), "\(line)") }
       #expect(

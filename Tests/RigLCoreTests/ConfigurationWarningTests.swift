@@ -34,9 +34,13 @@ import Testing
 
   @Test func presetsHaveNone() throws {
     for preset in Preset.all {
-      let published = try NetworkName(preset.configuration.network).published.samples
-      let samples = preset.configuration.trainSamples ?? published
-      #expect(preset.configuration.warnings(samples: samples) == [], "\(preset.name)")
+      let published = try NetworkName(preset.configuration.network).published
+      let samples = preset.configuration.trainSamples ?? published.samples
+      let layers = try preset.configuration.makeNetwork().layers(
+        input: published.input, classes: published.classes)
+      let allocation = try preset.configuration.allocate(layers.weightLayers)
+      let warnings = preset.configuration.warnings(samples: samples, allocation: allocation)
+      #expect(warnings == [], "\(preset.name)")
     }
   }
 
@@ -121,6 +125,92 @@ import Testing
     #expect(try keys { $0.layerSparsities = ["fc1": 0.25] } == [], "fc2 takes part")
     #expect(try keys { $0.layerSparsityFactors = ["fc1": 0.5, "fc2": 0] } == [])
     #expect(try keys { $0.dropFraction = 0.001 } == ["drop_fraction"])
+  }
+
+  // MARK: - What is left dense
+
+  /// What a training warns of on samples of a shape.
+  private func said(
+    of shape: SampleShape, network: (any Network)? = nil,
+    _ change: (inout Configuration) -> Void
+  ) throws -> [String] {
+    var configuration = Configuration()
+    configuration.batchSize = 4
+    configuration.updateInterval = 10
+    configuration.sparsity = 0.98
+    change(&configuration)
+    let samples = RandomSamples(count: 40, shape: shape, classes: 10)
+    let data = TrainingData(train: samples, test: samples)
+    return try Trainer(configuration, network: network, data: data).warnings
+  }
+
+  @Test func layersThatStayDenseAreNamed() throws {
+    let digits = SampleShape(channels: 1, height: 28, width: 28)
+    let uniform = try said(of: digits) { $0.distribution = .uniform }
+    #expect(
+      uniform == [
+        "sparsity: 0.98 would leave 5324 of 266200 connections, but there are 235820: fc1 stays "
+          + "dense, the first layer, as distribution: uniform leaves it; set first_layer_sparse: "
+          + "true, or distribution: erk"
+      ])
+    for half in [0.3, 0.5] {
+      #expect(
+        try said(of: digits) { ($0.distribution, $0.sparsity) = (.uniform, half) }.count == 1)
+    }
+    let remedies: [(inout Configuration) -> Void] = [
+      { $0.firstLayerSparse = true }, { $0.distribution = .erdosRenyiKernel },
+      { $0.distribution = .erdosRenyi }, { $0.layerSparsities = ["fc1": 0.9] },
+      { $0.layerSparsityFactors = ["fc1": 1] }, { $0.sparsity = 0 }, { $0.method = .dense },
+    ]
+    for remedy in remedies {
+      let warnings = try said(of: digits) {
+        $0.distribution = .uniform
+        remedy(&$0)
+      }
+      #expect(!warnings.contains { $0.hasPrefix("sparsity: 0.") }, "\(warnings)")
+    }
+    // Of a single layer, the reason is the same, and said once.
+    let single = try said(of: digits) { ($0.distribution, $0.hidden) = (.uniform, []) }
+    #expect(single.count == 1 && single[0].contains("first_layer_sparse"), "\(single)")
+    let last = try said(of: digits) {
+      ($0.hidden, $0.lastLayerDense, $0.sparsity) = ([300], true, 0.99)
+    }
+    #expect(last.count == 1 && last[0].contains("fc2 stays dense, the last layer"), "\(last)")
+    #expect(last[0].hasSuffix("set last_layer_dense: false"))
+  }
+
+  @Test func smallLayersThatStayDenseAreNot() throws {
+    for name in ["wrn-10-1", "resnet-18"] {
+      let warnings = try said(of: SampleShape(channels: 3, height: 32, width: 32)) {
+        ($0.network, $0.distribution, $0.sparsity) = (name, .uniform, 0.9)
+      }
+      #expect(warnings.isEmpty, "\(warnings)")
+    }
+    // Depthwise layers, which no setting makes sparse.
+    let mobile = try said(of: SampleShape(channels: 3, height: 32, width: 32)) {
+      ($0.network, $0.widthMultiplier, $0.sparsity) = ("mobilenet-v1", 0.25, 0.99)
+    }
+    #expect(mobile.count == 1 && mobile[0].hasSuffix("raise sparsity for the others"), "\(mobile)")
+  }
+
+  // MARK: - Networks that do not suit pictures
+
+  @Test func linearLayersOnColourPicturesAreSaid() throws {
+    func networks(_ shape: SampleShape, _ network: (any Network)? = nil) throws -> [String] {
+      try said(of: shape, network: network) { $0.hidden = [8] }.filter { $0.hasPrefix("network:") }
+    }
+    let photo = try networks(SampleShape(channels: 3, height: 224, width: 224))
+    #expect(
+      photo == [
+        "network: an mlp takes pictures of 3 x 224 x 224 for 150528 numbers without a place; "
+          + "convolutions suit pictures better, as --set network=resnet-18"
+      ])
+    let small = try networks(SampleShape(channels: 3, height: 32, width: 32))
+    #expect(small.first?.hasSuffix("--set network=wrn-16-2") == true)
+    #expect(try networks(SampleShape(channels: 1, height: 28, width: 28)).isEmpty)
+    #expect(try networks(SampleShape(channels: 30)).isEmpty, "features")
+    let own = MLP(hidden: [8])
+    #expect(try networks(SampleShape(channels: 3, height: 8, width: 8), own).isEmpty)
   }
 
   // MARK: - Sparsities of layers as factors

@@ -57,6 +57,31 @@ import Testing
     CheckpointStore(folder: "\(run)/checkpoints").path(step: step)
   }
 
+  /// A run that an earlier version began with a number goes on without one that comes to the same.
+  @Test func validationNeedNotBeSaid() throws {
+    let folder = try TemporaryFolder()
+    func resume(begunWith begun: Int?, with own: Int?, _ name: String) throws -> Trainer.Result {
+      func trainer(_ validation: Int?) throws -> Trainer {
+        let configuration = Self.configuration.changing { $0.validation = validation }
+        return try Trainer(configuration, options: options { $0.output = folder(name) })
+      }
+      let first = try trainer(begun)
+      first.callbacks = [StopAt(5)]
+      _ = try first.run()
+      let run = try RunFolder.open(folder(name))
+      try run.requireSame(Self.configuration.changing { $0.validation = own })
+      return try trainer(own).resume(folder(name))
+    }
+    let whole = try resume(begunWith: 40, with: 40, "same").test
+    #expect(try resume(begunWith: 40, with: nil, "now unset").test == whole)
+    #expect(try resume(begunWith: nil, with: 40, "now said").test == whole)
+    let error = #expect(throws: RigLError.self) {
+      try resume(begunWith: 41, with: nil, "another")
+    }
+    #expect(error?.kind == .configuration && error?.what.hasPrefix("validation: ") == true)
+    #expect(throws: RigLError.self) { try resume(begunWith: 40, with: 41, "both said") }
+  }
+
   /// What of metrics does not depend on time.
   private func rows(_ run: String) throws -> [MetricsRow] {
     try MetricsLog.rows(at: "\(run)/metrics.csv").map {

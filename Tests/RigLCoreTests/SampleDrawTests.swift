@@ -106,6 +106,62 @@ import Testing
     #expect(try Self.load(folder) { $0.validation = 2 }.validation?.count == 2)
   }
 
+  /// Where no number is given, a tenth is held out, at most 5000, and of each class one.
+  @Test func aTenthIsHeldOutUnlessSaid() throws {
+    let folder = try Self.sorted()
+    var data = try Self.load(folder) { $0.validation = nil }
+    #expect(data.validation?.count == 60 && data.train.count == 540)
+    #expect(try classes(data.validation).count == 10 && classes(data.train).count == 10)
+    #expect(try Set(numbers(data.train) + numbers(data.validation)).count == 600)
+    // Of what is taken.
+    data = try Self.load(folder) { ($0.validation, $0.trainSamples) = (nil, 200) }
+    #expect(data.validation?.count == 20 && data.train.count == 180)
+    // More than a tenth where there are so few of each class.
+    try Self.write((0..<40).map { UInt8($0 % 10) }, test: Array(0..<10), to: folder)
+    data = try Self.load(folder) { $0.validation = nil }
+    #expect(data.validation?.count == 10 && data.train.count == 30)
+    #expect(try classes(data.validation).count == 10 && classes(data.train).count == 10)
+    let onTest = try Self.load(folder) { ($0.validation, $0.validateOnTest) = (nil, true) }
+    #expect(onTest.train.count == 40 && onTest.validation?.count == 10)
+    #expect(Configuration().validation == nil)
+  }
+
+  /// Of sets as large as the published ones, the same samples as earlier versions held out.
+  @Test func largeSetsKeepTheirValidationSamples() throws {
+    let folder = try TemporaryFolder()
+    for (count, expected) in [(60_000, 5000), (50_000, 5000), (49_990, 4999)] {
+      try Self.write((0..<count).map { UInt8($0 % 10) }, test: Array(0..<10), to: folder)
+      for split in Configuration.Split.allCases {
+        let data = try Self.load(folder) { ($0.validation, $0.split) = (nil, split) }
+        let asked = try Self.load(folder) { ($0.validation, $0.split) = (expected, split) }
+        #expect(try numbers(data.validation) == numbers(asked.validation))
+        #expect(data.validation?.count == expected)
+      }
+    }
+  }
+
+  @Test func aClassOfOneLeavesNothingToHoldOut() throws {
+    let folder = try TemporaryFolder()
+    try Self.write([0, 0, 0, 1, 1, 1, 2], test: [0, 1, 2], to: folder)
+    var configuration = Configuration()
+    (configuration.data, configuration.hidden, configuration.epochs) = ("idx", [4], 1)
+    (configuration.batchSize, configuration.method) = (1, .static)
+    var options = RunOptions()
+    options.dataFolder = folder.path
+    var trainer = try Trainer(configuration, options: options)
+    #expect(trainer.data.validation == nil && trainer.data.train.count == 7)
+    #expect(trainer.warnings.count == 1)
+    #expect(trainer.warnings.first?.hasPrefix("validation: no samples are held out") == true)
+    #expect(trainer.warnings.first?.contains("class 2 has a single sample") == true)
+    configuration.validation = 0
+    trainer = try Trainer(configuration, options: options)
+    #expect(trainer.warnings.isEmpty, "nothing was asked for")
+    try Self.write([0, 0, 1, 1, 2, 2], test: [0, 1, 2], to: folder)
+    configuration.validation = nil
+    trainer = try Trainer(configuration, options: options)
+    #expect(trainer.data.validation?.count == 3 && trainer.warnings.isEmpty)
+  }
+
   @Test func publishedSplitsAreSequential() throws {
     let folder = try TemporaryFolder()
     try Self.write(
@@ -141,7 +197,61 @@ import Testing
     #expect(try layers.configuration().split == .random)
   }
 
+  /// A number that an earlier version saved stays one; without one, the file has none.
+  @Test func savedRunsKeepTheirValidation() throws {
+    let yaml = try Configuration().yaml()
+    #expect(!yaml.contains("validation:"))
+    #expect(try Configuration(yaml: yaml, path: "x").validation == nil)
+    let earlier = try Configuration(yaml: yaml + "validation: 5000\n", path: "x")
+    #expect(earlier.validation == 5000)
+    var layers = try ConfigurationLayers(earlier)
+    try layers.set("validation", to: "null")
+    #expect(try layers.configuration().validation == nil)
+  }
+
   // MARK: - Photos
+
+  @Test func aTenthOfPhotosIsHeldOut() throws {
+    let folder = try TemporaryFolder()
+    func write(_ part: String, _ numbers: Range<Int>) throws {
+      for label in ["a", "b"] {
+        for number in numbers {
+          try folder.write(["\(part)\(label)/\(number).png": PhotoFolderTests.png])
+        }
+      }
+    }
+    func load(_ path: String) throws -> TrainingData {
+      var configuration = Configuration()
+      configuration.data = "photos"
+      return try TrainingData.load(configuration, folder: folder(path))
+    }
+    try write("three/", 0..<3)
+    let three = try load("three")
+    #expect(three.train.count == 2 && three.validation?.count == 2 && three.test.count == 2)
+    try write("two/", 0..<2)
+    let two = try load("two")
+    #expect(two.train.count == 2 && two.validation == nil && two.test.count == 2)
+
+    try write("parts/train/", 0..<150)
+    try write("parts/test/", 0..<1)
+    let parts = try load("parts")
+    let held = try #require(parts.validation?.count)
+    #expect((10...50).contains(held) && parts.train.count + held == 300)
+    // None of them changes its part when others come.
+    func paths(_ dataset: (any Dataset)?) throws -> Set<String> {
+      let subset = try #require(dataset as? Subset)
+      let photos = try #require(subset.base as? PhotoSet)
+      return Set((0..<subset.count).map { photos.path(of: subset.baseIndex(of: $0)) })
+    }
+    try write("parts/train/", 150..<170)
+    let more = try load("parts")
+    #expect(try paths(parts.validation).isSubset(of: paths(more.validation)))
+    #expect(try paths(parts.train).isSubset(of: paths(more.train)))
+    // A folder of its own is all that is validated on.
+    try write("parts/val/", 0..<4)
+    let own = try load("parts")
+    #expect(own.validation?.count == 8 && own.train.count == 340)
+  }
 
   @Test func photosAreDrawnByTheirPaths() throws {
     let folder = try TemporaryFolder()

@@ -142,7 +142,7 @@ struct RandomSettings {
     ]),
     .trainSamples: orNull(whole(1...60, [0, 1, 2, 60_000, 60_001, 1 << 32, .max])),
     .testSamples: orNull(whole(1...30, [0, 1, 10_000, 10_001, .max])),
-    .validation: whole(0...20, [0, 0, 39, 40, 60_000, .max]),
+    .validation: orNull(whole(0...20, [0, 0, 39, 40, 60_000, .max])),
     .validateOnTest: truth,
     .split: words(Configuration.Split.self),
     .augmentation: words(Configuration.Augmentation.self),

@@ -86,7 +86,7 @@ struct SettingsTrial {
     small.testSamples = min(small.testSamples ?? 20, 20)
     small.batchSize = min(small.batchSize, 12)
     small.accumulation = min(small.accumulation, 4)
-    if small.validation > 40 { small.validation = 8 }
+    if let held = small.validation, held > 40 { small.validation = 8 }
     return small
   }
 

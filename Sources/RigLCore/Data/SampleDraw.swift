@@ -92,6 +92,40 @@ struct SampleDraw {
     return (held, rest(of: held))
   }
 
+  /// Holds out as many samples as asked for, or without a number a tenth, at most
+  /// ``mostUnasked``, and of each class one at the least.
+  ///
+  /// - Returns: nil where nothing was asked for and a class has a single sample.
+  /// - Throws: as for a number of samples.
+  func holdingOut(asked count: Int?) throws(RigLError) -> (held: [Int], rest: [Int])? {
+    if let count { return try holdingOut(count) }
+    guard singleClass == nil else { return nil }
+    let tenth = 0.1 * Double(dataset.count)
+    if dataset.photos != nil {
+      // Halved until it is few enough, so that it seldom changes when photos come or go.
+      let halvings = max(0, log2(tenth / Double(SampleDraw.mostUnasked)).rounded(.up))
+      return try holdingOut(share: 0.1 * exp2(-halvings), leaving: 1)
+    }
+    let classes = counts.count { $0 > 0 }
+    let unasked = max(classes, min(Int(tenth), SampleDraw.mostUnasked))
+    let held = try chosen(unasked, first: false, restIsPart: true)
+    return (held, rest(of: held))
+  }
+
+  /// The most samples that are held out for validation without being asked for.
+  static let mostUnasked = 5000
+
+  /// A class of a single sample.
+  private var singleClass: Int? { counts.firstIndex(of: 1) }
+
+  /// Why no samples are held out though nobody asked for none.
+  var sayUndivided: String? {
+    singleClass.map {
+      "\(part.setting): no samples are held out, and the last weights are the best ones known: class "
+        + "\(name(of: $0)) has a single sample, which is trained on; add some, or leave the class out"
+    }
+  }
+
   /// Holds out the samples of each class whose keys are in the first `share` of all possible ones:
   /// at least one of each class, and of each class that can spare them not the last `least`.
   ///

@@ -13,8 +13,9 @@ public struct Configuration: Codable, Hashable, Sendable {
   public var trainSamples: Int?
   /// Take only so many samples of the test set; nil: all.
   public var testSamples: Int?
-  /// Training samples held out for validation, of photos about as many; 0: none.
-  public var validation = 5000
+  /// Training samples held out for validation, of photos about as many; 0: none; nil: a tenth, at
+  /// most 5000, and none where a class has a single sample.
+  public var validation: Int?
   /// Which samples those are.
   public var split = Split.random
   /// Let the test samples be the validation split. The result on them is then not a result on

@@ -33,7 +33,7 @@ extension Configuration {
     try require(.batchSize, in: 1...1 << 20, batchSize)
     try require(.accumulation, in: 1...65536, accumulation)
     try require(.multiplier, in: 1e-6...1000, multiplier)
-    try require(.validation, in: 0...Int.max, validation)
+    if let validation { try require(.validation, in: 0...Int.max, validation) }
     if let trainSamples { try require(.trainSamples, in: 1...1 << 32, trainSamples) }
     if let testSamples { try require(.testSamples, in: 1...Int.max, testSamples) }
     try require(.updateInterval, in: 1...Configuration.mostSteps, updateInterval)

@@ -10,7 +10,7 @@ extension Configuration {
   }
 
   /// The same, with what only the network's layers tell.
-  func warnings(samples: Int, allocation: SparsityAllocation) -> [String] {
+  package func warnings(samples: Int, allocation: SparsityAllocation) -> [String] {
     warnings(samples: samples) + layerWarnings(allocation)
   }
 
@@ -127,6 +127,47 @@ extension Configuration {
         "sparsity: \(sparsity) has no effect: layer_sparsities says that of every layer; set "
           + "layer_sparsities: {}, or layer_sparsity_factors")
     }
-    return warnings
+    let unnamed = others.filter { layerSparsityFactors[$0.name] == nil }
+    return warnings + [densityWarning(of: unnamed, in: allocation)].compactMap { $0 }
+  }
+
+  /// Layers that stay dense, beside which the sparsity of the others hardly counts.
+  ///
+  /// - Parameter layers: those of which no setting speaks by name.
+  private func densityWarning(of layers: [LayerSparsity], in allocation: SparsityAllocation)
+    -> String?
+  {
+    guard method != .dense, sparsity > 0 else { return nil }
+    let positions = layers.reduce(0) { $0 + $1.positions }
+    let kept = layers.reduce(0) { $0 + $1.connections }
+    let asked = layers.reduce(0) {
+      $0 + $1.positions - inactivePositions(of: $1.positions, sparsity: sparsity)
+    }
+    let isShort = Double(positions - kept) < 0.8 * Double(positions - asked)
+    guard isShort || Double(kept) > 1.5 * Double(asked) else { return nil }
+    // What the distribution itself makes dense, the others pay for.
+    let dense = layers.filter { $0.sparsity == 0 && !allocation.denseSet.contains($0.name) }
+    guard let largest = dense.max(by: { $0.positions < $1.positions }) else { return nil }
+    let (reason, remedy) = reasonForDense(largest, in: allocation)
+    return "sparsity: \(sparsity) would leave \(asked) of \(positions) connections, but there are "
+      + "\(kept): \(largest.name) stays dense, \(reason); \(remedy)"
+  }
+
+  /// Why a layer has all its connections, and what to set.
+  private func reasonForDense(
+    _ layer: LayerSparsity, in allocation: SparsityAllocation
+  ) -> (reason: String, remedy: String) {
+    let isFirst = layer.name == allocation.layers.first?.name
+    let isLast = layer.name == allocation.layers.last?.name
+    if isLast, lastLayerDense {
+      return ("the last layer, as last_layer_dense says", "set last_layer_dense: false")
+    }
+    if isFirst, distribution == .uniform, !firstLayerSparse {
+      return (
+        "the first layer, as distribution: uniform leaves it",
+        "set first_layer_sparse: true, or distribution: erk"
+      )
+    }
+    return ("which its kind always does", "raise sparsity for the others")
   }
 }

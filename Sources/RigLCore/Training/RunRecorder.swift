@@ -295,7 +295,7 @@ extension Trainer {
   ///   the checkpoint's.
   func restore(_ file: SafetensorsFile) throws(RigLError) {
     let saved = try Configuration(yaml: file.metadata["configuration"] ?? "", path: file.path)
-    try configuration.requireSame(as: saved)
+    try configuration.requireSame(as: saved, validating: data.validation?.count ?? 0)
     try identity.requireSame(as: file.metadata, path: file.path)
     // Of a network that was imported with numbers of its own.
     if let own = data.normalization,
@@ -342,8 +342,19 @@ extension RunFolder {
 
 extension Configuration {
   /// Throws where a run of another configuration cannot go on with this one.
-  fileprivate func requireSame(as saved: Configuration) throws(RigLError) {
-    guard let key = try firstDifference(from: saved) else { return }
+  ///
+  /// - Parameter count: the samples that are held out for validation; nil: not known yet.
+  fileprivate func requireSame(
+    as saved: Configuration, validating count: Int? = nil
+  ) throws(RigLError) {
+    var own = self
+    // Earlier versions saved the number of samples that now need not be asked for.
+    if (validation == nil) != (saved.validation == nil),
+      count == nil || count == validation ?? saved.validation
+    {
+      own.validation = saved.validation
+    }
+    guard let key = try own.firstDifference(from: saved) else { return }
     throw RigLError(
       .configuration,
       "\(key.name): the run was started with \(key.other), and cannot go on with \(key.own)",

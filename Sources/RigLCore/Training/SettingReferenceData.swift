@@ -21,6 +21,7 @@ extension SettingReference {
       "Training samples held out for validation; 0: none. They tell after each epoch how well the "
         + "network does, and which weights were best. Of photos roughly so many are: a half, a "
         + "quarter, an eighth and so on, and at least one of each class.",
+      unset: "a tenth, at most 5000; at least one of each class",
       for: "data without validation samples of its own"),
     SettingReference(
       .split, .data,

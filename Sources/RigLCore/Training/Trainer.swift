@@ -29,6 +29,8 @@ public final class Trainer {
   public let stepsPerEpoch: Int
   /// The threads.
   public let pool: ThreadPool
+  /// Whether the network is the one that the configuration names.
+  let isDescribedNetwork: Bool
   /// The run's folder, once the run has begun.
   public private(set) var folder: RunFolder?
   /// Who watches.
@@ -103,6 +105,7 @@ public final class Trainer {
     try samples.validate()
     self.data = samples
     let described = try configuration.makeNetwork()
+    isDescribedNetwork = network == nil
     let network = network ?? described
     self.network = network
     let layers = network.layers(input: samples.train.sampleShape, classes: samples.train.classes)

@@ -4,8 +4,10 @@ public struct TrainingData: Sendable {
   public var train: any Dataset
   /// What is looked at while training, to choose by; nil: nothing.
   public var validation: (any Dataset)?
-  /// What nothing is chosen by.
+  /// Samples that are looked at once training is over, by which nothing is chosen.
   public var test: any Dataset
+  /// What of this division is not as one would expect it, and why; nil: nothing.
+  var remark: String?
 
   /// Samples of one's own.
   public init(train: any Dataset, validation: (any Dataset)? = nil, test: any Dataset) {
@@ -135,8 +137,12 @@ public struct TrainingData: Sendable {
     if validation != nil || configuration.validation == 0 {
       return TrainingData(train: train, validation: validation, test: test)
     }
-    let (held, rest) = try SampleDraw(.validation, of: train, by: rule)
-      .holdingOut(configuration.validation)
+    let draw = try SampleDraw(.validation, of: train, by: rule)
+    guard let (held, rest) = try draw.holdingOut(asked: configuration.validation) else {
+      var undivided = TrainingData(train: train, test: test)
+      undivided.remark = draw.sayUndivided
+      return undivided
+    }
     return try TrainingData(
       train: Subset(train, indices: rest), validation: Subset(plainTrain, indices: held),
       test: test)

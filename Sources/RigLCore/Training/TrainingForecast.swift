@@ -5,7 +5,9 @@ extension Trainer {
   /// the setting's key; a run tells them as warnings when it begins.
   public var warnings: [String] {
     let settings = configuration.warnings(samples: data.train.count, allocation: allocation)
-    let movement = movementWarning
+    // Of a network without a sparse layer, the settings may say why.
+    let saysDensity = settings.contains { $0.hasPrefix("\(Configuration.Key.sparsity.rawValue):") }
+    let movement = saysDensity && model.sparseLayers.isEmpty ? nil : movementWarning
     // What the settings alone say of updates, the topology's movement says better.
     let others = settings.filter { warning in
       movement == nil
@@ -13,7 +15,19 @@ extension Trainer {
           warning.hasPrefix("\($0.rawValue):")
         }
     }
-    return others + [movement, rateWarning].compactMap { $0 }
+    return others + [movement, rateWarning, networkWarning, data.remark].compactMap { $0 }
+  }
+
+  /// Of linear layers alone on colour pictures.
+  private var networkWarning: String? {
+    let shape = data.train.sampleShape
+    guard isDescribedNetwork, configuration.network == "mlp", shape.channels > 1,
+      min(shape.height, shape.width) > 1
+    else { return nil }
+    let other = max(shape.height, shape.width) > 64 ? "resnet-18" : "wrn-16-2"
+    return "network: an mlp takes pictures of \(shape.channels) x \(shape.height) x \(shape.width) "
+      + "for \(shape.count) numbers without a place; convolutions suit pictures better, as "
+      + "--set network=\(other)"
   }
 
   /// Of a topology that hardly moves.

@@ -18,6 +18,8 @@ struct DryRun: Encodable {
   let positions: Int
   let sparsity: Double
   let trainingSamples: Int
+  let validationSamples: Int
+  let testSamples: Int
   let threads: Int
   let rehearsal: Rehearsal
   let warnings: [String]
@@ -27,6 +29,8 @@ struct DryRun: Encodable {
     case configuration, unset, layers, connections, positions, sparsity, threads, rehearsal
     case warnings
     case trainingSamples = "training_samples"
+    case validationSamples = "validation_samples"
+    case testSamples = "test_samples"
   }
 
   /// Trains for a moment.
@@ -45,6 +49,8 @@ struct DryRun: Encodable {
     positions = allocation.positions
     sparsity = allocation.sparsity
     trainingSamples = trainer.data.train.count
+    validationSamples = trainer.data.validation?.count ?? 0
+    testSamples = trainer.data.test.count
     threads = trainer.options.threads
     rehearsal = try trainer.rehearse()
   }

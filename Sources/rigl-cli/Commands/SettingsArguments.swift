@@ -40,7 +40,9 @@ struct SettingsArguments: ParsableArguments {
 
   @Option(
     parsing: .unconditional,
-    help: ArgumentHelp("Training samples held out for validation; 0: none.", valueName: "n"))
+    help: ArgumentHelp(
+      "Training samples held out for validation; 0: none. A tenth if not given, at most 5000.",
+      valueName: "n"))
   var validation: String?
 
   @Option(

@@ -41,6 +41,7 @@ struct Train: ParsableCommand {
     if let resume = running.resume { try RunFolder.open(resume).requireSame(configuration) }
     let trainer = try Trainer(configuration, options: options)
     if running.dryRun {
+      try printing.inform(purposes(of: trainer.data, configuration))
       let reading = PhotoReading(trainer.data)
       if let summary = reading.summary { try printing.inform(summary) }
       printing.warn(reading.remarks)

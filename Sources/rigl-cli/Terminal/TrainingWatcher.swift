@@ -76,6 +76,7 @@ final class TrainingWatcher: TrainingCallback {
     printLine(
       "\(configuration.data): \(grouped(trainer.data.train.count)) training samples, "
         + "\(grouped(total)) steps, \(trainer.options.threads) threads")
+    printLine(purposes(of: trainer.data, configuration))
     let reading = PhotoReading(trainer.data)
     if let summary = reading.summary { printLine(summary) }
     printing.warn(reading.remarks)
@@ -147,6 +148,20 @@ final class TrainingWatcher: TrainingCallback {
       outputError = error
     }
   }
+}
+
+/// What the samples that are not trained on are for.
+func purposes(of data: TrainingData, _ configuration: Configuration) -> String {
+  func samples(_ dataset: any Dataset, _ kind: String) -> String {
+    "\(grouped(dataset.count)) \(kind) \(dataset.count == 1 ? "sample" : "samples")"
+  }
+  let test = samples(data.test, "test")
+  if configuration.validateOnTest {
+    return "the \(test) choose the best weights after each epoch, as validate_on_test says"
+  }
+  let end = "the \(test) are looked at once, at the end"
+  guard let validation = data.validation else { return "no validation samples; \(end)" }
+  return "\(samples(validation, "validation")) choose the best weights after each epoch; \(end)"
 }
 
 /// A mean that forgets: of the last fifty numbers or so.
