@@ -110,6 +110,16 @@ struct RandomSettings {
     return "{\(pairs.joined(separator: ", "))}"
   }
 
+  private static let normalization: Generator = { random in
+    if random.chance(0.7) {
+      return random.one(of: ["standard", "standard", "none", "imagenet", "ImageNet"])
+    }
+    let values: Generator = number(0...1, [0, 0, 1, 10, 11, -1, 1e-6, 1e-7, 1e3, 1e308])
+    let key = random.one(of: ["deviation", "deviation", "std", "deviations"])
+    let (means, deviations) = (list(0...3, of: values)(&random), list(1...3, of: values)(&random))
+    return "{mean: \(means), \(key): \(deviations)}"
+  }
+
   private static let hidden: Generator = { random in
     if random.chance(0.7) { return list(0...4, of: whole(1...64, [1, 2, 300, 1000]))(&random) }
     let width = random.one(of: [1, 2, 5])
@@ -150,6 +160,7 @@ struct RandomSettings {
     .cropPaddingMode: words(CropPaddingMode.self),
     .padTo: orNull(whole(28...40, [1, 27, 28, 32, 64, 4096, 4097])),
     .imageSize: orNull(whole(16...48, [7, 8, 9, 224, 4096, 4097])),
+    .normalization: normalization,
     .perImageStandardization: truth,
   ]
 

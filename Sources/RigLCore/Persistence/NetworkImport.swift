@@ -66,7 +66,8 @@ public final class NetworkImport {
       }
       configuration.imageSize = input.height
     }
-    // Numbers for other channels are not this input's.
+    try configuration.normalization.requireChannels(samples.shape.channels)
+    // The data's numbers for other channels are not this input's.
     normalization = samples.normalization.flatMap {
       [1, samples.shape.channels].contains($0.means.count) ? $0 : nil
     }
@@ -146,19 +147,25 @@ public final class NetworkImport {
 extension NetworkImport {
   /// The shape of a sample, and what its pixels go through.
   private static func samples(
-    _ file: SafetensorsFile, _ configuration: Configuration, _ input: SampleShape?,
+    _ file: SafetensorsFile, _ configuration: Configuration, _ given: SampleShape?,
     _ dataFolder: String?
   ) throws(RigLError) -> (shape: SampleShape, normalization: PixelNormalization?) {
+    var input = given
     if let text = file.metadata["configuration"] {
       let exported = try Configuration(yaml: text, path: file.path)
       if exported.hasSamples(as: configuration),
         let shape = SampleShape(file.metadata["input_shape"])
       {
-        return (input ?? shape, try SavedRun.normalization(of: file, channels: shape.channels))
+        input = input ?? shape
+        if exported.normalization == configuration.normalization {
+          return (input ?? shape, try SavedRun.normalization(of: file, channels: shape.channels))
+        }
       }
     }
+    let asked = configuration.normalization.pixels
+    if let input, let asked { return (input, asked) }
     if let (shape, normalization) = configuration.knownSamples {
-      return (input ?? shape, normalization)
+      return (input ?? shape, asked ?? normalization)
     }
     // How samples are split does not matter.
     var whole = configuration
@@ -244,7 +251,7 @@ extension Configuration {
     return copy
   }
 
-  /// Whether samples look as another configuration's do.
+  /// Whether samples look as another configuration's do, whatever numbers normalise them.
   fileprivate func hasSamples(as other: Configuration) -> Bool {
     data == other.data && padTo == other.padTo && imageSize == other.imageSize
       && perImageStandardization == other.perImageStandardization

@@ -31,6 +31,8 @@ public struct Configuration: Codable, Hashable, Sendable {
   public var padTo: Int?
   /// The side of photos as the network sees them (224), or of `synthetic-color` images (32).
   public var imageSize: Int?
+  /// By which numbers pixels become values.
+  public var normalization = Normalization.standard
   /// Whether each image is brought to mean 0 and deviation 1 by its own pixels, not by numbers of
   /// the data: (x - mean) / max(deviation, 1 / √n).
   public var perImageStandardization = false
@@ -259,6 +261,7 @@ public struct Configuration: Codable, Hashable, Sendable {
     case cropPaddingMode = "crop_padding_mode"
     case padTo = "pad_to"
     case imageSize = "image_size"
+    case normalization
     case perImageStandardization = "per_image_standardization"
     case network
     case hidden

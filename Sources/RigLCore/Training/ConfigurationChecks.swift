@@ -87,6 +87,13 @@ extension Configuration {
     try require(.cropPadding, in: 1...1024, cropPadding)
     if let padTo { try require(.padTo, in: 1...4096, padTo) }
     if let imageSize { try require(.imageSize, in: 8...4096, imageSize) }
+    try normalization.validate()
+    if perImageStandardization, normalization != .standard {
+      throw RigLError(
+        .configuration,
+        "normalization: has no effect with per_image_standardization, which takes each image's own "
+          + "numbers", hint: "Set per_image_standardization to false, or leave normalization out.")
+    }
     let isPhotos = dataKind == DataSource.photosName
     if isPhotos, augmentation == .padCropFlip {
       throw RigLError(

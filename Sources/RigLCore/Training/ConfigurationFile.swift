@@ -259,11 +259,13 @@ extension ConfigurationLayers {
         hint: isInfinite ? "Write null for no clipping." : nil)
     }
     let whole = mapping[Node(key)]
+    let isNormalization = key == Configuration.Key.normalization.rawValue
+    let example = isNormalization ? Configuration.Normalization.example : "{fc1: 0.9}"
     return RigLError(
       .configuration,
       "\(what)'\(value)' in '\(whole?.written ?? "")' is not "
         + error.expected,
-      hint: whole?.mapping == nil ? nil : "Write {fc1: 0.9}, with a space after the colon.")
+      hint: whole?.mapping == nil ? nil : "Write \(example), with a space after the colon.")
   }
 }
 
@@ -371,6 +373,7 @@ extension Configuration {
       for key in Key.allCases {
         if let value = encoded[Node(key.rawValue)] { ordered[Node(key.rawValue)] = plain(value) }
       }
+      if let node = normalization.node { ordered[Node(Key.normalization.rawValue)] = node }
       return ordered
     } catch {
       throw RigLError(.configuration, "the configuration cannot be written as YAML: \(error)")

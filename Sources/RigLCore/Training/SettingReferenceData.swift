@@ -73,9 +73,15 @@ extension SettingReference {
         + "Half the side takes a quarter of the time.",
       unset: "224 for photos, 32 for synthetic-color", for: "data photos or synthetic-color"),
     SettingReference(
+      .normalization, .data, .described(Configuration.Normalization.expected),
+      "What pixels, from 0 to 1, go through last: (pixel - mean) / deviation. standard takes the mean "
+        + "and deviation of the data, for photos ImageNet's; none leaves pixels as they are; imagenet "
+        + "takes ImageNet's, as torchvision's networks do. An imported network needs what it was "
+        + "trained with: docs/interchange.md.",
+      for: "per_image_standardization false"),
+    SettingReference(
       .perImageStandardization, .data, .flag,
-      "Normalizes each image by its own mean and deviation. Otherwise it is by those of all the "
-        + "data."),
+      "Normalizes each image by its own mean and deviation, not as normalization says."),
   ]
 
   static let networkSettings: [SettingReference] = [

@@ -128,7 +128,8 @@ struct SettingsDecoder: Decoder {
     type.allCases.compactMap { ($0 as? any RawRepresentable)?.rawValue as? String }
   }
 
-  private func error(_ expected: String) -> SettingError {
+  /// What is wrong with a value that is not what is expected.
+  func error(_ expected: String) -> SettingError {
     SettingError(path: codingPath, value: node, expected: expected)
   }
 

@@ -98,7 +98,7 @@ public final class Trainer {
     MemoryUse.current = .data
     defer { MemoryUse.current = .work }
     if let data {
-      samples = data
+      samples = try data.normalized(by: configuration.normalization)
     } else {
       samples = try TrainingData.load(configuration, folder: options.dataFolder)
     }

@@ -37,7 +37,8 @@ public struct TrainingData: Sendable {
         standardizes: configuration.perImageStandardization, split: configuration.split)
       return try divided(
         configuration, train: parts.train, plainTrain: parts.plainTrain,
-        validation: parts.validation, test: parts.test)
+        validation: parts.validation, test: parts.test
+      ).normalized(by: configuration.normalization)
     }
     let (allTrain, allTest) = try source.load()
     let transform = configuration.smallImageTransform
@@ -46,14 +47,15 @@ public struct TrainingData: Sendable {
     // on.
     return try divided(
       configuration, train: transformed(allTrain, transform),
-      plainTrain: transformed(allTrain, plain), validation: nil, test: transformed(allTest, plain))
+      plainTrain: transformed(allTrain, plain), validation: nil, test: transformed(allTest, plain)
+    ).normalized(by: configuration.normalization)
   }
 
   /// Loads the test samples alone.
   ///
   /// - Parameters:
   ///   - normalization: how pixels become values, as a run has it; then no training samples are
-  ///     needed. Nil: as the training samples' say.
+  ///     needed. Nil: as the configuration or the training samples say.
   ///   - classNames: a run's classes, by label: photos are numbered by them.
   ///   - classes: the number of a run's classes, where neither names nor files say it.
   /// - Throws: `RigLError`.
@@ -62,11 +64,13 @@ public struct TrainingData: Sendable {
     normalization: PixelNormalization? = nil, classNames: [String]? = nil, classes: Int? = nil
   ) throws(RigLError) -> any Dataset {
     let (configuration, source) = try source(configuration, folder)
+    let normalization = normalization ?? configuration.normalization.pixels
     var test: any Dataset
     if case .photos(let photos) = source {
       test = try photos.loadTest(
         classNames: classNames, transform: configuration.photoTransform,
         standardizes: configuration.perImageStandardization, split: configuration.split)
+      test = normalization.map(test.normalized) ?? test
     } else if let normalization {
       test = try transformed(
         source.loadTest(normalization: normalization, classes: classes),
@@ -166,6 +170,25 @@ extension Configuration {
     var copy = self
     copy.data = DataSource.kind(ofFolder: path)
     return (copy, path)
+  }
+
+  /// The side of the data's images before they are padded; nil where a folder says it.
+  var unpaddedSide: Int? {
+    switch dataKind {
+    case "fashion-mnist", "mnist", "synthetic": 28
+    case "cifar-10", "cifar-100": 32
+    case DataSource.syntheticColorName: imageSize ?? 32
+    default: nil
+    }
+  }
+
+  /// The names of the classes, by label, of data whose files do not have them; nil: unknown.
+  func knownClassNames(_ classes: Int) -> [String]? {
+    guard dataKind == "fashion-mnist", classes == 10 else { return nil }
+    return [
+      "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag",
+      "Ankle boot",
+    ]
   }
 
   /// What photos go through in training.

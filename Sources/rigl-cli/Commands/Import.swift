@@ -12,6 +12,9 @@ struct Import: ParsableCommand {
       connection. Settings come from the file if rigl exported it, else from a preset, a file or \
       flags, as for rigl train.
 
+      A network needs the input that it was trained on: --normalization says what pixels go through, \
+      and the import prints it. rigl evaluate and predict then do the same.
+
       rigl evaluate, predict, inspect and export take the run; rigl train --resume RUN trains it from \
       its first step, and rigl train --start-from RUN starts another one from it.
       """)
@@ -46,6 +49,9 @@ struct Import: ParsableCommand {
     let run: String
     let file: String
     let inputShape: [Int]
+    /// The mean and deviation of pixels; nil: each image's own, or unknown.
+    let normalization: Configuration.Normalization?
+    let perImageStandardization: Bool
     let classes: Int
     let connections: Int
     let positions: Int
@@ -53,8 +59,9 @@ struct Import: ParsableCommand {
     let method: Configuration.Method
 
     private enum CodingKeys: String, CodingKey {
-      case run, file, classes, connections, positions, sparsity, method
+      case run, file, normalization, classes, connections, positions, sparsity, method
       case inputShape = "input_shape"
+      case perImageStandardization = "per_image_standardization"
     }
   }
 
@@ -94,10 +101,11 @@ struct Import: ParsableCommand {
   }
 
   private func report(_ network: NetworkImport, _ folder: RunFolder) throws {
-    let (shape, positions) = (network.sampleShape, network.positions)
+    let (input, positions) = (InputDescription(network), network.positions)
     let connections = network.model.connections
     let result = Result(
-      run: folder.path, file: file, inputShape: [shape.channels, shape.height, shape.width],
+      run: folder.path, file: file, inputShape: input.sides, normalization: input.numbers,
+      perImageStandardization: network.configuration.perImageStandardization,
       classes: network.classes, connections: connections, positions: positions,
       sparsity: Double(positions - connections) / Double(max(positions, 1)),
       method: network.configuration.method)
@@ -105,9 +113,14 @@ struct Import: ParsableCommand {
       "\(network.configuration.network) for samples of \(shapeText(result.inputShape)) in "
       + "\(grouped(network.classes)) classes: \(grouped(connections)) of \(grouped(positions)) "
       + "connections, \(percent(result.sparsity, 1)) sparse."
+    let given =
+      "It will be given \(input.text). Was it trained on other input? Import it with "
+      + "--normalization none (pixels from 0 to 1), imagenet, or "
+      + "'\(Configuration.Normalization.example)'."
+    let width = Terminal.standardOutput.columns
     try printing.print(
       result,
-      orText: wrapped(sentence, width: Terminal.standardOutput.columns)
+      orText: wrapped(sentence, width: width) + "\n" + wrapped(given, width: width)
         + "\nThe run is in \(folder.path)\n")
   }
 

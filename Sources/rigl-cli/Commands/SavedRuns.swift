@@ -233,23 +233,29 @@ struct Inspect: ParsableCommand {
     let checkpoint: String
     let checkpointBytes: Int
     let step: Int
+    let inputShape: [Int]
+    /// The mean and deviation of pixels; nil: each image's own, or unknown.
+    let normalization: Configuration.Normalization?
     let network: ModelInspection
 
     private enum CodingKeys: String, CodingKey {
-      case run, checkpoint, step, network
+      case run, checkpoint, step, normalization, network
       case checkpointBytes = "checkpoint_bytes"
+      case inputShape = "input_shape"
     }
   }
 
   func run() throws {
     let saved = try source.open(printing)
+    let input = InputDescription(saved)
     let result = Result(
       run: source.folder, checkpoint: saved.checkpointPath, checkpointBytes: saved.checkpointBytes,
-      step: saved.step, network: saved.model.inspect())
-    try printing.print(result, orText: text(result, width: Terminal.standardOutput.columns))
+      step: saved.step, inputShape: input.sides, normalization: input.numbers,
+      network: saved.model.inspect())
+    try printing.print(result, orText: text(result, input, width: Terminal.standardOutput.columns))
   }
 
-  private func text(_ result: Result, width: Int) -> String {
+  private func text(_ result: Result, _ input: InputDescription, width: Int) -> String {
     let network = result.network
     var table = Table([
       .word("layer"), .word("shape", rank: 0), .number("density", rank: 3),
@@ -269,6 +275,7 @@ struct Inspect: ParsableCommand {
     let inputs = network.liveInputs + network.deadInputs
     let share = Double(network.bytes) / Double(max(network.denseBytes, 1))
     let lines = [
+      "Input: \(shapeText(result.inputShape)), \(input.text).",
       "Inputs in use: \(grouped(network.liveInputs)) of \(grouped(inputs)).",
       "The dense network would take \(byteCount(network.denseBytes)); this one takes "
         + "\(percent(share, 1)) of it.",

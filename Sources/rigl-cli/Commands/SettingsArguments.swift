@@ -24,6 +24,12 @@ struct SettingsArguments: ParsableArguments {
   @Option(help: ArgumentHelp("The folder of the data's files.", valueName: "folder"))
   var dataFolder: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "What pixels go through: standard (the data's mean and deviation), none (0 to 1), imagenet, or "
+        + "'{mean: [0.5], deviation: [0.5]}'.", valueName: "name"))
+  var normalization: String?
+
   @OptionGroup var sparsity: SparsityArguments
 
   @Option(
@@ -67,6 +73,7 @@ struct SettingsArguments: ParsableArguments {
     } else if let dataFolder {
       layers.options.setDataFolder(dataFolder)
     }
+    try layers.set(.normalization, to: normalization)
     try sparsity.apply(to: &layers)
     try applyLength(to: &layers)
     try layers.set(.seed, to: seed)
