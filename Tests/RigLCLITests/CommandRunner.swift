@@ -13,6 +13,14 @@ enum Rigl {
     let output: String
     let errors: String
 
+    /// The lines of the output as JSON objects.
+    func objects() throws -> [[String: Any]] {
+      try output.split(separator: "\n").map { line in
+        let json = try JSONSerialization.jsonObject(with: Data(line.utf8))
+        return try #require(json as? [String: Any], "not a JSON object: \(line)")
+      }
+    }
+
     /// The output as a JSON object.
     func object() throws -> [String: Any] {
       let json = try JSONSerialization.jsonObject(with: Data(output.utf8))

@@ -155,6 +155,71 @@ import Testing
     #expect(unknown.status == 65 && unknown.errors.contains("moon"), "\(unknown)")
   }
 
+  // MARK: - Classes
+
+  /// Classes by their folders' names, in a table that fits, and for programs.
+  @Test func classesAreNamed() throws {
+    try writePhotos()
+    try #require(
+      try Rigl.run(
+        ["train", "--data", folder("photos"), "--output", folder("run")] + Self.photoSettings
+      ).status == 0)
+    let object = try Rigl.run("evaluate", folder("run"), "--json").object()
+    let confusion = try #require((object["test"] as? [String: Any])?["confusion"] as? [[Int]])
+    let classes = try #require(object["classes"] as? [[String: Any]])
+    #expect(classes.map { $0["name"] as? String } == ["cross", "disc", "square"])
+    for (label, entry) in classes.enumerated() {
+      let (row, samples) = (confusion[label], confusion[label].reduce(0, +))
+      #expect(entry["class"] as? Int == label && entry["samples"] as? Int == samples)
+      #expect(entry["accuracy"] as? Double == Double(row[label]) / Double(samples))
+      let others = row.indices.filter { $0 != label && row[$0] > 0 }
+      let most = others.map { row[$0] }.max()
+      #expect(entry["taken_for"] as? Int == most ?? 0)
+      #expect(entry["most_taken_for"] as? Int == others.first { row[$0] == most })
+    }
+    for columns in [120, 80, 40, 24] {
+      let outcome = try Rigl.run(
+        "evaluate", folder("run"), environment: ["COLUMNS": "\(columns)"])
+      let lines = outcome.output.split(separator: "\n").filter { !$0.contains(folder.path) }
+      #expect(lines.allSatisfy { $0.count <= columns }, "\(outcome.output)")
+      for (name, row) in zip(["cross", "disc", "square"], confusion.enumerated()) {
+        let line = try #require(lines.first { $0.hasPrefix(name) }, "\(outcome.output)")
+        let share = 100 * Double(row.element[row.offset]) / Double(row.element.reduce(0, +))
+        #expect(line.contains(String(format: "%.2f %%", share)), "\(line)")
+      }
+    }
+  }
+
+  /// CIFAR's names are in a file of its folder; of many classes, the worst are shown.
+  @Test(arguments: [true, false]) func namesOfCIFARAreThoseOfItsFile(hasNames: Bool) throws {
+    let cifar = try folder.makeFolder("cifar")
+    func records(_ count: Int, _ labels: Int) -> Data {
+      Data(
+        (0..<count).flatMap { [UInt8($0 % labels)] + [UInt8](repeating: UInt8($0), count: 3072) })
+    }
+    for name in (1...5).map({ "data_batch_\($0)" }) + ["test_batch"] {
+      try records(20, 10).write(to: URL(fileURLWithPath: "\(cifar)/\(name).bin"))
+    }
+    let names = (0..<10).map { "thing \($0)" }
+    if hasNames {
+      try folder.write(names.joined(separator: "\n") + "\n\n", to: "cifar/batches.meta.txt")
+    }
+    let trained = try Rigl.run(
+      "train", "--data", cifar, "--output", folder("run"), "--validation", "0", "--set",
+      "hidden=[4]", "--epochs", "1", "--quiet")
+    try #require(trained.status == 0, "\(trained.errors)")
+    let outcome = try Rigl.run("evaluate", folder("run"))
+    #expect(outcome.output.contains("\nthing 7 ") == hasNames, "\(outcome.output)")
+    let classes = try Rigl.run("evaluate", folder("run"), "--json").object()["classes"]
+    let found = (classes as? [[String: Any]])?.compactMap { $0["name"] as? String }
+    #expect(found == (hasNames ? names : []))
+    // A run from before there were names, on data that has them.
+    if !hasNames {
+      try folder.write(names.joined(separator: "\n"), to: "cifar/batches.meta.txt")
+      #expect(try Rigl.run("evaluate", folder("run")).output.contains("\nthing 7 "))
+    }
+  }
+
   @Test func otherShapesAndNumbersOfClassesAreRefused() throws {
     try data.train(in: folder("run"))
     let other = try folder.makeFolder("other")

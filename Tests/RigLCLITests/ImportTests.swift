@@ -41,7 +41,7 @@ import Testing
       try Rigl.run("predict", folder("again"), data.testImages, "--logits")
     )
     #expect(one.output == other.output)
-    #expect(one.output.hasPrefix("sample,class,probability,logit0,logit1,logit2,logit3\n"))
+    #expect(one.output.hasPrefix("sample,class,probability,file,logit0,logit1,logit2,logit3\n"))
     // Nothing is overwritten, and training goes on from its first step.
     #expect(try Rigl.run(again + ["--output", folder("again")]).status == 64)
     let shorter = try Rigl.run(
@@ -148,9 +148,83 @@ import Testing
     .prefix(200).write(to: URL(fileURLWithPath: folder("b.jpg")))
     let cut = try Rigl.run("predict", folder("run"), folder("b.jpg"))
     #expect(cut.status == 65 && cut.errors.contains("b.jpg"), "\(cut)")
-    // Runs of one channel have no colours.
-    try data.train(in: folder("grey"), ["--epochs", "0"])
-    let grey = try Rigl.run("predict", folder("grey"), files[0])
-    #expect(grey.status == 65 && grey.errors.contains("three colours"), "\(grey)")
+  }
+
+  /// A network that was trained on pixels from 0 to 1: said, and what to do about it.
+  @Test func importsSayTheInput() throws {
+    try data.train(in: folder("run"), ["--normalization", "none"])
+    #expect(
+      String(decoding: try folder.bytes(of: "run/config.yaml"), as: UTF8.self)
+        .contains("\nnormalization: none\n"))
+    try #require(
+      try Rigl.run("export", folder("run"), "--dense", "--output", folder("own.safetensors"))
+        .status == 0)
+    // As PyTorch would have written it.
+    let file = try SafetensorsFile(path: folder("own.safetensors"))
+    var writer = try SafetensorsWriter(path: folder("torch.safetensors"), tensors: file.tensors)
+    for tensor in file.tensors {
+      var values = AlignedBuffer<Float>(count: tensor.count)
+      try file.readFloats(tensor.name, into: &values)
+      try writer.append(values, to: tensor.name)
+    }
+    try writer.finish()
+    let settings = [
+      "import", folder("torch.safetensors"), "--set", "network=mlp", "--set", "hidden=[24, 16]",
+      "--sparsity", "0.5", "--data", data.path, "--validation", "100", "--epochs", "1",
+    ]
+    func imported(_ name: String, _ more: String...) throws -> String {
+      let outcome = try Rigl.run(settings + ["--output", folder(name)] + more)
+      try #require(outcome.status == 0, "\(outcome.errors)")
+      return outcome.output.replacing("\n", with: " ")
+    }
+    let standard = try imported("standard")
+    #expect(standard.contains("It will be given pixels from 0 to 1, less 0.2"), "\(standard)")
+    #expect(standard.contains("--normalization none"), "\(standard)")
+    #expect(
+      try imported("none", "--normalization", "none").contains("pixels from 0 to 1 as they are"))
+    #expect(
+      try imported("half", "--set", "normalization={mean: 0.5, std: [0.25]}")
+        .contains("less 0.5, divided by 0.25"))
+    #expect(
+      try imported("own", "--set", "per_image_standardization=true")
+        .contains("each image brought to mean 0 and deviation 1"))
+    let expected = try accuracy("run")
+    #expect(try accuracy("none") == expected)
+    let (one, other) = (
+      try Rigl.run("predict", folder("run"), data.testImages, "--logits").output,
+      try Rigl.run("predict", folder("none"), data.testImages, "--logits").output
+    )
+    #expect(one == other)
+    for name in ["standard", "half", "own"] {
+      #expect(
+        try Rigl.run("predict", folder(name), data.testImages, "--logits").output != one, "\(name)")
+    }
+    // As JSON, and later.
+    let object = try Rigl.run(
+      settings + ["--output", folder("json"), "--json", "--normalization", "none"]
+    ).object()
+    let numbers = try #require(object["normalization"] as? [String: [Double]])
+    #expect(numbers == ["mean": [0], "deviation": [1]])
+    #expect(object["per_image_standardization"] as? Bool == false)
+    let inspected = try Rigl.run("inspect", folder("none"), "--json").object()
+    #expect(inspected["normalization"] as? [String: [Double]] == numbers)
+    #expect(
+      try Rigl.run("inspect", folder("none")).output.contains("1x6x6, pixels from 0 to 1 as they"))
+    // Numbers of other channels, and none that can be.
+    for (value, text) in [
+      ("imagenet", "3 channels, but samples have 1"), ("{mean: 0, deviation: 0}", "deviation of 0"),
+      ("ImageNet", "not standard, none, imagenet"), ("{mean: [1, 2], std: 1}", "2 means"),
+    ] {
+      let outcome = try Rigl.run(
+        settings + ["--output", folder("no"), "--normalization", value])
+      #expect(outcome.status == 64 && outcome.errors.contains(text), "\(outcome)")
+      #expect(!FileManager.default.fileExists(atPath: folder("no")))
+    }
+    // It goes on with the same input.
+    let resumed = try Rigl.run("train", "--resume", folder("none"), "--quiet")
+    #expect(resumed.status == 0, "\(resumed.errors)")
+    #expect(
+      try Rigl.run("inspect", folder("none"), "--json").object()["normalization"]
+        as? [String: [Double]] == numbers)
   }
 }

@@ -191,7 +191,22 @@ import Testing
       #expect(outcome.status == 65 && outcome.errors.contains(name))
       #expect(outcome.errors.contains("archive"), "\(outcome.errors)")
     }
-    let outcome = try Rigl.run("predict", folder("run"), folder("photos"))
-    #expect(outcome.status == 65 && outcome.errors.contains("a folder; samples come from files"))
+    let kinds: [(String, [UInt8], String)] = [
+      ("x.pdf", Array("%PDF-1.7\n".utf8), "a PDF document"),
+      ("x.txt", [0x7F] + Array("ELF".utf8), "program"),
+      ("x.svg", Array("<?xml version=\"1.0\"?>\n<svg/>".utf8), "an SVG drawing"),
+      ("x.html", Array("\n<!DOCTYPE html>".utf8), "a page of HTML"),
+      ("x.mp4", [0, 0, 0, 0x18] + Array("ftypmp42".utf8), "MP4"),
+      ("x", [7, 8, 9, 1], "07 08 09 01"),
+      ("x.safetensors", [9, 1, 0, 0, 0, 0, 0, 0] + Array("{\"a\":".utf8), "a safetensors file"),
+      ("x.jpg", Array("%PDF-1.7\n".utf8), "a PDF document"),
+    ]
+    for (name, start, kind) in kinds {
+      try Data(start).write(to: URL(fileURLWithPath: folder(name)))
+      let outcome = try Rigl.run("predict", folder("run"), folder(name))
+      #expect(outcome.status == 65 && outcome.errors.contains(name))
+      #expect(outcome.errors.contains("neither a ") && outcome.errors.contains(kind), "\(outcome)")
+      #expect(outcome.output.isEmpty)
+    }
   }
 }

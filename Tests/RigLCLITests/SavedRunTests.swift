@@ -62,16 +62,25 @@ import Testing
     let images = try Rigl.run("predict", folder("run"), data.testImages)
     #expect(images.status == 0)
     let lines = images.output.split(separator: "\n")
-    #expect(lines.first == "sample,class,probability")
+    #expect(lines.first == "sample,class,probability,file")
     #expect(lines.count == SmallData.testCount + 1)
+    #expect(lines.dropFirst().allSatisfy { $0.hasSuffix(",\"\(data.testImages)\"") })
+    func numbers(_ outcome: Rigl.Outcome, _ file: String) throws -> [Substring] {
+      try #require(outcome.status == 0, "\(outcome.errors)")
+      let lines = outcome.output.split(separator: "\n")
+      #expect(lines.dropFirst().allSatisfy { $0.hasSuffix(",\"\(file)\"") })
+      return lines.map { $0.prefix { $0 != "\"" } }
+    }
+    let expected = try numbers(images, data.testImages)
 
     let csv = data.testPixels.map { $0.map { String($0) }.joined(separator: ",") }
     try folder.write(csv.joined(separator: "\n"), to: "pixels.csv")
-    #expect(try Rigl.run("predict", folder("run"), folder("pixels.csv")).output == images.output)
+    let text = try Rigl.run("predict", folder("run"), folder("pixels.csv"))
+    #expect(try numbers(text, folder("pixels.csv")) == expected)
     let spaced = data.testPixels.map { " " + $0.map { String($0) }.joined(separator: " \t") + "\r" }
     let piped = try Rigl.run(
       "predict", folder("run"), "-", input: "\n" + spaced.joined(separator: "\n\n") + "\n")
-    #expect(piped.output == images.output)
+    #expect(try numbers(piped, "-") == expected)
 
     // The share that is right is what evaluate says.
     let evaluation = try Rigl.run("evaluate", folder("run"), "--json").object()
@@ -89,6 +98,7 @@ import Testing
     for (index, line) in lines.enumerated() {
       let object = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
       #expect(object?["sample"] as? Int == index)
+      #expect(object?["file"] as? String == data.testImages)
       #expect((0..<4).contains(try #require(object?["class"] as? Int)))
       #expect((0.25...1).contains(try #require(object?["probability"] as? Double)))
     }

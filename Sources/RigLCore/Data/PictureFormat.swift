@@ -38,7 +38,8 @@ enum PictureFormat {
   static func error(_ file: Span<UInt8>, _ name: String) -> RigLError {
     if MistakenFile.isPointer(file) { return MistakenFile.pointer(name) }
     guard let format = Self.name(of: file) else {
-      return RigLError(.data, "\(name): neither a JPEG nor a PNG file")
+      let kind = FileKind.name(of: file).map { ", but \($0)" } ?? ""
+      return RigLError(.data, "\(name): neither a JPEG nor a PNG file\(kind)")
     }
     return RigLError(
       .data, "\(name): neither a JPEG nor a PNG file, but \(format)",

@@ -2,7 +2,12 @@
 ///
 /// A JPEG or PNG file; an IDX file of images, gzip or not; or text: one sample a line, its values
 /// between commas or white space. Pixels (0 to 255, and not all of a text at most 1) are normalised
-/// as they were in training. A picture is resized, and its middle cut out, as in an evaluation.
+/// as they were in training.
+///
+/// A picture is resized, and its middle cut out, as in an evaluation. Runs on padded images resize it
+/// to what those were before (28 for Fashion-MNIST), and put it in the middle of black; where that is
+/// not known, a picture that has room stays as it is. Grey pictures have three equal channels. Runs of
+/// one channel see the luma of colours: 0.299 red + 0.587 green + 0.114 blue.
 public struct SampleFile: Sendable {
   /// The number of samples.
   public let count: Int
@@ -16,10 +21,8 @@ public struct SampleFile: Sendable {
   private let standardizes: Bool
 
   private enum Content: Sendable {
-    /// Of a height and width that may be less than the run's, for a run that pads.
+    /// Channel by channel, of a height and width that may be less than the run's, for a run that pads.
     case images(PixelNormalization, height: Int, width: Int)
-    /// Channel by channel.
-    case photo(PixelNormalization)
     /// Lines that are not empty, and their numbers from 1.
     case text([(range: Range<Int>, number: Int)], PixelNormalization?)
   }
@@ -36,7 +39,7 @@ public struct SampleFile: Sendable {
     if FileSystem.item(path) == .folder {
       throw RigLError(
         .data, "\(path): a folder; samples come from files",
-        hint: "Name its files, for example \(path)/*.jpg; rigl evaluate takes folders of classes.")
+        hint: "Name its files, for example \(path)/*.jpg; rigl predict takes folders of pictures.")
     }
     let bytes = try fileBytes(at: path, limit: IDXArray.defaultLimit)
     try self.init(bytes, name: path, for: run, areNormalized: areNormalized)
@@ -54,12 +57,18 @@ public struct SampleFile: Sendable {
     if !PhotoDecoder.isPhoto(bytes), PictureFormat.name(of: bytes.span) != nil {
       throw PictureFormat.error(bytes.span, name)
     }
+    let kind = FileKind.name(of: bytes.span)
     if PhotoDecoder.isPhoto(named: name), !PhotoDecoder.isPhoto(bytes) {
-      throw RigLError(.data, "\(name): neither a JPEG nor a PNG file, whatever its name says")
+      throw RigLError(
+        .data,
+        "\(name): neither a JPEG nor a PNG file\(kind.map { ", but \($0)" } ?? ""), whatever its "
+          + "name says")
     }
     if PhotoDecoder.isPhoto(bytes) {
-      content = .photo(try SampleFile.normalization(of: run, name))
-      self.bytes = try SampleFile.pixels(bytes, name, for: run)
+      let normalization = try SampleFile.normalization(of: run, name)
+      let picture = try SampleFile.pixels(bytes, name, for: run)
+      content = .images(normalization, height: picture.side, width: picture.side)
+      self.bytes = picture.pixels
       count = 1
       return
     }
@@ -69,7 +78,20 @@ public struct SampleFile: Sendable {
     {
       throw RigLError(.data, "\(name): neither a picture, nor IDX, nor text", hint: hint)
     }
+    if let kind {
+      throw RigLError(
+        .data, "\(name): neither a picture, nor IDX, nor text, but \(kind)",
+        hint: "Samples are JPEG or PNG pictures, IDX files of images, or text.")
+    }
     guard Inflater.isGzip(bytes) || bytes.starts(with: [0, 0]) else {
+      guard !FileKind.isBinary(bytes.span) else {
+        throw RigLError(
+          .data,
+          "\(name): neither a picture, nor IDX, nor text: its first bytes are "
+            + bytes.prefix(8).map { String($0, radix: 16, uppercase: true) }
+            .map { $0.count < 2 ? "0\($0)" : $0 }.joined(separator: " "),
+          hint: "Samples are JPEG or PNG pictures, IDX files of images, or text.")
+      }
       let lines = SampleFile.lines(of: bytes)
       self.bytes = bytes
       content = .text(lines, areNormalized ? nil : run.normalization)
@@ -97,8 +119,13 @@ public struct SampleFile: Sendable {
     count = images.dimensions[0]
   }
 
-  /// Whether a file's name says that it is a picture, which is a single sample.
-  public static func isPicture(named path: String) -> Bool { PhotoDecoder.isPhoto(named: path) }
+  /// Whether a file's first bytes say that it is a JPEG or PNG picture, which is a single sample.
+  public static func isPicture(at path: String) -> Bool {
+    guard FileSystem.item(path) == .file,
+      let start = try? FileSystem.contents(of: path, limit: 16)
+    else { return false }
+    return PhotoDecoder.isPhoto(start)
+  }
 
   private static func normalization(
     of run: SavedRun, _ name: String
@@ -109,28 +136,50 @@ public struct SampleFile: Sendable {
       hint: "Give the values as text, one sample a line, with --normalized.")
   }
 
-  /// A picture as evaluation sees it.
+  /// A picture as evaluation sees it, but for black around it: a square, channel by channel.
   private static func pixels(
     _ bytes: [UInt8], _ name: String, for run: SavedRun
-  ) throws(RigLError) -> [UInt8] {
-    let shape = run.sampleShape
-    guard shape.channels == 3, shape.height == shape.width else {
+  ) throws(RigLError) -> (pixels: [UInt8], side: Int) {
+    let (shape, configuration) = (run.sampleShape, run.configuration)
+    guard [1, 3].contains(shape.channels), shape.height == shape.width else {
       throw RigLError(
         .data,
         "\(name): a picture; the run takes samples of \(shape.channels) × \(shape.height) × "
-          + "\(shape.width), not squares of three colours",
+          + "\(shape.width), not squares of one channel or three",
         hint: "Give the pixels as an IDX file or as text.")
     }
-    var transform = PhotoTransform(side: shape.height, isRandom: false)
-    // Only photos lose their borders; small pictures are taken as they are.
-    if run.configuration.dataKind != DataSource.photosName { transform.resizedSide = shape.height }
-    var pixels = [UInt8](repeating: 0, count: shape.count)
-    var span = pixels.mutableSpan
-    let draws = SampleContext(seed: 0, epoch: 0).draws(for: 0)
-    try PhotoDecoder().decode(bytes.span, name: name, side: shape.height, into: &span) {
-      transform.crop(width: $0, height: $1, draws: draws)
+    let decoder = PhotoDecoder()
+    var largest = 0
+    func decoded(_ side: Int) throws(RigLError) -> [UInt8] {
+      var transform = PhotoTransform(side: side, isRandom: false)
+      // Only photos lose their borders; small pictures are taken as they are.
+      if configuration.dataKind != DataSource.photosName { transform.resizedSide = side }
+      var pixels = [UInt8](repeating: 0, count: 3 * side * side)
+      var span = pixels.mutableSpan
+      let draws = SampleContext(seed: 0, epoch: 0).draws(for: 0)
+      try decoder.decode(bytes.span, name: name, side: side, into: &span) { width, height in
+        largest = max(width, height)
+        return transform.crop(width: width, height: height, draws: draws)
+      }
+      return shape.channels == 1 ? luma(of: pixels) : pixels
     }
-    return pixels
+    let unpadded = configuration.padTo == nil ? shape.height : configuration.unpaddedSide
+    let side = min(unpadded ?? shape.height, shape.height)
+    let pixels = try decoded(side)
+    // Whatever the images were before they were padded, this one fits.
+    guard unpadded == nil, largest < side else { return (pixels, side) }
+    return (try decoded(largest), largest)
+  }
+
+  /// Red, green and blue, one after the other, as grey: equal ones stay as they are.
+  private static func luma(of pixels: [UInt8]) -> [UInt8] {
+    let plane = pixels.count / 3
+    return (0..<plane).map { index in
+      let (red, green) = (Int(pixels[index]), Int(pixels[plane + index]))
+      // 0.299, 0.587 and 0.114 of 2^16, which they add up to.
+      let sum = 19595 * red + 38470 * green + 7471 * Int(pixels[2 * plane + index])
+      return UInt8((sum + 1 << 15) >> 16)
+    }
   }
 
   /// Some of the samples, each of the run's `sampleShape.count` values.
@@ -142,11 +191,9 @@ public struct SampleFile: Sendable {
     for index in range {
       switch content {
       case .images(let normalization, let height, let width):
-        let size = height * width
+        let size = shape.channels * height * width
         let pixels = bytes[index * size..<(index + 1) * size].map { Float($0) }
         samples.append(normalized(padded(pixels, height, width), normalization))
-      case .photo(let normalization):
-        samples.append(normalized(bytes.map { Float($0) }, normalization))
       case .text(let lines, let normalization):
         let values = try parse(lines[index], arePixels: normalization != nil)
         samples.append(normalization.map { normalized(values, $0) } ?? values)
@@ -155,15 +202,14 @@ public struct SampleFile: Sendable {
     return samples
   }
 
-  /// An image of one channel in the middle of the run's size, on black.
+  /// An image in the middle of the run's size, on black.
   private func padded(_ pixels: [Float], _ height: Int, _ width: Int) -> [Float] {
     if pixels.count == shape.count { return pixels }
     var padded = [Float](repeating: 0, count: shape.count)
     let (top, left) = ((shape.height - height) / 2, (shape.width - width) / 2)
-    for y in 0..<height {
-      for x in 0..<width {
-        padded[(top + y) * shape.width + left + x] = pixels[y * width + x]
-      }
+    for row in 0..<shape.channels * height {
+      let target = (row / height * shape.height + top + row % height) * shape.width + left
+      for x in 0..<width { padded[target + x] = pixels[row * width + x] }
     }
     return padded
   }

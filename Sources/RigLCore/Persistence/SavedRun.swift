@@ -22,7 +22,8 @@ public final class SavedRun {
   public let checkpointPath: String
   /// The size of its file.
   public let checkpointBytes: Int
-  /// The names of the classes, by label; nil if the data had none.
+  /// The names of the classes, by label: those of the data that was trained on, or Fashion-MNIST's;
+  /// nil if there are none.
   public let classNames: [String]?
   /// The samples that the last evaluation could not read.
   public private(set) var damaged: [DamagedSample] = []
@@ -59,14 +60,17 @@ public final class SavedRun {
       throw RigLError(.data, "\(file.path): its metadata does not say the shape of a sample")
     }
     normalization = try SavedRun.normalization(of: file, channels: shape.channels)
-    let names = DataIdentity.classNames(in: file.metadata)
-    classNames = names?.count == classes ? names : nil
+    var names = DataIdentity.classNames(in: file.metadata)
+    if names?.count != classes { names = nil }
     // A path, of a folder that is gone: while paths were saved, photos alone had names.
-    if classNames != nil, !DataSource.isName(configuration.data) {
+    if names != nil, !DataSource.isName(configuration.data) {
       configuration.data = DataSource.photosName
     }
     try configuration.validate()
     self.configuration = configuration
+    // Samples of one's own leave the setting as it is, but not the numbers.
+    let isNamedData = configuration.normalization != .standard || normalization == .fashionMNIST
+    classNames = names ?? (isNamedData ? configuration.knownClassNames(classes) : nil)
     sampleShape = shape
     self.classes = classes
     let described = try configuration.makeNetwork()
@@ -230,6 +234,13 @@ public final class SavedRun {
         hint: "The classes should have the same names as those that were trained on.")
     }
     return found.compactMap(\.self)
+  }
+
+  /// The names of the run's classes, by label: its own, or those of samples that it is evaluated on;
+  /// nil if there are none.
+  package func classNames(or dataset: any Dataset) -> [String]? {
+    let others = DataIdentity.classNames(of: dataset)
+    return classNames ?? (others?.count == classes ? others : nil)
   }
 
   /// The run's classes that an evaluation had no samples of, by name or number.

@@ -1,4 +1,4 @@
-// The commands on a run that exists: evaluate, predict, inspect.
+// The commands on a run that exists: evaluate, inspect; predict has a file of its own.
 
 import ArgumentParser
 import RigLCore
@@ -34,7 +34,11 @@ struct RunArguments: ParsableArguments {
 /// `rigl evaluate`
 struct Evaluate: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Measure a run's accuracy on its test samples.")
+    abstract: "Measure a run's accuracy on its test samples.",
+    discussion: """
+      Prints the accuracy of each class (of many, the ten lowest), by their names if they have some: \
+      photos by their folders', CIFAR by its list of names. --json has all of them in "classes".
+      """)
 
   @OptionGroup var source: RunArguments
 
@@ -57,9 +61,10 @@ struct Evaluate: ParsableCommand {
     /// Classes of the run that the samples have none of.
     let absentClasses: [String]
     let test: Evaluation
+    let classes: [ClassResult]
 
     private enum CodingKeys: String, CodingKey {
-      case run, checkpoint, step, damaged, test
+      case run, checkpoint, step, damaged, test, classes
       case absentClasses = "absent_classes"
     }
   }
@@ -85,7 +90,8 @@ struct Evaluate: ParsableCommand {
     printing.warn(saved.damaged.map { "left out: \($0.error.what)" }, evenIfQuiet: true)
     let result = Result(
       run: source.folder, checkpoint: saved.checkpointPath, step: saved.step,
-      damaged: saved.damaged.count, absentClasses: saved.absentClasses(in: test), test: test)
+      damaged: saved.damaged.count, absentClasses: saved.absentClasses(in: test), test: test,
+      classes: ClassResult.all(of: test, names: saved.classNames(or: samples)))
     try printing.print(result, orText: text(result))
   }
 
@@ -107,6 +113,7 @@ struct Evaluate: ParsableCommand {
         + "there are no samples: \(firstOf(result.absentClasses, most: 20))."
       text += wrapped(absent, width: width) + "\n"
     }
+    text += "\n" + ClassResult.text(result.classes, width: width)
     let confusion = confusionText(test.confusion)
     guard confusion.split(separator: "\n").allSatisfy({ $0.count <= width }) else { return text }
     let title = wrapped("Samples by class (rows) and predicted class (columns):", width: width)
@@ -126,93 +133,6 @@ struct Evaluate: ParsableCommand {
       text += line(String(label), row.map { $0 == 0 ? "." : String($0) })
     }
     return text
-  }
-}
-
-/// `rigl predict`
-struct Predict: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    abstract: "Classify the samples of files.",
-    discussion: """
-      A file is a JPEG or PNG picture; an IDX file of images, gzip or not; or text: one sample a line, \
-      its values between commas or white space. Values are pixels from 0 to 255, which are normalised \
-      as they were in training. Prints sample, class and probability as CSV, with --json one object a \
-      line. Samples are numbered from 0, through all files.
-      """)
-
-  @OptionGroup var source: RunArguments
-
-  @Argument(help: ArgumentHelp("The files; - is standard input.", valueName: "file"))
-  var files: [String]
-
-  @Flag(help: "The values of a text are what the network sees, not pixels.")
-  var normalized = false
-
-  @Flag(help: "Print the logits too, one for each class.")
-  var logits = false
-
-  @OptionGroup var threads: ThreadsArguments
-  @OptionGroup var printing: PrintingArguments
-
-  private struct Line: Encodable {
-    let sample: Int
-    let `class`: Int
-    let name: String?
-    let probability: Double
-    let logits: [Float]?
-  }
-
-  func run() throws {
-    // A picture is a file, and each file is looked at alone.
-    let batch = files.allSatisfy(SampleFile.isPicture(named:)) ? 1 : nil
-    let saved = try source.open(threads: threads, batch: batch, foldsBatchNorm: true, printing)
-    // Goes out with the first samples, not before a mistake in them.
-    var text = printing.json ? "" : header(saved)
-    var number = 0
-    for file in files {
-      let samples =
-        file == "-"
-        ? try SampleFile(
-          System.standardInput(), name: "standard input", for: saved, areNormalized: normalized)
-        : try SampleFile(contentsOf: file, for: saved, areNormalized: normalized)
-      for begin in stride(from: 0, to: samples.count, by: saved.model.capacity) {
-        let range = begin..<min(begin + saved.model.capacity, samples.count)
-        let all = try saved.logits(try samples.samples(range))
-        for (prediction, logits) in zip(try SavedRun.predictions(ofLogits: all), all) {
-          text += try line(number, prediction, logits, saved.classNames)
-          number += 1
-        }
-        try write(text)
-        text = ""
-      }
-    }
-    try write(text)
-  }
-
-  private func header(_ saved: SavedRun) -> String {
-    let names = logits ? (0..<saved.classes).map { ",logit\($0)" } : []
-    let className = saved.classNames == nil ? "" : ",name"
-    return "sample,class,probability\(className)\(names.joined())\n"
-  }
-
-  private func line(
-    _ sample: Int, _ prediction: Prediction, _ logits: [Float], _ classNames: [String]?
-  ) throws -> String {
-    let name = classNames?[prediction.label]
-    guard printing.json else {
-      let numbers = self.logits ? logits.map { ",\($0)" } : []
-      let quoted = name.map { ",\"\($0.printable().replacing("\"", with: "\"\""))\"" } ?? ""
-      return "\(sample),\(prediction.label),\(fixed(prediction.probability, 6))\(quoted)"
-        + "\(numbers.joined())\n"
-    }
-    let line = Line(
-      sample: sample, class: prediction.label, name: name, probability: prediction.probability,
-      logits: self.logits ? logits : nil)
-    return try jsonText(line, onOneLine: true) + "\n"
-  }
-
-  private func write(_ text: String) throws {
-    if printing.json || !printing.quiet { try Output.standard.write(text) }
   }
 }
 
