@@ -46,10 +46,10 @@ import Testing
     #expect(try Rigl.run(again + ["--output", folder("again")]).status == 64)
     let shorter = try Rigl.run(
       data.arguments(["--steps", "7", "--json", "--output", folder("seven")]))
-    #expect(try shorter.object()["total_steps"] as? Int == 7, "\(shorter.errors)")
+    #expect(try shorter.objects().last?["total_steps"] as? Int == 7, "\(shorter.errors)")
     let resumed = try Rigl.run("train", "--resume", folder("again"), "--json")
     #expect(resumed.status == 0, "\(resumed.errors)")
-    #expect(try resumed.object()["step"] as? Int == 75)
+    #expect(try resumed.objects().last?["step"] as? Int == 75)
     #expect(
       try Rigl.run(data.arguments(["--start-from", folder("run"), "--output", folder("x")])).status
         == 64)

@@ -15,7 +15,7 @@ import Testing
   @Test func aRunIsSummarised() throws {
     let outcome = try Rigl.run(data.arguments(["--output", folder("run"), "--json"]))
     #expect(outcome.status == 0)
-    let summary = try outcome.object()
+    let summary = try #require(try outcome.objects().last)
     #expect(summary["step"] as? Int == 75)
     #expect(summary["stopped"] as? Bool == false)
     #expect(try #require(summary["test_accuracy"] as? Double) > 0.5)
@@ -46,7 +46,7 @@ import Testing
     #expect(quiet.output.isEmpty && quiet.errors.isEmpty)
     let json = try Rigl.run(data.arguments(["--output", folder("b"), "--quiet", "--json"]))
     #expect(json.errors.isEmpty)
-    #expect(try json.object()["step"] as? Int == 75)
+    #expect(try json.objects().last?["step"] as? Int == 75)
   }
 
   @Test func theSavedConfigurationReproducesTheRun() throws {
@@ -155,7 +155,73 @@ import Testing
     command.send(SIGINT)
     let outcome = try command.wait()
     #expect(outcome.status == 130)
-    #expect(try outcome.object()["stopped"] as? Bool == true)
+    let last = try #require(try outcome.objects().last)
+    #expect(last["event"] as? String == "end" && last["stopped"] as? Bool == true)
+    #expect(last["test_accuracy"] == nil)
+  }
+
+  /// One object a line for each epoch, and one at the end; the same numbers as in the metrics.
+  @Test(arguments: [[], ["--quiet"]]) func epochsAsLinesOfJSON(more: [String]) throws {
+    let outcome = try Rigl.run(data.arguments(["--output", folder("run"), "--json"] + more))
+    #expect(outcome.status == 0)
+    #expect(more.isEmpty != outcome.errors.isEmpty, "\(outcome.errors)")
+    let lines = try outcome.objects()
+    #expect(lines.map { $0["event"] as? String } == ["epoch", "epoch", "epoch", "end"])
+    let metrics = String(decoding: try folder.bytes(of: "run/metrics.csv"), as: UTF8.self)
+      .split(separator: "\n").map { $0.split(separator: ",", omittingEmptySubsequences: false) }
+    let rows = metrics.filter { $0[3] == "validation" }
+    for (index, line) in lines.prefix(3).enumerated() {
+      #expect(line["epoch"] as? Int == index + 1 && line["epochs"] as? Int == 3)
+      #expect(line["step"] as? Int == 25 * (index + 1) && line["total_steps"] as? Int == 75)
+      #expect(line["connections"] as? Int == 657)
+      for key in ["loss", "accuracy", "learning_rate", "seconds"] {
+        #expect((line[key] as? Double).map { $0 >= 0 } == true, "\(key)")
+      }
+      let loss = try #require(line["validation_loss"] as? Double)
+      let accuracy = try #require(line["validation_accuracy"] as? Double)
+      #expect(abs(loss - (try #require(Double(rows[index][4])))) < 1e-9)
+      #expect(abs(accuracy - (try #require(Double(rows[index][5])))) < 1e-9)
+    }
+    #expect(lines.last?["stopped"] as? Bool == false)
+    // Gone through already: there is nothing but the end.
+    let again = try Rigl.run("train", "--resume", folder("run"), "--json")
+    #expect(try again.objects().map { $0["event"] as? String } == ["end"])
+    // Nothing to validate on: no such fields.
+    let plain = try Rigl.run(
+      data.arguments(["--output", folder("plain"), "--json", "--validation", "0"]))
+    #expect(try #require(try plain.objects().first)["validation_loss"] == nil)
+  }
+
+  /// However a training ends, the last line says so.
+  @Test func theEndAsALineOfJSON() throws {
+    let endless = data.arguments([
+      "--output", folder("run"), "--epochs", "1000000", "--json",
+    ])
+    let command = try RunningCommand(endless)
+    try command.waitForOutput("\"epoch\":3,")
+    command.send(SIGINT)
+    let stopped = try command.wait()
+    #expect(stopped.status == 130)
+    let lines = try stopped.objects()
+    #expect(lines.dropLast().allSatisfy { $0["event"] as? String == "epoch" })
+    #expect(lines.count > 3 && lines.last?["event"] as? String == "end")
+    #expect(lines.last?["stopped"] as? Bool == true && lines.last?["run"] is String)
+    let diverged = try Rigl.run(
+      data.arguments(["--output", folder("nan"), "--set", "learning_rate=1e30", "--json"]))
+    #expect(diverged.status == 70)
+    let last = try #require(try diverged.objects().last)
+    #expect(last["event"] as? String == "error" && last["status"] as? Int == 70)
+    #expect(last["run"] as? String == folder("nan") && last["step"] is Int)
+    #expect(diverged.errors.contains(try #require(last["error"] as? String)))
+    // Nobody reads it: a checkpoint, and nothing else.
+    let pipe = Pipe()
+    try pipe.fileHandleForReading.close()
+    let unread = try RunningCommand(
+      data.arguments(["--output", folder("unread"), "--epochs", "1000000", "--json", "--quiet"]),
+      output: pipe.fileHandleForWriting
+    ).wait()
+    #expect(unread.status == 141 && unread.errors.isEmpty, "\(unread)")
+    #expect(try folder.names(in: "unread/checkpoints").contains { $0.hasPrefix("step-") })
   }
 
   @Test func aReaderThatHasGoneStopsTheRunWithACheckpoint() throws {

@@ -10,6 +10,12 @@ struct Train: ParsableCommand {
       they come to is saved as config.yaml in the run folder, and training from that file gives the \
       same bits again.
 
+      With --json, standard output has one object a line: one for each epoch ("event": "epoch", with \
+      epoch, epochs, step, total_steps, loss, accuracy, learning_rate, connections, seconds, and with \
+      validation samples validation_loss and validation_accuracy), and a last one ("event": "end", with \
+      run, step, total_steps, stopped and, unless it was stopped, test_accuracy, test_loss and the \
+      like; or "event": "error", with error, hint and status). Everything else goes to standard error.
+
       Ctrl-C writes a checkpoint and says how to go on; pressed twice it ends at once. SIGTERM and \
       SIGHUP do so, too (SIGHUP not under nohup).
       """)
@@ -83,15 +89,23 @@ struct Train: ParsableCommand {
       result = try running.resume.map { try trainer.resume($0) } ?? trainer.run()
     } catch {
       watcher.finish()
+      if printing.json, watcher.outputError == nil, let error = error as? RigLError {
+        try? writeLine(ErrorLine(error, trainer))
+      }
       throw error
     }
     watcher.finish()
     let summary = TrainingSummary(result, trainer)
     if result.wasStopped {
-      if printing.json, watcher.outputError == nil { try printing.print(summary, orText: "") }
+      if printing.json, watcher.outputError == nil { try writeLine(summary) }
       try explainStop(summary, watcher.outputError)
     }
+    if printing.json { return try writeLine(summary) }
     try printing.print(summary, orText: summary.text(width: Terminal.standardOutput.columns))
+  }
+
+  private func writeLine(_ value: some Encodable) throws {
+    try Output.standard.write(try jsonText(value, onOneLine: true) + "\n")
   }
 
   /// Ends the process after a training that was stopped.

@@ -2,6 +2,7 @@ import RigLCore
 
 /// What a training came to, to print.
 struct TrainingSummary: Encodable {
+  let event = "end"
   let run: String
   let step: Int
   let totalSteps: Int
@@ -25,7 +26,7 @@ struct TrainingSummary: Encodable {
   let sparsity: Double
 
   private enum CodingKeys: String, CodingKey {
-    case run, step, stopped, damaged, seconds, connections, positions, sparsity
+    case event, run, step, stopped, damaged, seconds, connections, positions, sparsity
     case totalSteps = "total_steps"
     case testAccuracy = "test_accuracy"
     case testLoss = "test_loss"

@@ -25,7 +25,7 @@ final class TrainingWatcher: TrainingCallback {
   init(_ printing: PrintingArguments, isResuming: Bool) {
     self.printing = printing
     self.isResuming = isResuming
-    // With --json, standard output is for the result alone.
+    // With --json, standard output is for the lines of JSON alone.
     output = printing.json ? .error : .standard
     showsBar = !printing.quiet && Terminal.standardError.isInteractive
   }
@@ -48,6 +48,9 @@ final class TrainingWatcher: TrainingCallback {
       if let now = pacer.tick() { update(trainer, now) }
     case .epoch(let number, let loss, let accuracy, let validation):
       printEpoch(number, loss: loss, accuracy: accuracy, validation: validation)
+      if printing.json {
+        writeEpoch(number, loss: loss, accuracy: accuracy, validation: validation, trainer)
+      }
       // The rate is that of training alone.
       mark = (.now, samples)
     case .checkpoint: break
@@ -94,6 +97,26 @@ final class TrainingWatcher: TrainingCallback {
     if let accuracy { text += "  accuracy \(percent(accuracy, 1))" }
     if let validation { text += "  validation \(percent(validation.accuracy, 1))" }
     printLine(text)
+  }
+
+  /// Writes an epoch for a program to read.
+  private func writeEpoch(
+    _ number: Int, loss: Double?, accuracy: Double?, validation: Evaluation?, _ trainer: Trainer
+  ) {
+    guard outputError == nil else { return }
+    let step = trainer.step
+    let line = EpochLine(
+      epoch: number, epochs: state.epochs, step: step.step, totalSteps: state.total, loss: loss,
+      accuracy: accuracy, validationLoss: validation?.loss,
+      validationAccuracy: validation?.accuracy, validationTop5Accuracy: validation?.top5,
+      learningRate: step.learningRate.rate(at: max(step.step - 1, 0)),
+      connections: trainer.model.connections, seconds: (ContinuousClock.now - begin.time).seconds)
+    bar.clear()
+    do {
+      try Output.standard.write(try jsonText(line, onOneLine: true) + "\n")
+    } catch {
+      outputError = error
+    }
   }
 
   /// Draws the bar, or now and then a line, if it is time.

@@ -1,0 +1,45 @@
+import RigLCore
+
+/// What `rigl train --json` prints of an epoch.
+struct EpochLine: Encodable {
+  let event = "epoch"
+  let epoch: Int
+  let epochs: Int
+  let step: Int
+  let totalSteps: Int
+  /// Of the training samples, as they were trained on.
+  let loss: Double?
+  let accuracy: Double?
+  let validationLoss: Double?
+  let validationAccuracy: Double?
+  let validationTop5Accuracy: Double?
+  let learningRate: Double
+  let connections: Int
+  /// Since the command began to train.
+  let seconds: Double
+
+  private enum CodingKeys: String, CodingKey {
+    case event, epoch, epochs, step, loss, accuracy, connections, seconds
+    case totalSteps = "total_steps"
+    case validationLoss = "validation_loss"
+    case validationAccuracy = "validation_accuracy"
+    case validationTop5Accuracy = "validation_top5_accuracy"
+    case learningRate = "learning_rate"
+  }
+}
+
+/// What `rigl train --json` prints last where an error ends the training.
+struct ErrorLine: Encodable {
+  let event = "error"
+  let run: String?
+  let step: Int
+  let error: String
+  let hint: String?
+  /// The command's exit status.
+  let status: Int32
+
+  init(_ error: RigLError, _ trainer: Trainer) {
+    (run, step) = (trainer.folder?.path, trainer.step.step)
+    (self.error, hint, status) = (error.what, error.hint, error.kind.rawValue)
+  }
+}
