@@ -42,9 +42,10 @@ import Testing
     let kept = connections.dense(connections.parameter.values)
     #expect(largest.allSatisfy { kept[$0] == weights[$0] })
 
-    // A sparse run is no dense model.
+    // A sparse run has no more connections than it has.
     options.output = folder("again")
     options.startFrom = folder("sparse")
+    configuration.sparsity = 0.5
     #expect(throws: RigLError.self) { try Trainer(configuration, options: options).run() }
   }
 

@@ -155,7 +155,7 @@ extension SparseWeights {
   /// - Throws: `RigLError(.data)` for a part that is missing, of another shape, or a topology that is
   ///   none.
   func readParts(of file: SafetensorsFile, scratch: TopologyScratch) throws(RigLError) {
-    assign(ascending: try positions(in: file), scratch: scratch)
+    assign(ascending: try positions(in: file, count: count), scratch: scratch)
     var ordered = AlignedBuffer<Float>(count: count)
     try file.readFloats(part(parameter, "values"), shape: [count], into: &ordered)
     setWeights(ordered)
@@ -168,8 +168,11 @@ extension SparseWeights {
     }
   }
 
-  /// The dense positions in a file, checked to be ascending and inside the layer.
-  private func positions(in file: SafetensorsFile) throws(RigLError) -> AlignedBuffer<Int64> {
+  /// The dense positions of the `count` connections in a file, checked to be ascending and inside the
+  /// layer.
+  func positions(
+    in file: SafetensorsFile, count: Int
+  ) throws(RigLError) -> AlignedBuffer<Int64> {
     var columns = AlignedBuffer<Int32>(count: count)
     try file.read(part(parameter, "columns"), shape: [count], into: &columns)
     var offsets = AlignedBuffer<Int64>(count: outputs + 1)

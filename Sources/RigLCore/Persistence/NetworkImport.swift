@@ -84,7 +84,8 @@ public final class NetworkImport {
       layers, input: sampleShape, capacity: 1, connections: connections, isTraining: false)
     try model.requireNothingElse(in: file)
     try model.take(file)
-    self.configuration = configuration.describing(model, allocation)
+    self.configuration = configuration.describing(
+      model.weightLayers.map(\.weight.count), of: model.weightLayers, allocation)
     guard try self.configuration.allocate(model.weightLayers).connections == model.connections
     else {
       throw RigLError(
@@ -227,23 +228,23 @@ extension NetworkImport {
 }
 
 extension Configuration {
-  /// The configuration by which a network like the model is made, where the allocation is that of
-  /// this one.
-  fileprivate func describing(_ model: Model, _ planned: SparsityAllocation) -> Configuration {
+  /// The configuration by which a network with so many connections in each of its layers is made,
+  /// where this one comes to the planned ones.
+  func describing(
+    _ counts: [Int], of layers: [any WeightLayer], _ planned: SparsityAllocation
+  ) -> Configuration {
     guard method != .dense else { return self }
     var copy = self
-    if model.sparseLayers.isEmpty {
+    if zip(counts, planned.layers).allSatisfy({ $0 == $1.positions }) {
       copy.method = .dense
       (copy.layerSparsities, copy.layerSparsityFactors) = ([:], [:])
       return copy
     }
-    let isAsPlanned = zip(model.weightLayers, planned.layers).allSatisfy {
-      $0.weight.count == $1.connections
-    }
-    if isAsPlanned { return self }
+    if zip(counts, planned.layers).allSatisfy({ $0 == $1.connections }) { return self }
     (copy.layerSparsities, copy.layerSparsityFactors) = ([:], [:])
-    for (layer, planned) in zip(model.weightLayers, planned.layers) where layer.canBeSparse {
-      let zeros = planned.positions - layer.weight.count
+    for (count, (layer, planned)) in zip(counts, zip(layers, planned.layers))
+    where layer.canBeSparse {
+      let zeros = planned.positions - count
       // In the middle of what comes to so many zeros, so that no rounding matters.
       copy.layerSparsities[layer.name] =
         zeros == 0 ? 0 : (Double(zeros) + 0.5) / Double(planned.positions)

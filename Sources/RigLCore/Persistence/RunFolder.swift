@@ -19,6 +19,11 @@ public struct RunFolder: Hashable, Sendable {
     CheckpointStore(folder: checkpointsPath, keep: keep)
   }
 
+  /// Whether the run has a checkpoint, whole or not: what it started from is then not needed.
+  package var hasCheckpoint: Bool {
+    get throws(RigLError) { try !checkpoints().list().isEmpty }
+  }
+
   // MARK: - Opening
 
   /// Opens the folder of a run, to read it or to go on; changes nothing.

@@ -329,9 +329,12 @@ public struct RunOptions: Hashable, Sendable {
   public var threads = ThreadPool.processors
   /// The folder of the data files; nil: where the data's package puts them.
   public var dataFolder: String?
-  /// A trained dense run, or a safetensors file, whose largest weights a new training starts from;
-  /// nil: weights and topology are drawn.
+  /// A run, one of its checkpoints, or a safetensors file, whose network a new training starts from;
+  /// nil: weights and topology are drawn. Each sparse layer takes connections and weights, or of more
+  /// than it has the largest.
   public var startFrom: String?
+  /// The steps at which the run was made longer, as its `config.yaml` says.
+  package var extendedAt: [Int] = []
   /// The run folder; nil: a new one below `runs`.
   public var output: String?
   /// Weight steps between checkpoints, 0: one at each epoch's end; nil: as the run was begun, a new

@@ -69,7 +69,10 @@ public struct ConfigurationLayers {
     }
     if let value = settings["preset"] {
       let preset = try preset(value, Place(path: path, line: value.mark?.line))
-      if replacesBase { try replace(by: preset.configuration) }
+      if replacesBase {
+        try replace(by: preset.configuration)
+        places[Configuration.Key.network.rawValue] = Place(path: path, line: value.mark?.line)
+      }
     }
     if isSaved {
       mapping[Node(Configuration.Key.split.rawValue)] = Node(
@@ -176,6 +179,12 @@ public struct ConfigurationLayers {
     options.dataFolder = path
   }
 
+  /// Whether a key was set since the base, by a file or otherwise.
+  package func sets(_ key: Configuration.Key) -> Bool { places[key.rawValue] != nil }
+
+  /// Takes all settings so far for the base.
+  package mutating func makeBase() { places = [:] }
+
   /// The configuration so far; its numbers are not checked, see ``Configuration/validate()``.
   public func configuration() throws(RigLError) -> Configuration {
     var mapping = mapping
@@ -269,60 +278,6 @@ extension ConfigurationLayers {
   }
 }
 
-extension RunOptions {
-  /// The keys that a file or `--set` may use for these options.
-  public static let keys = [
-    "threads", "data_folder", "start_from", "checkpoint_every", "keep", "log_every",
-  ]
-
-  /// Those of ``keys`` that a run saves.
-  static let savedKeys = [
-    "data_folder", "start_from", "checkpoint_every", "keep", "log_every",
-  ]
-
-  /// Sets the model to start from, for any working directory.
-  public mutating func setStartFrom(_ path: String) { startFrom = absolutePath(path) }
-
-  /// Sets the folder of the data, for any working directory.
-  public mutating func setDataFolder(_ path: String) {
-    dataFolder = absolutePath(path)
-  }
-
-  /// Sets an option; false if the key is not one.
-  mutating func set(
-    _ key: String, to value: Node, place: String, base: String?
-  ) throws(RigLError) -> Bool {
-    func count() throws(RigLError) -> Int {
-      guard let count = value.wholeNumber(Int.self), count >= 1 else {
-        throw RigLError(
-          .configuration,
-          "\(place)\(key): '\(value.written)' is not a number of at least 1")
-      }
-      return count
-    }
-    func path() throws(RigLError) -> String? {
-      if value.isNothing { return nil }
-      guard let path = value.scalar?.string else {
-        throw RigLError(
-          .configuration,
-          "\(place)\(key): '\(value.written)' is not a path")
-      }
-      return absolutePath(path, relativeTo: base)
-    }
-    switch key {
-    case "threads": threads = try count()
-    case "start_from": startFrom = try path()
-    case "data_folder": dataFolder = try path()
-    // Asked for nothing, each epoch's end again: 0 says so.
-    case "checkpoint_every": checkpointEvery = value.isNothing ? 0 : try count()
-    case "keep": keep = try count()
-    case "log_every": logEvery = try count()
-    default: return false
-    }
-    return true
-  }
-}
-
 extension Configuration {
   /// Reads the configuration of a run, perhaps of an earlier version, from the text of a file.
   public init(yaml: String, path: String) throws(RigLError) {
@@ -341,6 +296,10 @@ extension Configuration {
       mapping[Node("data_folder")] = Node(absolutePath(folder))
     }
     if let path = options?.startFrom { mapping[Node("start_from")] = Node(absolutePath(path)) }
+    if let steps = options?.extendedAt, !steps.isEmpty {
+      let numbers = Node.Sequence(steps.map { Node("\($0)") }, .implicit, .flow)
+      mapping[Node("extended_at")] = Node.sequence(numbers)
+    }
     for (key, value) in options?.cadence.settings ?? [] { mapping[Node(key)] = Node("\(value)") }
     do {
       return try Yams.serialize(node: Node.mapping(mapping))

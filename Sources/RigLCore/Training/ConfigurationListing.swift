@@ -23,6 +23,14 @@ extension Configuration {
     }.joined()
   }
 
+  /// The settings that another configuration has otherwise: "epochs: 2 (there 20)".
+  package func differences(from other: Configuration) -> [String] {
+    let (own, others) = (written(), other.written())
+    return Key.allCases.map(\.rawValue).filter { own[$0] != others[$0] }.map {
+      "\($0): \(own[$0] ?? "unset") (there \(others[$0] ?? "unset"))"
+    }
+  }
+
   /// The settings without a value.
   public func unset() throws(RigLError) -> [Key] {
     let mapping = try mapping()

@@ -95,7 +95,7 @@ extension Configuration {
   }
 
   /// Weight steps of a training of normal length.
-  private func unscaledSteps(samples: Int) -> Int {
+  func unscaledSteps(samples: Int) -> Int {
     totalSteps ?? epochs * stepsPerEpoch(samples: samples)
   }
 

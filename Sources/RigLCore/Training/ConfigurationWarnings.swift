@@ -14,7 +14,8 @@ extension Configuration {
     warnings(samples: samples) + layerWarnings(allocation)
   }
 
-  private var movesConnections: Bool { method == .rigl || method == .set }
+  /// Whether the method has updates of the topology.
+  var movesConnections: Bool { method == .rigl || method == .set }
 
   /// Updates that the training does not come to.
   private func updateWarnings(_ samples: Int, _ steps: Int) -> [String] {

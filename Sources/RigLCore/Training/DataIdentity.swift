@@ -63,8 +63,8 @@ struct DataIdentity {
   /// - Throws: `RigLError(.data)` if a checkpoint's samples were others, as far as it says.
   func requireSame(as metadata: [String: String], path: String) throws(RigLError) {
     let hint =
-      "The data has changed. Bring it back, or start another run; --start-from takes the "
-      + "weights of a dense one."
+      "The data has changed. Bring it back, or start a new run from this one's network by "
+      + "--start-from in the place of --resume: it takes any data."
     func require(_ what: String, _ saved: String?, _ own: String?) throws(RigLError) {
       guard let saved, let own, saved != own else { return }
       throw RigLError(

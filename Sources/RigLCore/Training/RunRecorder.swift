@@ -2,6 +2,8 @@
 final class RunRecorder {
   /// What was found wrong, but not so wrong as to stop.
   private(set) var warnings: [String] = []
+  /// What the run starts from, or goes on with other than it was begun.
+  private(set) var remarks: [String] = []
 
   private unowned let trainer: Trainer
   let folder: RunFolder
@@ -21,15 +23,23 @@ final class RunRecorder {
   private var lastCheckpoint: Int
   /// Warnings that come with every checkpoint, each of which is told once.
   private var told: Set<String> = []
-  /// Whether the metrics have the test result of this step: of a run that is finished.
-  private var hasTestResult = false
+  /// The step of the last test result in the metrics: of a run that was finished.
+  private var testedStep: Int?
 
   /// Starts a run in a new folder.
   init(creating trainer: Trainer) throws(RigLError) {
     self.trainer = trainer
     try trainer.takeStart()
     _ = trainer.identity
-    let text = try trainer.configuration.yaml(trainer.options)
+    var options = trainer.options
+    if let step = options.extendedAt.last {
+      options.extendedAt = []
+      warnings.append(
+        "extended_at: the settings are of a run that was made longer at step \(step); this training "
+          + "takes all of its \(trainer.totalSteps) steps by one schedule, so its bits differ from "
+          + "that run's")
+    }
+    let text = try trainer.configuration.yaml(options)
     if let path = trainer.options.output {
       folder = try RunFolder.create(at: path, configuration: text)
     } else {
@@ -44,6 +54,8 @@ final class RunRecorder {
     earlierSeconds = 0
     lastLine = (0, 0)
     lastCheckpoint = -1
+    remarks = try trainer.startRemarks()
+    warnings += trainer.startWarnings
   }
 
   /// Goes on with a run.
@@ -55,9 +67,10 @@ final class RunRecorder {
     cadence = try folder.cadence(changedBy: trainer.options)
     store = folder.checkpoints(keep: cadence.keep)
     sums = MetricsSums(of: folder)
+    let extensions = try folder.extensions(by: trainer)
     if let latest = try folder.latestCheckpoint() {
       warnings = latest.warnings
-      try trainer.restore(latest.file)
+      remarks = try trainer.restore(latest.file, extensions)
       lastCheckpoint = latest.checkpoint.step
       if let other = latest.file.metadata["instruction_set"], other != instructionSet {
         warnings.append(
@@ -69,8 +82,13 @@ final class RunRecorder {
         ?? TrainingState.interval(inOlder: latest.file.metadata["state"]) ?? interval
     } else {
       try trainer.takeStart()
+      remarks = try trainer.startRemarks()
       warnings = ["\(path): no checkpoint yet; starting from the beginning"]
       lastCheckpoint = -1
+    }
+    // Only now that nothing is in the way: until here, the run is what it was.
+    if trainer.extending != nil {
+      remarks.insert(try folder.extend(trainer), at: 0)
     }
     metrics = try MetricsLog.resume(
       at: folder.metricsPath, batchesConsumed: Int(trainer.step.batchesConsumed),
@@ -78,7 +96,7 @@ final class RunRecorder {
     warnings += metrics.warnings
     let lastRow = try MetricsLog.rows(at: folder.metricsPath).last
     earlierSeconds = lastRow?.elapsedSeconds ?? 0
-    hasTestResult = lastRow?.split == .test && lastRow?.step == trainer.step.step
+    testedStep = lastRow?.split == .test ? lastRow?.step : nil
     lastLine = (started.secondsToNow, 0)
     if trainer.step.explored?.isKnown == false { warnings.append(sayUnexplored(path)) }
     if !lock.isHeld {
@@ -145,10 +163,10 @@ final class RunRecorder {
     try metrics.append(row)
   }
 
-  /// Adds the line of the test result, once; it is the last one.
+  /// Adds the line of the test result, once; it is the last one, unless the run is made longer.
   func logTest(_ evaluation: Evaluation) throws(RigLError) {
-    if !hasTestResult { try log(.test, evaluation) }
-    hasTestResult = true
+    if testedStep != trainer.step.step { try log(.test, evaluation) }
+    testedStep = trainer.step.step
     sums.remove()
   }
 
@@ -273,11 +291,6 @@ extension RunFolder {
 }
 
 extension Trainer {
-  /// Takes the weights of the model that the options name to start from.
-  fileprivate func takeStart() throws(RigLError) {
-    if let path = options.startFrom { try model.start(fromDense: path) }
-  }
-
   /// What a checkpoint says besides the model: no thread count, path or time.
   func metadata() throws(RigLError) -> [String: String] {
     state.step = step.step
@@ -291,11 +304,15 @@ extension Trainer {
 
   /// Takes a checkpoint's state.
   ///
+  /// - Parameter extensions: the steps at which the run was made longer.
+  /// - Returns: what a user should know of schedules that are another length's.
   /// - Throws: a configuration error that names the first key in which this training differs from
-  ///   the checkpoint's.
-  func restore(_ file: SafetensorsFile) throws(RigLError) {
+  ///   the checkpoint's, in its length only where the run was not made longer.
+  func restore(_ file: SafetensorsFile, _ extensions: [Int]) throws(RigLError) -> [String] {
     let saved = try Configuration(yaml: file.metadata["configuration"] ?? "", path: file.path)
-    try configuration.requireSame(as: saved, validating: data.validation?.count ?? 0)
+    let isLonger = extending != nil || !extensions.isEmpty
+    try (isLonger ? configuration.withLength(of: saved) : configuration)
+      .requireSame(as: saved, validating: data.validation?.count ?? 0)
     try identity.requireSame(as: file.metadata, path: file.path)
     // Of a network that was imported with numbers of its own.
     if let own = data.normalization,
@@ -328,15 +345,24 @@ extension Trainer {
     step.batchesConsumed = state.batchesConsumed
     if let last = state.lastUpdate { step.topology?.last = last }
     try loader.resume(at: state.position)
+    return try lengthRemarks(saved, extensions)
   }
 }
 
 extension RunFolder {
   /// Throws a configuration error that names the first key in which a configuration differs from
   /// the run's: so that one need not wait for the data to hear of it.
-  public func requireSame(_ configuration: Configuration) throws(RigLError) {
-    try configuration.requireSame(
-      as: try Configuration(yaml: try self.configuration(), path: configurationPath))
+  ///
+  /// - Parameter butUpdateEnd: whether the end of topology updates may be another.
+  public func requireSame(
+    _ configuration: Configuration, butUpdateEnd: Bool = false
+  ) throws(RigLError) {
+    let saved = try Configuration(yaml: try self.configuration(), path: configurationPath)
+    var own = configuration
+    if butUpdateEnd {
+      (own.updateEnd, own.updateForever) = (saved.updateEnd, saved.updateForever)
+    }
+    try own.requireSame(as: saved)
   }
 }
 
@@ -344,7 +370,7 @@ extension Configuration {
   /// Throws where a run of another configuration cannot go on with this one.
   ///
   /// - Parameter count: the samples that are held out for validation; nil: not known yet.
-  fileprivate func requireSame(
+  func requireSame(
     as saved: Configuration, validating count: Int? = nil
   ) throws(RigLError) {
     var own = self
@@ -358,6 +384,8 @@ extension Configuration {
     throw RigLError(
       .configuration,
       "\(key.name): the run was started with \(key.other), and cannot go on with \(key.own)",
-      hint: "Only threads, output, logging and the data folder may differ on resume.")
+      hint: "Only threads, output, logging and the data folder may differ on resume.\n"
+        + "To train for longer, add --extend EPOCHS. With other settings, a new run goes on from its "
+        + "network by --start-from in the place of --resume.")
   }
 }

@@ -115,10 +115,12 @@ extension SettingReference {
       "The folder of the data's files. Also --data-folder, or --data PATH.",
       unset: "where the data's package puts them"),
     SettingReference(
-      option: "start_from", .described("a run's folder, or a safetensors file"),
+      option: "start_from",
+      .described("a run's folder, one of its checkpoints, or a safetensors file"),
       default: RunOptions().startFrom,
-      "A trained dense network that training starts from. Its largest weights are taken; also "
-        + "--start-from.",
+      "A trained network, sparse or dense, that training starts from. Connections, weights and "
+        + "running averages are taken, where they are more than the settings ask for the largest; "
+        + "optimizer and schedules begin anew. Also --start-from.",
       unset: "weights and connections are drawn"),
     SettingReference(
       option: "threads", .whole(1...1024), default: nil,

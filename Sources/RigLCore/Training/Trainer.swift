@@ -36,6 +36,11 @@ public final class Trainer {
   /// Who watches.
   public var callbacks: [any TrainingCallback] = []
 
+  /// What is taken of the network that the options name to start from, or why it cannot be: a run
+  /// that goes on does without.
+  let start: Swift.Result<NetworkStart.Plan, RigLError>?
+  /// The run that this training makes longer; nil: none.
+  let extending: RunExtension?
   let loader: BatchLoader
   private var feeder: BatchFeeder
   /// What a checkpoint says of the samples; listed and summed up when a run begins.
@@ -81,17 +86,27 @@ public final class Trainer {
   ///   - method: a topology method of one's own; nil: the configuration's.
   ///   - optimizer: an optimizer of one's own; nil: the configuration's.
   /// - Throws: `RigLError` for a configuration that cannot be used, or data that cannot be read.
-  public init(
+  public convenience init(
     _ configuration: Configuration, options: RunOptions = RunOptions(),
     network: (any Network)? = nil, data: TrainingData? = nil, loss: (any Loss)? = nil,
     method: (any TopologyMethod)? = nil, optimizer: (any Optimizer)? = nil
+  ) throws(RigLError) {
+    try self.init(
+      configuration, options: options, network: network, data: data, loss: loss, method: method,
+      optimizer: optimizer, extending: nil)
+  }
+
+  /// Puts a training together that perhaps makes a run longer.
+  package init(
+    _ configuration: Configuration, options: RunOptions, network: (any Network)? = nil,
+    data: TrainingData? = nil, loss: (any Loss)? = nil, method: (any TopologyMethod)? = nil,
+    optimizer: (any Optimizer)? = nil, extending: RunExtension?
   ) throws(RigLError) {
     try configuration.validate()
     var (configuration, options) = (configuration, options)
     if data == nil {
       (configuration, options.dataFolder) = try configuration.namingData(folder: options.dataFolder)
     }
-    self.configuration = configuration
     self.options = options
     pool = try ThreadPool(threads: options.threads)
     let samples: TrainingData
@@ -104,11 +119,24 @@ public final class Trainer {
     }
     try samples.validate()
     self.data = samples
+    if let extending {
+      configuration = try configuration.extended(by: extending, samples: samples.train.count)
+    }
+    self.extending = extending
     let described = try configuration.makeNetwork()
     isDescribedNetwork = network == nil
     let network = network ?? described
     self.network = network
     let layers = network.layers(input: samples.train.sampleShape, classes: samples.train.classes)
+    let isOwn = !isDescribedNetwork
+    start = options.startFrom.map { path in
+      Swift.Result { () throws(RigLError) in
+        try NetworkStart(path).plan(
+          configuration, network, isOwn: isOwn, layers.weightLayers, samples)
+      }
+    }
+    if case .success(let plan)? = start { configuration = plan.configuration }
+    self.configuration = configuration
     allocation = try configuration.allocate(layers.weightLayers)
     var connections: [String: Int] = [:]
     for layer in allocation.layers { connections[layer.name] = layer.connections }
@@ -208,8 +236,10 @@ public final class Trainer {
 
   // MARK: - The loop
 
-  /// Trains to the end, in a new run folder, or on from a run's last checkpoint.
+  /// Trains to the end, in a new run folder; of a training that makes a run longer, in that run's,
+  /// on from its last checkpoint.
   public func run() throws(RigLError) -> Result {
+    if let extending { return try resume(extending.path) }
     let recorder = try RunRecorder(creating: self)
     return try run(recorder)
   }
@@ -226,12 +256,15 @@ public final class Trainer {
   private func run(_ recorder: RunRecorder) throws(RigLError) -> Result {
     let started = ContinuousClock.now
     folder = recorder.folder
+    for remark in recorder.remarks { try tell(.remark(remark)) }
     // Who goes on has read these.
     for warning in recorder.warnings + (step.batchesConsumed == 0 ? warnings : []) {
       try tell(.warning(warning))
     }
     try tell(.started(step: step.step, of: totalSteps))
     do throws(RigLError) {
+      // What it started from may be gone when it has to begin again.
+      if start != nil, step.batchesConsumed == 0 { try writeCheckpoint(recorder) }
       try train(recorder)
     } catch {
       throw recorder.addingCheckpoint(to: explaining(error))

@@ -13,6 +13,8 @@ public enum TrainingEvent: Sendable {
   case damaged(DamagedSample, count: Int)
   /// Something that deserves a line, but not an end.
   case warning(String)
+  /// What the training starts from, or goes on with other than it was begun, in a line.
+  case remark(String)
 }
 
 /// Whether training goes on.

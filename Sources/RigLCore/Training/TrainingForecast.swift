@@ -8,12 +8,15 @@ extension Trainer {
     // Of a network without a sparse layer, the settings may say why.
     let saysDensity = settings.contains { $0.hasPrefix("\(Configuration.Key.sparsity.rawValue):") }
     let movement = saysDensity && model.sparseLayers.isEmpty ? nil : movementWarning
+    // Of the network that training starts from: nobody has set these.
+    let setsConnections = (try? start?.get())?.setsConnections == true
     // What the settings alone say of updates, the topology's movement says better.
     let others = settings.filter { warning in
-      movement == nil
-        || ![Configuration.Key.updateBegin, .updateInterval].contains {
-          warning.hasPrefix("\($0.rawValue):")
-        }
+      !(setsConnections && warning.hasPrefix("\(Configuration.Key.sparsity.rawValue):"))
+        && (movement == nil
+          || ![Configuration.Key.updateBegin, .updateInterval].contains {
+            warning.hasPrefix("\($0.rawValue):")
+          })
     }
     return others + [movement, rateWarning, networkWarning, data.remark].compactMap { $0 }
   }

@@ -53,7 +53,8 @@ struct SettingsArguments: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "A trained dense run, or a safetensors file, to start from its largest weights.",
+      "A run (its last weights), one of its checkpoints (RUN/checkpoints/best.safetensors: its best "
+        + "ones), or a safetensors file, to start from its network.",
       valueName: "path"))
   var startFrom: String?
 

@@ -10,6 +10,13 @@ struct Train: ParsableCommand {
       they come to is saved as config.yaml in the run folder, and training from that file gives the \
       same bits again.
 
+      A trained run goes on in two ways. --start-from RUN begins a new run from its network, sparse \
+      or dense, on the same data or other: connections, weights and running averages are taken, \
+      optimizer and schedules begin anew. Unless a preset or a file names a network, its settings \
+      are those of RUN, but for what flags say; for other classes the last layer is drawn anew. \
+      --resume RUN --extend EPOCHS makes the run itself longer: its schedules are then those of the \
+      longer run, and topology updates end where they did unless update_end is set.
+
       With --json, standard output has one object a line: one for each epoch ("event": "epoch", with \
       epoch, epochs, step, total_steps, loss, accuracy, learning_rate, connections, seconds, and with \
       validation samples validation_loss and validation_accuracy), and a last one ("event": "end", with \
@@ -33,20 +40,22 @@ struct Train: ParsableCommand {
     if running.resume != nil && settings.startFrom != nil {
       throw ValidationError(
         "--resume and --start-from exclude each other: a run that goes on has weights of its own. "
-          + "Leave out --resume for a new training that starts from other ones.")
+          + "Leave out --resume for a new run from the other's network, or --start-from to go on.")
     }
   }
 
   func run() throws {
-    let layers = try resolve()
+    let (layers, inherited) = try resolve()
     let configuration = try layers.configuration()
     var options = layers.options
     options.output = running.output
     try configuration.validate()
     if let output = running.output { try RunFolder.requireNothing(at: output) }
-    if let resume = running.resume { try RunFolder.open(resume).requireSame(configuration) }
-    let trainer = try Trainer(configuration, options: options)
+    let extending = try requireSameRun(layers)
+    if let inherited { try printing.inform(inherited) }
+    let trainer = try Trainer(configuration, options: options, extending: extending)
     if running.dryRun {
+      for remark in try trainer.startRemarks() { try printing.inform(remark) }
       try printing.inform(purposes(of: trainer.data, configuration))
       let reading = PhotoReading(trainer.data)
       if let summary = reading.summary { try printing.inform(summary) }
@@ -57,27 +66,80 @@ struct Train: ParsableCommand {
     }
   }
 
-  /// Preset, file, flags; where a run goes on, its own settings come before the file.
-  private func resolve() throws(RigLError) -> ConfigurationLayers {
-    var layers = try ConfigurationLayers()
-    if let resume = running.resume {
-      try layers.apply(file: try RunFolder.open(resume).configurationPath, isSaved: true)
+  /// Preset, file, flags; where a run goes on, its own settings come before the file, and where a new
+  /// one starts from it, too, unless the preset or the file names a network.
+  ///
+  /// - Returns: the settings, and a line on those that are another run's.
+  private func resolve() throws(RigLError) -> (ConfigurationLayers, inherited: String?) {
+    if let resume = running.resume { return (try resolve(resuming: resume), nil) }
+    let (layers, namesNetwork) = try resolve(on: try ConfigurationLayers())
+    guard !namesNetwork, let path = layers.options.startFrom,
+      let base = try NetworkStart(path).settings()
+    else { return (layers, nil) }
+    var own = try resolve(on: base).layers
+    let before = try base.configuration()
+    // Who asks for sparsity does not mean a dense training, although the run's was one.
+    let sparsity: [Configuration.Key] = [
+      .sparsity, .distribution, .layerSparsities, .layerSparsityFactors,
+    ]
+    if before.method == .dense, !own.sets(.method), sparsity.contains(where: own.sets) {
+      try own.set(.method, to: Configuration().method.rawValue)
     }
-    let start = layers.options.startFrom
+    var differences = try own.configuration().differences(from: before)
+    if let folder = own.options.dataFolder, folder != base.options.dataFolder {
+      differences.append("data_folder: \(folder)")
+    }
+    let rest = differences.isEmpty ? "" : ", but for \(differences.joined(separator: ", "))"
+    return (own, "settings are those of \(path)\(rest)")
+  }
+
+  /// Settings on top of others, and whether a preset or the file names a network.
+  private func resolve(
+    on base: ConfigurationLayers
+  ) throws(RigLError) -> (layers: ConfigurationLayers, namesNetwork: Bool) {
+    var layers = base
     if let preset = settings.preset {
       try layers.replace(by: try Preset.find(preset).configuration)
     }
     if let file { try layers.apply(file: file, replacesBase: settings.preset == nil) }
+    let namesNetwork = settings.preset != nil || layers.sets(.network)
     try settings.apply(to: &layers)
     try running.apply(to: &layers)
-    if running.resume != nil, layers.options.startFrom != start {
+    return (layers, namesNetwork)
+  }
+
+  private func resolve(resuming resume: String) throws(RigLError) -> ConfigurationLayers {
+    let folder = try RunFolder.open(resume)
+    var layers = try ConfigurationLayers()
+    try layers.apply(file: folder.configurationPath, isSaved: true)
+    layers.makeBase()
+    let start = layers.options.startFrom
+    layers = try resolve(on: layers).layers
+    if layers.options.startFrom != start {
       throw RigLError(
         .configuration, "start_from: a run that goes on has weights of its own",
         hint:
           "Leave out --resume for a new training that starts from those, or leave out start_from."
       )
     }
+    // It may be gone.
+    if try folder.hasCheckpoint { layers.options.startFrom = nil }
     return layers
+  }
+
+  /// Throws where settings are others than those of the run that is to go on.
+  ///
+  /// - Returns: by how much that run is to be made longer; nil: not at all.
+  private func requireSameRun(_ layers: ConfigurationLayers) throws(RigLError) -> RunExtension? {
+    guard let resume = running.resume else { return nil }
+    let folder = try RunFolder.open(resume)
+    guard let epochs = running.extend else {
+      try folder.requireSame(try layers.configuration())
+      return nil
+    }
+    try folder.requireSame(try layers.configuration(), butUpdateEnd: true)
+    return try RunExtension(
+      resume, by: epochs, setsUpdateEnd: layers.sets(.updateEnd) || layers.sets(.updateForever))
   }
 
   private func train(_ trainer: Trainer) throws {
@@ -140,6 +202,12 @@ struct RunningArguments: ParsableArguments {
 
   @Option(
     parsing: .unconditional,
+    help: ArgumentHelp(
+      "With --resume: train for so many epochs more than the run was begun with.", valueName: "n"))
+  var extend: Int?
+
+  @Option(
+    parsing: .unconditional,
     help: ArgumentHelp("Weight steps between checkpoints; an epoch if not given.", valueName: "n"))
   var checkpointEvery: String?
 
@@ -155,6 +223,9 @@ struct RunningArguments: ParsableArguments {
     if output != nil && resume != nil {
       throw ValidationError(
         "--output and --resume exclude each other: a run goes on in its folder.")
+    }
+    if extend != nil && resume == nil {
+      throw ValidationError("--extend is for a run that goes on: add --resume RUN.")
     }
   }
 

@@ -57,6 +57,7 @@ final class TrainingWatcher: TrainingCallback {
     case .damaged(let sample, _):
       bar.clear()
       printing.warn(["left out: \(sample.error.what)"], evenIfQuiet: true)
+    case .remark(let text): printLine(text)
     case .warning(let text):
       bar.clear()
       printing.warn([text])
@@ -70,7 +71,9 @@ final class TrainingWatcher: TrainingCallback {
     let (configuration, allocation) = (trainer.configuration, trainer.allocation)
     let run = trainer.folder?.path ?? ""
     if isResuming, step >= total {
-      printLine("\(run) is finished already: step \(grouped(step)) of \(grouped(total))")
+      printLine(
+        "\(run) is finished already: step \(grouped(step)) of \(grouped(total)); --extend EPOCHS "
+          + "makes it longer")
       return
     }
     printLine(

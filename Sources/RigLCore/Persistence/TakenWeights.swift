@@ -1,41 +1,18 @@
-// Starting a sparse training from a trained dense model.
+// The weights of a model from another one's file: those that both have room for.
 
 extension Model {
-  /// Takes the weights, biases and running averages of a trained dense model; each sparse layer
-  /// keeps as many of its weights as it has connections, those of largest magnitude (ties to the
-  /// lower position).
-  ///
-  /// - Parameter path: a run's folder, whose last checkpoint is taken, or a safetensors file with
-  ///   dense tensors named as this model's parameters: PyTorch's of the same network, for example.
-  ///   Nothing else may be in the file, but optimizer state and `num_batches_tracked`.
-  /// - Throws: `RigLError(.missingFile)` or `.data` for a file that cannot be read, or has other
-  ///   layers than this model, more or fewer; `.configuration` for a model that is not dense.
-  func start(fromDense path: String) throws(RigLError) {
-    let file: SafetensorsFile
-    if path.hasSuffix(".safetensors") || FileSystem.item(path) == .file {
-      file = try SafetensorsFile(path: path)
-      try file.verifyChecksum()
-    } else if let latest = try RunFolder.open(path).latestCheckpoint() {
-      file = latest.file
-    } else {
-      throw RigLError(.missingFile, "\(path): the run has no checkpoint to start from")
-    }
-    try requireNothingElse(in: file)
-    for parameter in parameters where file["\(parameter.name).values"] != nil {
-      throw RigLError(
-        .configuration, "\(file.path): \(parameter.name) is sparse already",
-        hint: "Start from a dense run; go on with a sparse one by --resume.")
-    }
-    try take(file)
-  }
-
   /// Takes a file's weights and running averages, of sparse layers the connections: those that the
-  /// file has, or of a weight with its zeros the largest.
-  func take(_ file: SafetensorsFile) throws(RigLError) {
+  /// file has, or where they are more than the layer's, or a weight with its zeros, the largest (ties
+  /// to the lower position).
+  ///
+  /// - Parameter fresh: a layer that stays as it is, whatever the file has of it.
+  func take(_ file: SafetensorsFile, except fresh: (any WeightLayer)? = nil) throws(RigLError) {
     let scratch = TopologyScratch(layers: sparseLayers)
-    for parameter in parameters {
+    for parameter in parameters where parameter !== fresh?.weight && parameter !== fresh?.bias {
       if let sparse = sparseWeights(of: parameter) {
-        if file["\(parameter.name).values"] != nil {
+        if let values = file["\(parameter.name).values"], values.count > sparse.count {
+          try sparse.keepLargestParts(of: file, values.count, scratch: scratch)
+        } else if file["\(parameter.name).values"] != nil {
           try sparse.readParts(of: file, scratch: scratch)
         } else {
           try sparse.keepLargest(of: file, scratch: scratch)
@@ -104,19 +81,49 @@ extension SparseWeights {
     try file.require(parameter.name, shape: parameter.shape)
     var dense = AlignedBuffer<Float>(count: positions)
     try file.readFloats(parameter.name, shape: parameter.shape, into: &dense)
+    let chosen = try largest(of: dense, file)
+    assign(ascending: chosen, scratch: scratch)
+    setWeights(dense.elements(at: chosen))
+  }
+
+  /// Sets topology and weights to the largest of the `stored` connections that a file has, which are
+  /// more than this layer's.
+  func keepLargestParts(
+    of file: SafetensorsFile, _ stored: Int, scratch: TopologyScratch
+  ) throws(RigLError) {
+    let places = try positions(in: file, count: stored)
+    var values = AlignedBuffer<Float>(count: stored)
+    try file.readFloats("\(parameter.name).values", shape: [stored], into: &values)
+    let chosen = try largest(of: values, file)
+    assign(ascending: places.elements(at: chosen), scratch: scratch)
+    setWeights(values.elements(at: chosen))
+  }
+
+  /// The ascending indices of the largest magnitudes of a file's weights, one for each connection.
+  private func largest(
+    of weights: borrowing AlignedBuffer<Float>, _ file: SafetensorsFile
+  ) throws(RigLError) -> AlignedBuffer<Int64> {
     let selection = TopSelection(atMost: count)
     selection.begin(.largest, count: count)
-    let scores = unsafe UnsafeMutableBufferPointer(start: dense.base, count: dense.count)
+    let scores = unsafe UnsafeMutableBufferPointer(start: weights.base, count: weights.count)
     guard
       unsafe selection.offer(
         scores, firstPosition: 0, excluding: UnsafeBufferPointer(start: nil, count: 0))
     else {
       throw RigLError(.data, "\(file.path): \(parameter.name) has a weight that is not a number")
     }
-    let positions = unsafe selection.finish()
-    unsafe assign(ascending: positions, scratch: scratch)
-    var ordered = AlignedBuffer<Float>(count: count)
-    for index in 0..<count { ordered[index] = unsafe dense[Int(positions[index])] }
-    setWeights(ordered)
+    let indices = unsafe selection.finish()
+    var chosen = AlignedBuffer<Int64>(count: count)
+    for index in 0..<count { chosen[index] = unsafe indices[index] }
+    return chosen
+  }
+}
+
+extension AlignedBuffer {
+  /// The elements at some indices, in their order.
+  fileprivate func elements(at indices: borrowing AlignedBuffer<Int64>) -> AlignedBuffer<Element> {
+    var elements = AlignedBuffer<Element>(count: indices.count)
+    for index in 0..<indices.count { elements[index] = self[Int(indices[index])] }
+    return elements
   }
 }

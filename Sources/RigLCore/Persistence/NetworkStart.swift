@@ -1,0 +1,277 @@
+/// A trained network that another training starts from: a run's, sparse or dense, or that of a
+/// safetensors file.
+package struct NetworkStart {
+  /// The checkpoint, or the file.
+  package let file: SafetensorsFile
+  /// The run that the checkpoint is of; nil: the file is no run's.
+  package let folder: RunFolder?
+  /// What was wrong with newer checkpoints.
+  let warnings: [String]
+
+  /// Opens what a training is to start from.
+  ///
+  /// - Parameter path: a run's folder, whose last checkpoint is taken; one of its checkpoints, as
+  ///   `checkpoints/best.safetensors`; or a safetensors file with tensors named as the network's
+  ///   parameters: of `rigl export`, or PyTorch's of the same network.
+  /// - Throws: `RigLError(.missingFile)` or `.data` for what cannot be read.
+  package init(_ path: String) throws(RigLError) {
+    if path.hasSuffix(".safetensors") || FileSystem.item(path) == .file {
+      file = try SafetensorsFile(path: path)
+      try file.verifyChecksum()
+      let above = FileSystem.split(FileSystem.split(path).folder)
+      let isCheckpoint = above.name == "checkpoints" && RunFolder.isOne(at: above.folder)
+      folder = isCheckpoint ? RunFolder(path: above.folder) : nil
+      warnings = []
+    } else {
+      let run = try RunFolder.open(path)
+      let found: CheckpointStore.Latest?
+      do throws(RigLError) {
+        found = try run.latestCheckpoint()
+      } catch {
+        let hasBest = FileSystem.item(run.bestPath) == .file
+        throw RigLError(
+          error.kind, error.what,
+          hint: hasBest ? "The best weights may be whole: start from \(run.bestPath)" : nil)
+      }
+      guard let latest = found else {
+        throw RigLError(
+          .missingFile, "\(path): the run has no checkpoint to start from",
+          hint: "Train it first, by --resume \(path)")
+      }
+      (folder, file, warnings) = (run, latest.file, latest.warnings)
+    }
+  }
+
+  /// The settings of the run, and the folder of its data: what a training that starts from it and
+  /// does not say otherwise has; nil if the file is no run's.
+  package func settings() throws(RigLError) -> ConfigurationLayers? {
+    guard let folder else { return nil }
+    var saved = try ConfigurationLayers()
+    try saved.apply(file: folder.configurationPath, isSaved: true)
+    var layers = try ConfigurationLayers(try saved.configuration())
+    layers.options.dataFolder = saved.options.dataFolder
+    return layers
+  }
+
+  /// The configuration that the network was trained with; nil if the file does not say.
+  private func configuration() throws(RigLError) -> Configuration? {
+    guard let text = file.metadata["configuration"] else { return nil }
+    // Of a file that is no run's, the names of its tensors must do.
+    if folder == nil { return try? Configuration(yaml: text, path: file.path) }
+    return try Configuration(yaml: text, path: file.path)
+  }
+}
+
+// MARK: - What is taken
+
+extension NetworkStart {
+  /// What a training takes of the network.
+  struct Plan {
+    let start: NetworkStart
+    /// The training's configuration, with the connections that it starts with in
+    /// ``Configuration/layerSparsities`` where they are not what its settings come to.
+    let configuration: Configuration
+    /// Whether they are not.
+    let setsConnections: Bool
+    /// The name of the last layer, if it is drawn anew because the classes are others.
+    let fresh: String?
+    /// The numbers that pixels went through before the network saw them, if the training goes on
+    /// with them: not if its settings ask for others.
+    let normalization: PixelNormalization?
+    /// What a user should know of it, a line each.
+    let remarks: [String]
+  }
+
+  /// What a training of a configuration takes of the network.
+  ///
+  /// - Parameters:
+  ///   - network: the training's; `isOwn` says whether it is not the one that the configuration names.
+  ///   - layers: those of the network, for the training's samples.
+  /// - Throws: `RigLError(.data)` if it is another network than the training's; `.configuration` if
+  ///   the training's settings ask for connections that it does not have.
+  func plan(
+    _ configuration: Configuration, _ network: any Network, isOwn: Bool,
+    _ layers: [any WeightLayer], _ data: TrainingData
+  ) throws(RigLError) -> Plan {
+    let saved = try self.configuration()
+    if !isOwn, let saved { try requireSameNetwork(configuration, saved) }
+    try requireSameInputs(network, layers, data)
+    let fresh = try freshLayer(layers, data)
+    let planned = try configuration.allocate(layers)
+    let (counts, stored) = try connections(
+      of: layers, planned, but: fresh?.name,
+      isInherited: saved?.sparsityDistribution
+        == configuration.sparsityDistribution)
+    let isAsPlanned = counts == planned.layers.map(\.connections)
+    let own = isAsPlanned ? configuration : configuration.describing(counts, of: layers, planned)
+    guard try own.allocate(layers).layers.map(\.connections) == counts else {
+      throw RigLError(
+        .configuration, "\(file.path): has sparse layers, which method: dense does not",
+        hint: NetworkStart.denseHint)
+    }
+    let isNormalizationOwn = saved.map { $0.normalization != configuration.normalization }
+    let normalization = isNormalizationOwn == true ? nil : normalization(data)
+    var remarks = [origin(stored, configuration), fresh?.remark].compactMap(\.self)
+    if normalization != nil, normalization != data.normalization {
+      remarks.append("pixels are normalised as the network was trained, not by this data's numbers")
+    }
+    return Plan(
+      start: self, configuration: own, setsConnections: !isAsPlanned, fresh: fresh?.name,
+      normalization: normalization, remarks: remarks)
+  }
+
+  /// The connections that each layer is to have.
+  ///
+  /// - Parameters:
+  ///   - planned: what the settings come to.
+  ///   - fresh: the layer of which nothing is taken.
+  ///   - isInherited: whether the settings of connections are the network's own: they then stand for
+  ///     the connections that it has.
+  /// - Returns: them, and in all layers of which something is taken, how many that is of how many.
+  private func connections(
+    of layers: [any WeightLayer], _ planned: SparsityAllocation, but fresh: String?,
+    isInherited: Bool
+  ) throws(RigLError) -> (counts: [Int], stored: (kept: Int, of: Int)) {
+    let hasParts = layers.contains { file["\($0.name).weight.values"] != nil }
+    var counts: [Int] = []
+    var stored = (kept: 0, of: 0)
+    for (layer, planned) in zip(layers, planned.layers) {
+      if layer.name == fresh {
+        counts.append(planned.connections)
+        continue
+      }
+      let count = file["\(layer.name).weight.values"]?.count ?? planned.positions
+      guard count <= planned.positions else {
+        throw RigLError(
+          .data, "\(file.path): layer \(layer.name) has more connections than places")
+      }
+      let asked = hasParts && isInherited ? count : planned.connections
+      try requireConnections(layer, has: count, asked: asked)
+      counts.append(asked)
+      stored = (stored.kept + asked, stored.of + count)
+    }
+    return (counts, stored)
+  }
+
+  private static let denseHint =
+    "Write the network with its zeros by rigl export --dense, and start from that file; or choose "
+    + "method: static, rigl or set."
+
+  /// Where the network comes from, and how much of it is taken.
+  private func origin(
+    _ stored: (kept: Int, of: Int), _ configuration: Configuration
+  ) -> String {
+    let connections =
+      stored.kept == stored.of
+      ? "\(stored.kept) connections" : "the largest \(stored.kept) of \(stored.of) connections"
+    let moves =
+      configuration.movesConnections
+      ? "; \(configuration.method.rawValue) goes on moving them (method: static would not)" : ""
+    return "starts from \(file.path): \(connections), with biases and running averages; optimizer "
+      + "and schedules begin anew\(moves)"
+  }
+
+  /// Throws if the settings name another network than the file's do.
+  private func requireSameNetwork(
+    _ own: Configuration, _ saved: Configuration
+  ) throws(RigLError) {
+    var other = own
+    (other.network, other.widthMultiplier) = (saved.network, saved.widthMultiplier)
+    if own.network == "mlp" || saved.network == "mlp" { other.hidden = saved.hidden }
+    guard let key = try own.firstDifference(from: other) else { return }
+    throw RigLError(
+      .data,
+      "\(file.path): holds another network than the settings: \(key.name) is \(key.other) there, "
+        + "\(key.own) here",
+      hint: "Leave settings of the network out: given --start-from RUN and no preset, they are "
+        + "those of the run.")
+  }
+
+  /// Throws if the network, made for the samples that it was trained on, takes other inputs.
+  private func requireSameInputs(
+    _ network: any Network, _ layers: [any WeightLayer], _ data: TrainingData
+  ) throws(RigLError) {
+    let own = data.train.sampleShape
+    guard let shape = SampleShape(file.metadata["input_shape"]), shape != own else { return }
+    let there = network.layers(input: shape, classes: data.train.classes).weightLayers
+    let isSame = zip(there, layers).allSatisfy { $0.name == $1.name && $0.shape == $1.shape }
+    if isSame && there.count == layers.count { return }
+    let side =
+      shape.height == shape.width && shape.channels == own.channels
+      ? "Bring them to its size by image_size=\(shape.height) (photos) or pad_to=\(shape.height)."
+      : "Channels, height and width must be the same for this network."
+    throw RigLError(
+      .data,
+      "\(file.path): was trained on samples of shape \(shape.written); the data has \(own.written)",
+      hint: side)
+  }
+
+  /// Throws if a layer is to have connections that the file does not.
+  private func requireConnections(
+    _ layer: any WeightLayer, has count: Int, asked: Int
+  ) throws(RigLError) {
+    guard asked > count else { return }
+    throw RigLError(
+      .configuration,
+      "\(file.path): layer \(layer.name) has \(counted(count, "connection")), but the settings ask "
+        + "for \(asked)",
+      hint: asked == layer.inputs * layer.outputs
+        ? NetworkStart.denseHint
+        : "Leave method, sparsity and distribution out to keep its connections, or ask for a larger "
+          + "sparsity to keep the largest of them.")
+  }
+
+  /// The last layer, if the data's classes are others than the file's, and a line that says so.
+  private func freshLayer(
+    _ layers: [any WeightLayer], _ data: TrainingData
+  ) throws(RigLError) -> (name: String, remark: String)? {
+    let classes = data.train.classes
+    guard let last = layers.last, last.outputs == classes else { return nil }
+    let name = "\(last.name).weight"
+    let rows =
+      file[name]?.shape.first ?? file["\(name).row_offsets"].map { $0.count - 1 } ?? classes
+    if rows != classes {
+      return (
+        last.name,
+        "layer \(last.name), the last one, is drawn anew: the network tells \(rows) classes apart, "
+          + "the data has \(classes)"
+      )
+    }
+    guard let saved = DataIdentity.classNames(in: file.metadata), saved.count == classes,
+      let own = DataIdentity.classNames(of: data.train), own != saved
+    else { return nil }
+    return (
+      last.name,
+      "layer \(last.name), the last one, is drawn anew: the network's classes are "
+        + "\(firstOf(saved)); the data's are \(firstOf(own))"
+    )
+  }
+
+  /// The numbers that pixels went through before the network saw them, where they fit the data; nil:
+  /// the data's own are taken.
+  private func normalization(_ data: TrainingData) -> PixelNormalization? {
+    guard data.normalization != nil else { return nil }
+    return try? SavedRun.normalization(of: file, channels: data.train.sampleShape.channels)
+  }
+}
+
+extension Trainer {
+  /// Takes the weights of the network that the options name to start from.
+  func takeStart() throws(RigLError) {
+    guard let plan = try start?.get() else { return }
+    if let normalization = plan.normalization, normalization != data.normalization {
+      try normalize(by: normalization)
+    }
+    try model.requireNothingElse(in: plan.start.file)
+    let fresh = model.weightLayers.first { $0.name == plan.fresh }
+    try model.take(plan.start.file, except: fresh)
+  }
+
+  /// What the training starts from, as far as the options name it; a line each.
+  ///
+  /// - Throws: `RigLError` if that is nothing to start from.
+  package func startRemarks() throws(RigLError) -> [String] { try start?.get().remarks ?? [] }
+
+  /// What was wrong with newer checkpoints of the run that the training starts from.
+  var startWarnings: [String] { (try? start?.get())?.start.warnings ?? [] }
+}
