@@ -96,6 +96,12 @@ import Testing
       #expect(
         outcome.output.contains("validates on \(folder("p/val")); tests on \(folder("p/test"))"))
     }
+    // It is a file of settings all the same.
+    let dry = try Rigl.run(common + ["--dry-run"])
+    try folder.write(dry.output.components(separatedBy: "\n\n")[0], to: "again.yaml")
+    let again = try Rigl.run("train", folder("again.yaml"), "--threads", "1", "--dry-run")
+    #expect(
+      again.status == 0 && again.output.hasPrefix("# 12 validation samples"), "\(again.errors)")
     let object = try Rigl.run(common + ["--dry-run", "--json"]).object()
     #expect(object["validation_samples"] as? Int == 12 && object["test_samples"] as? Int == 12)
     #expect((object["unset"] as? [String])?.contains("validation") == true)

@@ -7,7 +7,7 @@ import Testing
   @Test(arguments: [true, false]) func namesAreThoseOfTheData(isFashion: Bool) throws {
     let folder = try TemporaryFolder()
     let shape = SampleShape(channels: 1, height: 4, width: 4)
-    let images = ImageSet(
+    let images = try ImageSet(
       bytes: (0..<40 * 16).map { UInt8($0 * 7 % 256) }, labels: (0..<40).map { UInt8($0 % 10) },
       sampleShape: shape, classes: 10, normalization: isFashion ? .fashionMNIST : nil)
     var configuration = Configuration()

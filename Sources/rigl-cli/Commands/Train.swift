@@ -52,18 +52,23 @@ struct Train: ParsableCommand {
     try configuration.validate()
     if let output = running.output { try RunFolder.requireNothing(at: output) }
     let extending = try requireSameRun(layers)
-    if let inherited { try printing.inform(inherited) }
+    if let inherited { try inform(inherited) }
     let trainer = try Trainer(configuration, options: options, extending: extending)
     if running.dryRun {
-      for remark in try trainer.startRemarks() { try printing.inform(remark) }
-      try printing.inform(purposes(of: trainer.data, configuration))
       let reading = PhotoReading(trainer.data)
-      if let summary = reading.summary { try printing.inform(summary) }
+      let samples = [purposes(of: trainer.data, configuration), reading.summary]
+      for line in try trainer.startRemarks() + samples.compactMap({ $0 }) { try inform(line) }
       printing.warn(reading.remarks)
       try DryRun(trainer).print(printing)
     } else {
       try train(trainer)
     }
+  }
+
+  /// Prints a line that is no result; in what a dry run prints, which is a file of settings up to the
+  /// table, a comment.
+  private func inform(_ line: String) throws {
+    try printing.inform(running.dryRun && !printing.json ? "# \(line)" : line)
   }
 
   /// Preset, file, flags; where a run goes on, its own settings come before the file, and where a new
