@@ -19,14 +19,14 @@ import Testing
   /// Images of 8 × 8 with a bright column that says their class.
   private static func images(
     _ count: Int, classes: Int = 4, names: [String]? = nil, side: Int = 8, shift: UInt8 = 0
-  ) -> ImageSet {
+  ) throws -> ImageSet {
     let labels = (0..<count).map { UInt8($0 % classes) }
     let pixels: [UInt8] = labels.enumerated().flatMap { number, label in
       (0..<side * side).map { place in
         UInt8((place % side == Int(label) ? 150 : 10) + (number * 31 + place * 17) % 60) + shift
       }
     }
-    var set = ImageSet(
+    var set = try ImageSet(
       bytes: pixels, labels: labels,
       sampleShape: SampleShape(channels: 1, height: side, width: side), classes: classes)
     set.classNames = names
@@ -35,11 +35,11 @@ import Testing
 
   private static func data(
     classes: Int = 4, names: [String]? = nil, side: Int = 8, shift: UInt8 = 0
-  ) -> TrainingData {
-    let train = images(96, classes: classes, names: names, side: side, shift: shift)
+  ) throws -> TrainingData {
+    let train = try images(96, classes: classes, names: names, side: side, shift: shift)
     var (held, test) = (train, train)
-    held = images(24, classes: classes, names: names, side: side, shift: shift)
-    test = images(32, classes: classes, names: names, side: side, shift: shift)
+    held = try images(24, classes: classes, names: names, side: side, shift: shift)
+    test = try images(32, classes: classes, names: names, side: side, shift: shift)
     (held.normalization, test.normalization) = (train.normalization, train.normalization)
     return TrainingData(train: train, validation: held, test: test)
   }
@@ -166,7 +166,7 @@ import Testing
 
   @Test(arguments: [3, 6])
   func otherClassesHaveANewLastLayer(classes: Int) throws {
-    let data = Self.data(classes: classes)
+    let data = try Self.data(classes: classes)
     let remarks = try tune("other", data: data) { $0.epochs = 0 }
     let (run, other) = (try SavedRun(folder("run")), try SavedRun(folder("other")))
     #expect(other.classes == classes)
@@ -194,7 +194,7 @@ import Testing
     let same = try tune("again", from: "named", data: Self.data(names: names)) { $0.epochs = 0 }
     #expect(same.count == 1, "\(same)")
     expectSame(try SavedRun(folder("named")).model, try SavedRun(folder("again")).model)
-    let others = Self.data(names: ["ape", "bee", "cat", "dog"])
+    let others = try Self.data(names: ["ape", "bee", "cat", "dog"])
     let remarks = try tune("others", from: "named", data: others) { $0.epochs = 0 }
     #expect(remarks.contains { $0.contains("fc") && $0.contains("ape") }, "\(remarks)")
     let (named, other) = (try SavedRun(folder("named")), try SavedRun(folder("others")))
@@ -204,8 +204,8 @@ import Testing
   }
 
   @Test func pixelsAreNormalisedAsTheNetworkWasTrained() throws {
-    let data = Self.data(shift: 30)
-    try #require(data.normalization != Self.data().normalization)
+    let data = try Self.data(shift: 30)
+    try #require(try data.normalization != Self.data().normalization)
     let remarks = try tune("brighter", data: data) { $0.epochs = 1 }
     #expect(remarks.contains { $0.contains("normalised") }, "\(remarks)")
     #expect(
