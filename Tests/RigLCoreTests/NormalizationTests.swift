@@ -94,6 +94,18 @@ import Testing
     }
   }
 
+  /// Whoever asks first.
+  @Test func numbersOfASettingAreCheckedWhereverTheyAreUsed() throws {
+    let configuration = Self.configuration(
+      "synthetic", .numbers(mean: [0.5], deviation: [0, 1]))
+    let data = TrainingData(
+      train: SyntheticImages(trainCount: 20, testCount: 1).load().train,
+      test: SyntheticImages(trainCount: 20, testCount: 1).load().train)
+    #expect(throws: RigLError.self) { try TrainingData.load(configuration) }
+    #expect(throws: RigLError.self) { try TrainingData.loadTest(configuration) }
+    #expect(throws: RigLError.self) { try Trainer(configuration, data: data) }
+  }
+
   @Test func itExcludesEachImagesOwn() throws {
     for setting in [Normalization.none, .imageNet] {
       let configuration = Self.configuration("synthetic-color", setting).changing {

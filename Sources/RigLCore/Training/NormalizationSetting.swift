@@ -129,6 +129,7 @@ extension TrainingData {
   ///
   /// - Throws: a configuration error where they are not pixels, or of other channels.
   func normalized(by setting: Configuration.Normalization) throws(RigLError) -> TrainingData {
+    try setting.validate()
     guard let numbers = setting.pixels else { return self }
     try setting.requireChannels(train.sampleShape.channels)
     let normalized = TrainingData(

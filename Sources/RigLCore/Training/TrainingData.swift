@@ -64,6 +64,7 @@ public struct TrainingData: Sendable {
     normalization: PixelNormalization? = nil, classNames: [String]? = nil, classes: Int? = nil
   ) throws(RigLError) -> any Dataset {
     let (configuration, source) = try source(configuration, folder)
+    try configuration.normalization.validate()
     let normalization = normalization ?? configuration.normalization.pixels
     var test: any Dataset
     if case .photos(let photos) = source {
