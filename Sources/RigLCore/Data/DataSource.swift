@@ -22,7 +22,7 @@ public enum DataSource: Hashable, Sendable {
 
   /// Whether data of that name is known, and not the path of a folder.
   static func isName(_ name: String) -> Bool {
-    names.contains(name) || namesOfFolders.contains(name)
+    names.contains(name) || namesOfFolders.contains(name) || name == Configuration.custom
   }
 
   /// What to do about a name that is neither data nor a folder.
@@ -64,6 +64,7 @@ public enum DataSource: Hashable, Sendable {
   ///   - folder: where the files are; all but the generated images and `fashion-mnist` need it.
   /// - Throws: `configuration` for an unknown name, `missingFile` for a path without a folder.
   public init(name: String, folder: String? = nil) throws(RigLError) {
+    if name == Configuration.custom { throw Configuration.needsData }
     if let folder, !Self.takesFolder.contains(name) {
       throw RigLError(
         .configuration, "data \(name): a folder is given too, \(folder)",

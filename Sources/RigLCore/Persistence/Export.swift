@@ -15,28 +15,52 @@ extension SavedRun {
   ///   `.write` if the file cannot be written.
   public func export(to path: String, isDense: Bool) throws(RigLError) {
     trap(unless: !model.isFolded, "export: batch-norm is folded into the weights")
-    guard !RunFolder.owns(path) else {
-      throw RigLError(
-        .configuration, "\(path): is a file of a run itself, which an export would destroy",
-        hint: "Choose another file by --output.")
-    }
-    var metadata = [
-      "format": "pt",
-      "configuration": try configuration.yaml(),
-      "step": "\(step)",
-      "input_shape": sampleShape.written,
-      "classes": "\(classes)",
-    ]
-    metadata["normalization"] = normalization?.written
-    var writer = try SafetensorsWriter(
-      path: path, tensors: isDense ? model.denseTensors : model.tensors(nil), metadata: metadata,
-      followsLinks: !RunFolder.isOne(at: FileSystem.split(path).folder))
+    var writer = try SafetensorsWriter.export(
+      to: path, tensors: isDense ? model.denseTensors : model.tensors(nil),
+      metadata: try configuration.exportMetadata(
+        step: step, input: sampleShape.written, classes: "\(classes)",
+        normalization: normalization?.written, customNetwork))
     if isDense {
       try model.writeDense(to: &writer)
     } else {
       try model.write(to: &writer, nil)
     }
     try writer.finish()
+  }
+}
+
+extension SafetensorsWriter {
+  /// Starts a file that a user names, which must not be one that a run needs.
+  ///
+  /// - Throws: `RigLError(.configuration)` if it is; `.write` if it cannot be written.
+  static func export(
+    to path: String, tensors: [SafetensorsTensor], metadata: [String: String],
+    checksummed: Bool = false
+  ) throws(RigLError) -> SafetensorsWriter {
+    guard !RunFolder.owns(path) else {
+      throw RigLError(
+        .configuration, "\(path): is a file of a run itself, which an export would destroy",
+        hint: "Choose another file by --output.")
+    }
+    return try SafetensorsWriter(
+      path: path, tensors: tensors, metadata: metadata, checksummed: checksummed,
+      followsLinks: !RunFolder.isOne(at: FileSystem.split(path).folder))
+  }
+}
+
+extension Configuration {
+  /// What an exported file says besides its tensors.
+  func exportMetadata(
+    step: Int, input: String, classes: String, normalization: String?,
+    _ network: NetworkDescription?
+  ) throws(RigLError) -> [String: String] {
+    var metadata = [
+      "format": "pt", "configuration": try yaml(), "step": "\(step)", "input_shape": input,
+      "classes": classes,
+    ]
+    metadata["normalization"] = normalization
+    metadata[NetworkDescription.key] = network?.json
+    return metadata
   }
 }
 
@@ -62,7 +86,7 @@ extension Model {
 
 extension SparseWeights {
   /// Writes the weight with its zeros, some rows at a time.
-  fileprivate func writeDense(
+  func writeDense(
     to writer: inout SafetensorsWriter, as name: String
   ) throws(RigLError) {
     let ordered = inPositionOrder(parameter.values)

@@ -27,6 +27,8 @@ public final class NetworkImport {
   public let normalization: PixelNormalization?
   /// The path of the file.
   public let path: String
+  /// What the run's files will say of a network that was given in Swift.
+  private let customNetwork: NetworkDescription?
 
   /// Positions of all weights.
   public var positions: Int { model.weightLayers.reduce(0) { $0 + $1.inputs * $1.outputs } }
@@ -54,8 +56,9 @@ public final class NetworkImport {
     self.path = path
     let file = try SafetensorsFile(path: path)
     try file.verifyChecksum()
-    let described = try configuration.makeNetwork()
-    let network = network ?? described
+    let named = configuration.hasCustomNetwork ? nil : try configuration.makeNetwork()
+    let saved = try NetworkDescription(in: file.metadata, path: path)
+    guard let used = network ?? named else { throw SavedRun.needsNetwork(path, saved) }
     let samples = try NetworkImport.samples(file, configuration, input, dataFolder)
     sampleShape = samples.shape
     var configuration = configuration
@@ -71,8 +74,14 @@ public final class NetworkImport {
     normalization = samples.normalization.flatMap {
       [1, samples.shape.channels].contains($0.means.count) ? $0 : nil
     }
-    classes = try NetworkImport.classes(file, network, sampleShape)
-    let layers = network.layers(input: sampleShape, classes: classes)
+    classes = try NetworkImport.classes(file, used, sampleShape)
+    let layers = used.layers(input: sampleShape, classes: classes)
+    let (shape, classes) = (sampleShape, classes)
+    try saved?.requireSame(
+      as: NetworkDescription(used, layers, input: shape, classes: classes), path: path)
+    customNetwork = try network.flatMap { (network) throws(RigLError) in
+      try configuration.take(network, layers, named: named, input: shape, classes: classes)
+    }
     let allocation = try configuration.allocate(layers.weightLayers)
     var connections: [String: Int] = [:]
     for (layer, planned) in zip(layers.weightLayers, allocation.layers) {
@@ -81,7 +90,7 @@ public final class NetworkImport {
     }
     // A batch of one: nothing goes through this model but weights.
     model = try Model(
-      layers, input: sampleShape, capacity: 1, connections: connections, isTraining: false)
+      layers, input: shape, capacity: 1, connections: connections, isTraining: false)
     try model.requireNothingElse(in: file)
     try model.take(file)
     self.configuration = configuration.describing(
@@ -118,7 +127,7 @@ public final class NetworkImport {
   public func write(_ options: RunOptions) throws(RigLError) -> RunFolder {
     var options = options
     options.startFrom = nil
-    let text = try configuration.yaml(options)
+    let text = try configuration.yaml(options, network: customNetwork)
     let folder: RunFolder
     if let path = options.output {
       folder = try RunFolder.create(at: path, configuration: text)
@@ -129,8 +138,9 @@ public final class NetworkImport {
       let lock = try folder.lock()
       _ = try MetricsLog.create(at: folder.metricsPath)
       let optimizer = OptimizerState(configuration.makeOptimizer(), parameters: model.parameters)
-      let metadata = try TrainingState().metadata(
+      var metadata = try TrainingState().metadata(
         configuration, DataIdentity(input: sampleShape, classes: classes), normalization)
+      metadata[NetworkDescription.key] = customNetwork?.json
       try folder.checkpoints().write(
         step: 0, tensors: model.tensors(optimizer), metadata: metadata
       ) { (writer) throws(RigLError) in try model.write(to: &writer, optimizer) }

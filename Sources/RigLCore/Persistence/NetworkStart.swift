@@ -258,6 +258,7 @@ extension NetworkStart {
 extension Trainer {
   /// Takes the weights of the network that the options name to start from.
   func takeStart() throws(RigLError) {
+    if let path = options.startFrom { try requireStart(from: path) }
     guard let plan = try start?.get() else { return }
     if let normalization = plan.normalization, normalization != data.normalization {
       try normalize(by: normalization)

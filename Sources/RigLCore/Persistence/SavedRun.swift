@@ -30,6 +30,9 @@ public final class SavedRun {
   /// What was wrong with newer checkpoints.
   public let warnings: [String]
 
+  /// What the files say of a network that was given in Swift.
+  let customNetwork: NetworkDescription?
+
   private let pool: ThreadPool
   private let pass: Pass
   private let input: Tensor
@@ -73,16 +76,9 @@ public final class SavedRun {
     classNames = names ?? (isNamedData ? configuration.knownClassNames(classes) : nil)
     sampleShape = shape
     self.classes = classes
-    let described = try configuration.makeNetwork()
-    // Units have biases as soon as there are layers.
-    if network == nil, let mlp = described as? MLP {
-      guard mlp.hidden.allSatisfy({ $0 <= file.size }), mlp.hidden.reduce(0, +) <= file.size else {
-        throw RigLError(.data, "\(file.path): its settings are of a network larger than the file")
-      }
-    }
-    let layers = (network ?? described).layers(
-      input: sampleShape, classes: classes)
-    let connections = try Model.connections(of: layers.weightLayers, in: file)
+    customNetwork = try NetworkDescription(in: file.metadata, path: file.path)
+    let (layers, connections) = try SavedRun.layers(
+      of: file, configuration, customNetwork, given: network, input: shape, classes: classes)
     MemoryUse.current = .network
     defer { MemoryUse.current = .work }
     let samples = file.metadata["train_samples"].flatMap { Int($0) } ?? .max
@@ -97,8 +93,52 @@ public final class SavedRun {
     input = model.makeInput()
   }
 
+  /// The layers that a file has the weights of, and how many connections each has.
+  ///
+  /// - Parameter network: the one that is given; nil: what the configuration names.
+  private static func layers(
+    of file: SafetensorsFile, _ configuration: Configuration, _ description: NetworkDescription?,
+    given network: (any Network)?, input: SampleShape, classes: Int
+  ) throws(RigLError) -> (Sequential, connections: [String: Int]) {
+    guard let network else {
+      if configuration.hasCustomNetwork {
+        throw needsNetwork(file.path, description)
+      }
+      let layers = try configuration.layers(in: file, input: input, classes: classes)
+      do throws(RigLError) {
+        return (layers, try Model.connections(of: layers.weightLayers, in: file))
+      } catch {
+        throw RigLError(
+          error.kind, error.what,
+          hint: error.hint
+            ?? "If its network was made in Swift: open it there, with SavedRun(…, network: …).")
+      }
+    }
+    let layers = network.layers(input: input, classes: classes)
+    if let description {
+      let given = try NetworkDescription(network, layers, input: input, classes: classes)
+      try description.requireSame(as: given, path: file.path)
+    } else if try configuration.isNetwork(of: file) {
+      // Not where an earlier version has saved a name that was not the network's.
+      try NetworkDescription(try configuration.makeNetwork(), input: input, classes: classes)
+        .requireSame(
+          as: try NetworkDescription(network, layers, input: input, classes: classes),
+          path: file.path)
+    }
+    return (layers, try Model.connections(of: layers.weightLayers, in: file))
+  }
+
+  /// The error for a run whose network was made in Swift and is not given.
+  static func needsNetwork(_ path: String, _ description: NetworkDescription?) -> RigLError {
+    let type = description.map { " (\($0.type))" } ?? ""
+    return RigLError(
+      .configuration,
+      "\(path): the run's network\(type) was made in Swift, and only Swift can make it again",
+      hint: "Open it there, with SavedRun(…, network: …); rigl inspect and rigl export do without.")
+  }
+
   /// The checkpoint that is asked for, and what was wrong with newer ones.
-  private static func open(
+  static func open(
     _ folder: RunFolder, best: Bool
   ) throws(RigLError) -> (SafetensorsFile, warnings: [String]) {
     if best {

@@ -9,7 +9,7 @@ extension Configuration {
     try validateNumbers()
     try validateGrowth()
     try validateImages()
-    _ = try makeNetwork()
+    if !hasCustomNetwork { _ = try makeNetwork() }
     try validateSparsities()
     // As of a training with long epochs: how many steps they have, the data will say.
     let samples = batchSize * accumulation * 1_000_000
@@ -94,6 +94,8 @@ extension Configuration {
         "normalization: has no effect with per_image_standardization, which takes each image's own "
           + "numbers", hint: "Set per_image_standardization to false, or leave normalization out.")
     }
+    // Whatever these samples are, they are not made by settings.
+    if hasCustomData { return }
     let isPhotos = dataKind == DataSource.photosName
     if isPhotos, augmentation == .padCropFlip {
       throw RigLError(

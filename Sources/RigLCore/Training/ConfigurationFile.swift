@@ -14,6 +14,8 @@ public struct ConfigurationLayers {
   private var optimizerOfRate: String?
   /// The options that do not reach the result.
   public var options = RunOptions()
+  /// What a run's file says of a network that was given in Swift.
+  private(set) var customNetwork: NetworkDescription?
 
   /// Starts from a configuration: the defaults, or a preset's.
   public init(_ base: Configuration = Configuration()) throws(RigLError) {
@@ -24,6 +26,7 @@ public struct ConfigurationLayers {
   /// Replaces all settings so far by a configuration's; options stay.
   public mutating func replace(by base: Configuration) throws(RigLError) {
     mapping = try base.mapping()
+    customNetwork = nil
     places = [:]
     optimizerOfRate = base.optimizer.rawValue
   }
@@ -99,8 +102,8 @@ public struct ConfigurationLayers {
       + settings.filter({ $0.key.string != data && $0.key.string != "preset" })
     {
       let place = Place(path: path, line: key.mark?.line)
-      if isSaved, key.string == data, let name = value.scalar?.string, !DataSource.isName(name),
-        !folderExists(at: name)
+      if isSaved, key.string == data, let name = value.scalar?.string,
+        name == Configuration.custom || !DataSource.isName(name) && !folderExists(at: name)
       {
         mapping[Node(data)] = value
         places[data] = place
@@ -169,7 +172,10 @@ public struct ConfigurationLayers {
   /// - Parameter base: the folder that a relative path starts from; nil: the working directory.
   /// - Throws: `RigLError`, `.configuration` or `.missingFile`, where it is neither.
   public mutating func set(data name: String, relativeTo base: String? = nil) throws(RigLError) {
-    if DataSource.isName(name) {
+    // A folder may be called custom, too.
+    let isFolder =
+      name == Configuration.custom && folderExists(at: absolutePath(name, relativeTo: base))
+    if DataSource.isName(name), !isFolder {
       if !DataSource.namesOfFolders.contains(name) { options.dataFolder = nil }
       mapping[Node(Configuration.Key.data.rawValue)] = Node(name)
       return
@@ -215,6 +221,10 @@ public struct ConfigurationLayers {
       } catch {
         throw RigLError(error.kind, "\(place.text)\(error.what)", hint: error.hint)
       }
+    }
+    if key == NetworkDescription.key, place.path != nil {
+      customNetwork = try NetworkDescription(value, place: place.text)
+      return
     }
     guard Configuration.Key(rawValue: key) != nil else {
       let keys = Configuration.Key.allCases.map(\.rawValue) + RunOptions.keys
@@ -308,18 +318,6 @@ extension Configuration {
     }
   }
 
-  /// The first key in which another configuration differs, with both values.
-  public func firstDifference(
-    from other: Configuration
-  ) throws(RigLError) -> (name: String, own: String, other: String)? {
-    let (own, others) = (try mapping(), try other.mapping())
-    func text(_ node: Node?) -> String { node?.written ?? "nothing" }
-    for key in Key.allCases where own[Node(key.rawValue)] != others[Node(key.rawValue)] {
-      return (key.rawValue, text(own[Node(key.rawValue)]), text(others[Node(key.rawValue)]))
-    }
-    return nil
-  }
-
   /// The settings by key, in the order of ``Key``.
   func mapping() throws(RigLError) -> Node.Mapping {
     do {
@@ -330,7 +328,9 @@ extension Configuration {
       let encoded = try Yams.compose(yaml: json)?.mapping ?? [:]
       var ordered: Node.Mapping = [:]
       for key in Key.allCases {
-        if let value = encoded[Node(key.rawValue)] { ordered[Node(key.rawValue)] = plain(value) }
+        if let value = encoded[Node(key.rawValue)] {
+          ordered[Node(key.rawValue)] = Self.plain(value)
+        }
       }
       if let node = normalization.node { ordered[Node(Key.normalization.rawValue)] = node }
       return ordered
@@ -340,7 +340,7 @@ extension Configuration {
   }
 
   /// A value as people write it: words without quotation marks.
-  private func plain(_ node: Node) -> Node {
+  static func plain(_ node: Node) -> Node {
     if let list = node.sequence {
       return Node.sequence(Node.Sequence(list.map(plain), .implicit, .flow))
     }

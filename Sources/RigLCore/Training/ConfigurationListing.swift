@@ -31,6 +31,18 @@ extension Configuration {
     }
   }
 
+  /// The first key in which another configuration differs, with both values.
+  public func firstDifference(
+    from other: Configuration
+  ) throws(RigLError) -> (name: String, own: String, other: String)? {
+    let (own, others) = (try mapping(), try other.mapping())
+    func text(_ node: Node?) -> String { node?.written ?? "nothing" }
+    for key in Key.allCases where own[Node(key.rawValue)] != others[Node(key.rawValue)] {
+      return (key.rawValue, text(own[Node(key.rawValue)]), text(others[Node(key.rawValue)]))
+    }
+    return nil
+  }
+
   /// The settings without a value.
   public func unset() throws(RigLError) -> [Key] {
     let mapping = try mapping()

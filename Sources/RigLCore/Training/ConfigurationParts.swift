@@ -5,6 +5,7 @@ extension Configuration {
   ///
   /// - Throws: a configuration error for an unknown name.
   public func makeNetwork() throws(RigLError) -> any Network {
+    if hasCustomNetwork { throw Configuration.needsNetwork("network: custom") }
     let name = try NetworkName(network)
     guard (0.01...100).contains(widthMultiplier) else {
       throw RigLError(

@@ -132,9 +132,10 @@ extension TrainingData {
     try setting.validate()
     guard let numbers = setting.pixels else { return self }
     try setting.requireChannels(train.sampleShape.channels)
-    let normalized = TrainingData(
-      train: train.normalized(by: numbers), validation: validation?.normalized(by: numbers),
-      test: test.normalized(by: numbers))
+    var normalized = self
+    normalized.train = train.normalized(by: numbers)
+    normalized.validation = validation?.normalized(by: numbers)
+    normalized.test = test.normalized(by: numbers)
     guard normalized.normalization == numbers else {
       throw RigLError(
         .configuration, "normalization: the samples say themselves how they become values",

@@ -31,15 +31,15 @@ extension RunFolder {
   /// How often the run writes what, by its own `config.yaml` and what options say that it shall from
   /// now on; `config.yaml` then says so too. Only for whoever has the run's lock.
   func cadence(changedBy options: RunOptions) throws(RigLError) -> RunCadence {
-    var layers = try ConfigurationLayers()
-    try layers.apply(yaml: try configuration(), path: configurationPath, isSaved: true)
+    var layers = try settings()
     let begun = layers.options.cadence
     let cadence = options.cadence(begunWith: begun)
     guard cadence != begun else { return begun }
     layers.options.checkpointEvery = cadence.checkpointEvery
     layers.options.keep = cadence.keep
     layers.options.logEvery = cadence.logEvery
-    let text = try layers.configuration().yaml(layers.options)
+    let text = try layers.configuration().yaml(
+      layers.options, network: layers.customNetwork)
     try AtomicFile.write(text, to: configurationPath, followsLinks: false)
     return cadence
   }

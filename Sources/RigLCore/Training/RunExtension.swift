@@ -63,7 +63,7 @@ extension RunFolder {
   ///
   /// - Throws: a configuration error where the training would make another run longer than this.
   func extensions(by trainer: Trainer) throws(RigLError) -> [Int] {
-    let saved = try savedLayers()
+    let saved = try settings()
     let own = trainer.configuration
     let configuration = try saved.configuration()
     if trainer.extending != nil {
@@ -78,13 +78,15 @@ extension RunFolder {
   ///
   /// - Returns: a line on it.
   func extend(_ trainer: Trainer) throws(RigLError) -> String {
-    let saved = try savedLayers()
+    let saved = try settings()
     var options = saved.options
     let (before, after) = (try saved.configuration(), trainer.configuration)
     if options.extendedAt.last != trainer.step.step {
       options.extendedAt.append(trainer.step.step)
     }
-    try AtomicFile.write(try after.yaml(options), to: configurationPath, followsLinks: false)
+    try AtomicFile.write(
+      try after.yaml(options, network: trainer.customNetwork), to: configurationPath,
+      followsLinks: false)
     var end = ""
     if after.movesConnections, let last = trainer.step.topology?.schedule.end {
       end = trainer.extending?.setsUpdateEnd == true ? "" : "; topology updates still"
@@ -92,12 +94,6 @@ extension RunFolder {
     }
     return "the run is made longer, from \(before.length) to \(after.length): step "
       + "\(trainer.step.step) of \(trainer.totalSteps)\(end)"
-  }
-
-  private func savedLayers() throws(RigLError) -> ConfigurationLayers {
-    var layers = try ConfigurationLayers()
-    try layers.apply(yaml: try configuration(), path: configurationPath, isSaved: true)
-    return layers
   }
 }
 

@@ -39,7 +39,7 @@ final class RunRecorder {
           + "takes all of its \(trainer.totalSteps) steps by one schedule, so its bits differ from "
           + "that run's")
     }
-    let text = try trainer.configuration.yaml(options)
+    let text = try trainer.configuration.yaml(options, network: trainer.customNetwork)
     if let path = trainer.options.output {
       folder = try RunFolder.create(at: path, configuration: text)
     } else {
@@ -71,6 +71,7 @@ final class RunRecorder {
     if let latest = try folder.latestCheckpoint() {
       warnings = latest.warnings
       remarks = try trainer.restore(latest.file, extensions)
+      try folder.noteCustomParts(of: trainer)
       lastCheckpoint = latest.checkpoint.step
       if let other = latest.file.metadata["instruction_set"], other != instructionSet {
         warnings.append(
@@ -81,6 +82,9 @@ final class RunRecorder {
         sums.sums(at: Int(trainer.step.batchesConsumed))
         ?? TrainingState.interval(inOlder: latest.file.metadata["state"]) ?? interval
     } else {
+      let saved = try folder.settings()
+      _ = try trainer.requireSameParts(
+        as: try saved.configuration(), saved.customNetwork, nil, path: path)
       try trainer.takeStart()
       remarks = try trainer.startRemarks()
       warnings = ["\(path): no checkpoint yet; starting from the beginning"]
@@ -257,11 +261,12 @@ final class RunRecorder {
     return evaluation
   }
 
-  /// Reads the weights of the last checkpoint back.
+  /// Reads the weights of the last checkpoint back, and the optimizer's state beside them: where
+  /// connections have moved in between, both lie elsewhere in memory.
   private func readFinal() throws(RigLError) {
     do throws(RigLError) {
       if let latest = try folder.latestCheckpoint() {
-        try trainer.model.read(from: latest.file, nil)
+        try trainer.model.read(from: latest.file, trainer.step.optimizer)
       }
     } catch {
       try trainer.tell(.warning("the final weights cannot be read back: \(error.what)"))
@@ -299,6 +304,7 @@ extension Trainer {
     state.position = loader.position
     var metadata = try state.metadata(configuration, identity, data.normalization)
     metadata["instruction_set"] = instructionSet
+    metadata[NetworkDescription.key] = customNetwork?.json
     return metadata
   }
 
@@ -309,7 +315,9 @@ extension Trainer {
   /// - Throws: a configuration error that names the first key in which this training differs from
   ///   the checkpoint's, in its length only where the run was not made longer.
   func restore(_ file: SafetensorsFile, _ extensions: [Int]) throws(RigLError) -> [String] {
-    let saved = try Configuration(yaml: file.metadata["configuration"] ?? "", path: file.path)
+    let saved = try requireSameParts(
+      as: try Configuration(yaml: file.metadata["configuration"] ?? "", path: file.path),
+      try NetworkDescription(in: file.metadata, path: file.path), file, path: file.path)
     let isLonger = extending != nil || !extensions.isEmpty
     try (isLonger ? configuration.withLength(of: saved) : configuration)
       .requireSame(as: saved, validating: data.validation?.count ?? 0)

@@ -9,8 +9,11 @@ import Foundation
 ///     let result = try trainer.run()
 ///     print("accuracy", result.test?.accuracy ?? 0, "in", trainer.folder?.path ?? "")
 public final class Trainer {
-  /// What determines the result.
+  /// What determines the result; ``Configuration/network`` and ``Configuration/data`` are `custom`
+  /// where they were given as arguments and are not what the configuration names.
   public let configuration: Configuration
+  /// What the run's files say of a custom network.
+  let customNetwork: NetworkDescription?
   /// How the run is carried out.
   public let options: RunOptions
   /// The samples.
@@ -48,6 +51,7 @@ public final class Trainer {
   private let batch: Batch
   var state = TrainingState()
   private var stopRequested = false
+  private var isInterrupted = false
   /// Samples trained on in this process.
   private(set) var samplesTrained = 0
   /// Damaged samples that callbacks have been told of, by what is wrong with them.
@@ -57,7 +61,8 @@ public final class Trainer {
 
   /// What a training came to.
   public struct Result: Sendable {
-    /// The result on the test samples of the final weights; nil if training was stopped early.
+    /// The result on the test samples of the weights that training ended with; nil if it was
+    /// interrupted, to go on later.
     public let test: Evaluation?
     /// That of the weights that were best on the validation samples, if there are any.
     public let bestTest: Evaluation?
@@ -72,7 +77,7 @@ public final class Trainer {
     public let samplesPerSecond: Double?
     /// Samples drawn for training that could not be read and were left out, in all of the training.
     public let damaged: Int
-    /// Whether a callback stopped the training.
+    /// Whether a callback stopped or interrupted the training before its last step.
     public let wasStopped: Bool
   }
 
@@ -104,7 +109,10 @@ public final class Trainer {
   ) throws(RigLError) {
     try configuration.validate()
     var (configuration, options) = (configuration, options)
-    if data == nil {
+    try configuration.requireGiven(network: network != nil, data: data != nil)
+    if let data {
+      configuration.take(data, &options)
+    } else {
       (configuration, options.dataFolder) = try configuration.namingData(folder: options.dataFolder)
     }
     self.options = options
@@ -123,20 +131,19 @@ public final class Trainer {
       configuration = try configuration.extended(by: extending, samples: samples.train.count)
     }
     self.extending = extending
-    let described = try configuration.makeNetwork()
+    let named = configuration.hasCustomNetwork ? nil : try configuration.makeNetwork()
+    guard let used = network ?? named else { throw Configuration.needsNetwork("network: custom") }
     isDescribedNetwork = network == nil
-    let network = network ?? described
-    self.network = network
-    let layers = network.layers(input: samples.train.sampleShape, classes: samples.train.classes)
-    let isOwn = !isDescribedNetwork
+    self.network = used
+    let (shape, classes) = (samples.train.sampleShape, samples.train.classes)
+    let layers = used.layers(input: shape, classes: classes)
+    let (isOwn, given) = (!isDescribedNetwork, configuration)
     start = options.startFrom.map { path in
       Swift.Result { () throws(RigLError) in
-        try NetworkStart(path).plan(
-          configuration, network, isOwn: isOwn, layers.weightLayers, samples)
+        try NetworkStart(path).plan(given, used, isOwn: isOwn, layers.weightLayers, samples)
       }
     }
     if case .success(let plan)? = start { configuration = plan.configuration }
-    self.configuration = configuration
     allocation = try configuration.allocate(layers.weightLayers)
     var connections: [String: Int] = [:]
     for layer in allocation.layers { connections[layer.name] = layer.connections }
@@ -145,9 +152,12 @@ public final class Trainer {
     let counts = [samples.train.count, samples.validation?.count ?? 0, samples.test.count]
     let capacity = min(configuration.batchSize, max(counts.max() ?? 0, Tensor.mostLanes))
     model = try Model(
-      layers, input: samples.train.sampleShape, capacity: capacity,
-      connections: connections, isTraining: true)
+      layers, input: shape, capacity: capacity, connections: connections, isTraining: true)
     try model.requireFitting(samples.train)
+    customNetwork = try network.flatMap { (network) throws(RigLError) in
+      try configuration.take(network, layers, named: named, input: shape, classes: classes)
+    }
+    self.configuration = configuration
     model.draw(seed: configuration.seed, initializer: configuration.weightInitializer)
     let count = samples.train.count
     stepsPerEpoch = configuration.stepsPerEpoch(samples: count)
@@ -271,19 +281,19 @@ public final class Trainer {
     }
     let training = started.secondsToNow - secondsAside
     let rate = samplesTrained == 0 ? nil : Double(samplesTrained) / max(training, 1e-9)
-    if step.step < totalSteps {
-      return Result(
-        test: nil, bestTest: nil, best: nil, steps: step.step, seconds: started.secondsToNow,
-        samplesPerSecond: rate, damaged: state.damaged ?? 0, wasStopped: true)
+    let isComplete = step.step >= totalSteps
+    var (final, best): (Evaluation?, Evaluation?)
+    if isComplete || !isInterrupted {
+      let evaluation = try evaluate(data.test)
+      // The metrics of a run that may go on are those of an unbroken one.
+      if isComplete { try recorder.logTest(evaluation) }
+      (final, best) = (evaluation, try recorder.evaluateBest(final: evaluation))
     }
-    let final = try evaluate(data.test)
-    try recorder.logTest(final)
-    let best = try recorder.evaluateBest(final: final)
     return Result(
       test: final, bestTest: best,
-      best: state.bestAccuracy.map { ($0, state.bestStep ?? step.step) }, steps: step.step,
-      seconds: started.secondsToNow, samplesPerSecond: rate, damaged: state.damaged ?? 0,
-      wasStopped: false)
+      best: final == nil ? nil : state.bestAccuracy.map { ($0, state.bestStep ?? step.step) },
+      steps: step.step, seconds: started.secondsToNow, samplesPerSecond: rate,
+      damaged: state.damaged ?? 0, wasStopped: !isComplete)
   }
 
   /// Trains to the end, or until someone asks to stop; the last checkpoint is then of this step.
@@ -337,8 +347,10 @@ public final class Trainer {
   }
 
   func tell(_ event: TrainingEvent) throws(RigLError) {
-    for callback in callbacks where try callback.observe(event, in: self) == .stop {
-      stopRequested = true
+    for callback in callbacks {
+      let decision = try callback.observe(event, in: self)
+      if decision != .proceed { stopRequested = true }
+      if decision == .interrupt { isInterrupted = true }
     }
   }
 }

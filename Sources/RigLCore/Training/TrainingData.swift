@@ -1,13 +1,23 @@
 /// The samples of a run, by what they are for.
 public struct TrainingData: Sendable {
   /// What weights are fitted to.
-  public var train: any Dataset
+  public var train: any Dataset { didSet { origin = nil } }
   /// What is looked at while training, to choose by; nil: nothing.
-  public var validation: (any Dataset)?
+  public var validation: (any Dataset)? { didSet { origin = nil } }
   /// Samples that are looked at once training is over, by which nothing is chosen.
-  public var test: any Dataset
+  public var test: any Dataset { didSet { origin = nil } }
   /// What of this division is not as one would expect it, and why; nil: nothing.
   var remark: String?
+  /// What they were loaded by, if they are still those; nil: they were given in code.
+  private(set) var origin: Origin?
+
+  /// What samples are loaded by.
+  struct Origin: Sendable {
+    /// The configuration's settings of data, as a file has them.
+    let settings: [String: String]
+    /// The folder of the data's files; nil: the usual one.
+    let folder: String?
+  }
 
   /// Samples of one's own.
   public init(train: any Dataset, validation: (any Dataset)? = nil, test: any Dataset) {
@@ -29,6 +39,15 @@ public struct TrainingData: Sendable {
   /// - Throws: `RigLError`, also where the parts cannot be as large as asked for.
   public static func load(
     _ configuration: Configuration, folder: String? = nil
+  ) throws(RigLError) -> TrainingData {
+    var data = try loadParts(configuration, folder)
+    let (named, folder) = try configuration.namingData(folder: folder)
+    data.origin = Origin(settings: named.dataSettings, folder: folder)
+    return data
+  }
+
+  private static func loadParts(
+    _ configuration: Configuration, _ folder: String?
   ) throws(RigLError) -> TrainingData {
     let (configuration, source) = try source(configuration, folder)
     if case .photos(let photos) = source {

@@ -21,8 +21,11 @@ public enum TrainingEvent: Sendable {
 public enum TrainingDecision: Sendable {
   /// It does.
   case proceed
-  /// It stops at the next weight step with a checkpoint.
+  /// It stops at the next weight step, with a checkpoint: the result has the test figures of the
+  /// weights then and of the best ones.
   case stop
+  /// It stops there, to go on later: without test figures, and as soon as it can.
+  case interrupt
 }
 
 /// Watches a training, and may stop it.

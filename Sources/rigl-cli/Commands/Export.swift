@@ -39,15 +39,21 @@ struct Export: ParsableCommand {
   }
 
   func run() throws {
-    let saved = try source.open(printing)
     let folder = try RunFolder.open(source.folder).path
     let path = output ?? "\(folder)/\(dense ? "dense" : "sparse").safetensors"
-    try saved.export(to: path, isDense: dense)
+    let (step, connections): (Int, Int)
+    if let stored = try source.storedNetwork(printing) {
+      try stored.export(to: path, isDense: dense)
+      (step, connections) = (stored.step, stored.connections)
+    } else {
+      let saved = try source.open(printing)
+      try saved.export(to: path, isDense: dense)
+      (step, connections) = (saved.step, saved.model.connections)
+    }
     let result = Result(
-      run: source.folder, file: path, step: saved.step,
-      bytes: try SafetensorsFile(path: path).size, connections: saved.model.connections)
+      run: source.folder, file: path, step: step,
+      bytes: try SafetensorsFile(path: path).size, connections: connections)
     try printing.print(
-      result,
-      orText: "\(path): step \(grouped(saved.step)), \(byteCount(result.bytes))\n")
+      result, orText: "\(path): step \(grouped(step)), \(byteCount(result.bytes))\n")
   }
 }

@@ -166,6 +166,9 @@ struct Inspect: ParsableCommand {
   }
 
   func run() throws {
+    if let stored = try source.storedNetwork(printing) {
+      return try StoredInspection(stored, of: source.folder).print(printing)
+    }
     let saved = try source.open(printing)
     let input = InputDescription(saved)
     let result = Result(

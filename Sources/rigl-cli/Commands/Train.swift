@@ -138,6 +138,7 @@ struct Train: ParsableCommand {
   private func requireSameRun(_ layers: ConfigurationLayers) throws(RigLError) -> RunExtension? {
     guard let resume = running.resume else { return nil }
     let folder = try RunFolder.open(resume)
+    try folder.requireNothingCustom()
     guard let epochs = running.extend else {
       try folder.requireSame(try layers.configuration())
       return nil

@@ -62,7 +62,7 @@ final class TrainingWatcher: TrainingCallback {
       bar.clear()
       printing.warn([text])
     }
-    return Interruption.signal != nil || outputError != nil ? .stop : .proceed
+    return Interruption.signal != nil || outputError != nil ? .interrupt : .proceed
   }
 
   // MARK: - What is shown

@@ -1,0 +1,122 @@
+import Foundation
+import RigLCore
+import Testing
+
+/// What the commands say of runs whose network or samples were given in Swift.
+@Suite struct CustomRunTests {
+  struct Own: Network {
+    func layers(input: SampleShape, classes: Int) -> Sequential {
+      Sequential(
+        SparseLinear("hidden", inputs: input.count, outputs: 20), ReLU(),
+        SparseLinear("output", inputs: 20, outputs: classes))
+    }
+  }
+
+  let data: SmallData
+  let folder: TemporaryFolder
+
+  /// `network`: an own network, `data`: own samples, `both`.
+  init() throws {
+    data = try SmallData()
+    folder = try TemporaryFolder()
+    var configuration = Configuration()
+    configuration.data = data.path
+    configuration.validation = 100
+    configuration.epochs = 1
+    configuration.sparsity = 0.5
+    configuration.hidden = [8]
+    let loaded = try TrainingData.load(configuration)
+    let own = TrainingData(train: loaded.train, test: loaded.test)
+    let runs: [(String, (any Network)?, TrainingData?)] = [
+      ("network", Own(), nil), ("data", nil, own), ("both", Own(), own),
+    ]
+    for (name, network, data) in runs {
+      var options = RunOptions()
+      (options.threads, options.output) = (1, folder(name))
+      _ = try Trainer(configuration, options: options, network: network, data: data).run()
+    }
+  }
+
+  private func fails(
+    _ arguments: String..., saying parts: String..., status: Int32 = 64
+  ) throws {
+    let outcome = try Rigl.run(arguments)
+    #expect(outcome.status == status && !outcome.hasCrashed, "\(arguments): \(outcome)")
+    for part in parts { #expect(outcome.errors.contains(part), "\(arguments): \(outcome.errors)") }
+    // What is wrong, and what to do: a line each.
+    #expect(outcome.errors.split(separator: "\n").count <= 2, "\(outcome.errors)")
+  }
+
+  @Test func commandsSayWhatTheyNeed() throws {
+    for run in ["network", "both"].map({ folder($0) }) {
+      try fails("evaluate", run, saying: "(Own) was made in Swift", "network: …")
+      try fails("evaluate", run, "--data", data.path, saying: "(Own) was made in Swift")
+      try fails("predict", run, data.testImages, saying: "(Own) was made in Swift")
+    }
+    try fails("evaluate", folder("data"), saying: "samples were given in Swift", "--data")
+    try fails(
+      "train", "--resume", folder("both"),
+      saying: "its network (Own) and its samples were given in Swift", "network: …, data: …")
+    try fails(
+      "train", "--resume", folder("network"), saying: "its network (Own) was given in Swift")
+    try fails("train", "--resume", folder("data"), saying: "its samples were given in Swift")
+    try fails(
+      "train", "--resume", folder("data"), "--data", data.path,
+      saying: "its samples were given in Swift")
+    try fails("train", folder("both/config.yaml"), saying: "network: custom, data: custom")
+    try fails(
+      "train", folder("both/config.yaml"), "--data", data.path, "--output", folder("x"),
+      saying: "network was made in Swift")
+    try fails("train", "--set", "network=custom", "--data", data.path, saying: "made in Swift")
+    try fails("train", "--data", "custom", saying: "given in Swift")
+    #expect(!FileManager.default.fileExists(atPath: folder("x")))
+  }
+
+  @Test func startingFromItIsRefusedWhereTheNetworkIsNotThere() throws {
+    try fails(
+      "train", "--start-from", folder("network"), "--data", data.path, "--set", "hidden=[20]",
+      "--set", "validation=100", "--output", folder("x"), saying: "network (Own) was made in Swift")
+    let file = folder("net.safetensors")
+    #expect(try Rigl.run("export", folder("network"), "--dense", "--output", file).status == 0)
+    try fails(
+      "train", "--start-from", file, "--data", data.path, "--set", "hidden=[20]", "--set",
+      "validation=100", "--output", folder("x"), saying: "network (Own) was made in Swift")
+    try fails("import", file, "--output", folder("y"), saying: "(Own) was made in Swift")
+    try fails(
+      "import", file, "--set", "network=mlp", "--set", "hidden=[20]", "--data", data.path,
+      "--output", folder("y"), saying: "not in the file", status: 65)
+  }
+
+  @Test func whatCanBeDoneIsDone() throws {
+    let object = try Rigl.run("evaluate", folder("data"), "--data", data.path, "--json").object()
+    let test = try #require(object["test"] as? [String: Any])
+    #expect(test["samples"] as? Int == SmallData.testCount)
+    #expect(try Rigl.run("predict", folder("data"), data.testImages).status == 0)
+    for run in ["network", "both"] {
+      let inspected = try Rigl.run("inspect", folder(run), "--json").object()
+      let network = try #require(inspected["network"] as? [String: Any])
+      let layers = try #require(network["layers"] as? [[String: Any]])
+      #expect(layers.map { $0["name"] as? String } == ["hidden", "output"])
+      #expect(layers.map { $0["shape"] as? [Int] } == [[20, 36], [4, 20]])
+      let text = try Rigl.run("inspect", folder(run), "--best")
+      #expect(text.status == (run == "network" ? 0 : 66))
+      let shown = try Rigl.run("inspect", folder(run)).output
+      #expect(shown.contains("hidden") && shown.contains("made in Swift"), "\(shown)")
+      let exported = try Rigl.run("export", folder(run), "--json").object()
+      #expect(exported["connections"] as? Int == network["connections"] as? Int)
+    }
+    #expect(try Rigl.run("inspect", folder("data")).output.contains("fc1"))
+  }
+
+  /// A folder of that name is a folder.
+  @Test func aFolderMayBeCalledCustom() throws {
+    try FileManager.default.copyItem(atPath: data.path, toPath: folder("custom"))
+    let outcome = try Rigl.run(
+      "train", "--data", folder("custom"), "--steps", "1", "--set", "validation=10", "--output",
+      folder("run"))
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    let text = try #require(
+      String(data: try folder.bytes(of: "run/config.yaml"), encoding: .utf8))
+    #expect(text.contains("data: idx\n"))
+  }
+}
