@@ -1,4 +1,5 @@
 import RigLCore
+import Testing
 
 /// A network of one's own layers, for tests of layers.
 func makeModel(
@@ -26,17 +27,9 @@ final class Probe: Layer {
 }
 
 extension Tensor {
-  /// (samples, values a sample), row-major.
-  func values() -> [Float] {
-    (0..<samples).flatMap { sample in (0..<shape.count).map { self[sample, $0] } }
-  }
-
-  /// Takes (samples, values a sample), row-major.
+  /// Takes (samples, values a sample), row-major, of a number that is known to fit.
   func set(_ values: [Float]) {
-    samples = values.count / shape.count
-    for (index, value) in values.enumerated() {
-      self[index / shape.count, index % shape.count] = value
-    }
+    do { try setValues(values) } catch { Issue.record(error) }
   }
 }
 

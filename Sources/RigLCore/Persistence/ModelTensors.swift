@@ -110,6 +110,27 @@ extension Model {
     }
   }
 
+  /// Throws what ``read(from:_:)`` would, before anything has changed, and where the file has tensors
+  /// that this model has no place for.
+  func requireAll(of file: SafetensorsFile, _ optimizer: OptimizerState?) throws(RigLError) {
+    for parameter in parameters {
+      let sparse = sparseWeights(of: parameter)
+      if let sparse {
+        try sparse.requireParts(of: file)
+      } else {
+        try file.requireFloats(parameter.name, shape: parameter.shape)
+      }
+      for slot in optimizer?.slots(of: parameter) ?? [] {
+        try file.require(
+          part(parameter, slot.name), .float32, shape: sparse.map { [$0.count] } ?? parameter.shape)
+      }
+    }
+    for average in averages {
+      try file.require(average.name, .float32, shape: [average.values.count])
+    }
+    try requireNothingElse(in: file)
+  }
+
   /// The connections of each layer in a file, by layer name: what a model must have room for. As much
   /// as is in the file, which is known before there is memory for it.
   static func connections(
@@ -159,6 +180,25 @@ extension SparseWeights {
     var ordered = AlignedBuffer<Float>(count: count)
     try file.readFloats(part(parameter, "values"), shape: [count], into: &ordered)
     setWeights(ordered)
+  }
+
+  /// Throws where a file's parts are not those of a topology of as many connections.
+  fileprivate func requireParts(of file: SafetensorsFile) throws(RigLError) {
+    guard let values = file[part(parameter, "values")] else {
+      throw RigLError(
+        .data, "\(file.path): \(parameter.name) is not there as a sparse weight",
+        hint: file[parameter.name].map { _ in
+          "It is there with its zeros: NetworkImport makes a run of such a file."
+        })
+    }
+    guard values.shape == [count] else {
+      throw RigLError(
+        .data,
+        "\(file.path): \(parameter.name) has \(values.count) connections, the model's \(count)",
+        hint: "Model(layers, savedAt: …, capacity: …) makes a model with the file's.")
+    }
+    try file.requireFloats(part(parameter, "values"), shape: [count])
+    _ = try positions(in: file)
   }
 
   /// Sets the topology to ascending dense positions.

@@ -9,16 +9,12 @@ extension SafetensorsFile {
   public func readFloats(
     _ name: String, shape: [Int]? = nil, into buffer: inout AlignedBuffer<Float>
   ) throws(RigLError) {
-    let tensor = try require(name, shape: shape)
+    let tensor = try requireFloats(name, shape: shape)
     let value: (UInt16) -> Float
     switch tensor.type {
     case .float16: value = single(half:)
     case .bfloat16: value = { Float(bitPattern: UInt32($0) << 16) }
-    case .float32: return try read(name, shape: shape, into: &buffer)
-    default:
-      throw RigLError(
-        .data, "\(path): tensor \(name) is \(tensor.type.rawValue), expected F32, F16 or BF16",
-        hint: "Save it in single precision; in PyTorch, tensor.float().")
+    default: return try read(name, shape: shape, into: &buffer)
     }
     guard buffer.count == tensor.count else {
       throw problem(name, "has \(tensor.count) elements, expected \(buffer.count)")
@@ -27,6 +23,22 @@ extension SafetensorsFile {
     for index in 0..<tensor.count {
       buffer[index] = value(UInt16(bytes[2 * index]) | UInt16(bytes[2 * index + 1]) << 8)
     }
+  }
+}
+
+extension SafetensorsFile {
+  /// The tensor of a name, of numbers that ``readFloats(_:shape:into:)`` reads.
+  ///
+  /// - Throws: `RigLError(.data)` if there is none, or another.
+  @discardableResult
+  func requireFloats(_ name: String, shape: [Int]? = nil) throws(RigLError) -> SafetensorsTensor {
+    let tensor = try require(name, shape: shape)
+    guard [.float16, .bfloat16, .float32].contains(tensor.type) else {
+      throw RigLError(
+        .data, "\(path): tensor \(name) is \(tensor.type.rawValue), expected F32, F16 or BF16",
+        hint: "Save it in single precision; in PyTorch, tensor.float().")
+    }
+    return tensor
   }
 }
 

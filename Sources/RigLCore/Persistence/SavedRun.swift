@@ -187,16 +187,14 @@ public final class SavedRun {
           throw RigLError(
             .data, "sample \(begin + place): \(sample.count) values, expected \(sampleShape.count)")
         }
-        for (index, value) in sample.enumerated() { input[place, index] = value }
+        try input.setValues(sample, of: place)
         if let index = sample.firstIndex(where: { !$0.isFinite }) {
           throw .brokenValue(
             sample[index], at: index, of: "sample \(begin + place)", shape: sampleShape)
         }
       }
       let output = try model.forward(input, pass)
-      for place in 0..<end - begin {
-        all.append((0..<output.shape.count).map { output[place, $0] })
-      }
+      for place in 0..<end - begin { all.append(output.values(of: place)) }
     }
     return all
   }

@@ -80,7 +80,7 @@ public final class Tensor {
     set { storage.buffer[offset(sample, index)] = newValue }
   }
 
-  private func offset(_ sample: Int, _ index: Int) -> Int {
+  func offset(_ sample: Int, _ index: Int) -> Int {
     trap(unless: sample >= 0 && sample < samples, "sample \(sample) of \(samples)")
     trap(unless: index >= 0 && index < shape.count, "value \(index) of \(shape.count)")
     let (x, row) = (index % shape.width, index / shape.width)

@@ -124,24 +124,3 @@ extension Model {
   /// The order in which the first layer takes a sample's values.
   var inputLayout: Tensor.Layout { layers.takesPlanes ? .planes : .vectors }
 }
-
-extension Batch {
-  /// Takes the samples that a packer has chosen; they are prepared and packed in parallel.
-  ///
-  /// - Throws: as ``BatchPacker/prepare(_:)``.
-  func fill(from packer: BatchPacker, pool: ThreadPool) throws(RigLError) {
-    try packer.prepare(pool)
-    take(from: packer, pool: pool)
-  }
-
-  /// Takes the samples that a packer has prepared.
-  func take(from packer: BatchPacker, pool: ThreadPool) {
-    inputs.samples = packer.samples
-    places.take(from: packer, lanes: inputs.lanes)
-    labels.count = packer.samples
-    pool.run(chunks: inputs.groups, with: (packer, inputs)) { packed, group, _ in
-      packed.0.pack(group: group, into: packed.1)
-    }
-    for sample in 0..<packer.samples { labels[sample] = Int(packer.labels[sample]) }
-  }
-}

@@ -346,12 +346,7 @@ extension Trainer {
         "\(file.path): has drawn \(state.batchesConsumed) batches, but up to epoch "
           + "\(state.position.epoch), sample \(state.position.index) there are \(batches)")
     }
-    try model.read(from: file, step.optimizer)
-    try step.explored?.read(from: file, hasMoved: (state.lastUpdate ?? -1) >= 0)
-    step.step = state.step
-    step.optimizer.steps = state.step
-    step.batchesConsumed = state.batchesConsumed
-    if let last = state.lastUpdate { step.topology?.last = last }
+    try step.restore(file, state)
     try loader.resume(at: state.position)
     return try lengthRemarks(saved, extensions)
   }

@@ -191,6 +191,9 @@ public final class TrainingStep {
       peak: learningRate.largestRate)
   }
 
+  /// Forgets the gradients of a weight step that is not complete.
+  func dropAccumulated() { sum = GradientSum() }
+
   /// Counts a batch of which no sample could be read, so that the random numbers of those to come
   /// are what they would be after it.
   func passOverBatch() { batchesConsumed += 1 }
@@ -288,9 +291,12 @@ public final class Batch {
   public let labels: Labels
   /// Where they were before damaged ones were left out.
   let places = SamplePlaces()
+  /// The order in which the model takes a sample's values.
+  let layout: Tensor.Layout
 
   /// Room for a model's batches.
   public init(for model: Model) {
+    layout = model.inputLayout
     inputs = model.makeInput()
     labels = Labels(capacity: model.capacity)
   }
