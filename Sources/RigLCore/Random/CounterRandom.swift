@@ -142,7 +142,7 @@ extension CounterRandom {
 
   /// The bits of a draw's n-th attempt: attempts are told apart by the index's topmost byte.
   private func attempt(_ number: UInt64, _ index: UInt64) -> (UInt64, UInt64) {
-    trap(unless: index < Self.indexLimit, "CounterRandom: index \(index), expected 0..<2^56")
+    if index >= Self.indexLimit { trap("CounterRandom: index \(index), expected 0..<2^56") }
     let words = block(number << 56 | index)
     return (UInt64(words.x) | UInt64(words.y) << 32, UInt64(words.z) | UInt64(words.w) << 32)
   }

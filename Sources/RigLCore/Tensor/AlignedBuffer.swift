@@ -40,14 +40,20 @@ public struct AlignedBuffer<Element: BitwiseCopyable>: ~Copyable {
     unsafe free(base)
   }
 
+  // Out of line, and without a closure to be made before: an access is a comparison and a branch.
+  @inline(never)
+  private static func refuse(_ index: Int, of count: Int) -> Never {
+    trap("index \(index) of \(count) elements")
+  }
+
   /// The element at an index.
   public subscript(index: Int) -> Element {
     get {
-      trap(unless: index >= 0 && index < count, "index \(index) of \(count) elements")
+      if index < 0 || index >= count { Self.refuse(index, of: count) }
       return unsafe base[index]
     }
     set {
-      trap(unless: index >= 0 && index < count, "index \(index) of \(count) elements")
+      if index < 0 || index >= count { Self.refuse(index, of: count) }
       unsafe base[index] = newValue
     }
   }
