@@ -128,6 +128,18 @@ import Testing
     }
   }
 
+  @Test func classNamesForOthers() throws {
+    let shape = SampleShape(channels: 6)
+    var set = try ImageSet(
+      bytes: [UInt8](repeating: 1, count: 12), labels: [0, 1], sampleShape: shape, classes: 3)
+    let trainer = try Self.trainer(TrainingData(train: set, test: set))
+    set.classNames = ["ant", "bee"]
+    try expect(.data, "2 class names for 3 classes") {
+      _ = try Self.trainer(TrainingData(train: set, test: set))
+    }
+    try expect(.data, "2 class names for 3 classes") { _ = try trainer.evaluate(set) }
+  }
+
   // MARK: - Sets in memory
 
   @Test func imagesThatDoNotFit() throws {

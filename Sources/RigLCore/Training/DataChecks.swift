@@ -70,6 +70,11 @@ extension Model {
         .data, "samples of \(dataset.classes) classes; the network has \(outputs) outputs",
         hint: "Its last layer needs an output for each class.")
     }
+    if let names = DataIdentity.classNames(of: dataset), names.count != dataset.classes {
+      throw RigLError(
+        .data, "\(names.count) class names for \(dataset.classes) classes",
+        hint: "Give each class a name, or none.")
+    }
   }
 }
 
