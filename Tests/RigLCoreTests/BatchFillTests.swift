@@ -29,7 +29,7 @@ import Testing
     }
     try batch.fill(from: Self.dataset, 20..<25)
     #expect(batch.inputs.values() == (20..<25).flatMap { values(Self.dataset, $0) })
-    let subset = Subset(Self.dataset, indices: [40, 1, 2])
+    let subset = try Subset(Self.dataset, indices: [40, 1, 2])
     try batch.fill(from: subset, indices: [2, 0])
     #expect(batch.inputs.values() == values(Self.dataset, 2) + values(Self.dataset, 40))
   }
@@ -42,8 +42,8 @@ import Testing
         SparseConv2d("conv", inputs: 1, outputs: 4, kernel: 3), GlobalAveragePool(),
         DenseLinear("output", inputs: 4, outputs: 10)), input: images.sampleShape, capacity: 16)
     let (batch, other) = (Batch(for: model), Batch(for: model))
-    let packer = BatchPacker(images, for: model)
-    packer.take(8..<24)
+    let packer = try BatchPacker(images, for: model)
+    try packer.take(8..<24)
     try batch.fill(from: packer, pool: try ThreadPool(threads: 2))
     try other.fill(from: images, 8..<24)
     // Packing multiplies and adds in one rounding, reading a sample in two.
@@ -54,8 +54,8 @@ import Testing
     #expect(worst.map { $0 <= 2 * .ulpOfOne } == true, "\(worst as Any)")
     #expect((0..<16).map { batch.labels[$0] } == (8..<24).map(images.label))
     #expect(other.inputs.values() == batch.inputs.values())
-    let wrong = BatchPacker(images, capacity: 16, layout: .vectors)
-    wrong.take(0..<2)
+    let wrong = try BatchPacker(images, capacity: 16, layout: .vectors)
+    try wrong.take(0..<2)
     #expect(throws: RigLError.self) { try batch.fill(from: wrong) }
   }
 

@@ -86,7 +86,7 @@ extension Model {
     to path: String, _ optimizer: OptimizerState?, _ own: [String: String],
     _ metadata: [String: String], explored: ExploredPositions? = nil
   ) throws(RigLError) {
-    precondition(!isFolded, "save: batch-norm is folded into the weights")
+    trap(unless: !isFolded, "save: batch-norm is folded into the weights")
     let own = own.merging(
       [
         "format": "swift-rigl model 1", "input_shape": inputShape.written, "classes": "\(outputs)",
@@ -126,10 +126,10 @@ extension TrainingStep {
   ///         pool: try ThreadPool(threads: 1), seed: 1)
   ///     }
   ///     let step = try makeStep()
-  ///     let (batch, packer) = (Batch(for: step.model), BatchPacker(images, for: step.model))
-  ///     let loader = BatchLoader(count: images.count, seed: 1)
+  ///     let (batch, packer) = (Batch(for: step.model), try BatchPacker(images, for: step.model))
+  ///     let loader = try BatchLoader(count: images.count, seed: 1)
   ///     for _ in 0..<loader.batches(ofSize: 64) {
-  ///       loader.next(64) { packer.take($0) }
+  ///       try loader.next(64) { try packer.take($0) }
   ///       try batch.fill(from: packer)
   ///       print("loss", try step.train(on: batch).loss)
   ///     }

@@ -198,7 +198,7 @@ extension SparseWeights {
         hint: "Model(layers, savedAt: …, capacity: …) makes a model with the file's.")
     }
     try file.requireFloats(part(parameter, "values"), shape: [count])
-    _ = try positions(in: file)
+    _ = try positions(in: file, count: count)
   }
 
   /// Sets the topology to ascending dense positions.

@@ -25,8 +25,8 @@ extension Tensor {
 
   /// Copies ``values()`` into memory of `samples * shape.count` elements; allocates nothing.
   public func copyValues(into target: inout MutableSpan<Float>) {
-    precondition(
-      target.count == samples * shape.count,
+    trap(
+      unless: target.count == samples * shape.count,
       "copyValues: room for \(target.count) values, expected \(samples) × \(shape.count)")
     for sample in 0..<samples { copyValues(of: sample, into: &target, at: sample * shape.count) }
   }

@@ -1,7 +1,9 @@
 extension BatchPacker {
   /// Creates a packer for a model's batches.
-  public convenience init(_ dataset: any Dataset, for model: Model) {
-    self.init(dataset, capacity: model.capacity, layout: model.inputLayout)
+  ///
+  /// - Throws: as ``init(_:capacity:layout:)``.
+  public convenience init(_ dataset: any Dataset, for model: Model) throws(RigLError) {
+    try self.init(dataset, capacity: model.capacity, layout: model.inputLayout)
   }
 }
 
@@ -41,16 +43,11 @@ extension Batch {
       guard index >= 0, index < dataset.count else {
         throw RigLError(.data, "sample \(index) of a dataset of \(dataset.count)")
       }
-      let label = dataset.label(of: index)
-      guard label >= 0, label < dataset.classes else {
-        throw RigLError(
-          .data, "sample \(index): label \(label), of \(dataset.classes) classes from 0")
-      }
     }
     try requireShape(dataset.sampleShape)
-    let packer = BatchPacker(dataset, capacity: indices.count, layout: layout)
+    let packer = try BatchPacker(dataset, capacity: indices.count, layout: layout)
     let chosen = indices.map { Int64($0) }
-    packer.take(chosen.span, in: context)
+    try packer.take(chosen.span, in: context)
     return try fill(from: packer, pool: pool)
   }
 
@@ -70,10 +67,10 @@ extension Batch {
   ///     let model = try Model(
   ///       Sequential(SparseLinear("output", inputs: 784, outputs: 10)),
   ///       input: images.sampleShape, capacity: 32, connections: ["output": 784])
-  ///     let (batch, packer) = (Batch(for: model), BatchPacker(images, for: model))
-  ///     let loader = BatchLoader(count: images.count, seed: 1)
+  ///     let (batch, packer) = (Batch(for: model), try BatchPacker(images, for: model))
+  ///     let loader = try BatchLoader(count: images.count, seed: 1)
   ///     for _ in 0..<loader.batches(ofSize: 32) {
-  ///       loader.next(32) { packer.take($0) }
+  ///       try loader.next(32) { try packer.take($0) }
   ///       try batch.fill(from: packer)
   ///       print(batch.inputs.samples, "samples")
   ///     }

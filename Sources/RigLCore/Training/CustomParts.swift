@@ -139,6 +139,11 @@ extension Trainer {
     func refuse(_ what: String, _ hint: String) -> RigLError {
       RigLError(.configuration, "\(path): \(what)", hint: hint)
     }
+    if saved.hasCustomData && !configuration.hasCustomData {
+      throw refuse(
+        "the run's samples were given in Swift, and \(configuration.data) cannot go on in their "
+          + "place", "Give the same samples to Trainer, as data:.")
+    }
     switch (saved.hasCustomNetwork, configuration.hasCustomNetwork) {
     case (true, false):
       let type = description.map { " (\($0.type))" } ?? ""
@@ -152,11 +157,6 @@ extension Trainer {
         "the run's network is \(saved.network), and one made in Swift cannot go on in its place",
         "Leave out network:, or begin another run.")
     default: break
-    }
-    if saved.hasCustomData && !configuration.hasCustomData {
-      throw refuse(
-        "the run's samples were given in Swift, and \(configuration.data) cannot go on in their "
-          + "place", "Give the same samples to Trainer, as data:.")
     }
     var saved = saved
     if configuration.hasCustomNetwork { saved.network = Configuration.custom }

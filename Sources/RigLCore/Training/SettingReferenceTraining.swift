@@ -118,7 +118,7 @@ extension SettingReference {
       option: "start_from",
       .described("a run's folder, one of its checkpoints, or a safetensors file"),
       default: RunOptions().startFrom,
-      "A trained network, sparse or dense, that training starts from. Connections, weights and "
+      "A trained network that training starts from. Sparse or dense: connections, weights and "
         + "running averages are taken, where they are more than the settings ask for the largest; "
         + "optimizer and schedules begin anew. Also --start-from.",
       unset: "weights and connections are drawn"),
