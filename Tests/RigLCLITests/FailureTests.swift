@@ -83,7 +83,7 @@ import Testing
   @Test func aFolderInUseIs64UntilItsTrainingIsKilled() throws {
     let endless = data.arguments(["--output", folder("run"), "--epochs", "1000000"])
     let first = try RunningCommand(endless)
-    try first.waitForOutput("epoch")
+    try first.waitForOutput("  loss ")
     let second = try Rigl.run("train", "--resume", folder("run"))
     #expect(second.status == 64)
     #expect(second.errors.contains("\(folder("run")): another training is writing"))
@@ -95,7 +95,7 @@ import Testing
     first.send(SIGKILL)
     #expect(try first.wait().hasCrashed)
     let third = try RunningCommand(["train", "--resume", folder("run")])
-    try third.waitForOutput("epoch")
+    try third.waitForOutput("  loss ")
     #expect(try Rigl.run("train", "--resume", folder("run")).status == 64)
     third.send(SIGINT)
     #expect(try third.wait().status == 130)

@@ -55,7 +55,7 @@ import Testing
   @Test func hangingUpWritesACheckpointToGoOnFrom() throws {
     let command = try RunningCommand(
       data.arguments(["--output", folder("run"), "--epochs", "1000000"]))
-    try command.waitForOutput("epoch")
+    try command.waitForOutput("  loss ")
     // The shell and the system both send it when a terminal goes.
     command.send(SIGHUP)
     command.send(SIGHUP)
@@ -74,7 +74,7 @@ import Testing
       ["-c", "trap '' HUP; exec \"$0\" \"$@\"", Rigl.binary]
         + data.arguments(["--output", folder("run"), "--epochs", "1000000"]),
       executable: "/bin/sh")
-    try command.waitForOutput("epoch")
+    try command.waitForOutput("  loss ")
     command.send(SIGHUP)
     let length = command.output.count
     let end = Date().addingTimeInterval(60)
@@ -91,7 +91,7 @@ import Testing
         + data.arguments([
           "--output", folder("run"), "--epochs", "1000000", "--checkpoint-every", "1000000",
         ]), executable: "/bin/sh")
-    try command.waitForOutput("epoch")
+    try command.waitForOutput("  loss ")
     command.send(SIGQUIT)
     let outcome = try command.wait()
     #expect(outcome.hasCrashed && outcome.status == SIGQUIT)

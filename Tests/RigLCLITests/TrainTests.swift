@@ -111,7 +111,7 @@ import Testing
   func aSignalWritesACheckpointToGoOnFrom(signal: Int32, status: Int32, name: String) throws {
     let endless = data.arguments(["--output", folder("run"), "--epochs", "1000000"])
     let command = try RunningCommand(endless)
-    try command.waitForOutput("epoch")
+    try command.waitForOutput("  loss ")
     command.send(signal)
     let outcome = try command.wait()
     #expect(!outcome.hasCrashed)
@@ -123,7 +123,7 @@ import Testing
     let first = try #require(try inspected("run")["step"] as? Int)
     let resumed = try RunningCommand(["train", "--resume", folder("run")])
     try resumed.waitForOutput("going on from step")
-    try resumed.waitForOutput("epoch")
+    try resumed.waitForOutput("  loss ")
     resumed.send(signal)
     #expect(try resumed.wait().status == status)
     #expect(try #require(try inspected("run")["step"] as? Int) > first)

@@ -30,6 +30,8 @@ import Testing
       configuration.learningRate = 0.1
       configuration.validation = 0
       configuration.dropFraction = 0.5
+      // Of a network of its own, nothing is hidden that a setting names.
+      if network != nil { configuration.hidden = Configuration().hidden }
       change(&configuration)
       return configuration
     }

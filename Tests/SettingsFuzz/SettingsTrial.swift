@@ -25,6 +25,8 @@ struct SettingsTrial {
   func run() throws -> Bool {
     try readAgain()
     try askSchedules()
+    // Each unit has a bias in memory as soon as there is a network.
+    guard configuration.hidden.allSatisfy({ $0 < 10_000_000 }) else { return false }
     try count()
     return try train()
   }

@@ -10,6 +10,14 @@ extension Configuration {
   /// Whether the samples were given in Swift.
   package var hasCustomData: Bool { data == Configuration.custom }
 
+  /// The configuration with another one's names of parts that were given in Swift.
+  func withCustomParts(of other: Configuration) -> Configuration {
+    var copy = self
+    if other.hasCustomNetwork { copy.network = Configuration.custom }
+    if other.hasCustomData { copy.data = Configuration.custom }
+    return copy
+  }
+
   /// The error for a network that has no name to be made by.
   static func needsNetwork(_ place: String) -> RigLError {
     RigLError(
@@ -113,11 +121,9 @@ extension RunFolder {
   /// began the run and has not. Only for whoever has the run's lock.
   func noteCustomParts(of trainer: Trainer) throws(RigLError) {
     let layers = try settings()
-    var configuration = try layers.configuration()
-    let (network, data) = (configuration.network, configuration.data)
-    if trainer.configuration.hasCustomNetwork { configuration.network = Configuration.custom }
-    if trainer.configuration.hasCustomData { configuration.data = Configuration.custom }
-    guard (configuration.network, configuration.data) != (network, data) else { return }
+    let before = try layers.configuration()
+    let configuration = before.withCustomParts(of: trainer.configuration)
+    guard configuration != before else { return }
     let text = try configuration.yaml(layers.options, network: trainer.customNetwork)
     try AtomicFile.write(text, to: configurationPath, followsLinks: false)
   }
@@ -158,10 +164,7 @@ extension Trainer {
         "Leave out network:, or begin another run.")
     default: break
     }
-    var saved = saved
-    if configuration.hasCustomNetwork { saved.network = Configuration.custom }
-    if configuration.hasCustomData { saved.data = Configuration.custom }
-    return saved
+    return saved.withCustomParts(of: configuration)
   }
 
   /// Throws where a training would start from the weights of a network that was made in Swift, and

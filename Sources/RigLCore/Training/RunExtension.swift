@@ -65,7 +65,8 @@ extension RunFolder {
   func extensions(by trainer: Trainer) throws(RigLError) -> [Int] {
     let saved = try settings()
     let own = trainer.configuration
-    let configuration = try saved.configuration()
+    // Whether parts given in Swift are the run's, its checkpoint says.
+    let configuration = try saved.configuration().withCustomParts(of: own)
     if trainer.extending != nil {
       try own.withLength(of: configuration).requireSame(as: configuration)
       return saved.options.extendedAt

@@ -74,14 +74,15 @@ extension SettingReference {
       unset: "224 for photos, 32 for synthetic-color", for: "data photos or synthetic-color"),
     SettingReference(
       .normalization, .data, .described(Configuration.Normalization.expected),
-      "What pixels, from 0 to 1, go through last: (pixel - mean) / deviation. standard takes the mean "
-        + "and deviation of the data, for photos ImageNet's; none leaves pixels as they are; imagenet "
+      "What pixels go through last. From 0 to 1, they become (pixel - mean) / deviation. standard takes "
+        + "the mean and deviation of the data, for photos ImageNet's; none leaves pixels as they are; imagenet "
         + "takes ImageNet's, as torchvision's networks do. An imported network needs what it was "
         + "trained with: docs/interchange.md.",
       for: "per_image_standardization false"),
     SettingReference(
       .perImageStandardization, .data, .flag,
-      "Normalizes each image by its own mean and deviation, not as normalization says."),
+      "Normalizes each image by its own mean and deviation. What normalization says then has no effect."
+    ),
   ]
 
   static let networkSettings: [SettingReference] = [
