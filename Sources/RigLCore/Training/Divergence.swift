@@ -26,7 +26,7 @@ extension Trainer {
     var tried: [Double] = []
     if canTryRates {
       let steps = min(max(2 * step.step, 20), totalSteps)
-      let deadline = ContinuousClock.now + .seconds(5)
+      let deadline = ContinuousClock.now + .seconds(20)
       for divisor in [10.0, 100, 1000] {
         let lower = (rate / divisor).rounded(toDigits: 6)
         guard let goesWell = goesWell(at: lower, for: steps, until: deadline) else { break }
