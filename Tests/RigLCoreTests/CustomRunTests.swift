@@ -274,7 +274,7 @@ import Testing
       ).run()
     }
     let refused = error { _ = try start(nil) }
-    #expect(refused?.what.contains("(Own) was made in Swift, and mlp cannot") == true)
+    #expect(refused?.what.contains("(Own) was made in Swift") == true)
     #expect(try start(Own()).wasStopped == false)
   }
 

@@ -43,6 +43,7 @@ import Testing
     let trainer = try Self.trainer(threads: threads)
     let clock = StageClock(for: trainer.step)
     trainer.step.clock = clock
+    var waits: [Double] = []
     for _ in 0..<4 {
       let begin = ContinuousClock.now
       clock.start()
@@ -59,9 +60,11 @@ import Testing
           #expect(times[part, stage] >= -1e-9, "\(clock.parts[part].name) \(stage)")
         }
       }
-      // One thread never waits, but for going from one chunk to the next.
-      if threads == 1 { #expect(times.sum(of: .waiting) < 0.05 * times.total) }
+      waits.append(times.sum(of: .waiting) / times.total)
     }
+    // One thread never waits, but for going from one chunk to the next, and where another process
+    // takes its core just there.
+    if threads == 1 { #expect(try #require(waits.min()) < 0.05) }
   }
 
   @Test func everyLayerHasItsStages() throws {

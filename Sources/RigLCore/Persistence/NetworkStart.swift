@@ -53,6 +53,11 @@ package struct NetworkStart {
     return layers
   }
 
+  /// The description of the run's network, if that was made in Swift.
+  package func customNetwork() throws(RigLError) -> NetworkDescription? {
+    try folder?.settings().customNetwork
+  }
+
   /// The configuration that the network was trained with; nil if the file does not say.
   private func configuration() throws(RigLError) -> Configuration? {
     guard let text = file.metadata["configuration"] else { return nil }

@@ -177,12 +177,7 @@ extension Trainer {
       item == .folder
       ? try RunFolder.open(path).settings().customNetwork
       : try NetworkDescription(in: SafetensorsFile(path: path).metadata, path: path)
-    guard let description else { return }
-    throw RigLError(
-      .configuration,
-      "start_from: \(path): its network (\(description.type)) was made in Swift, and "
-        + "\(configuration.network) cannot start in its place",
-      hint: "Give the network to Trainer, as network:, beside options.startFrom.")
+    if let description { throw .networkToStartFrom(path, description) }
   }
 }
 
@@ -211,5 +206,19 @@ extension Configuration {
     else { return false }
     guard let layers = try? layers(in: file, input: shape, classes: classes) else { return false }
     return (try? Model.connections(of: layers.weightLayers, in: file)) != nil
+  }
+}
+
+extension RigLError {
+  /// The error for a training that would start from the weights of a network that was made in Swift,
+  /// and has another one.
+  package static func networkToStartFrom(
+    _ path: String, _ description: NetworkDescription?
+  ) -> RigLError {
+    let type = description.map { " (\($0.type))" } ?? ""
+    return RigLError(
+      .configuration,
+      "start_from: \(path): its network\(type) was made in Swift, and no other can start in its place",
+      hint: "Give the network to Trainer, as network:, beside options.startFrom.")
   }
 }

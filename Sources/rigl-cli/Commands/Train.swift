@@ -79,9 +79,12 @@ struct Train: ParsableCommand {
     if let resume = running.resume { return (try resolve(resuming: resume), nil) }
     let (layers, namesNetwork) = try resolve(on: try ConfigurationLayers())
     guard !namesNetwork, let path = layers.options.startFrom,
-      let base = try NetworkStart(path).settings()
+      let start = try Optional(NetworkStart(path)), let base = try start.settings()
     else { return (layers, nil) }
     var own = try resolve(on: base).layers
+    if try own.configuration().hasCustomNetwork {
+      throw RigLError.networkToStartFrom(path, try start.customNetwork())
+    }
     let before = try base.configuration()
     // Who asks for sparsity does not mean a dense training, although the run's was one.
     let sparsity: [Configuration.Key] = [
