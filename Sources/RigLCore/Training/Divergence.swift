@@ -48,10 +48,10 @@ extension Trainer {
   }
 
   /// Whether the first steps can be trained once more: they are few, they begin with drawn weights,
-  /// and there is surely memory for a second network.
+  /// and a second network is small; where there is no memory even for that, the trial is given up.
   private var canTryRates: Bool {
     step.step <= 200 && options.startFrom == nil
-      && model.bytes + step.optimizer.bytes < 64 << 20 && peakMemoryBytes() ?? .max < 1 << 30
+      && model.bytes + step.optimizer.bytes < 64 << 20
   }
 
   /// Whether the first steps of the same training at another rate end with finite numbers, and a loss
