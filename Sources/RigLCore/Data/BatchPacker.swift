@@ -97,7 +97,8 @@ public final class BatchPacker {
     _ indices: Span<Int64>, in context: SampleContext = SampleContext()
   ) throws(RigLError) {
     begin(indices.count, context)
-    for place in indices.indices { try set(place, to: Int(indices[place])) }
+    let places = unsafe Places(self)
+    for place in indices.indices { try unsafe set(place, to: Int(indices[place]), in: places) }
   }
 
   /// Makes a batch of consecutive samples.
@@ -107,7 +108,8 @@ public final class BatchPacker {
     _ range: Range<Int>, in context: SampleContext = SampleContext()
   ) throws(RigLError) {
     begin(range.count, context)
-    for (place, sample) in range.enumerated() { try set(place, to: sample) }
+    let places = unsafe Places(self)
+    for (place, sample) in range.enumerated() { try unsafe set(place, to: sample, in: places) }
   }
 
   private func begin(_ count: Int, _ context: SampleContext) {
@@ -117,16 +119,33 @@ public final class BatchPacker {
     if !damaged.isEmpty { damaged = [] }
   }
 
-  private func set(_ place: Int, to sample: Int) throws(RigLError) {
-    trap(unless: sample >= 0 && sample < dataset.count, "sample \(sample) of \(dataset.count)")
+  /// What is the same for all samples of a batch, asked for once.
+  @unsafe
+  private struct Places {
+    let taken: UnsafeMutablePointer<Int64>
+    let rows: UnsafeMutablePointer<Int64>
+    let labels: UnsafeMutablePointer<Int32>
+    let (samples, classes): (Int, Int)
+
+    init(_ packer: BatchPacker) {
+      unsafe taken = packer.taken.base
+      unsafe rows = packer.rows.base
+      unsafe labels = packer.labels.base
+      unsafe (samples, classes) = (packer.dataset.count, packer.base.classes)
+    }
+  }
+
+  private func set(_ place: Int, to sample: Int, in places: Places) throws(RigLError) {
+    let (count, classes) = unsafe (places.samples, places.classes)
+    trap(unless: sample >= 0 && sample < count, "sample \(sample) of \(count)")
     let row = subset?.baseIndex(of: sample) ?? sample
     let label = base.label(of: row)
-    guard label >= 0, label < base.classes else {
-      throw .label(label, of: "sample \(row)", classes: base.classes)
+    guard label >= 0, label < classes else {
+      throw .label(label, of: "sample \(row)", classes: classes)
     }
-    taken[place] = Int64(row)
-    rows[place] = Int64(needsPreparation ? place : row)
-    labels[place] = Int32(label)
+    unsafe places.taken[place] = Int64(row)
+    unsafe places.rows[place] = Int64(needsPreparation ? place : row)
+    unsafe places.labels[place] = Int32(label)
   }
 
   // MARK: - Preparing

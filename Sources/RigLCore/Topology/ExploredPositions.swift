@@ -142,7 +142,8 @@ final class FormerPositions {
   /// - Returns: how many gain one that neither were here nor have one.
   func follow(_ update: LayerUpdate) -> Int {
     guard let bits = unsafe bits else { return followInList(update) }
-    var firsts = 0
+    var (firsts, count) = (0, count)
+    defer { self.count = count }
     update.forEachMove { position, isNew in
       let (byte, bit) = (Int(position >> 3), UInt8(1) << UInt8(position & 7))
       if !isNew {

@@ -56,7 +56,8 @@ public final class LayerUpdate {
     kept = weights.count
     regrown = 0
     unsafe grown = UnsafeBufferPointer(start: nil, count: 0)
-    for index in 0..<kept { unsafe scratch.fates.base[index] = .kept }
+    let fates = unsafe scratch.fates.base
+    for index in 0..<kept { unsafe fates[index] = .kept }
     scratch.invert(weights.csrIndices)
   }
 
@@ -67,11 +68,12 @@ public final class LayerUpdate {
       keeping: weights.count - count, of: weights.parameter.values, histogram: scratch.histogram)
     guard let cut else { throw notANumber("a weight") }
     var ties = cut.ties
-    let values = unsafe weights.parameter.values.base
+    let (values, fates) = unsafe (weights.parameter.values.base, scratch.fates.base)
+    let storageIndices = unsafe scratch.storageIndices
     for index in 0..<weights.count {
-      let magnitude = unsafe values[Int(scratch.storageIndices[index])].magnitude
+      let magnitude = unsafe values[Int(storageIndices[index])].magnitude
       let keep = cut.includes(magnitude, ties: &ties)
-      unsafe scratch.fates.base[index] = keep ? .kept : .dropped
+      unsafe fates[index] = keep ? .kept : .dropped
     }
     kept = weights.count - count
     regrown = 0
@@ -108,9 +110,8 @@ public final class LayerUpdate {
   private func regrow(_ count: Int, of candidates: Int) throws(RigLError) {
     guard candidates > 0 else { return }
     let (fates, values) = unsafe (scratch.fates.base, weights.parameter.values.base)
-    func magnitude(_ index: Int) -> Float {
-      unsafe values[Int(scratch.storageIndices[index])].magnitude
-    }
+    let storageIndices = unsafe scratch.storageIndices
+    func magnitude(_ index: Int) -> Float { unsafe values[Int(storageIndices[index])].magnitude }
     var cut: MagnitudeCut? = MagnitudeCut(magnitude: -1, ties: 0)  // Everything is above it.
     if count < candidates {
       // The old topology's memory is free until the next one is written.
@@ -137,8 +138,9 @@ public final class LayerUpdate {
   /// Takes back what an earlier growth of the same update grew again.
   private func forgetRegrown() {
     guard regrown > 0 else { return }
-    for index in 0..<weights.count where unsafe scratch.fates.base[index] == .regrown {
-      unsafe scratch.fates.base[index] = .dropped
+    let fates = unsafe scratch.fates.base
+    for index in 0..<weights.count where unsafe fates[index] == .regrown {
+      unsafe fates[index] = .dropped
     }
     regrown = 0
   }
@@ -188,8 +190,9 @@ extension LayerUpdate {
   }
 
   private func nextKept(after index: Int) -> Int {
+    let (count, fates) = unsafe (weights.count, scratch.fates.base)
     var next = index + 1
-    while next < weights.count, unsafe scratch.fates.base[next] != .kept { next += 1 }
+    while next < count, unsafe fates[next] != .kept { next += 1 }
     return next
   }
 }
@@ -200,11 +203,13 @@ extension LayerUpdate {
   /// Calls `body` with each position that loses or gains its connection in the update, ascending,
   /// before ``commit()``; one that is dropped and grown again does neither.
   func forEachMove(_ body: (_ position: Int64, _ isNew: Bool) -> Void) {
+    let grown = unsafe self.grown
     var (grownIndex, row) = (0, 0)
-    for index in 0..<weights.count where !stays(index) {
-      while weights.csr.row(row).upperBound <= index { row += 1 }
-      let column = unsafe Int(weights.csr.columns.base[index])
-      let position = Int64(row * weights.inputs + column)
+    let (columns, rowOffsets) = unsafe weights.topologyBases
+    let (inputs, fates) = unsafe (Int64(weights.inputs), scratch.fates.base)
+    for index in 0..<weights.count where unsafe !fates[index].stays {
+      while unsafe rowOffsets[row + 1] <= Int64(index) { row += 1 }
+      let position = unsafe Int64(row) * inputs + Int64(columns[index])
       while unsafe grownIndex < grown.count && grown[grownIndex] < position {
         unsafe body(grown[grownIndex], true)
         grownIndex += 1
@@ -215,7 +220,7 @@ extension LayerUpdate {
         body(position, false)
       }
     }
-    while unsafe grownIndex < grown.count {
+    while grownIndex < grown.count {
       unsafe body(grown[grownIndex], true)
       grownIndex += 1
     }
@@ -236,8 +241,9 @@ extension LayerUpdate {
     weights.topologyDidChange(scratch: scratch)
     // From the order of positions to the order of the arrays.
     let csrIndices = unsafe weights.csrIndices.base
+    let (ordered, origins) = unsafe (scratch.origins.base, change.origins.base)
     for storage in 0..<weights.count {
-      unsafe change.origins.base[storage] = scratch.origins.base[Int(csrIndices[storage])]
+      unsafe origins[storage] = ordered[Int(csrIndices[storage])]
     }
     weights.parameter.values.remap(origins: change.origins, scratch: &scratch.oldColumns)
     return change
@@ -249,7 +255,9 @@ extension LayerUpdate {
     weights.saveTopology(in: scratch)
     let (old, oldRows) = unsafe (scratch.oldColumns.base, scratch.oldRowOffsets.base)
     let (columns, rowOffsets) = unsafe weights.topologyBases
-    let origins = unsafe scratch.origins.base
+    let (origins, fates) = unsafe (scratch.origins.base, scratch.fates.base)
+    let storageIndices = unsafe scratch.storageIndices
+    let grown = unsafe grown
     var (next, grownIndex, new) = (0, 0, 0)
     for row in 0..<weights.outputs {
       unsafe rowOffsets[row] = Int64(next)
@@ -270,9 +278,9 @@ extension LayerUpdate {
           continue
         }
         // Kept, or dropped and grown again.
-        if grownColumn == oldColumn || stays(index) {
+        if unsafe grownColumn == oldColumn || fates[index].stays {
           unsafe columns[next] = oldColumn
-          unsafe origins[next] = scratch.storageIndices[index]
+          unsafe origins[next] = storageIndices[index]
           next += 1
         }
         index += 1
@@ -281,11 +289,5 @@ extension LayerUpdate {
     unsafe rowOffsets[weights.outputs] = Int64(next)
     trap(unless: next == weights.count, "layer \(weights.name): \(next) of \(weights.count)")
     return new
-  }
-
-  /// Whether a connection of the old topology is in the next one without having been selected.
-  private func stays(_ index: Int) -> Bool {
-    let fate = unsafe scratch.fates.base[index]
-    return fate == .kept || fate == .regrown
   }
 }

@@ -48,6 +48,9 @@ enum ConnectionFate: UInt8 {
   case droppedAtZero
   /// It was dropped, and is grown again because no candidate had a better score than 0.
   case regrown
+
+  /// Whether it is in the next topology without having been selected for it.
+  var stays: Bool { self == .kept || self == .regrown }
 }
 
 /// Where a layer's connections were before a topology update.
