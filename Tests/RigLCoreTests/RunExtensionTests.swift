@@ -240,6 +240,15 @@ import Testing
     #expect(error.kind == .data, "\(error)")
     #expect(error.hint?.contains("--start-from") == true, "\(error)")
     #expect(try text("run") == before)
+    // Metrics that cannot be read are found before, too.
+    let metrics = try fileBytes(folder("run/metrics.csv"))
+    try FileManager.default.removeItem(atPath: folder("run/metrics.csv"))
+    try FileManager.default.createDirectory(
+      atPath: folder("run/metrics.csv"), withIntermediateDirectories: false)
+    #expect(throws: RigLError.self) { try extend("run") }
+    #expect(try text("run") == before)
+    try FileManager.default.removeItem(atPath: folder("run/metrics.csv"))
+    try writeFile(metrics, to: folder("run/metrics.csv"))
     // Whoever writes another length into the file has made another run of it.
     try writeFile(
       Array(before.replacing("epochs: 3\n", with: "epochs: 5\n").utf8),

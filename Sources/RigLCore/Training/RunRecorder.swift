@@ -90,10 +90,6 @@ final class RunRecorder {
       warnings = ["\(path): no checkpoint yet; starting from the beginning"]
       lastCheckpoint = -1
     }
-    // Only now that nothing is in the way: until here, the run is what it was.
-    if trainer.extending != nil {
-      remarks.insert(try folder.extend(trainer), at: 0)
-    }
     metrics = try MetricsLog.resume(
       at: folder.metricsPath, batchesConsumed: Int(trainer.step.batchesConsumed),
       lastUpdate: trainer.step.topology?.last ?? -1)
@@ -102,6 +98,10 @@ final class RunRecorder {
     earlierSeconds = lastRow?.elapsedSeconds ?? 0
     testedStep = lastRow?.split == .test ? lastRow?.step : nil
     lastLine = (started.secondsToNow, 0)
+    // Only now that nothing is in the way: until here, the run is what it was.
+    if trainer.extending != nil {
+      remarks.insert(try folder.extend(trainer), at: 0)
+    }
     if trainer.step.explored?.isKnown == false { warnings.append(sayUnexplored(path)) }
     if !lock.isHeld {
       warnings.append("\(path): this file system has no locks; do not resume the run twice at once")
