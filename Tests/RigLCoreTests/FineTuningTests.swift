@@ -117,6 +117,25 @@ import Testing
     for slot in slots { #expect(try file.float32(slot.name).allSatisfy { $0 == 0 }) }
   }
 
+  @Test func aRunWithoutCheckpointsBeginsWhereItsSettingsSay() throws {
+    try tune("new")
+    for checkpoint in try RunFolder.open(folder("new")).checkpoints().list() {
+      try FileManager.default.removeItem(atPath: checkpoint.path)
+    }
+    let settings = try SavedRun(folder("run")).configuration
+    func resume(from start: String?) throws {
+      var options = options("new")
+      options.startFrom = start.map { folder($0) }
+      _ = try Trainer(settings, options: options, data: Self.data()).resume(folder("new"))
+    }
+    for start in [nil, "run/checkpoints/best.safetensors"] {
+      let error = try #require(throws: RigLError.self) { try resume(from: start) }
+      #expect(error.kind == .configuration && error.what.hasPrefix("start_from: "), "\(error)")
+    }
+    try resume(from: "run")
+    #expect(try SavedRun(folder("new")).step == 12)
+  }
+
   @Test func bestWeightsCanBeChosen() throws {
     let best = "run/checkpoints/best.safetensors"
     try tune("best", from: best) { $0.epochs = 0 }

@@ -256,6 +256,28 @@ import Testing
     let edited = try #require(throws: RigLError.self) { try resume("run") }
     #expect(edited.what.contains("epochs") && edited.hint?.contains("--extend") == true)
   }
+
+  /// Of a run without a checkpoint, its file alone says what it is.
+  @Test func aRunWithoutCheckpointsIsItsSettings() throws {
+    try train("run")
+    for checkpoint in try RunFolder.open(folder("run")).checkpoints().list() {
+      try FileManager.default.removeItem(atPath: checkpoint.path)
+    }
+    let before = try text("run")
+    for (key, other) in [
+      ("seed", Self.configuration.changing { $0.seed = 2 }),
+      ("epochs", Self.configuration.changing { $0.epochs = 4 }),
+    ] {
+      let error = try #require(throws: RigLError.self) {
+        _ = try Trainer(other, options: options()).resume(folder("run"))
+      }
+      #expect(error.kind == .configuration && error.what.hasPrefix("\(key): "), "\(error)")
+    }
+    #expect(try text("run") == before)
+    try extend("run")
+    #expect(try SavedRun(folder("run")).step == 75)
+    #expect(try text("run").contains("extended_at: [0]\n"))
+  }
 }
 
 extension ConfigurationLayers {

@@ -276,6 +276,18 @@ extension Trainer {
   /// What the training starts from, as far as the options name it; a line each.
   ///
   /// - Throws: `RigLError` if that is nothing to start from.
+  /// Throws where a run that has no checkpoint yet would begin with other weights than its options
+  /// say.
+  func requireSameStart(as saved: RunOptions) throws(RigLError) {
+    let (own, others) = (options.startFrom, saved.startFrom)
+    guard own.map({ absolutePath($0) }) != others.map({ absolutePath($0) }) else { return }
+    throw RigLError(
+      .configuration,
+      "start_from: the run begins with \(others.map { "the network of \($0)" } ?? "drawn weights"), "
+        + "and cannot begin with \(own.map { "that of \($0)" } ?? "drawn ones")",
+      hint: "Give RunOptions.startFrom as its config.yaml has it.")
+  }
+
   package func startRemarks() throws(RigLError) -> [String] { try start?.get().remarks ?? [] }
 
   /// What was wrong with newer checkpoints of the run that the training starts from.

@@ -83,9 +83,14 @@ final class RunRecorder {
         ?? TrainingState.interval(inOlder: latest.file.metadata["state"]) ?? interval
     } else {
       let saved = try folder.settings()
-      _ = try trainer.requireSameParts(
+      let begun = try trainer.requireSameParts(
         as: try saved.configuration(), saved.customNetwork, nil, path: path)
+      try trainer.requireSameStart(as: saved.options)
       try trainer.takeStart()
+      if trainer.extending == nil {
+        let count = trainer.data.validation?.count ?? 0
+        try trainer.configuration.requireSame(as: begun, validating: count)
+      }
       remarks = try trainer.startRemarks()
       warnings = ["\(path): no checkpoint yet; starting from the beginning"]
       lastCheckpoint = -1
