@@ -280,6 +280,28 @@ import Testing
 
   // MARK: - Without the network
 
+  /// Numbers of a damaged description are not calculated with.
+  @Test(arguments: [(200, [1 << 25, 1 << 30]), (1, [1, 1 << 40])] as [(Int, [Int])])
+  func positionsThatCannotBeAreRefused(layers: Int, weight: [Int]) throws {
+    try train("run", to: 1)
+    let file = try checkpoint("run")
+    let described = (0..<layers).map {
+      "{\"kind\":\"SparseLinear\",\"name\":\"l\($0)\",\"output\":[1,1,1],"
+        + "\"weight\":\(weight),\"with_bias\":false}"
+    }
+    var metadata = file.metadata
+    metadata["rigl.crc32"] = nil
+    metadata["custom_network"] =
+      "{\"type\":\"Own\",\"input\":[12,1,1],\"classes\":3,"
+      + "\"layers\":[\(described.joined(separator: ","))]}"
+    let path = file.path
+    try SafetensorsWriter(path: path, tensors: [], metadata: metadata, checksummed: true).finish()
+    let error = try #require(throws: RigLError.self) {
+      _ = try StoredNetwork(folder("run"), best: false)
+    }
+    #expect(error.kind == .data && error.what.contains("shapes that cannot be"), "\(error)")
+  }
+
   @Test func whatNeedsNoNetworkDoesWithout() throws {
     let images = RandomSamples(
       count: 40, shape: SampleShape(channels: 2, height: 8, width: 8), classes: 3)

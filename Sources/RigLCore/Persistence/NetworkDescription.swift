@@ -177,7 +177,9 @@ extension NetworkDescription {
     } catch {
       throw RigLError(.data, "\(path): the description of its network cannot be read")
     }
-    guard allLayers.allSatisfy(\.isSound) else {
+    guard allLayers.allSatisfy(\.isSound),
+      allLayers.reduce(0, { $0 + $1.positions }) <= NetworkDescription.mostPositions
+    else {
       throw RigLError(.data, "\(path): the description of its network has shapes that cannot be")
     }
   }
@@ -255,14 +257,19 @@ extension Configuration {
   }
 }
 
+extension NetworkDescription {
+  /// The most positions of all weights together; their bytes can then be counted.
+  private static let mostPositions = 0x1p56
+}
+
 extension NetworkDescription.Layer {
-  /// Whether a weight's positions can be counted.
+  /// Positions of the weight; of a layer without one none.
+  fileprivate var positions: Double { weight?.reduce(1) { $0 * Double($1) } ?? 0 }
+
+  /// Whether a weight has positions, and inputs that 32 bits number.
   fileprivate var isSound: Bool {
-    var positions = 1.0
-    for side in weight ?? [] {
-      guard side > 0 else { return false }
-      positions *= Double(side)
-    }
-    return positions <= 0x1p56 && weight.map { !$0.isEmpty } ?? true
+    guard let weight else { return true }
+    guard let outputs = weight.first, weight.allSatisfy({ $0 > 0 }) else { return false }
+    return positions / Double(outputs) <= Double(Int32.max)
   }
 }

@@ -120,6 +120,7 @@ extension StoredNetwork {
   /// Writes a sparse weight with its zeros.
   private func write(_ layer: Layer, to writer: inout SafetensorsWriter) throws(RigLError) {
     let (name, outputs) = ("\(layer.name).weight", layer.shape[0])
+    try requireMemory(4 * Double(layer.positions / outputs), for: "a row of \(name)")
     let weights = try SparseWeights(
       name: layer.name, outputs: outputs, inputs: layer.positions / outputs,
       connections: layer.connections, lanes: Tensor.lanes(forBatch: 1))
