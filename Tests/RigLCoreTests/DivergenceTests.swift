@@ -154,4 +154,22 @@ import Testing
       error.hint?.contains("A lower learning rate does not help (tried: 0.01, 0.001, 0.0001)")
         == true, "\(error)")
   }
+
+  private struct StopsAtOnce: TrainingCallback {
+    func observe(_ event: TrainingEvent, in trainer: Trainer) -> TrainingDecision { .interrupt }
+  }
+
+  /// Drawn anew, weights that came from elsewhere would not be those that were tried.
+  @Test func ofWeightsThatWereReadNoRateIsTried() throws {
+    let folder = try TemporaryFolder()
+    let first = try Self.diverging(folder)
+    first.callbacks = [StopsAtOnce()]
+    _ = try first.run()
+    let error = try #require(throws: RigLError.self) {
+      _ = try Self.diverging(folder).resume(folder("run"))
+    }
+    let hint = try #require(error.hint)
+    #expect(error.kind == .numerical && !hint.contains("tried"), "\(hint)")
+    #expect(hint.contains("learning_rate 0.1, the default of sgd, may be too high"), "\(hint)")
+  }
 }

@@ -50,7 +50,7 @@ extension Trainer {
   /// Whether the first steps can be trained once more: they are few, they begin with drawn weights,
   /// and a second network is small; where there is no memory even for that, the trial is given up.
   private var canTryRates: Bool {
-    step.step <= 200 && options.startFrom == nil
+    step.step <= 200 && options.startFrom == nil && !hasSavedWeights
       && model.bytes + step.optimizer.bytes < 64 << 20
   }
 

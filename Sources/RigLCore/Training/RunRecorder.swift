@@ -352,6 +352,7 @@ extension Trainer {
           + "\(state.position.epoch), sample \(state.position.index) there are \(batches)")
     }
     try step.restore(file, state)
+    hasSavedWeights = true
     try loader.resume(at: state.position)
     return try lengthRemarks(saved, extensions)
   }

@@ -42,6 +42,8 @@ public final class Trainer {
   /// What is taken of the network that the options name to start from, or why it cannot be: a run
   /// that goes on does without.
   let start: Swift.Result<NetworkStart.Plan, RigLError>?
+  /// Whether it goes on with weights that a run's checkpoint holds: not with those that it drew.
+  var hasSavedWeights = false
   /// The run that this training makes longer; nil: none.
   let extending: RunExtension?
   let loader: BatchLoader
