@@ -46,10 +46,12 @@ import Testing
 
   private final class Watcher: TrainingCallback {
     var remarks: [String] = []
+    var warnings: [String] = []
     var stop = Int.max
 
     func observe(_ event: TrainingEvent, in trainer: Trainer) -> TrainingDecision {
       if case .remark(let text) = event { remarks.append(text) }
+      if case .warning(let text) = event { warnings.append(text) }
       return trainer.step.step >= stop ? .stop : .proceed
     }
   }
@@ -115,6 +117,26 @@ import Testing
     let slots = file.tensors.filter { $0.name.hasSuffix(".velocity") }
     #expect(!slots.isEmpty)
     for slot in slots { #expect(try file.float32(slot.name).allSatisfy { $0 == 0 }) }
+  }
+
+  /// What is to be said of the samples is said, whatever numbers their pixels go through.
+  @Test func warningsOfTheSamplesAreKept() throws {
+    let many = Configuration().changing {
+      $0.data = "synthetic"
+      ($0.trainSamples, $0.testSamples) = (200, 20)
+      ($0.hidden, $0.epochs) = ([8], 1)
+    }
+    _ = try Trainer(many, options: options("many")).run()
+    let trainer = try Trainer(startingFrom: folder("many"), options: options("few")) {
+      $0.trainSamples = 12
+    }
+    let watcher = Watcher()
+    trainer.callbacks = [watcher]
+    _ = try trainer.run()
+    #expect(watcher.remarks.contains { $0.hasPrefix("pixels are normalised as the network was") })
+    #expect(
+      watcher.warnings.contains { $0.hasPrefix("validation: no samples are held out") },
+      "\(watcher.warnings)")
   }
 
   @Test func aRunWithoutCheckpointsBeginsWhereItsSettingsSay() throws {

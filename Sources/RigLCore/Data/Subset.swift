@@ -149,6 +149,13 @@ extension Dataset {
 }
 
 extension Dataset {
+  /// How pixels become values; nil if the samples are not pixels.
+  var pixelNormalization: PixelNormalization? {
+    let samples = (self as? Subset)?.base ?? self
+    return (samples as? any ByteDataset)?.normalization
+      ?? (samples as? any PixelDataset)?.normalization
+  }
+
   /// The dataset with other numbers by which its pixels become values; itself if it has no pixels,
   /// or none of so many channels.
   func normalized(by normalization: PixelNormalization) -> any Dataset {

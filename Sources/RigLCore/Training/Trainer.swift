@@ -188,12 +188,9 @@ public final class Trainer {
 
   /// Has pixels become values by other numbers than their own: those of a run that goes on.
   func normalize(by normalization: PixelNormalization) throws(RigLError) {
-    data = TrainingData(
-      train: data.train.normalized(by: normalization),
-      validation: data.validation?.normalized(by: normalization),
-      test: data.test.normalized(by: normalization))
+    data = data.normalized(by: normalization)
     feeder = try BatchFeeder(
-      data.train, size: configuration.batchSize, layout: model.inputLayout,
+      data.train, size: model.capacity, layout: model.inputLayout,
       seed: configuration.seed, threads: options.threads)
   }
 

@@ -27,10 +27,16 @@ public struct TrainingData: Sendable {
   }
 
   /// What pixels go through before the network sees them; nil if the samples are not pixels.
-  public var normalization: PixelNormalization? {
-    let samples = (train as? Subset)?.base ?? train
-    return (samples as? any ByteDataset)?.normalization
-      ?? (samples as? any PixelDataset)?.normalization
+  public var normalization: PixelNormalization? { train.pixelNormalization }
+
+  /// The samples with other numbers by which their pixels become values; parts that have no pixels
+  /// as they are.
+  func normalized(by normalization: PixelNormalization) -> TrainingData {
+    var normalized = self
+    normalized.train = train.normalized(by: normalization)
+    normalized.validation = validation?.normalized(by: normalization)
+    normalized.test = test.normalized(by: normalization)
+    return normalized
   }
 
   /// Loads what a configuration asks for, with its augmentation of the training samples.
