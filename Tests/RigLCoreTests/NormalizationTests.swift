@@ -128,6 +128,39 @@ import Testing
     #expect(error.kind == .configuration && error.what.hasPrefix("normalization: "), "\(error)")
   }
 
+  /// Otherwise they would be evaluated by other numbers than were trained with.
+  @Test func noPartIsLeftOut() throws {
+    let pixels = SyntheticImages(trainCount: 200, testCount: 1).load().train
+    let values = RandomSamples(count: 200, shape: pixels.sampleShape, classes: pixels.classes)
+    for data in [
+      TrainingData(train: pixels, test: values),
+      TrainingData(train: pixels, validation: values, test: pixels),
+    ] {
+      let configuration = Configuration().changing { $0.normalization = .none }
+      let error = try #require(throws: RigLError.self) {
+        _ = try Trainer(configuration, data: data)
+      }
+      #expect(error.kind == .configuration && error.what.hasPrefix("normalization: "), "\(error)")
+    }
+  }
+
+  @Test func partsOfOtherNumbersAreSaid() throws {
+    let train = SyntheticImages(trainCount: 200, testCount: 1).load().train
+    var other = train
+    other.normalization = PixelNormalization(mean: 0.5, deviation: 0.25)
+    func warnings(_ data: TrainingData, _ normalization: Normalization) throws -> [String] {
+      let configuration = Configuration().changing { $0.normalization = normalization }
+      return try Trainer(configuration, data: data).warnings.filter {
+        $0.hasPrefix("normalization: ")
+      }
+    }
+    let data = TrainingData(train: train, validation: train, test: other)
+    let warning = try #require(warnings(data, .standard).first)
+    #expect(warning.contains("test samples") && !warning.contains("validation"), "\(warning)")
+    #expect(try warnings(data, Normalization.none).isEmpty)
+    #expect(try warnings(TrainingData(train: train, test: train), .standard).isEmpty)
+  }
+
   // MARK: - What the network sees
 
   private static func configuration(

@@ -132,11 +132,9 @@ extension TrainingData {
     try setting.validate()
     guard let numbers = setting.pixels else { return self }
     try setting.requireChannels(train.sampleShape.channels)
-    var normalized = self
-    normalized.train = train.normalized(by: numbers)
-    normalized.validation = validation?.normalized(by: numbers)
-    normalized.test = test.normalized(by: numbers)
-    guard normalized.normalization == numbers else {
+    let normalized = normalized(by: numbers)
+    let parts = [normalized.train, normalized.test] + [normalized.validation].compactMap(\.self)
+    guard parts.allSatisfy({ $0.pixelNormalization == numbers }) else {
       throw RigLError(
         .configuration, "normalization: the samples say themselves how they become values",
         hint: "Set it to standard, and have the samples be as the network should see them.")

@@ -18,7 +18,20 @@ extension Trainer {
             warning.hasPrefix("\($0.rawValue):")
           })
     }
-    return others + [movement, rateWarning, networkWarning, data.remark].compactMap { $0 }
+    let own = [movement, rateWarning, networkWarning, normalizationWarning, data.remark]
+    return others + own.compactMap(\.self)
+  }
+
+  /// Of samples whose pixels become values by other numbers than those that are trained on.
+  private var normalizationWarning: String? {
+    guard let own = data.normalization, !configuration.perImageStandardization else { return nil }
+    let parts = [("validation", data.validation), ("test", data.test)]
+    let others = parts.filter { $0.1?.pixelNormalization.map { $0 != own } ?? false }.map(\.0)
+    guard !others.isEmpty else { return nil }
+    return
+      "normalization: pixels of the \(others.joined(separator: " and ")) samples become values "
+      + "by other numbers than those of the training samples; give all of them the same, as "
+      + "test.normalization = train.normalization"
   }
 
   /// Of linear layers alone on colour pictures.
