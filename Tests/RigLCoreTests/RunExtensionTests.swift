@@ -278,6 +278,31 @@ import Testing
     #expect(try SavedRun(folder("run")).step == 75)
     #expect(try text("run").contains("extended_at: [0]\n"))
   }
+
+  /// Moves connections as SET does, under a configuration that says nothing of it.
+  private struct Own: TopologyMethod {
+    let timing = TopologyTiming.afterWeightStep
+    func move(_ count: Int, in layer: LayerUpdate) throws(RigLError) {
+      try layer.dropSmallestMagnitudes(count)
+      try layer.growAtRandom(count)
+    }
+  }
+
+  @Test func updatesOfAnOwnMethodEndWhereTheyDid() throws {
+    let configuration = Self.configuration.changing { $0.method = .static }
+    _ = try Trainer(configuration, options: options("run"), method: Own()).run()
+    let longer = try Trainer(extending: folder("run"), by: 4, options: options(), method: Own())
+    let watcher = Watcher()
+    longer.callbacks = [watcher]
+    _ = try longer.run()
+    #expect(watcher.remarks[0].hasSuffix("; topology updates still end at step 33"))
+    let updates = try rows("run").filter { $0.split == .update }
+    #expect(updates.count > 3 && updates.allSatisfy { $0.step <= 33 })
+    // Without it, there are no updates to end.
+    try train("fixed", configuration)
+    try extend("fixed")
+    #expect(try saved("fixed").updateEnd == nil)
+  }
 }
 
 extension ConfigurationLayers {

@@ -25,7 +25,11 @@ package struct RunExtension: Sendable {
 extension Configuration {
   /// The configuration of the longer run: schedules are its, but topology updates end where they
   /// did.
-  func extended(by more: RunExtension, samples: Int) throws(RigLError) -> Configuration {
+  ///
+  /// - Parameter method: a method of one's own; nil: this configuration's.
+  func extended(
+    by more: RunExtension, samples: Int, method: (any TopologyMethod)?
+  ) throws(RigLError) -> Configuration {
     let steps = unscaledSteps(samples: samples)
     var longer = self
     if totalSteps != nil {
@@ -34,7 +38,8 @@ extension Configuration {
       longer.epochs += more.epochs
     }
     // A run of no steps had no end of updates.
-    if !more.setsUpdateEnd, movesConnections, !updateForever, steps > 0 {
+    let moves = (method ?? makeMethod()).timing != .never
+    if !more.setsUpdateEnd, moves, !updateForever, steps > 0 {
       longer.updateEnd = updateEnd ?? UpdateSchedule.defaultEnd(steps: steps)
     }
     try longer.validate()
@@ -89,7 +94,7 @@ extension RunFolder {
       try after.yaml(options, network: trainer.customNetwork), to: configurationPath,
       followsLinks: false)
     var end = ""
-    if after.movesConnections, let last = trainer.step.topology?.schedule.end {
+    if let last = trainer.step.topology?.schedule.end {
       end = trainer.extending?.setsUpdateEnd == true ? "" : "; topology updates still"
       end = (end.isEmpty ? "; topology updates" : end) + " end at step \(last)"
     }

@@ -130,7 +130,8 @@ public final class Trainer {
     try samples.validate()
     self.data = samples
     if let extending {
-      configuration = try configuration.extended(by: extending, samples: samples.train.count)
+      configuration = try configuration.extended(
+        by: extending, samples: samples.train.count, method: method)
     }
     self.extending = extending
     let named = configuration.hasCustomNetwork ? nil : try configuration.makeNetwork()
