@@ -75,6 +75,21 @@ import Testing
     }
   }
 
+  /// A file that says nothing of updates is of a step that has had none.
+  @Test(arguments: methods)
+  func aStepThatWasUsedIsAsANewOneOnceItIsLoaded(method: any TopologyMethod) throws {
+    let fixed = try Self.step(StaticTopology())
+    try train(fixed, 0..<2)
+    try fixed.save(to: folder("fixed.safetensors"))
+    let (used, new) = (try Self.step(method), try Self.step(method))
+    try train(used, 30..<36)
+    for step in [used, new] {
+      try step.load(from: folder("fixed.safetensors"))
+      try train(step, 2..<9)
+    }
+    #expect(try bytes(used) == bytes(new))
+  }
+
   @Test func aModelIsSavedExactly() throws {
     let step = try Self.step()
     try train(step, 0..<7)

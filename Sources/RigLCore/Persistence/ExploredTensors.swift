@@ -52,7 +52,7 @@ extension ExploredPositions {
       file[name(index, isList: true)] != nil || file[name(index, isList: false)] != nil
     }
     guard isThere else {
-      if hasMoved { forget() }
+      if hasMoved { forget() } else { former.filter { $0.count > 0 }.forEach { $0.removeAll() } }
       return
     }
     for (index, layer) in former.enumerated() {

@@ -172,7 +172,7 @@ extension TrainingStep {
     step = state.step
     optimizer.steps = state.step
     batchesConsumed = state.batchesConsumed
-    if let last = state.lastUpdate { topology?.last = last }
+    topology?.last = state.lastUpdate ?? settings.schedule.initialLast
     dropAccumulated()
   }
 }
