@@ -289,6 +289,24 @@ import Testing
     #expect(sparse.configuration.method == .rigl && sparse.model.sparseLayers.count > 3)
   }
 
+  /// Also to the value that the run has: of a dense run, the sparsity that it did not use.
+  @Test func whatIsSetCounts() throws {
+    _ = try Trainer(
+      Self.configuration.changing {
+        $0.method = .dense
+        $0.totalSteps = 5
+      }, options: options("dense"), data: Self.data()
+    ).run()
+    let dense = try SavedRun(folder("dense")).configuration
+    try tune("sparse", from: "dense") {
+      $0.sparsity = dense.sparsity
+      $0.epochs = dense.epochs
+    }
+    let sparse = try SavedRun(folder("sparse"))
+    #expect(sparse.configuration.method == .rigl && sparse.model.sparseLayers.count > 3)
+    #expect(sparse.configuration.totalSteps == nil && sparse.step == 12)
+  }
+
   @Test func whatContradictsTheNetworkIsAnError() throws {
     let cases: [(RigLError.Kind, String, TrainingData?, (inout Configuration) -> Void)] = [
       (.configuration, "connections", nil, { $0.sparsity = 0.3 }),

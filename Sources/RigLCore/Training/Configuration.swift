@@ -61,7 +61,7 @@ public struct Configuration: Codable, Hashable, Sendable {
   /// Which connections move.
   public var method = Method.rigl
   /// The share of positions without a connection (S), over the layers that take part.
-  public var sparsity = 0.9
+  public var sparsity = 0.9 { didSet { assigned.value.insert(.sparsity) } }
   /// How sparsity is shared among layers.
   public var distribution = SparsityDistribution.Kind.erdosRenyiKernel
   /// Sparsity of single layers by name (`fc1`, …); they leave the budget.
@@ -100,7 +100,7 @@ public struct Configuration: Codable, Hashable, Sendable {
   // MARK: Training
 
   /// Passes over the training samples, counted in weight steps.
-  public var epochs = 20
+  public var epochs = 20 { didSet { assigned.value.insert(.epochs) } }
   /// Weight steps of the training, in the place of whole epochs; nil: as many as the epochs have.
   /// Whichever of both a file or a command sets last counts.
   public var totalSteps: Int?
@@ -122,6 +122,7 @@ public struct Configuration: Codable, Hashable, Sendable {
     didSet { hasOwnRate.value = true }
   }
   private var hasOwnRate = Unremarkable(value: false)
+  private var assigned = Unremarkable(value: Set<Key>())
   /// Momentum of SGD (μ).
   public var momentum: Float = 0.9
   /// Whether SGD looks ahead along the velocity.
@@ -161,6 +162,9 @@ public struct Configuration: Codable, Hashable, Sendable {
 
   /// The defaults.
   public init() {}
+
+  /// Whether a program has set ``sparsity`` or ``epochs``, were it to what they were.
+  func assigns(_ key: Key) -> Bool { assigned.value.contains(key) }
 
   /// Which samples `validation`, `train_samples` and `test_samples` take, by name.
   public enum Split: String, Codable, CaseIterable, Sendable {

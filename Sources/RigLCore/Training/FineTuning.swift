@@ -24,7 +24,7 @@ extension Trainer {
   ///     run's, unless other data is set.
   ///   - network: the run's network, if it was one of one's own; other arguments as for
   ///     ``init(_:options:network:data:loss:method:optimizer:)``.
-  ///   - change: what settings differ. ``Configuration/epochs`` that are changed take the place of
+  ///   - change: what settings differ. ``Configuration/epochs`` that are set take the place of
   ///     ``Configuration/totalSteps``.
   /// - Throws: `RigLError`, `.missingFile` or `.data` if there is no network to start from, or
   ///   `.configuration` for settings that contradict it, at the latest by ``run()``.
@@ -43,12 +43,12 @@ extension Trainer {
     let saved = try layers.configuration()
     var configuration = saved
     change(&configuration)
-    if configuration.epochs != saved.epochs, configuration.totalSteps == saved.totalSteps {
+    if configuration.assigns(.epochs), configuration.totalSteps == saved.totalSteps {
       configuration.totalSteps = nil
     }
-    // Who changes the sparsity does not mean a dense training, although the run's was one.
+    // Who sets the sparsity does not mean a dense training, although the run's was one.
     if configuration.method == .dense, saved.method == .dense,
-      configuration.sparsity != saved.sparsity
+      configuration.assigns(.sparsity)
         || configuration.distribution != saved.distribution
         || configuration.layerSparsities != saved.layerSparsities
         || configuration.layerSparsityFactors != saved.layerSparsityFactors
