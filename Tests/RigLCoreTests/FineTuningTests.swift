@@ -307,6 +307,18 @@ import Testing
     #expect(sparse.configuration.totalSteps == nil && sparse.step == 12)
   }
 
+  @Test func ofAFileTheHintIsNotOfARun() throws {
+    try SavedRun(folder("run")).export(to: folder("file.safetensors"), isDense: false)
+    var options = options("new")
+    options.startFrom = folder("file.safetensors")
+    let other = Self.configuration.changing { $0.widthMultiplier = 0.5 }
+    let error = try #require(throws: RigLError.self) {
+      _ = try Trainer(other, options: options, data: Self.data()).run()
+    }
+    #expect(error.kind == .data && error.what.contains("width_multiplier"), "\(error)")
+    #expect(error.hint?.contains("rigl import") == true, "\(error)")
+  }
+
   @Test func whatContradictsTheNetworkIsAnError() throws {
     let cases: [(RigLError.Kind, String, TrainingData?, (inout Configuration) -> Void)] = [
       (.configuration, "connections", nil, { $0.sparsity = 0.3 }),

@@ -188,8 +188,11 @@ extension NetworkStart {
       .data,
       "\(file.path): holds another network than the settings: \(key.name) is \(key.other) there, "
         + "\(key.own) here",
-      hint: "Leave settings of the network out: given --start-from RUN and no preset, they are "
-        + "those of the run.")
+      hint: folder == nil
+        ? "Set the network as it is there; or make a run of the file by rigl import, whose settings a "
+          + "training then has that starts from it."
+        : "Leave settings of the network out: given --start-from RUN and no preset, they are those of "
+          + "the run.")
   }
 
   /// Throws if the network, made for the samples that it was trained on, takes other inputs.
@@ -273,9 +276,6 @@ extension Trainer {
     try model.take(plan.start.file, except: fresh)
   }
 
-  /// What the training starts from, as far as the options name it; a line each.
-  ///
-  /// - Throws: `RigLError` if that is nothing to start from.
   /// Throws where a run that has no checkpoint yet would begin with other weights than its options
   /// say.
   func requireSameStart(as saved: RunOptions) throws(RigLError) {
@@ -288,6 +288,9 @@ extension Trainer {
       hint: "Give RunOptions.startFrom as its config.yaml has it.")
   }
 
+  /// What the training starts from, as far as the options name it; a line each.
+  ///
+  /// - Throws: `RigLError` if that is nothing to start from.
   package func startRemarks() throws(RigLError) -> [String] { try start?.get().remarks ?? [] }
 
   /// What was wrong with newer checkpoints of the run that the training starts from.
