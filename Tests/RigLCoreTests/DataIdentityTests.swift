@@ -37,6 +37,27 @@ import Testing
     return try Trainer(configuration, options: options, data: data)
   }
 
+  /// Has an output more than there are classes.
+  private struct Wider: Network {
+    func layers(input: SampleShape, classes: Int) -> Sequential {
+      Sequential(SparseLinear("output", inputs: input.count, outputs: classes + 1))
+    }
+  }
+
+  @Test func anOutputMoreIsNoClass() throws {
+    let folder = try TemporaryFolder()
+    let names = ["ant", "bee", "cat"]
+    let data = TrainingData(
+      train: Self.images(60, names: names), test: Self.images(30, names: names))
+    var options = RunOptions()
+    (options.threads, options.output) = (1, folder("run"))
+    let configuration = Configuration().changing { ($0.sparsity, $0.epochs) = (0.1, 1) }
+    _ = try Trainer(configuration, options: options, network: Wider(), data: data).run()
+    let run = try SavedRun(folder("run"), network: Wider(), threads: 1)
+    let evaluation = try run.evaluate(data.test)
+    #expect(evaluation.confusion.count == 4 && run.absentClasses(in: evaluation).isEmpty)
+  }
+
   @Test func classesAreMappedByName() throws {
     let folder = try TemporaryFolder()
     let names = ["ant", "bee", "cat"]

@@ -283,7 +283,7 @@ public final class SavedRun {
 
   /// The run's classes that an evaluation had no samples of, by name or number.
   public func absentClasses(in evaluation: Evaluation) -> [String] {
-    evaluation.confusion.enumerated().filter { $0.element.allSatisfy { $0 == 0 } }
+    evaluation.confusion.prefix(classes).enumerated().filter { $0.element.allSatisfy { $0 == 0 } }
       .map { classNames?[$0.offset] ?? "\($0.offset)" }
   }
 }
