@@ -203,6 +203,15 @@ import Testing
     let moved = try Rigl.run(
       "train", "--resume", folder("run"), "--extend", "1", "--set", "update_end=90")
     #expect(moved.status == 0 && moved.output.contains("end at step 90"), "\(moved)")
+    // The end that the first extension has written does not stand in the way of none.
+    try data.train(in: folder("constant"), ["--set", "annealing=constant"])
+    for more in [[], ["--set", "update_forever=true"]] {
+      let outcome = try Rigl.run(
+        ["train", "--resume", folder("constant"), "--extend", "1"] + more)
+      #expect(outcome.status == 0, "\(outcome.errors)")
+    }
+    let forever = try String(contentsOfFile: folder("constant/config.yaml"), encoding: .utf8)
+    #expect(forever.contains("update_forever: true\n") && !forever.contains("update_end:"))
     // A key of a run's file alone.
     let own = try Rigl.run(
       "train", "--resume", folder("run"), "--set", "extended_at=[1]", "--epochs", "9")

@@ -130,6 +130,12 @@ struct Train: ParsableCommand {
           "Leave out --resume for a new training that starts from those, or leave out start_from."
       )
     }
+    // Updates that shall never end do not keep the end that the run has, which an extension writes.
+    if running.extend != nil, !layers.sets(.updateEnd), layers.sets(.updateForever),
+      try layers.configuration().updateForever
+    {
+      try layers.set(.updateEnd, to: "null")
+    }
     // It may be gone.
     if try folder.hasCheckpoint { layers.options.startFrom = nil }
     return layers
