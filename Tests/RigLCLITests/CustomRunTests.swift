@@ -12,10 +12,42 @@ import Testing
     }
   }
 
+  struct Squares: Loss {
+    func loss(of logits: Span<Float>, label: Int, gradient: inout MutableSpan<Float>) -> Double {
+      var sum = 0.0
+      for index in logits.indices {
+        gradient[index] = logits[index] - (index == label ? 1 : 0)
+        sum += Double(gradient[index] * gradient[index]) / 2
+      }
+      return sum
+    }
+  }
+
+  struct Smallest: TopologyMethod {
+    let timing = TopologyTiming.afterWeightStep
+
+    func move(_ count: Int, in layer: LayerUpdate) throws(RigLError) {
+      try layer.dropSmallestMagnitudes(count)
+      try layer.growAtRandom(count)
+    }
+  }
+
+  struct Plain: Optimizer {
+    let slotNames: [String] = []
+
+    func update(
+      _ parameter: Parameter, slots: [Slot], range: Range<Int>, settings: StepSettings
+    ) {
+      for index in range {
+        parameter.values[index] -= Float(settings.learningRate) * parameter.gradient[index]
+      }
+    }
+  }
+
   let data: SmallData
   let folder: TemporaryFolder
 
-  /// `network`: an own network, `data`: own samples, `both`.
+  /// `network`: an own network, `data`: own samples, `both`; `rules`: an own loss, method, optimizer.
   init() throws {
     data = try SmallData()
     folder = try TemporaryFolder()
@@ -35,6 +67,11 @@ import Testing
       (options.threads, options.output) = (1, folder(name))
       _ = try Trainer(configuration, options: options, network: network, data: data).run()
     }
+    var options = RunOptions()
+    (options.threads, options.output) = (1, folder("rules"))
+    _ = try Trainer(
+      configuration, options: options, loss: Squares(), method: Smallest(), optimizer: Plain()
+    ).run()
   }
 
   private func fails(
@@ -70,6 +107,44 @@ import Testing
     try fails("train", "--set", "network=custom", "--data", data.path, saying: "made in Swift")
     try fails("train", "--data", "custom", saying: "given in Swift")
     #expect(!FileManager.default.fileExists(atPath: folder("x")))
+  }
+
+  @Test func commandsSayWhichRulesTheyNeed() throws {
+    let run = folder("rules")
+    let parts =
+      "its loss (Squares), its topology method (Smallest) and its optimizer (Plain) were given in"
+    try fails("train", "--resume", run, saying: parts, "loss: …, method: …, optimizer: …).resume(")
+    try fails(
+      "train", "--resume", run, "--extend", "3", saying: parts, "Trainer(extending: ", "by: 3, loss"
+    )
+    try fails(
+      "train", "\(run)/config.yaml", "--output", folder("x"),
+      saying: "custom_parts: the loss (Squares), topology method (Smallest) and optimizer (Plain)")
+    try fails("evaluate", run, saying: "loss (Squares) was given in Swift", "loss: …")
+    try fails("evaluate", run, "--data", data.path, saying: "loss (Squares) was given in Swift")
+    #expect(!FileManager.default.fileExists(atPath: folder("x")))
+    #expect(try Rigl.run("predict", run, data.testImages).status == 0)
+    #expect(try Rigl.run("inspect", run).output.contains("with the optimizer's state"))
+    let best = try Rigl.run("inspect", run, "--best").output
+    #expect(best.contains("of the network alone") && !best.contains("optimizer"), "\(best)")
+    let started = try Rigl.run(
+      "train", "--start-from", run, "--epochs", "1", "--output", folder("next"))
+    #expect(started.status == 0 && started.errors.contains("its loss (Squares)"), "\(started)")
+    #expect(try Rigl.run("evaluate", folder("next")).status == 0)
+  }
+
+  /// The hint names what does in Swift what the command was asked for.
+  @Test func hintsNameTheCallThatDoesIt() throws {
+    try fails(
+      "train", "--resume", folder("both"), "--extend", "3",
+      saying: "Trainer(extending: ", "by: 3, network: …, data: …).run()")
+    try fails(
+      "train", "--start-from", folder("network"), "--output", folder("x"),
+      saying: "Trainer(startingFrom: ")
+    try fails("evaluate", folder("data"), saying: "SavedRun(…).evaluate(samples)")
+    let file = folder("net.safetensors")
+    #expect(try Rigl.run("export", folder("network"), "--output", file).status == 0)
+    try fails("import", file, saying: "the file's network (Own)", "NetworkImport(…, network: …)")
   }
 
   @Test func startingFromItIsRefusedWhereTheNetworkIsNotThere() throws {

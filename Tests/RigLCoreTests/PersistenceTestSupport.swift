@@ -75,3 +75,17 @@ func safetensors(_ header: String, data: [UInt8] = []) -> [UInt8] {
 func fuzzRounds(_ count: Int) -> Int {
   ProcessInfo.processInfo.environment["RIGL_SANITIZED"] == nil ? count : count / 10
 }
+
+/// Writes a file again with other metadata and the same tensors, as another version would have.
+func changeMetadata(of file: SafetensorsFile, _ change: (inout [String: String]) -> Void) throws {
+  var metadata = file.metadata
+  change(&metadata)
+  metadata["rigl.crc32"] = nil
+  var writer = try SafetensorsWriter(
+    path: file.path, tensors: file.tensors, metadata: metadata, checksummed: true)
+  for tensor in file.tensors {
+    let bytes = try file.bytes(tensor.name)
+    try unsafe writer.append(bytes: bytes.span.bytes, to: tensor.name)
+  }
+  try writer.finish()
+}

@@ -85,11 +85,8 @@ public final class Model {
     try Model.check(connections, of: weightLayers)
     try Model.checkMemory(
       weightLayers, connections, input: inputShape, capacity: capacity, isTraining: isTraining)
-    var names = Set<String>()
+    try Model.requireOwnNames(weightLayers)
     for layer in weightLayers {
-      guard names.insert(layer.name).inserted else {
-        throw RigLError(.configuration, "two layers are called \(layer.name)")
-      }
       try layer.makeConnections(
         connections[layer.name] ?? layer.inputs * layer.outputs, lanes: lanes)
     }
@@ -106,6 +103,14 @@ public final class Model {
     averages = layers.averages
     parameters = layers.parameters
     denseKernels = weightLayers.compactMap { ($0 as? Conv2d)?.work.kernel as? DenseBandKernel }
+  }
+
+  /// Throws a configuration error where two layers have one name.
+  static func requireOwnNames(_ layers: [any WeightLayer]) throws(RigLError) {
+    var names = Set<String>()
+    for layer in layers where !names.insert(layer.name).inserted {
+      throw RigLError(.configuration, "two layers are called \(layer.name)")
+    }
   }
 
   /// Throws where connections are asked for of a layer that there is not, or that cannot have them.

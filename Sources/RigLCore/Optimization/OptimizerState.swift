@@ -15,6 +15,8 @@ public final class OptimizerState {
 
   /// Makes zeroed slots for the parameters.
   public init(_ optimizer: any Optimizer, parameters: [Parameter]) {
+    let problem = optimizer.slotProblem
+    trap(unless: problem == nil, problem ?? "")
     self.optimizer = optimizer
     self.parameters = parameters
     slots = parameters.map { parameter in
@@ -69,6 +71,36 @@ public final class OptimizerState {
       for number in 0..<slots[index].count {
         slots[index][number].buffer.remap(origins: change.origins, scratch: &scratch.oldColumns)
       }
+    }
+  }
+}
+
+extension Optimizer {
+  /// What is wrong with the names of the slots, which files tell their arrays apart by; nil: nothing.
+  var slotProblem: String? {
+    var names: Set<String> = []
+    for name in slotNames {
+      let problem: String
+      if !names.insert(name).inserted {
+        problem = "is there twice"
+      } else if name.isEmpty || name.contains(".") {
+        problem = "is not a word without a dot"
+      } else if ["values", "columns", "row_offsets"].contains(name)
+        || name.hasPrefix("formerly_active")
+      {
+        problem = "is the name of what files have of connections"
+      } else {
+        continue
+      }
+      return "optimizer \(type(of: self)): the slot '\(shortened(name))' \(problem)"
+    }
+    return nil
+  }
+
+  /// Throws a configuration error where slots cannot be told apart.
+  func requireUsableSlots() throws(RigLError) {
+    if let slotProblem {
+      throw RigLError(.configuration, slotProblem, hint: "Name each of slotNames by its own word.")
     }
   }
 }

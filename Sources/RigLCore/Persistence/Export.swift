@@ -54,8 +54,11 @@ extension Configuration {
     step: Int, input: String, classes: String, normalization: String?,
     _ network: NetworkDescription?
   ) throws(RigLError) -> [String: String] {
+    // A network needs none of the rules that it was trained by.
+    var settings = self
+    settings.customRules = CustomRules()
     var metadata = [
-      "format": "pt", "configuration": try yaml(), "step": "\(step)", "input_shape": input,
+      "format": "pt", "configuration": try settings.yaml(), "step": "\(step)", "input_shape": input,
       "classes": classes,
     ]
     metadata["normalization"] = normalization

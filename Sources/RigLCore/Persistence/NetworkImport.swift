@@ -52,16 +52,17 @@ public final class NetworkImport {
     _ path: String, _ configuration: Configuration, network: (any Network)? = nil,
     input: SampleShape? = nil, dataFolder: String? = nil, prunes: Bool = false
   ) throws(RigLError) {
-    try configuration.validate()
+    try configuration.validate(exceptNetwork: network != nil)
     self.path = path
     let file = try SafetensorsFile(path: path)
     try file.verifyChecksum()
-    let named = configuration.hasCustomNetwork ? nil : try configuration.makeNetwork()
+    let named = try configuration.namedNetwork(unlessGiven: network)
     let saved = try NetworkDescription(in: file.metadata, path: path)
-    guard let used = network ?? named else { throw SavedRun.needsNetwork(path, saved) }
+    guard let used = network ?? named else { throw NetworkImport.needsNetwork(path, saved) }
     let samples = try NetworkImport.samples(file, configuration, input, dataFolder)
     sampleShape = samples.shape
     var configuration = configuration
+    configuration.customRules = CustomRules()
     if let input, configuration.dataKind == DataSource.photosName {
       guard input.channels == 3, input.height == input.width else {
         throw RigLError(
@@ -101,6 +102,17 @@ public final class NetworkImport {
         .configuration, "\(path): has sparse layers, which method: dense does not",
         hint: "Choose another method, or export the network with --dense.")
     }
+  }
+
+  /// The error for a file whose network was made in Swift and is not given.
+  private static func needsNetwork(_ path: String, _ description: NetworkDescription?) -> RigLError
+  {
+    let type = description.map { " (\($0.type))" } ?? ""
+    return RigLError(
+      .configuration,
+      "\(path): the file's network\(type) was made in Swift, and only Swift can make it again",
+      hint: "Read it there, with NetworkImport(…, network: …), or into a model of its layers with "
+        + "Model(…, savedAt: …).")
   }
 
   /// The settings that an exported file carries; nil if it is another program's.

@@ -85,6 +85,8 @@ extension NetworkStart {
     let normalization: PixelNormalization?
     /// What a user should know of it, a line each.
     let remarks: [String]
+    /// What the network was trained by and this training does not have; nil: nothing.
+    let warning: String?
   }
 
   /// What a training of a configuration takes of the network.
@@ -122,7 +124,20 @@ extension NetworkStart {
     }
     return Plan(
       start: self, configuration: own, setsConnections: !isAsPlanned, fresh: fresh?.name,
-      normalization: normalization, remarks: remarks)
+      normalization: normalization, remarks: remarks,
+      warning: saved.flatMap { rulesWarning($0.customRules.missing(in: configuration.customRules)) }
+    )
+  }
+
+  /// Says which rules of the network's training, given in Swift, are not given to this one.
+  private func rulesWarning(_ missing: [CustomRules.Rule]) -> String? {
+    guard !missing.isEmpty else { return nil }
+    let isOne = missing.count == 1
+    return
+      "\(file.path): \(enumeration(missing.map { "its \($0.text)" })) \(isOne ? "was" : "were") "
+      + "given in Swift, and \(isOne ? "is" : "are") not given now: this training has the "
+      + "configuration's; Trainer takes \(isOne ? "it" : "them") as "
+      + enumeration(missing.map { "\($0.argument):" })
   }
 
   /// The connections that each layer is to have.
@@ -169,9 +184,10 @@ extension NetworkStart {
     let connections =
       stored.kept == stored.of
       ? "\(stored.kept) connections" : "the largest \(stored.kept) of \(stored.of) connections"
-    let moves =
+    var moves =
       configuration.movesConnections
       ? "; \(configuration.method.rawValue) goes on moving them (method: static would not)" : ""
+    if let own = configuration.customRules.method { moves = "; \(own) goes on moving them" }
     return "starts from \(file.path): \(connections), with biases and running averages; optimizer "
       + "and schedules begin anew\(moves)"
   }
@@ -294,5 +310,8 @@ extension Trainer {
   package func startRemarks() throws(RigLError) -> [String] { try start?.get().remarks ?? [] }
 
   /// What was wrong with newer checkpoints of the run that the training starts from.
-  var startWarnings: [String] { (try? start?.get())?.start.warnings ?? [] }
+  var startWarnings: [String] {
+    guard let plan = try? start?.get() else { return [] }
+    return plan.start.warnings + [plan.warning].compactMap(\.self)
+  }
 }

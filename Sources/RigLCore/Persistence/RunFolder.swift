@@ -103,3 +103,24 @@ func text(of path: String, limit: Int = 1 << 30) throws(RigLError) -> String {
   }
   return text
 }
+
+extension RunFolder {
+  /// The weights that were best on the validation samples.
+  var bestPath: String { "\(checkpointsPath)/best.safetensors" }
+
+  /// The best weights, compared with their checksum.
+  ///
+  /// - Parameter step: the step that they must be of; nil: any.
+  /// - Throws: `RigLError(.missingFile)` or `.data`.
+  func bestWeights(of step: Int? = nil) throws(RigLError) -> SafetensorsFile {
+    let file = try SafetensorsFile(path: bestPath)
+    guard try file.verifyChecksum() else {
+      throw RigLError(.data, "\(bestPath): damaged: it has no checksum")
+    }
+    let state = try TrainingState.decode(file.metadata["state"], path: bestPath)
+    if let step, state.step != step {
+      throw RigLError(.data, "\(bestPath): is of step \(state.step), expected \(step)")
+    }
+    return file
+  }
+}

@@ -227,26 +227,41 @@ public final class SavedRun {
     return predictions
   }
 
-  /// How the run does on some samples, their pixels normalised as the run's were.
+  /// How the run does on some samples, their pixels normalised as the run's were, by the run's loss.
   ///
   /// Labels count by the names of their classes where both have names: some of the run's classes are
   /// enough. See also ``absentClasses(in:)``.
   ///
-  /// - Throws: `RigLError(.data)` for samples of another shape or of other classes; as
-  ///   ``Evaluator/evaluate()``.
-  public func evaluate(_ dataset: any Dataset) throws(RigLError) -> Evaluation {
+  /// - Parameter loss: the run's, if it was one of one's own; nil: cross-entropy with its label
+  ///   smoothing.
+  /// - Throws: `RigLError(.data)` for samples of another shape or of other classes; `.configuration`
+  ///   without the loss of a run that was trained with one of one's own; as ``Evaluator/evaluate()``.
+  public func evaluate(
+    _ dataset: any Dataset, loss: (any Loss)? = nil
+  ) throws(RigLError) -> Evaluation {
+    if loss == nil { try requireNamedLoss() }
     guard dataset.sampleShape == sampleShape else {
       throw RigLError(
         .data,
         "samples of shape \(dataset.sampleShape.written); the run takes \(sampleShape.written) "
           + "(channels, height, width)")
     }
-    let loss = CrossEntropy(labelSmoothing: configuration.labelSmoothing)
     let evaluator = try Evaluator(
-      model: model, loss: loss, dataset: normalization.map(dataset.normalized) ?? dataset,
+      model: model, loss: loss ?? CrossEntropy(labelSmoothing: configuration.labelSmoothing),
+      dataset: normalization.map(dataset.normalized) ?? dataset,
       pool: pool, classes: try labels(ofClassesIn: dataset))
     defer { damaged = evaluator.damaged }
     return try evaluator.evaluate()
+  }
+
+  /// Throws where the run was trained with a loss that was given in Swift: nothing else has its
+  /// numbers.
+  package func requireNamedLoss() throws(RigLError) {
+    guard let name = configuration.customRules.loss else { return }
+    throw RigLError(
+      .configuration,
+      "\(checkpointPath): the run's loss (\(name)) was given in Swift, and cross-entropy is another",
+      hint: "Give it there: SavedRun(…).evaluate(samples, loss: …); rigl predict does without.")
   }
 
   /// The run's label of each class of a dataset; nil if they are the same.

@@ -123,6 +123,7 @@ public struct Configuration: Codable, Hashable, Sendable {
   }
   private var hasOwnRate = Unremarkable(value: false)
   private var assigned = Unremarkable(value: Set<Key>())
+  private var namedRules = Unremarkable(value: CustomRules())
   /// Momentum of SGD (μ).
   public var momentum: Float = 0.9
   /// Whether SGD looks ahead along the velocity.
@@ -318,6 +319,13 @@ public struct Configuration: Codable, Hashable, Sendable {
   }
 
   private typealias CodingKeys = Key
+
+  /// The names of a run's loss, topology method and optimizer that were given in Swift. They are no
+  /// settings: two configurations are equal without them.
+  package internal(set) var customRules: CustomRules {
+    get { namedRules.value }
+    set { namedRules.value = newValue }
+  }
 }
 
 /// What a value remembers of how it came about, which makes no difference between two values.

@@ -5,11 +5,16 @@ extension Configuration {
   ///
   /// Whatever passes can be calculated with: products of steps stay far below the largest integer.
   public func validate() throws(RigLError) {
+    try validate(exceptNetwork: false, exceptData: false)
+  }
+
+  /// The same but for settings of a network, or of data, that what was given in Swift replaces.
+  func validate(exceptNetwork: Bool, exceptData: Bool = false) throws(RigLError) {
     try validateLengths()
     try validateNumbers()
     try validateGrowth()
-    try validateImages()
-    if !hasCustomNetwork { _ = try makeNetwork() }
+    try validateImages(exceptData: exceptData || hasCustomData)
+    if !hasCustomNetwork, !exceptNetwork { _ = try makeNetwork() }
     try validateSparsities()
     // As of a training with long epochs: how many steps they have, the data will say.
     let samples = batchSize * accumulation * 1_000_000
@@ -83,7 +88,7 @@ extension Configuration {
   }
 
   /// What images go through.
-  private func validateImages() throws(RigLError) {
+  private func validateImages(exceptData: Bool) throws(RigLError) {
     try require(.cropPadding, in: 1...1024, cropPadding)
     if let padTo { try require(.padTo, in: 1...4096, padTo) }
     if let imageSize { try require(.imageSize, in: 8...4096, imageSize) }
@@ -95,7 +100,7 @@ extension Configuration {
           + "numbers", hint: "Set per_image_standardization to false, or leave normalization out.")
     }
     // Whatever these samples are, they are not made by settings.
-    if hasCustomData { return }
+    if exceptData { return }
     let isPhotos = dataKind == DataSource.photosName
     if isPhotos, augmentation == .padCropFlip {
       throw RigLError(

@@ -16,6 +16,8 @@ public struct ConfigurationLayers {
   public var options = RunOptions()
   /// What a run's file says of a network that was given in Swift.
   private(set) var customNetwork: NetworkDescription?
+  /// What a run's file says of other parts that were given in Swift.
+  private var customRules = CustomRules()
 
   /// Starts from a configuration: the defaults, or a preset's.
   public init(_ base: Configuration = Configuration()) throws(RigLError) {
@@ -27,6 +29,7 @@ public struct ConfigurationLayers {
   public mutating func replace(by base: Configuration) throws(RigLError) {
     mapping = try base.mapping()
     customNetwork = nil
+    customRules = CustomRules()
     places = [:]
     optimizerOfRate = base.optimizer.rawValue
   }
@@ -203,7 +206,9 @@ public struct ConfigurationLayers {
         "\(optimizer.defaultLearningRate)")
     }
     do {
-      return try Configuration(from: SettingsDecoder(Node.mapping(mapping)))
+      var configuration = try Configuration(from: SettingsDecoder(Node.mapping(mapping)))
+      configuration.customRules = customRules
+      return configuration
     } catch let error as SettingError {
       throw explain(error)
     } catch {
@@ -224,6 +229,10 @@ public struct ConfigurationLayers {
     }
     if key == NetworkDescription.key, place.path != nil {
       customNetwork = try NetworkDescription(value, place: place.text)
+      return
+    }
+    if key == CustomRules.key, place.path != nil {
+      customRules = try CustomRules(value, place: place.text)
       return
     }
     guard Configuration.Key(rawValue: key) != nil else {
@@ -311,6 +320,7 @@ extension Configuration {
       mapping[Node("extended_at")] = Node.sequence(numbers)
     }
     for (key, value) in options?.cadence.settings ?? [] { mapping[Node(key)] = Node("\(value)") }
+    if let rules = customRules.node { mapping[Node(CustomRules.key)] = rules }
     do {
       return try Yams.serialize(node: Node.mapping(mapping))
     } catch {

@@ -29,6 +29,13 @@ extension Configuration {
     }
   }
 
+  /// The network that ``network`` names; nil where it names none, or one that a given network
+  /// replaces and that there is not.
+  func namedNetwork(unlessGiven given: (any Network)?) throws(RigLError) -> (any Network)? {
+    if hasCustomNetwork { return nil }
+    return given == nil ? try makeNetwork() : try? makeNetwork()
+  }
+
   private func makeMLP() throws(RigLError) -> MLP {
     let hidden = hidden.map { width in
       (1...Configuration.widestLayer).contains(width)
@@ -59,6 +66,7 @@ extension Configuration {
 
   /// The number of connections of each weight layer.
   public func allocate(_ layers: [any WeightLayer]) throws(RigLError) -> SparsityAllocation {
+    try Model.requireOwnNames(layers)
     try requireCountable(layers)
     let described = layers.enumerated().map { index, layer in
       SparsifiableLayer(

@@ -6,7 +6,7 @@ extension Configuration {
   public func warnings(samples: Int) -> [String] {
     let steps = steps(samples: samples)
     guard steps > 0 else { return [] }
-    return updateWarnings(samples, steps) + rateWarnings(samples, steps) + unusedSettings
+    return updateWarnings(samples, steps) + rateWarnings(samples, steps) + unusedSettings(samples)
   }
 
   /// The same, with what only the network's layers tell.
@@ -73,8 +73,61 @@ extension Configuration {
     return warnings
   }
 
+  /// Settings that say something about what other settings, or parts given in Swift, leave out.
+  private func unusedSettings(_ samples: Int) -> [String] {
+    let replaced = replacedSettings(samples)
+    let others = settingsForOthers.filter { other in
+      !replaced.contains { $0.key == other.key }
+    }
+    return replaced.map { "\($0.key.rawValue): has no effect; \($0.reason) given in Swift" }
+      + others.map { "\($0.key.rawValue): has no effect; it is for \($0.user)" }
+  }
+
+  /// Settings of what was given in Swift, as far as they are not what they are anyway.
+  private func replacedSettings(_ samples: Int) -> [(key: Key, reason: String)] {
+    let usual = Configuration()
+    let groups: [(isGiven: Bool, reason: String, settings: [(key: Key, isSet: Bool)])] = [
+      (
+        hasCustomData, "the samples were",
+        [
+          (.trainSamples, trainSamples != nil && trainSamples != samples),
+          (.testSamples, testSamples != nil), (.validation, validation ?? 0 != 0),
+          (.validateOnTest, validateOnTest), (.augmentation, augmentation != .none),
+          (.cropPadding, cropPadding != usual.cropPadding),
+          (.cropPaddingMode, cropPaddingMode != usual.cropPaddingMode), (.padTo, padTo != nil),
+          (.imageSize, imageSize != nil), (.perImageStandardization, perImageStandardization),
+        ]
+      ),
+      (
+        hasCustomNetwork, "the network was",
+        [
+          (.hidden, hidden != usual.hidden),
+          (.widthMultiplier, widthMultiplier != usual.widthMultiplier), (.dropout, dropout != 0),
+        ]
+      ),
+      (customRules.loss != nil, "the loss was", [(.labelSmoothing, labelSmoothing != 0)]),
+      (
+        customRules.method != nil, "the topology method was",
+        [(.method, method == .set || method == .static)]
+      ),
+      (
+        customRules.optimizer != nil, "the optimizer was",
+        [
+          (.optimizer, optimizer != usual.optimizer), (.momentum, momentum != usual.momentum),
+          (.nesterov, nesterov != usual.nesterov), (.weightDecay, weightDecay != usual.weightDecay),
+          (.decoupledWeightDecay, decoupledWeightDecay != usual.decoupledWeightDecay),
+          (.beta1, beta1 != usual.beta1), (.beta2, beta2 != usual.beta2),
+          (.epsilon, epsilon != usual.epsilon),
+        ]
+      ),
+    ]
+    return groups.filter(\.isGiven).flatMap { group in
+      group.settings.filter(\.isSet).map { ($0.key, group.reason) }
+    }
+  }
+
   /// Settings that say something about what other settings leave out.
-  private var unusedSettings: [String] {
+  private var settingsForOthers: [(key: Key, user: String)] {
     let usual = Configuration()
     let settings: [(key: Key, isUnused: Bool, user: String)] = [
       (.milestones, !milestones.isEmpty && schedule != .step, "schedule: step"),
@@ -111,9 +164,7 @@ extension Configuration {
         "other new_weights than zero"
       ),
     ]
-    return settings.filter(\.isUnused).map {
-      "\($0.key.rawValue): has no effect; it is for \($0.user)"
-    }
+    return settings.filter(\.isUnused).map { ($0.key, $0.user) }
   }
 
   /// A sparsity that no layer has.

@@ -28,7 +28,8 @@ extension Configuration {
   /// The error for samples that have no name to be loaded by.
   static let needsData = RigLError(
     .configuration, "data: custom: the samples were given in Swift, and are in no file",
-    hint: "Name others (--data SOURCE), or give them in Swift as data: to Trainer.")
+    hint: "Name others (--data SOURCE), or give them in Swift: as data: to Trainer, or to "
+      + "SavedRun(…).evaluate(samples).")
 
   /// Throws for a network or samples that were given in Swift and are not given now; one error for
   /// both.
@@ -87,22 +88,28 @@ extension Configuration {
 
 extension RunFolder {
   /// Throws where Swift alone can go on with the run.
-  package func requireNothingCustom() throws(RigLError) {
+  ///
+  /// - Parameter epochs: by how many the run is to be made longer; nil: not at all.
+  package func requireNothingCustom(extendingBy epochs: Int? = nil) throws(RigLError) {
     let saved = try settings()
     let configuration = try saved.configuration()
     let (network, data) = (configuration.hasCustomNetwork, configuration.hasCustomData)
-    guard network || data else { return }
+    let rules = configuration.customRules.given
+    guard network || data || !rules.isEmpty else { return }
     let type = saved.customNetwork.map { " (\($0.type))" } ?? ""
-    let parts = [network ? "its network\(type)" : nil, data ? "its samples" : nil]
-    let arguments = [network ? "network: …" : nil, data ? "data: …" : nil]
-    func joined(_ texts: [String?], _ separator: String) -> String {
-      texts.compactMap(\.self).joined(separator: separator)
-    }
+    let own = [network ? "its network\(type)" : nil, data ? "its samples" : nil].compactMap(\.self)
+    let parts = own + rules.map { "its \($0.text)" }
+    let arguments =
+      ([network ? "network" : nil, data ? "data" : nil].compactMap(\.self)
+      + rules.map(\.argument)).map { "\($0): …" }.joined(separator: ", ")
+    let isOne = parts.count == 1 && !data
     throw RigLError(
       .configuration,
-      "\(path): \(joined(parts, " and ")) \(network && !data ? "was" : "were") given in Swift, and "
-        + "only Swift can go on with the run",
-      hint: "There: Trainer(configuration, \(joined(arguments, ", "))).resume(\"\(path)\")")
+      "\(path): \(enumeration(parts)) \(isOne ? "was" : "were") given in Swift, and only Swift can go "
+        + "on with the run",
+      hint: epochs.map {
+        "There: Trainer(extending: \"\(path)\", by: \($0), \(arguments)).run()"
+      } ?? "There: Trainer(configuration, \(arguments)).resume(\"\(path)\")")
   }
 
   /// Whether the run's network was given in Swift, and no command can make it.
@@ -122,8 +129,9 @@ extension RunFolder {
   func noteCustomParts(of trainer: Trainer) throws(RigLError) {
     let layers = try settings()
     let before = try layers.configuration()
-    let configuration = before.withCustomParts(of: trainer.configuration)
-    guard configuration != before else { return }
+    var configuration = before.withCustomParts(of: trainer.configuration)
+    configuration.customRules = before.customRules.filled(from: trainer.configuration.customRules)
+    guard configuration != before || configuration.customRules != before.customRules else { return }
     let text = try configuration.yaml(layers.options, network: trainer.customNetwork)
     try AtomicFile.write(text, to: configurationPath, followsLinks: false)
   }
@@ -219,6 +227,6 @@ extension RigLError {
     return RigLError(
       .configuration,
       "start_from: \(path): its network\(type) was made in Swift, and no other can start in its place",
-      hint: "Give the network to Trainer, as network:, beside options.startFrom.")
+      hint: "In Swift: Trainer(startingFrom: \"\(path)\", network: …).run()")
   }
 }

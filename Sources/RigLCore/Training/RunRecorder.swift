@@ -64,12 +64,13 @@ final class RunRecorder {
     folder = try RunFolder.open(path)
     lock = try folder.lock()
     try folder.removeStaleTemporaries()
+    warnings = try folder.compareRules(with: trainer)
     cadence = try folder.cadence(changedBy: trainer.options)
     store = folder.checkpoints(keep: cadence.keep)
     sums = MetricsSums(of: folder)
     let extensions = try folder.extensions(by: trainer)
     if let latest = try folder.latestCheckpoint() {
-      warnings = latest.warnings
+      warnings += latest.warnings
       remarks = try trainer.restore(latest.file, extensions)
       try folder.noteCustomParts(of: trainer)
       lastCheckpoint = latest.checkpoint.step
@@ -92,7 +93,7 @@ final class RunRecorder {
         try trainer.configuration.requireSame(as: begun, validating: count)
       }
       remarks = try trainer.startRemarks()
-      warnings = ["\(path): no checkpoint yet; starting from the beginning"]
+      warnings += ["\(path): no checkpoint yet; starting from the beginning"]
       lastCheckpoint = -1
     }
     metrics = try MetricsLog.resume(
@@ -276,27 +277,6 @@ final class RunRecorder {
     } catch {
       try trainer.tell(.warning("the final weights cannot be read back: \(error.what)"))
     }
-  }
-}
-
-extension RunFolder {
-  /// The weights that were best on the validation samples.
-  var bestPath: String { "\(checkpointsPath)/best.safetensors" }
-
-  /// The best weights, compared with their checksum.
-  ///
-  /// - Parameter step: the step that they must be of; nil: any.
-  /// - Throws: `RigLError(.missingFile)` or `.data`.
-  func bestWeights(of step: Int? = nil) throws(RigLError) -> SafetensorsFile {
-    let file = try SafetensorsFile(path: bestPath)
-    guard try file.verifyChecksum() else {
-      throw RigLError(.data, "\(bestPath): damaged: it has no checksum")
-    }
-    let state = try TrainingState.decode(file.metadata["state"], path: bestPath)
-    if let step, state.step != step {
-      throw RigLError(.data, "\(bestPath): is of step \(state.step), expected \(step)")
-    }
-    return file
   }
 }
 

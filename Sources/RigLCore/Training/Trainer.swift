@@ -109,9 +109,13 @@ public final class Trainer {
     data: TrainingData? = nil, loss: (any Loss)? = nil, method: (any TopologyMethod)? = nil,
     optimizer: (any Optimizer)? = nil, extending: RunExtension?
   ) throws(RigLError) {
-    try configuration.validate()
+    // What is given takes the place of settings, which are then not looked at.
+    try configuration.validate(exceptNetwork: network != nil, exceptData: data != nil)
     var (configuration, options) = (configuration, options)
     try configuration.requireGiven(network: network != nil, data: data != nil)
+    try configuration.take(
+      loss: loss, method: method, optimizer: optimizer, path: extending?.path)
+    try optimizer?.requireUsableSlots()
     if let data {
       configuration.take(data, &options)
     } else {
@@ -134,7 +138,7 @@ public final class Trainer {
         by: extending, samples: samples.train.count, method: method)
     }
     self.extending = extending
-    let named = configuration.hasCustomNetwork ? nil : try configuration.makeNetwork()
+    let named = try configuration.namedNetwork(unlessGiven: network)
     guard let used = network ?? named else { throw Configuration.needsNetwork("network: custom") }
     isDescribedNetwork = network == nil
     self.network = used
@@ -247,7 +251,12 @@ public final class Trainer {
   // MARK: - The loop
 
   /// Trains to the end, in a new run folder; of a training that makes a run longer, in that run's,
-  /// on from its last checkpoint.
+  /// on from its last checkpoint. After batches that ``trainNextBatch()`` was asked for, it goes on
+  /// from there.
+  ///
+  /// - Throws: `RigLError`, of ``RigLError/Kind`` as what it was: `.configuration` for a folder that
+  ///   exists; `.numerical` if training diverges; `.data` for samples that are not numbers, or too many
+  ///   that cannot be read; `.write` if the disk is full.
   public func run() throws(RigLError) -> Result {
     if let extending { return try resume(extending.path) }
     let recorder = try RunRecorder(creating: self)
@@ -256,8 +265,14 @@ public final class Trainer {
 
   /// Goes on with a run from its last complete checkpoint.
   ///
+  /// The samples must be those of the run. Of images and of files their contents are compared; of
+  /// photos paths and sizes; of samples of one's own shape, classes, number and labels, and *not* their
+  /// values: whether those are the same is for the caller to see to. Network, loss, topology method
+  /// and optimizer of one's own must be given again.
+  ///
   /// - Throws: a configuration error that names the key if the run was started with another
-  ///   configuration, or the folder if another training is writing there (``RunFolder/lock()``).
+  ///   configuration or without parts of one's own that it has, or the folder if another training is
+  ///   writing there (``RunFolder/lock()``); `.data` if it was trained on other samples.
   public func resume(_ path: String) throws(RigLError) -> Result {
     let recorder = try RunRecorder(resuming: path, self)
     return try run(recorder)

@@ -21,6 +21,8 @@ struct StoredInspection: Encodable {
   private let checkpointBytes: Int
   private let step: Int
   private let network: Network
+  /// The last line of the text.
+  private let end: String
 
   private struct Network: Encodable {
     let custom: String
@@ -36,8 +38,9 @@ struct StoredInspection: Encodable {
     case checkpointBytes = "checkpoint_bytes"
   }
 
-  init(_ stored: StoredNetwork, of run: String) {
-    self.run = run
+  init(_ stored: StoredNetwork, of source: RunArguments) {
+    run = source.folder
+    end = source.line(step: stored.step, bytes: stored.checkpointBytes)
     (checkpoint, checkpointBytes) = (stored.checkpointPath, stored.checkpointBytes)
     step = stored.step
     let positions = stored.layers.reduce(0) { $0 + $1.positions }
@@ -68,7 +71,7 @@ struct StoredInspection: Encodable {
     let lines = [
       "The network (\(network.custom)) was made in Swift: which units are live, and what it predicts, "
         + "only Swift can say, by SavedRun(…, network: …).",
-      "Step \(grouped(step)); checkpoint \(byteCount(checkpointBytes)), with the optimizer's state.",
+      end,
     ]
     return table.text(width: width) + "\n"
       + lines.map { wrapped($0, width: width) + "\n" }.joined()

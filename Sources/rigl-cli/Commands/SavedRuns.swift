@@ -11,6 +11,13 @@ struct RunArguments: ParsableArguments {
   @Flag(help: "Take the weights that were best on the validation samples, not the last ones.")
   var best = false
 
+  /// A line on the step and the size of the checkpoint; the best weights have no more than the
+  /// network.
+  func line(step: Int, bytes: Int) -> String {
+    "Step \(grouped(step)); checkpoint \(byteCount(bytes)), "
+      + (best ? "of the network alone." : "with the optimizer's state.")
+  }
+
   /// Opens the run.
   func open(
     threads: ThreadsArguments? = nil, batch: Int? = nil, foldsBatchNorm: Bool = false,
@@ -71,6 +78,7 @@ struct Evaluate: ParsableCommand {
 
   func run() throws {
     let saved = try source.open(threads: threads, printing)
+    try saved.requireNamedLoss()
     var layers = try ConfigurationLayers()
     try layers.apply(file: try RunFolder.open(source.folder).configurationPath, isSaved: true)
     if let data, let dataFolder {
@@ -167,7 +175,7 @@ struct Inspect: ParsableCommand {
 
   func run() throws {
     if let stored = try source.storedNetwork(printing) {
-      return try StoredInspection(stored, of: source.folder).print(printing)
+      return try StoredInspection(stored, of: source).print(printing)
     }
     let saved = try source.open(printing)
     let input = InputDescription(saved)
@@ -202,8 +210,7 @@ struct Inspect: ParsableCommand {
       "Inputs in use: \(grouped(network.liveInputs)) of \(grouped(inputs)).",
       "The dense network would take \(byteCount(network.denseBytes)); this one takes "
         + "\(percent(share, 1)) of it.",
-      "Step \(grouped(result.step)); checkpoint \(byteCount(result.checkpointBytes)), with the "
-        + "optimizer's state.",
+      source.line(step: result.step, bytes: result.checkpointBytes),
     ]
     return table.text(width: width) + "\n"
       + lines.map { wrapped($0, width: width) + "\n" }.joined()

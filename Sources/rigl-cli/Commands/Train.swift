@@ -147,7 +147,7 @@ struct Train: ParsableCommand {
   private func requireSameRun(_ layers: ConfigurationLayers) throws(RigLError) -> RunExtension? {
     guard let resume = running.resume else { return nil }
     let folder = try RunFolder.open(resume)
-    try folder.requireNothingCustom()
+    try folder.requireNothingCustom(extendingBy: running.extend)
     guard let epochs = running.extend else {
       try folder.requireSame(try layers.configuration())
       return nil
