@@ -84,7 +84,7 @@ import Testing
     let data = TrainingData(train: Own(), validation: broken, test: Own())
     let error = try error(of: Self.trainer(data, folder))
     #expect(error.kind == .data && error.what.hasPrefix("step 4: the input is not finite"))
-    #expect(error.what.hasSuffix("value 0 of sample 5 is nan"), "\(error)")
+    #expect(error.what.hasSuffix("value 0 of validation sample 5 is nan"), "\(error)")
   }
 
   @Test func aValueThatIsPredictedOn() throws {

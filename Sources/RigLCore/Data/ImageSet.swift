@@ -49,7 +49,8 @@ public struct ImageSet: ByteDataset {
 
   /// Creates a set; without `normalization`, with that of its own pixels.
   ///
-  /// A test set should be given its training set's.
+  /// A training and its run normalise sets to validate and to test on by the training set's numbers,
+  /// whatever they were given; who evaluates a set otherwise should give it those.
   ///
   /// - Throws: `RigLError(.data)` if bytes, labels, shape and normalisation do not fit together, or
   ///   a label is no class.

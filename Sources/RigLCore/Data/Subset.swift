@@ -156,6 +156,15 @@ extension Dataset {
       ?? (samples as? any PixelDataset)?.normalization
   }
 
+  /// The dataset with its pixels normalised by other numbers, if it has others and they count; nil: as
+  /// they are.
+  func normalized(like numbers: PixelNormalization?) -> any Dataset {
+    let samples = (self as? Subset)?.base ?? self
+    if (samples as? any PixelDataset)?.standardizesImages == true { return self }
+    guard let numbers, let own = pixelNormalization, own != numbers else { return self }
+    return normalized(by: numbers)
+  }
+
   /// The dataset with other numbers by which its pixels become values; itself if it has no pixels,
   /// or none of so many channels.
   func normalized(by normalization: PixelNormalization) -> any Dataset {

@@ -127,7 +127,7 @@ extension RigLError {
       ? "" : " (channel \(row / shape.height), row \(row % shape.height), column \(x))"
     return RigLError(
       .data, "the input is not finite: value \(index)\(place) of \(sample) is \(value)",
-      hint: "Replace what is missing before training. Values that are normalised by a deviation of "
+      hint: "Replace what is missing. Values that are normalised by a deviation of "
         + "0, or are too large for a Float, become such.")
   }
 }
@@ -141,7 +141,8 @@ extension SampleShape {
     else {
       throw RigLError(
         .data,
-        "\(samples): a shape of \(written) (channels, height, width), of which each must be positive"
+        "\(samples): a shape of \(written) (channels, height, width), of which each must be positive, "
+          + "and their product a number"
       )
     }
   }

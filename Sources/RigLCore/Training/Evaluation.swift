@@ -29,6 +29,8 @@ public final class Evaluator {
   private let classes: [Int]?
   /// The samples that the last evaluation could not read, in order.
   public private(set) var damaged: [DamagedSample] = []
+  /// What a sample is called in an error.
+  var sampleName = "sample"
 
   /// An evaluator of a model on a dataset; it uses the model's memory between training steps.
   ///
@@ -94,7 +96,7 @@ public final class Evaluator {
       }
     }
     guard sum.isFinite else {
-      if let broken = dataset.firstBrokenValue(called: "sample") { throw broken }
+      if let broken = dataset.firstBrokenValue(called: sampleName) { throw broken }
       throw RigLError(
         .numerical, "the loss of an evaluation is \(sum)",
         hint: "Training has diverged: lower the learning rate, or clip the gradient (clip_norm).")

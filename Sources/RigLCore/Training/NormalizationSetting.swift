@@ -125,6 +125,28 @@ extension Configuration {
 }
 
 extension TrainingData {
+  /// The samples with the pixels of all parts normalised as those that are trained on, as far as they
+  /// can be: a network sees them by no other numbers.
+  func normalizedAlike() -> TrainingData {
+    guard let numbers = normalization else { return self }
+    var alike = self
+    alike.validation = validation?.normalized(like: numbers)
+    alike.test = test.normalized(like: numbers)
+    func hasChanged(_ before: (any Dataset)?, _ after: (any Dataset)?) -> Bool {
+      before?.pixelNormalization != after?.pixelNormalization
+    }
+    let parts = [
+      hasChanged(validation, alike.validation) ? "validation" : nil,
+      hasChanged(test, alike.test) ? "test" : nil,
+    ].compactMap(\.self)
+    guard !parts.isEmpty else { return self }
+    alike.remark =
+      remark
+      ?? "normalization: pixels of the \(parts.joined(separator: " and ")) samples become values by "
+      + "the numbers of the training samples, not by the others that they were given"
+    return alike
+  }
+
   /// The samples with their pixels normalised as a configuration asks for.
   ///
   /// - Throws: a configuration error where they are not pixels, or of other channels.

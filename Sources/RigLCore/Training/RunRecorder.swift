@@ -262,7 +262,7 @@ final class RunRecorder {
       try trainer.tell(.warning("the best weights are not tested: \(error.what)"))
       return nil
     }
-    let evaluation = try trainer.evaluate(trainer.data.test)
+    let evaluation = try trainer.evaluate(trainer.data.test, called: "test sample")
     try readFinal()
     return evaluation
   }

@@ -123,7 +123,7 @@ public final class Trainer {
     }
     self.options = options
     pool = try ThreadPool(threads: options.threads)
-    let samples: TrainingData
+    var samples: TrainingData
     MemoryUse.current = .data
     defer { MemoryUse.current = .work }
     if let data {
@@ -132,6 +132,7 @@ public final class Trainer {
       samples = try TrainingData.load(configuration, folder: options.dataFolder)
     }
     try samples.validate()
+    samples = samples.normalizedAlike()
     self.data = samples
     if let extending {
       configuration = try configuration.extended(
@@ -144,10 +145,11 @@ public final class Trainer {
     self.network = used
     let (shape, classes) = (samples.train.sampleShape, samples.train.classes)
     let layers = used.layers(input: shape, classes: classes)
-    let (isOwn, given) = (!isDescribedNetwork, configuration)
+    let (isOwn, given, samplesOfStart) = (!isDescribedNetwork, configuration, samples)
     start = options.startFrom.map { path in
       Swift.Result { () throws(RigLError) in
-        try NetworkStart(path).plan(given, used, isOwn: isOwn, layers.weightLayers, samples)
+        try NetworkStart(path).plan(
+          given, used, isOwn: isOwn, layers.weightLayers, samplesOfStart)
       }
     }
     if case .success(let plan)? = start { configuration = plan.configuration }
@@ -226,11 +228,20 @@ public final class Trainer {
     }
   }
 
-  /// How the weights as they are do on some samples.
+  /// How the weights as they are do on some samples, their pixels normalised as the training
+  /// samples are.
   ///
   /// - Throws: `RigLError(.numerical)` if the loss is not finite.
   public func evaluate(_ dataset: any Dataset) throws(RigLError) -> Evaluation {
-    let evaluator = try Evaluator(model: model, loss: step.loss, dataset: dataset, pool: pool)
+    try evaluate(dataset, called: "sample")
+  }
+
+  /// The same; `name` is what a sample is called in an error.
+  func evaluate(_ dataset: any Dataset, called name: String) throws(RigLError) -> Evaluation {
+    let evaluator = try Evaluator(
+      model: model, loss: step.loss, dataset: dataset.normalized(like: data.normalization),
+      pool: pool)
+    evaluator.sampleName = name
     do throws(RigLError) {
       let evaluation = try evaluator.evaluate()
       try tell(of: evaluator.damaged)
@@ -299,7 +310,7 @@ public final class Trainer {
     let isComplete = step.step >= totalSteps
     var (final, best): (Evaluation?, Evaluation?)
     if isComplete || !isInterrupted {
-      let evaluation = try evaluate(data.test)
+      let evaluation = try evaluate(data.test, called: "test sample")
       // The metrics of a run that may go on are those of an unbroken one.
       if isComplete { try recorder.logTest(evaluation) }
       (final, best) = (evaluation, try recorder.evaluateBest(final: evaluation))
@@ -340,7 +351,9 @@ public final class Trainer {
     let begin = ContinuousClock.now
     defer { secondsAside += begin.secondsToNow }
     try checkDamage()
-    let validation = try data.validation.map { (data) throws(RigLError) in try evaluate(data) }
+    let validation = try data.validation.map { (data) throws(RigLError) in
+      try evaluate(data, called: "validation sample")
+    }
     let (loss, accuracy) = (state.epoch.meanLoss, state.epoch.accuracy)
     state.epoch = TrainingState.Sums()
     if let validation {
