@@ -265,6 +265,7 @@ import Testing
 
   @Test func batchesThatDoNotFit() throws {
     let model = try Self.model()
+    model.draw(seed: 0, initializer: Initializer(.glorotUniform))
     let step = TrainingStep(
       model: model, loss: CrossEntropy(), optimizer: SGD(),
       learningRate: LearningRateSchedule(peak: 0.1), settings: TrainingStep.Settings(),

@@ -51,7 +51,33 @@ import Testing
     ) {
       _ = SparseLinear("hidden", inputs: 0, outputs: 5)
     }
-    try expect(result, says: "hidden: 0 inputs, 5 outputs")
+    try expect(result, says: "layer hidden: 0 inputs, 5 outputs; it needs at least one of each")
+  }
+
+  @Test func weightsThatAreNotAsManyAsConnections() async throws {
+    let result = await #expect(
+      processExitsWith: .failure, observing: [\.standardErrorContent]
+    ) {
+      let layer = SparseLinear("hidden", inputs: 6, outputs: 5)
+      _ = try makeModel(layer, inputs: 6, capacity: 4, connections: ["hidden": 12])
+      layer.connections?.setWeights(AlignedBuffer(count: 3))
+    }
+    try expect(result, says: "layer hidden: 3 values for 12 connections")
+  }
+
+  @Test func slotsOfOneName() async throws {
+    struct Twice: Optimizer {
+      let slotNames = ["a", "a"]
+      func update(
+        _ parameter: Parameter, slots: [Slot], range: Range<Int>, settings: StepSettings
+      ) {}
+    }
+    let result = await #expect(
+      processExitsWith: .failure, observing: [\.standardErrorContent]
+    ) {
+      _ = OptimizerState(Twice(), parameters: [])
+    }
+    try expect(result, says: "optimizer Twice: the slot 'a' is there twice")
   }
 
   @Test func aLayerThatIsInNoModel() async throws {

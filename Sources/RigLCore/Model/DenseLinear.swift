@@ -28,7 +28,9 @@ public final class DenseLinear: WeightLayer, EpilogueLayer {
 
   /// Creates a layer.
   public init(_ name: String, inputs: Int, outputs: Int, bias: Bool = true) {
-    trap(unless: inputs > 0 && outputs > 0, "\(name): \(inputs) inputs, \(outputs) outputs")
+    trap(
+      unless: inputs > 0 && outputs > 0,
+      "layer \(name): \(inputs) inputs, \(outputs) outputs; it needs at least one of each")
     self.name = name
     self.inputs = inputs
     self.outputs = outputs

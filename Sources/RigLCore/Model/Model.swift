@@ -183,7 +183,8 @@ public final class Model {
 
   /// The logits of a batch.
   ///
-  /// - Throws: `RigLError(.data)` for a tensor of another shape than ``makeInput()`` makes.
+  /// - Throws: `RigLError(.data)` for a tensor of another shape than ``makeInput()`` makes;
+  ///   `.configuration` while a sparse layer has no connections yet.
   public func forward(_ input: Tensor, _ pass: Pass) throws(RigLError) -> Tensor {
     guard input.shape == inputShape, input.lanes == lanes, input.samples <= capacity else {
       throw RigLError(
@@ -193,9 +194,21 @@ public final class Model {
         hint: "Make batches for the model that takes them: Batch(for:), makeInput().")
     }
     trap(unless: isTraining || !pass.isTraining, "Model: a training pass of a model for prediction")
+    try requireConnections()
     guard let cutInput else { return try layers.forward(input, pass) }
     input.cut(into: cutInput)
     return try layers.forward(cutInput, pass)
+  }
+
+  /// Throws a configuration error while a sparse layer's connections were neither drawn, nor set, nor
+  /// read.
+  func requireConnections() throws(RigLError) {
+    for index in 0..<sparseLayers.count where !sparseLayers[index].hasConnections {
+      throw RigLError(
+        .configuration,
+        "layer \(sparseLayers[index].name) has no connections yet: draw(seed:initializer:), "
+          + "setConnections or load", hint: "Call one of them once, after the model is made.")
+    }
   }
 
   /// Multiplies batch-norm into the weights of the convolutions that directly feed it, once the

@@ -87,6 +87,9 @@ public final class SparseWeights {
     rebuild(scratch)
   }
 
+  /// Whether it was said which connections exist: the last row then ends with the last one.
+  var hasConnections: Bool { unsafe csr.rowOffsets.base[outputs] == Int64(count) }
+
   /// Sets which connections exist, and their weights.
   ///
   /// - Parameters:
@@ -239,7 +242,9 @@ extension SparseWeights {
   func inStorageOrder(
     _ ordered: borrowing AlignedBuffer<Float>, into stored: inout AlignedBuffer<Float>
   ) {
-    trap(unless: ordered.count == count && stored.count == count, "inStorageOrder: \(count)")
+    trap(
+      unless: ordered.count == count && stored.count == count,
+      "layer \(name): \(ordered.count) values for \(count) connections")
     for storage in 0..<count {
       unsafe stored.base[storage] = ordered.base[Int(csrIndices.base[storage])]
     }

@@ -24,7 +24,7 @@ extension Model {
   ///   - optimizer: one of this model's parameters.
   ///   - metadata: strings that come back as ``SafetensorsFile/metadata``.
   /// - Throws: `RigLError(.write)` if the file cannot be written; `.configuration` for a file that is
-  ///   a run's own, or metadata that the file has itself.
+  ///   a run's own, metadata that the file has itself, or a layer without connections yet.
   public func save(
     to path: String, optimizer: OptimizerState? = nil, metadata: [String: String] = [:]
   ) throws(RigLError) {
@@ -87,6 +87,7 @@ extension Model {
     _ metadata: [String: String], explored: ExploredPositions? = nil
   ) throws(RigLError) {
     trap(unless: !isFolded, "save: batch-norm is folded into the weights")
+    try requireConnections()
     let own = own.merging(
       [
         "format": "swift-rigl model 1", "input_shape": inputShape.written, "classes": "\(outputs)",

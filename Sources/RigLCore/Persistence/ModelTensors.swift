@@ -118,9 +118,10 @@ extension Model {
       if let sparse {
         try sparse.requireParts(of: file)
       } else {
-        try file.requireFloats(parameter.name, shape: parameter.shape)
+        try requireDense(parameter, in: file)
       }
       for slot in optimizer?.slots(of: parameter) ?? [] {
+        try requireState(part(parameter, slot.name), in: file)
         try file.require(
           part(parameter, slot.name), .float32, shape: sparse.map { [$0.count] } ?? parameter.shape)
       }
@@ -129,6 +130,33 @@ extension Model {
       try file.require(average.name, .float32, shape: [average.values.count])
     }
     try requireNothingElse(in: file)
+  }
+
+  /// Throws where a file does not have a parameter whole.
+  private func requireDense(
+    _ parameter: Parameter, in file: SafetensorsFile
+  ) throws(RigLError) {
+    if file[parameter.name] == nil, let values = file[part(parameter, "values")] {
+      let layer = weightLayers.first { $0.weight === parameter }?.name ?? parameter.name
+      throw RigLError(
+        .data,
+        "\(file.path): layer \(layer) is sparse there, dense here: \(values.count) of "
+          + "\(parameter.count) connections",
+        hint: "Model(layers, savedAt: …, capacity: …) makes a model with the file's.")
+    }
+    try file.requireFloats(parameter.name, shape: parameter.shape)
+  }
+
+  /// Throws where an optimizer's state is asked for, and a file was written without one, or with
+  /// another's.
+  private func requireState(_ name: String, in file: SafetensorsFile) throws(RigLError) {
+    guard file[name] == nil else { return }
+    throw RigLError(
+      .data,
+      "\(file.path): was saved without the optimizer's state, or with another optimizer's: "
+        + "\(name) is not there",
+      hint: "Model.load(from:) takes weights and connections alone; TrainingStep.save(to:) writes "
+        + "the state, too.")
   }
 
   /// The connections of each layer in a file, by layer name: what a model must have room for. As much

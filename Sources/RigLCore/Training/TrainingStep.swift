@@ -34,6 +34,8 @@ public final class TrainingStep {
   package var explored: ExploredPositions? { topology?.explored }
   let pass: Pass
   private let logitsGradient: Tensor
+  /// What cannot be trained with; nil: everything can.
+  private let unusable: RigLError?
   /// Batches whose gradients are summed up so far for the next weight step.
   var accumulated: Int { sum.batches }
   private var sum = GradientSum()
@@ -93,6 +95,7 @@ public final class TrainingStep {
     self.loss = loss
     self.learningRate = learningRate
     self.settings = settings
+    unusable = settings.problem(loss, optimizer, learningRate)
     self.optimizer = OptimizerState(optimizer, parameters: model.parameters)
     pass = Pass(pool: pool, seed: seed)
     topology = TopologyUpdater(
@@ -109,8 +112,10 @@ public final class TrainingStep {
   /// - Throws: `RigLError` of kind `numerical` if the loss, a gradient that is scored or clipped, or
   ///   a weight that is scored is not a number, `data` if the batch's input is not: weights and
   ///   connections are then as before the batch, but for layers whose connections had already moved.
-  ///   `data`, too, for a batch that is empty, or has not one label for each sample.
+  ///   `data`, too, for a batch that is empty, or has not one label for each sample; `configuration`
+  ///   for numbers of settings, schedules, loss or optimizer that cannot be trained with.
   public func train(on batch: Batch) throws(RigLError) -> Report {
+    if let unusable { throw unusable }
     do {
       try batch.requireComplete()
       return try take(batch)

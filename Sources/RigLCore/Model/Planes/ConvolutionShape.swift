@@ -15,7 +15,8 @@ public struct ConvolutionShape: Hashable, Sendable {
   public init(inputs: Int, outputs: Int, kernel: Int, stride: Int = 1, padding: Int? = nil) {
     trap(
       unless: inputs > 0 && outputs > 0 && kernel > 0 && stride > 0 && (padding ?? 0) >= 0,
-      "convolution of \(inputs) to \(outputs) channels, kernel \(kernel), stride \(stride)")
+      "convolution of \(inputs) to \(outputs) channels, kernel \(kernel), stride \(stride), "
+        + "padding \(padding ?? 0); all but the padding must be positive")
     self.inputs = inputs
     self.outputs = outputs
     self.kernel = kernel
