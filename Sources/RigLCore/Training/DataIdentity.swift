@@ -12,6 +12,8 @@ struct DataIdentity {
   private let normalization: PixelNormalization?
   /// Checksums of what the samples are made of, by what that is.
   private let checksums: [String: String]
+  /// Checksums of some values of samples of one's own, by what they are for.
+  private let valueChecksums: [String: String]
 
   /// Looks at all samples that are in memory, and at the names and sizes of photos.
   init(_ data: TrainingData) {
@@ -28,12 +30,16 @@ struct DataIdentity {
       for (what, sum) in sums { flat["\(what) of the \(part) samples"] = sum }
     }
     self.checksums = flat
+    var values = ["training": DataIdentity.valueChecksum(of: data.train)].compactMapValues(\.self)
+    values["validation"] = data.validation.flatMap(DataIdentity.valueChecksum)
+    values["test"] = DataIdentity.valueChecksum(of: data.test)
+    valueChecksums = values
   }
 
   /// What is known of a network that comes without its samples.
   init(input: SampleShape, classes: Int) {
     (samples, self.input, self.classes, classNames) = (nil, input, classes, nil)
-    (normalization, checksums) = (nil, [:])
+    (normalization, checksums, valueChecksums) = (nil, [:], [:])
   }
 
   /// The names of a dataset's classes, by label; nil if they have none but their numbers.
@@ -57,6 +63,8 @@ struct DataIdentity {
     metadata["train_samples"] = samples.map { "\($0)" }
     metadata["class_names"] = classNames.flatMap(DataIdentity.encoded)
     metadata["data_checksums"] = checksums.isEmpty ? nil : DataIdentity.encoded(checksums)
+    metadata["value_checksums"] =
+      valueChecksums.isEmpty ? nil : DataIdentity.encoded(valueChecksums)
     return metadata
   }
 
@@ -92,7 +100,39 @@ struct DataIdentity {
       .data, "\(path): was trained on other data: the \(first)\(rest) have changed", hint: hint)
   }
 
+  /// Says which samples of one's own have other values than a checkpoint's, as far as some of them
+  /// show; nil: none, or it is not known. Not an error: who repairs a value goes on.
+  func valueWarning(since metadata: [String: String], path: String) -> String? {
+    let saved: [String: String] = DataIdentity.decoded(metadata["value_checksums"]) ?? [:]
+    let changed = ["training", "validation", "test"].filter { part in
+      valueChecksums[part].map { $0 != saved[part] ?? $0 } ?? false
+    }
+    guard !changed.isEmpty else { return nil }
+    return "\(path): the values of the \(enumeration(changed)) samples are others than before; the "
+      + "run goes on with these"
+  }
+
   // MARK: - Checksums
+
+  /// The checksum of the values of some samples of one's own, from the first to the last; nil for
+  /// others, and for values that are not the same twice.
+  private static func valueChecksum(of dataset: any Dataset) -> String? {
+    let base = (dataset as? Subset)?.base ?? dataset
+    if base is any ByteDataset || base is any AugmentedDataset { return nil }
+    var values = [Float](repeating: 0, count: dataset.sampleShape.count)
+    func checksum() -> String {
+      var sum = SafetensorsChecksum()
+      let count = min(dataset.count, 32)
+      for place in 0..<count {
+        var span = values.mutableSpan
+        dataset.write(place * (dataset.count - 1) / max(count - 1, 1), into: &span)
+        sum.append(unsafe values.span.bytes)
+      }
+      return sum.digits
+    }
+    let first = checksum()
+    return checksum() == first ? first : nil
+  }
 
   /// Checksums of a dataset's samples in their order, by what they are of: of images, labels and
   /// pixels; of photos, paths below their folder and sizes, as to read them all would take long; of

@@ -71,6 +71,8 @@ final class RunRecorder {
     let extensions = try folder.extensions(by: trainer)
     if let latest = try folder.latestCheckpoint() {
       warnings += latest.warnings
+      let others = trainer.identity.valueWarning(since: latest.file.metadata, path: path)
+      if let others { warnings.append(others) }
       remarks = try trainer.restore(latest.file, extensions)
       try folder.noteCustomParts(of: trainer)
       lastCheckpoint = latest.checkpoint.step

@@ -277,9 +277,9 @@ public final class Trainer {
   /// Goes on with a run from its last complete checkpoint.
   ///
   /// The samples must be those of the run. Of images and of files their contents are compared; of
-  /// photos paths and sizes; of samples of one's own shape, classes, number and labels, and *not* their
-  /// values: whether those are the same is for the caller to see to. Network, loss, topology method
-  /// and optimizer of one's own must be given again.
+  /// photos paths and sizes; of samples of one's own shape, classes, number and labels, and of a few
+  /// their values, which are a warning if they differ: whether all are the same is for the caller to
+  /// see to. Network, loss, topology method and optimizer of one's own must be given again.
   ///
   /// - Throws: a configuration error that names the key if the run was started with another
   ///   configuration or without parts of one's own that it has, or the folder if another training is
