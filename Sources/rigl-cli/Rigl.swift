@@ -54,7 +54,10 @@ struct Rigl: ParsableCommand {
   static func report(_ error: RigLError) {
     Output.error.tryWrite("rigl: \(error.what)\n")
     for line in (error.hint ?? "").split(separator: "\n") {
-      Output.error.tryWrite("  \(line.prefix(1).uppercased())\(line.dropFirst())\n")
+      // A key of a setting, a command or a path keeps its letters.
+      let isSentence = line.prefix { $0 != " " }.allSatisfy(\.isLetter) && !line.hasPrefix("rigl ")
+      let start = isSentence ? line.prefix(1).uppercased() : String(line.prefix(1))
+      Output.error.tryWrite("  \(start)\(line.dropFirst())\n")
     }
   }
 }

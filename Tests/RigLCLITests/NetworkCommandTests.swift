@@ -69,7 +69,8 @@ import Testing
       return try #require(test?["accuracy"] as? Double)
     }
     #expect(try accuracy("run") == accuracy("again"))
-    let other = try Rigl.run(data.arguments(["--start-from", file, "--output", folder("no")]))
+    let other = try Rigl.run(
+      data.arguments(["--start-from", file, "--set", "network=mlp", "--output", folder("no")]))
     #expect(other.status == 65)
     #expect(try Rigl.run("export", folder("nothing")).status == 66)
     let unwritable = try Rigl.run("export", folder("run"), "--output", folder("no/such/file"))

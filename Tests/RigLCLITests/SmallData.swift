@@ -15,7 +15,7 @@ final class SmallData: Sendable {
   /// Pixels of the test images, one array each.
   let testPixels: [[UInt8]]
 
-  init() throws {
+  init(trainCount: Int = SmallData.trainCount, classes: Int = 4) throws {
     folder = try TemporaryFolder()
     var state: UInt64 = 7
     func random(below bound: Int) -> Int {
@@ -23,10 +23,10 @@ final class SmallData: Sendable {
       return Int(state >> 33) % bound
     }
     var pixelsOfTest: [[UInt8]] = []
-    for (name, count) in [("train", Self.trainCount), ("t10k", Self.testCount)] {
+    for (name, count) in [("train", trainCount), ("t10k", Self.testCount)] {
       var (pixels, labels): ([UInt8], [UInt8]) = ([], [])
       for _ in 0..<count {
-        let label = random(below: 4)
+        let label = random(below: classes)
         let image = (0..<36).map { place in
           let quarter = (place / 18) * 2 + (place % 6) / 3
           return UInt8(random(below: 120) + (quarter == label ? 25 : 0))

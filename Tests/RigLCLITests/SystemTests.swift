@@ -117,7 +117,7 @@ import Testing
       let outcome = try shell(
         "ulimit -v \(mebibytes << 10); exec \"$0\" \"$@\"",
         data.arguments(["--output", folder("run-\(mebibytes)"), "--steps", "2", "--threads", "1"])
-          + ["--set", "hidden=[2500,2500]", "--method", "dense"])
+          + ["--set", "hidden=[2500,2500]", "--method", "dense", "--quiet"])
       #expect(!outcome.hasCrashed, "\(mebibytes) MiB: \(outcome.status) \(outcome.errors)")
       #expect([0, 64, 71, 127].contains(outcome.status), "\(mebibytes) MiB: \(outcome.errors)")
       statuses.insert(outcome.status)

@@ -57,7 +57,7 @@ import Testing
       keys {
         $0.updateInterval = 376
         $0.method = .static
-      } == [])
+      } == ["update_interval"], "of no use")
     #expect(
       keys {
         $0.updateEnd = 501

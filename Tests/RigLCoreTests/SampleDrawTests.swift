@@ -145,7 +145,7 @@ import Testing
     try Self.write([0, 0, 0, 1, 1, 1, 2], test: [0, 1, 2], to: folder)
     var configuration = Configuration()
     (configuration.data, configuration.hidden, configuration.epochs) = ("idx", [4], 1)
-    (configuration.batchSize, configuration.method) = (1, .static)
+    (configuration.batchSize, configuration.method) = (1, .dense)
     var options = RunOptions()
     options.dataFolder = folder.path
     var trainer = try Trainer(configuration, options: options)

@@ -121,7 +121,8 @@ public struct CIFARFolder: Hashable, Sendable {
     guard folderExists(at: path) else {
       throw RigLError(
         .missingFile, "\(path): there is no such folder",
-        hint: "Unpack the binary version of \(kind.rawValue) and name its folder.")
+        hint: "Unpack the binary version of \(kind.rawValue) and name its folder. "
+          + DataSource.movedHint)
     }
     let folder = folder
     for name in names + others where !fileExists(at: "\(folder)/\(name)") {

@@ -32,6 +32,9 @@ public enum DataSource: Hashable, Sendable {
       + "(train-images-idx3-ubyte and so on), of CIFAR's binary files, or of images by class."
   }
 
+  /// What to do about a folder of data that is not there.
+  static let movedHint = "If it has been moved, name it by data_folder: --data-folder PATH."
+
   /// What a folder holds, by the names in it: `cifar-10`, `cifar-100`, `photos` or else `idx`.
   static func kind(ofFolder path: String) -> String {
     if let kind = CIFARFolder.kind(at: path) { return kind.rawValue }

@@ -91,7 +91,8 @@ public struct ImageFolder: Hashable, Sendable {
   private func requireFolder() throws(RigLError) {
     try MistakenFile.requireNoFile(at: path)
     guard folderExists(at: path) else {
-      throw RigLError(.missingFile, "\(path): there is no such folder", hint: hint)
+      throw RigLError(
+        .missingFile, "\(path): there is no such folder", hint: hint ?? DataSource.movedHint)
     }
   }
 

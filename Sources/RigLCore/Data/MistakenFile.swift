@@ -10,6 +10,24 @@ enum MistakenFile {
     }
   }
 
+  /// Throws where a folder of data has nothing in it, or pictures that lie in no folder of a class.
+  static func requireClasses(at path: String) throws(RigLError) {
+    guard let entries = try? FolderEntry.all(in: path) else { return }
+    let layout =
+      "Photos lie in a folder for each class: CLASS/NAME.jpg (or .png), or train/CLASS/… and "
+      + "test/CLASS/…."
+    if entries.isEmpty {
+      throw RigLError(
+        .missingFile, "\(path): the folder is empty",
+        hint: "\(layout) Other data: IDX files as MNIST's, or CIFAR's binary files.")
+    }
+    let pictures = entries.count { $0.isPhoto }
+    guard pictures > 0, !entries.contains(where: \.isFolder) else { return }
+    throw RigLError(
+      .missingFile,
+      "\(path): \(counted(pictures, "picture")), but no folders of classes", hint: layout)
+  }
+
   /// What to do with a folder, or a file in its place, in which there are no samples; nil: unknown.
   static func hint(forData path: String) -> String? {
     if fileExists(at: path) {

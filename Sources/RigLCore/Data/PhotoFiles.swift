@@ -24,7 +24,7 @@ final class PhotoFiles: Sendable {
       throw RigLError(
         .data, "\(path): there are no folders of classes",
         hint: MistakenFile.hint(forData: path)
-          ?? "Each class should have a folder of its own with its images.")
+          ?? "Photos lie in a folder for each class: CLASS/NAME.jpg (or .png).")
     }
     try PhotoFiles.requireDistinct(found, path)
     // By what they look like: the same for all ways to write them.

@@ -49,7 +49,8 @@ public struct PhotoFolder: Hashable, Sendable {
     // Of a folder's own names, which are classes, nothing is to be guessed.
     if fileExists(at: path) { try MistakenFile.requireNoFile(at: path) }
     guard folderExists(at: path) else {
-      throw RigLError(.missingFile, "\(path): there is no such folder")
+      throw RigLError(
+        .missingFile, "\(path): there is no such folder", hint: DataSource.movedHint)
     }
     let plain = training.withoutChance
     let layout = try PhotoLayout(of: path)

@@ -42,10 +42,14 @@ package struct NetworkStart {
     }
   }
 
-  /// The settings of the run, and the folder of its data: what a training that starts from it and
-  /// does not say otherwise has; nil if the file is no run's.
+  /// The settings of the run, and the folder of its data, or the settings in a file that was
+  /// exported; nil if the file does not say any.
   package func settings() throws(RigLError) -> ConfigurationLayers? {
-    guard let folder else { return nil }
+    guard let folder else {
+      return try configuration().map { (saved) throws(RigLError) in
+        try ConfigurationLayers(saved)
+      }
+    }
     var saved = try ConfigurationLayers()
     try saved.apply(file: folder.configurationPath, isSaved: true)
     var layers = try ConfigurationLayers(try saved.configuration())
@@ -55,7 +59,8 @@ package struct NetworkStart {
 
   /// The description of the run's network, if that was made in Swift.
   package func customNetwork() throws(RigLError) -> NetworkDescription? {
-    try folder?.settings().customNetwork
+    guard let folder else { return try NetworkDescription(in: file.metadata, path: file.path) }
+    return try folder.settings().customNetwork
   }
 
   /// The configuration that the network was trained with; nil if the file does not say.
@@ -76,7 +81,7 @@ extension NetworkStart {
     /// The training's configuration, with the connections that it starts with in
     /// ``Configuration/layerSparsities`` where they are not what its settings come to.
     let configuration: Configuration
-    /// Whether they are not.
+    /// Whether they are not, or ``Configuration/layerSparsities`` are the network's own.
     let setsConnections: Bool
     /// The name of the last layer, if it is drawn anew because the classes are others.
     let fresh: String?
@@ -87,6 +92,8 @@ extension NetworkStart {
     let remarks: [String]
     /// What the network was trained by and this training does not have; nil: nothing.
     let warning: String?
+    /// What a user may not have meant, a line each that begins with a setting's key.
+    let warnings: [String]
   }
 
   /// What a training of a configuration takes of the network.
@@ -102,14 +109,20 @@ extension NetworkStart {
   ) throws(RigLError) -> Plan {
     let saved = try self.configuration()
     if !isOwn, let saved { try requireSameNetwork(configuration, saved) }
-    try requireSameInputs(network, layers, data)
+    try requireSameInputs(network, data)
     let fresh = try freshLayer(layers, data)
     let planned = try configuration.allocate(layers)
     let (counts, stored) = try connections(
-      of: layers, planned, but: fresh?.name,
+      of: layers, planned, but: fresh?.name, isDense: configuration.method == .dense,
       isInherited: saved?.sparsityDistribution
         == configuration.sparsityDistribution)
     let isAsPlanned = counts == planned.layers.map(\.connections)
+    // Those of a network that was started from, too, are in settings that nobody has written.
+    let isInherited =
+      saved.map {
+        !$0.layerSparsities.isEmpty && $0.layerSparsities == configuration.layerSparsities
+          && $0.sparsity == configuration.sparsity
+      } ?? false
     let own = isAsPlanned ? configuration : configuration.describing(counts, of: layers, planned)
     guard try own.allocate(layers).layers.map(\.connections) == counts else {
       throw RigLError(
@@ -123,10 +136,10 @@ extension NetworkStart {
       remarks.append("pixels are normalised as the network was trained, not by this data's numbers")
     }
     return Plan(
-      start: self, configuration: own, setsConnections: !isAsPlanned, fresh: fresh?.name,
-      normalization: normalization, remarks: remarks,
-      warning: saved.flatMap { rulesWarning($0.customRules.missing(in: configuration.customRules)) }
-    )
+      start: self, configuration: own, setsConnections: !isAsPlanned || isInherited,
+      fresh: fresh?.name, normalization: normalization, remarks: remarks,
+      warning: saved.flatMap { rulesWarning($0.customRules.missing(in: configuration.customRules)) },
+      warnings: [sizeWarning(configuration, data)].compactMap(\.self))
   }
 
   /// Says which rules of the network's training, given in Swift, are not given to this one.
@@ -145,11 +158,12 @@ extension NetworkStart {
   /// - Parameters:
   ///   - planned: what the settings come to.
   ///   - fresh: the layer of which nothing is taken.
+  ///   - isDense: whether the training is to have all connections.
   ///   - isInherited: whether the settings of connections are the network's own: they then stand for
   ///     the connections that it has.
   /// - Returns: them, and in all layers of which something is taken, how many that is of how many.
   private func connections(
-    of layers: [any WeightLayer], _ planned: SparsityAllocation, but fresh: String?,
+    of layers: [any WeightLayer], _ planned: SparsityAllocation, but fresh: String?, isDense: Bool,
     isInherited: Bool
   ) throws(RigLError) -> (counts: [Int], stored: (kept: Int, of: Int)) {
     let hasParts = layers.contains { file["\($0.name).weight.values"] != nil }
@@ -166,7 +180,7 @@ extension NetworkStart {
           .data, "\(file.path): layer \(layer.name) has more connections than places")
       }
       let asked = hasParts && isInherited ? count : planned.connections
-      try requireConnections(layer, has: count, asked: asked)
+      try requireConnections(layer, has: count, asked: asked, isDense: isDense)
       counts.append(asked)
       stored = (stored.kept + asked, stored.of + count)
     }
@@ -205,44 +219,70 @@ extension NetworkStart {
       "\(file.path): holds another network than the settings: \(key.name) is \(key.other) there, "
         + "\(key.own) here",
       hint: folder == nil
-        ? "Set the network as it is there; or make a run of the file by rigl import, whose settings a "
-          + "training then has that starts from it."
+        ? "Leave settings of the network out, if rigl export wrote the file, whose settings they then "
+          + "are; else set the network as it is there, or make a run of the file by rigl import."
         : "Leave settings of the network out: given --start-from RUN and no preset, they are those of "
           + "the run.")
   }
 
   /// Throws if the network, made for the samples that it was trained on, takes other inputs.
   private func requireSameInputs(
-    _ network: any Network, _ layers: [any WeightLayer], _ data: TrainingData
+    _ network: any Network, _ data: TrainingData
   ) throws(RigLError) {
     let own = data.train.sampleShape
     guard let shape = SampleShape(file.metadata["input_shape"]), shape != own else { return }
-    let there = network.layers(input: shape, classes: data.train.classes).weightLayers
-    let isSame = zip(there, layers).allSatisfy { $0.name == $1.name && $0.shape == $1.shape }
-    if isSame && there.count == layers.count { return }
+    func shapes(_ input: SampleShape) -> [String: [Int]] {
+      let layers = network.layers(input: input, classes: data.train.classes).weightLayers
+      return Dictionary(layers.map { ($0.name, $0.shape) }, uniquingKeysWith: { first, _ in first })
+    }
+    let (there, here) = (shapes(shape), shapes(own))
+    if there == here { return }
+    let resized = SampleShape(channels: shape.channels, height: own.height, width: own.width)
     let side =
-      shape.height == shape.width && shape.channels == own.channels
-      ? "Bring them to its size by image_size=\(shape.height) (photos) or pad_to=\(shape.height)."
-      : "Channels, height and width must be the same for this network."
+      shape.channels != own.channels && shapes(resized) == there
+      ? "The network takes any height and width, but \(counted(shape.channels, "channel"))."
+      : shape.height == shape.width && shape.channels == own.channels
+        ? "Bring them to its size by image_size=\(shape.height) (photos) or pad_to=\(shape.height)."
+        : "Channels, height and width must be the same for this network."
     throw RigLError(
       .data,
       "\(file.path): was trained on samples of shape \(shape.written); the data has \(own.written)",
       hint: side)
   }
 
+  /// Of samples of another size than those that the network was trained on, if it takes both.
+  private func sizeWarning(_ configuration: Configuration, _ data: TrainingData) -> String? {
+    let own = data.train.sampleShape
+    guard let shape = SampleShape(file.metadata["input_shape"]), shape.count != own.count else {
+      return nil
+    }
+    let kind = configuration.dataKind
+    let isResized = [DataSource.photosName, DataSource.syntheticColorName].contains(kind)
+    let key: Configuration.Key =
+      isResized ? .imageSize : configuration.hasCustomData ? .data : .padTo
+    let canBePadded = key == .padTo && shape.height > own.height
+    let remedy =
+      shape.height == shape.width && (isResized || canBePadded)
+      ? "; \(key.rawValue)=\(shape.height) keeps its size" : ""
+    func text(_ shape: SampleShape) -> String { "\(shape.height) x \(shape.width)" }
+    return "\(key.rawValue): the network was trained on images of \(text(shape)), and goes on with "
+      + "\(text(own))\(remedy)"
+  }
+
   /// Throws if a layer is to have connections that the file does not.
   private func requireConnections(
-    _ layer: any WeightLayer, has count: Int, asked: Int
+    _ layer: any WeightLayer, has count: Int, asked: Int, isDense: Bool
   ) throws(RigLError) {
     guard asked > count else { return }
     throw RigLError(
       .configuration,
       "\(file.path): layer \(layer.name) has \(counted(count, "connection")), but the settings ask "
         + "for \(asked)",
-      hint: asked == layer.inputs * layer.outputs
+      hint: isDense
         ? NetworkStart.denseHint
         : "Leave method, sparsity and distribution out to keep its connections, or ask for a larger "
-          + "sparsity to keep the largest of them.")
+          + "sparsity to keep the largest of them.\nTo have more, write the network with its zeros "
+          + "by rigl export --dense, and start from that file: some of them become connections.")
   }
 
   /// The last layer, if the data's classes are others than the file's, and a line that says so.
@@ -281,7 +321,9 @@ extension NetworkStart {
 
 extension Trainer {
   /// Takes the weights of the network that the options name to start from.
-  func takeStart() throws(RigLError) {
+  ///
+  /// - Throws: `RigLError` where they cannot be taken.
+  package func takeStart() throws(RigLError) {
     if let path = options.startFrom { try requireStart(from: path) }
     guard let plan = try start?.get() else { return }
     if let normalization = plan.normalization, normalization != data.normalization {

@@ -32,7 +32,12 @@ public struct RunFolder: Hashable, Sendable {
   public static func open(_ path: String) throws(RigLError) -> RunFolder {
     let run = RunFolder(path: trimmed(path))
     guard FileSystem.item(run.path) == .folder else {
-      throw RigLError(.missingFile, "\(run.path): there is no such folder")
+      let isFile = FileSystem.item(run.path) == .file
+      throw RigLError(
+        .missingFile,
+        "\(run.path): \(isFile ? "a file, not the folder of a run" : "there is no such folder")",
+        hint: isFile && run.path.hasSuffix(".safetensors")
+          ? "rigl import makes a run of a safetensors file." : nil)
     }
     guard FileSystem.item(run.configurationPath) == .file else {
       throw RigLError(

@@ -39,7 +39,9 @@ extension RunFolder {
   private static func exists(_ path: String) -> RigLError {
     RigLError(
       .configuration, "\(path): the output folder exists already",
-      hint: "Go on with its run by --resume \(path), or choose another folder by --output.")
+      hint: (RunFolder.isOne(at: path)
+        ? "Go on with its run by --resume \(path), or choose " : "Choose ")
+        + "another folder by --output.")
   }
 
   /// Creates the folder of a run that was not given one: `PARENT/NAME`, or the first of

@@ -63,7 +63,7 @@ extension Model {
         && !known.contains(name.split(separator: ".").dropLast().joined(separator: "."))
     }
     guard let first = others.first else { return }
-    let rest = others.count == 1 ? "" : ", nor for \(others.count - 1) others"
+    let rest = others.count == 1 ? "" : ", nor for \(counted(others.count - 1, "other"))"
     throw RigLError(
       .data, "\(file.path): the network has no place for \(first)\(rest)",
       hint: file.hintOfNames

@@ -184,7 +184,11 @@ public struct ConfigurationLayers {
       return
     }
     let path = try DataSource.folder(named: name, relativeTo: base)
-    mapping[Node(Configuration.Key.data.rawValue)] = Node(DataSource.kind(ofFolder: path))
+    let kind = DataSource.kind(ofFolder: path)
+    // The name that is left where the folder holds nothing that is known, and is taken as it is
+    // where files tell it.
+    if kind == "idx", !ImageFolder.isOne(at: path) { try MistakenFile.requireClasses(at: path) }
+    mapping[Node(Configuration.Key.data.rawValue)] = Node(kind)
     options.dataFolder = path
   }
 

@@ -7,6 +7,7 @@ extension Configuration {
     let steps = steps(samples: samples)
     guard steps > 0 else { return [] }
     return updateWarnings(samples, steps) + rateWarnings(samples, steps) + unusedSettings(samples)
+      + methodWarnings + learningWarnings(samples)
   }
 
   /// The same, with what only the network's layers tell.
@@ -159,12 +160,81 @@ extension Configuration {
       (.beta2, beta2 != usual.beta2 && optimizer == .sgd, "optimizer: adam or adamw"),
       (.epsilon, epsilon != usual.epsilon && optimizer == .sgd, "optimizer: adam or adamw"),
       (.firstLayerSparse, firstLayerSparse && distribution != .uniform, "distribution: uniform"),
+      (.validation, validateOnTest && validation ?? 0 > 0, "validate_on_test: false"),
+      (
+        .weightDecay,
+        optimizer == .adamw && decoupledWeightDecay != 0 && weightDecay != usual.weightDecay,
+        "decoupled_weight_decay: 0, as adamw takes the latter where both are set"
+      ),
       (
         .newWeightDivisor, newWeightDivisor != usual.newWeightDivisor && newWeights == .zero,
         "other new_weights than zero"
       ),
     ]
     return settings.filter(\.isUnused).map { ($0.key, $0.user) }
+  }
+
+  /// Settings of connections, and of updates that move them, which the method has no use for; in
+  /// one line, as a preset may have them all.
+  private var methodWarnings: [String] {
+    let usual = Configuration()
+    var keys: [Key] = []
+    func add(_ key: Key, _ isSet: Bool) { if isSet { keys.append(key) } }
+    if method == .dense {
+      add(.sparsity, sparsity != usual.sparsity)
+      add(.distribution, distribution != usual.distribution)
+      add(.layerSparsities, !layerSparsities.isEmpty)
+      add(.layerSparsityFactors, !layerSparsityFactors.isEmpty)
+      add(.lastLayerDense, lastLayerDense)
+    }
+    if !movesConnections {
+      add(.updateInterval, updateInterval != usual.updateInterval)
+      add(.updateBegin, updateBegin != usual.updateBegin)
+      add(.updateEnd, updateEnd != nil)
+      add(.updateForever, updateForever)
+      add(.dropFraction, dropFraction != usual.dropFraction)
+      add(.annealing, annealing != usual.annealing)
+      add(.newWeights, newWeights != usual.newWeights)
+      add(.updateThenStep, updateThenStep)
+    }
+    guard let first = keys.first else { return [] }
+    let others = keys.dropFirst().map(\.rawValue).joined(separator: ", ")
+    return [
+      "\(first.rawValue): has no effect with method: \(method.rawValue)"
+        + (others.isEmpty ? "" : ", nor have \(others)")
+    ]
+  }
+
+  /// Settings with which hardly anything can be learned.
+  private func learningWarnings(_ samples: Int) -> [String] {
+    var warnings: [String] = []
+    if labelSmoothing >= 1 {
+      warnings.append(
+        "label_smoothing: with 1 all classes have the same share of each target, and nothing is "
+          + "learned; set it to 0.1, say")
+    }
+    let decay: (key: Key, value: Float) =
+      optimizer == .adam || decoupledWeightDecay != 0
+      ? (.decoupledWeightDecay, decoupledWeightDecay) : (.weightDecay, weightDecay)
+    let share = learningRate * Double(decay.value)
+    if share >= 0.1 {
+      warnings.append(
+        "\(decay.key.rawValue): \(decay.value) times a learning_rate of \(learningRate) takes "
+          + "\(Int((100 * min(share, 1)).rounded())) % off every weight at each step; set it to less"
+      )
+    }
+    let batches = samples.dividedUp(by: batchSize)
+    if accumulation > batches, accumulation > 1 {
+      warnings.append(
+        "accumulation: a weight step takes \(accumulation) batches, but an epoch has \(batches); set "
+          + "accumulation to less")
+    }
+    if batchSize > samples, batchSize != Configuration().batchSize {
+      warnings.append(
+        "batch_size: \(batchSize) is more than all \(samples) training samples; set batch_size to less"
+      )
+    }
+    return warnings
   }
 
   /// A sparsity that no layer has.

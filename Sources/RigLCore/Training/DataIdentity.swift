@@ -72,7 +72,8 @@ struct DataIdentity {
   func requireSame(as metadata: [String: String], path: String) throws(RigLError) {
     let hint =
       "The data has changed. Bring it back, or start a new run from this one's network by "
-      + "--start-from in the place of --resume: it takes any data."
+      + "--start-from in the place of --resume: it takes any data.\nrigl evaluate tests the network on "
+      + "the data as it is."
     func require(_ what: String, _ saved: String?, _ own: String?) throws(RigLError) {
       guard let saved, let own, saved != own else { return }
       throw RigLError(

@@ -109,17 +109,36 @@ public final class Evaluator {
   }
 }
 
+extension Trainer {
+  /// What to do where too many samples are damaged, and what is left of the run.
+  func damageHint(_ hint: String?) -> String? {
+    let hint = hint ?? "Repair or remove them."
+    guard let folder else { return hint }
+    guard (try? folder.hasCheckpoint) == true else {
+      return "\(hint)\nThen rigl train --resume \(folder.path) begins the run again."
+    }
+    return
+      "\(hint)\nThe weights are kept: rigl evaluate \(folder.path) then tests them, and rigl train "
+      + "--start-from \(folder.path) trains on from them; --resume takes none but the samples that "
+      + "the run was begun with."
+  }
+}
+
 /// How many damaged samples a result may do without: one in a hundred.
 enum DamageLimit {
   /// - Throws: `RigLError(.data)` if more than one in a hundred of `samples` were damaged.
   static func check(_ damaged: Int, of samples: Int, first: RigLError?) throws(RigLError) {
-    guard damaged * 100 > samples else { return }
+    guard isExceeded(damaged, of: samples) else { return }
     throw RigLError(
       .data,
-      "\(damaged) of \(samples) samples were damaged and left out, more than one in a hundred"
+      "\(damaged) of \(samples) samples were damaged or could not be read, and were left out: more "
+        + "than the one in a hundred that a result may do without"
         + (first.map { "; the first: \($0.what)" } ?? ""),
       hint: first?.hint ?? "Repair or remove them.")
   }
+
+  /// Whether more than one in a hundred of `samples` were damaged.
+  static func isExceeded(_ damaged: Int, of samples: Int) -> Bool { damaged * 100 > samples }
 }
 
 extension Model {

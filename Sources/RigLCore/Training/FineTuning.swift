@@ -11,7 +11,11 @@ extension Trainer {
   ///     let result = try trainer.run()
   ///     print("accuracy", result.test?.accuracy ?? 0, "in", trainer.folder?.path ?? "")
   ///
-  /// Settings are the run's but for what is changed: data, epochs, learning rate, schedule, method.
+  /// Settings are the run's but for what is changed: data, epochs, learning rate, schedule, method;
+  /// and but for ``Configuration/updateEnd``, a step of the run's length, which is unset. On other
+  /// data ``Configuration/trainSamples``, ``Configuration/testSamples``, ``Configuration/split`` and
+  /// a number of validation samples are unset too, as are sizes and an augmentation that its images
+  /// cannot have.
   /// Where the data has other classes than the run's, the last layer is drawn anew; pixels are
   /// normalised as the run's were. With a larger ``Configuration/sparsity`` each layer keeps its
   /// largest weights, and a dense run becomes a sparse one; connections that the run does not have
@@ -24,8 +28,8 @@ extension Trainer {
   ///     run's, unless other data is set.
   ///   - network: the run's network, if it was one of one's own; other arguments as for
   ///     ``init(_:options:network:data:loss:method:optimizer:)``.
-  ///   - change: what settings differ. ``Configuration/epochs`` that are set take the place of
-  ///     ``Configuration/totalSteps``.
+  ///   - change: what settings differ; called once more where the data does. ``Configuration/epochs``
+  ///     that are set take the place of ``Configuration/totalSteps``.
   /// - Throws: `RigLError`, `.missingFile` or `.data` if there is no network to start from, or
   ///   `.configuration` for settings that contradict it, at the latest by ``run()``.
   public convenience init(
@@ -41,8 +45,20 @@ extension Trainer {
         hint: "Set RunOptions.startFrom to it, and give Trainer a configuration.")
     }
     let saved = try layers.configuration()
-    var configuration = saved
+    var configuration = saved.inherited
     change(&configuration)
+    var options = options
+    options.setStartFrom(path)
+    if options.dataFolder == nil, configuration.data == saved.data {
+      options.dataFolder = layers.options.dataFolder
+    }
+    if data == nil,
+      !configuration.hasData(
+        of: saved, folder: options.dataFolder, otherFolder: layers.options.dataFolder)
+    {
+      configuration = saved.inherited(onDataOf: configuration)
+      change(&configuration)
+    }
     if configuration.assigns(.epochs), configuration.totalSteps == saved.totalSteps {
       configuration.totalSteps = nil
     }
@@ -54,11 +70,6 @@ extension Trainer {
         || configuration.layerSparsityFactors != saved.layerSparsityFactors
     {
       configuration.method = Configuration().method
-    }
-    var options = options
-    options.setStartFrom(path)
-    if options.dataFolder == nil, configuration.data == saved.data {
-      options.dataFolder = layers.options.dataFolder
     }
     try self.init(
       configuration, options: options, network: network, data: data, loss: loss, method: method,

@@ -375,7 +375,7 @@ extension Configuration {
     throw RigLError(
       .configuration,
       "\(key.name): the run was started with \(key.other), and cannot go on with \(key.own)",
-      hint: "Only threads, output, logging and the data folder may differ on resume.\n"
+      hint: "Only threads, logging and the data folder may differ on resume.\n"
         + "To train for longer, add --extend EPOCHS. With other settings, a new run goes on from its "
         + "network by --start-from in the place of --resume.")
   }

@@ -249,7 +249,9 @@ public final class Trainer {
     } catch {
       // Says the layer, if it is a layer's fault.
       if error.kind == .numerical { try requireFinite() }
-      throw RigLError(error.kind, "step \(step.step): \(error.what)", hint: error.hint)
+      let isDamage = DamageLimit.isExceeded(evaluator.damaged.count, of: dataset.count)
+      let hint = isDamage ? damageHint(error.hint) : error.hint
+      throw RigLError(error.kind, "step \(step.step): \(error.what)", hint: hint)
     }
   }
 
@@ -371,7 +373,13 @@ public final class Trainer {
   /// Throws as soon as an epoch ends with too many damaged samples, not after days.
   private func checkDamage() throws(RigLError) {
     let drawn = loader.position.epoch * loader.count + loader.position.index
-    try DamageLimit.check(state.damaged ?? 0, of: drawn, first: nil)
+    do throws(RigLError) {
+      try DamageLimit.check(state.damaged ?? 0, of: drawn, first: nil)
+    } catch {
+      throw RigLError(
+        error.kind, "epoch \(drawn / max(loader.count, 1)): of those drawn so far, \(error.what)",
+        hint: damageHint(error.hint))
+    }
   }
 
   func tell(_ event: TrainingEvent) throws(RigLError) {

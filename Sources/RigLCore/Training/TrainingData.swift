@@ -118,9 +118,10 @@ public struct TrainingData: Sendable {
     let (configuration, folder) = try configuration.namingData(folder: folder)
     if configuration.data == "idx" {
       guard let folder else {
+        let here = folderExists(at: "idx") ? " The folder idx here is ./idx." : ""
         throw RigLError(
           .configuration, "data idx: no folder given",
-          hint: "Give it by data_folder, or --data PATH.")
+          hint: "Give it by data_folder, or --data PATH.\(here)")
       }
       return (configuration, .folder(ImageFolder(path: folder)))
     }

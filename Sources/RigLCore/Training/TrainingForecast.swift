@@ -18,8 +18,11 @@ extension Trainer {
             warning.hasPrefix("\($0.rawValue):")
           })
     }
-    let own = [movement, rateWarning, networkWarning, normalizationWarning, data.remark]
-    return others + own.compactMap(\.self)
+    let starting = (try? start?.get())?.warnings ?? []
+    let own = [
+      movement, cutWarning, rateWarning, networkWarning, normalizationWarning, data.remark,
+    ]
+    return others + starting + own.compactMap(\.self)
   }
 
   /// Of samples whose pixels become values by other numbers than those that are trained on.
@@ -46,13 +49,26 @@ extension Trainer {
       + "--set network=\(other)"
   }
 
+  /// Of a network that is cut in two: its outputs do not depend on its inputs.
+  private var cutWarning: String? {
+    let layers = model.weightLayers
+    let remedy = "lower sparsity, or make layers wider"
+    if let empty = layers.first(where: { $0.weight.count == 0 }) {
+      return "sparsity: layer \(empty.name) has no connections; \(remedy)"
+    }
+    guard layers.count > 1, model.liveHiddenUnits() == 0 else { return nil }
+    return
+      "sparsity: all hidden units are dead, so that no output depends on the input: no path of "
+      + "the \(counted(model.connections, "connection")) leads through all layers; \(remedy)"
+  }
+
   /// Of a topology that hardly moves.
   private var movementWarning: String? {
     let enough = 3
     guard totalSteps > 0, let topology = step.topology,
       let moves = step.movements(of: totalSteps, atMost: enough), moves < enough
     else { return nil }
-    let begin = "the topology will move \(["never", "only once", "only twice"][moves]): "
+    let begin = "the topology will \(["never move", "move only once", "move only twice"][moves]): "
     let schedule = topology.schedule
     guard let most = model.sparseLayers.map(\.count).max() else {
       return "sparsity: \(begin)no layer is sparse; set sparsity, or method: dense"

@@ -46,7 +46,7 @@ struct Flops: ParsableCommand {
   @Option(
     name: .customLong("set"),
     help: ArgumentHelp("Any setting by its key, as for rigl train.", valueName: "key=value"))
-  var assignments: [String] = []
+  var assignments: [PlacedArgument] = []
 
   @Flag(help: "Count as the RigL paper does, with masks of one bit and fractions of connections.")
   var paperAccounting = false
@@ -55,8 +55,7 @@ struct Flops: ParsableCommand {
 
   func run() throws {
     var layers = try ConfigurationLayers(try Preset.find(preset).configuration)
-    try layers.set(assignments)
-    try sparsity.apply(to: &layers)
+    try (assignments.map { GivenSetting(assignment: $0) } + sparsity.given).apply(to: &layers)
     let configuration = try layers.configuration()
     let report = try configuration.accountingReport(paperAccounting ? .paper : .real)
     let published = try NetworkName(configuration.network).published

@@ -91,7 +91,7 @@ struct Import: ParsableCommand {
     if let settingsFile {
       try layers.apply(file: settingsFile, replacesBase: settings.preset == nil)
     }
-    try settings.apply(to: &layers)
+    try settings.given.apply(to: &layers)
     let network = try NetworkImport(
       file, try layers.configuration(), input: input, dataFolder: layers.options.dataFolder,
       prunes: prune)

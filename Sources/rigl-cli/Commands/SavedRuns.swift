@@ -29,7 +29,7 @@ struct RunArguments: ParsableArguments {
     try saved.apply(file: settings, isSaved: true)
     try saved.configuration().validate()
     var layers = try ConfigurationLayers()
-    try threads?.apply(to: &layers)
+    try threads?.given.apply(to: &layers)
     let run = try SavedRun(
       folder, best: best, batch: batch, foldsBatchNorm: foldsBatchNorm,
       threads: layers.options.threads)

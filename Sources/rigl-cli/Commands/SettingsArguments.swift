@@ -19,16 +19,16 @@ struct SettingsArguments: ParsableArguments {
     help: ArgumentHelp(
       "fashion-mnist, mnist, cifar-10, cifar-100, photos, synthetic, synthetic-color, or a folder "
         + "of IDX files, of CIFAR's, or of images by class.", valueName: "source"))
-  var data: String?
+  var data: PlacedArgument?
 
   @Option(help: ArgumentHelp("The folder of the data's files.", valueName: "folder"))
-  var dataFolder: String?
+  var dataFolder: PlacedArgument?
 
   @Option(
     help: ArgumentHelp(
       "What pixels go through: standard (the data's mean and deviation), none (0 to 1), imagenet, or "
         + "'{mean: [0.5], deviation: [0.5]}'.", valueName: "name"))
-  var normalization: String?
+  var normalization: PlacedArgument?
 
   @OptionGroup var sparsity: SparsityArguments
 
@@ -49,55 +49,111 @@ struct SettingsArguments: ParsableArguments {
     help: ArgumentHelp(
       "Training samples held out for validation; 0: none. A tenth if not given, at most 5000.",
       valueName: "n"))
-  var validation: String?
+  var validation: PlacedArgument?
 
   @Option(
     help: ArgumentHelp(
       "A run (its last weights), one of its checkpoints (RUN/checkpoints/best.safetensors: its best "
         + "ones), or a safetensors file, to start from its network.",
       valueName: "path"))
-  var startFrom: String?
+  var startFrom: PlacedArgument?
 
   @Option(
     parsing: .unconditional, help: ArgumentHelp("The seed of all random numbers.", valueName: "n"))
-  var seed: String?
+  var seed: PlacedArgument?
 
-  /// Adds what was given to settings from elsewhere.
-  func apply(to layers: inout ConfigurationLayers) throws(RigLError) {
-    let assignments = assignments.map(\.text)
-    // First, as a name of data forgets the folder of what was there before, not the one given here.
-    let named = assignments.filter { $0.hasPrefix("\(Configuration.Key.data.rawValue)=") }
-    if let data { try layers.set(data: data) } else { try layers.set(named) }
-    try layers.set(assignments.filter { !named.contains($0) })
-    if let data, let dataFolder {
-      try layers.set(data: data, folder: dataFolder)
-    } else if let dataFolder {
-      layers.options.setDataFolder(dataFolder)
-    }
-    try layers.set(.normalization, to: normalization)
-    try sparsity.apply(to: &layers)
-    try applyLength(to: &layers)
-    try layers.set(.seed, to: seed)
-    try layers.set(.validation, to: validation)
-    if let startFrom { layers.options.setStartFrom(startFrom) }
+  /// The settings among these.
+  var given: [GivenSetting] {
+    assignments.map { GivenSetting(assignment: $0) } + sparsity.given
+      + [
+        data.map { GivenSetting(data: $0, folder: dataFolder) },
+        dataFolder.map { GivenSetting(dataFolder: $0) },
+        GivenSetting(.normalization, normalization), GivenSetting(.epochs, epochs),
+        GivenSetting(.totalSteps, steps), GivenSetting(.validation, validation),
+        startFrom.map { GivenSetting(startFrom: $0) }, GivenSetting(.seed, seed),
+      ].compactMap { $0 }
+  }
+}
+
+/// A setting as a command has it, by a flag of its own or by `--set`: of two the later one counts.
+struct GivenSetting {
+  private let key: String
+  private let argument: PlacedArgument
+  private let set: (inout ConfigurationLayers) throws(RigLError) -> Void
+
+  private static let data = Configuration.Key.data.rawValue
+
+  private init(
+    key: String, _ argument: PlacedArgument,
+    set: @escaping (inout ConfigurationLayers) throws(RigLError) -> Void
+  ) {
+    (self.key, self.argument, self.set) = (key, argument, set)
   }
 
-  /// Sets epochs and steps in the order in which they were given, by flags or `--set`: the later one
-  /// counts. A flag is the last word on its own setting.
-  private func applyLength(to layers: inout ConfigurationLayers) throws(RigLError) {
-    var given: [(place: Int, key: Configuration.Key, value: String)] = []
-    for (key, flag) in [(Configuration.Key.epochs, epochs), (.totalSteps, steps)] {
-      if let flag {
-        given.append((flag.place, key, flag.text))
-      } else if let assignment = assignments.last(where: { $0.text.hasPrefix("\(key.rawValue)=") })
-      {
-        let value = assignment.text.dropFirst(key.rawValue.count + 1)
-        given.append((assignment.place, key, String(value)))
+  /// A flag's; nil if it was not given.
+  init?(_ key: String, _ argument: PlacedArgument?) {
+    guard let argument else { return nil }
+    self.init(key: key, argument) { (layers) throws(RigLError) in
+      try layers.set(key, to: argument.text)
+    }
+  }
+
+  /// A flag's; nil if it was not given.
+  init?(_ key: Configuration.Key, _ argument: PlacedArgument?) { self.init(key.rawValue, argument) }
+
+  /// What `--set` says.
+  init(assignment: PlacedArgument) {
+    let key = assignment.text.prefix { $0 != "=" }
+    self.init(key: String(key), assignment) { (layers) throws(RigLError) in
+      guard key.count < assignment.text.count else {
+        throw RigLError(
+          .configuration, "--set \(assignment.text): not a setting",
+          hint: "Write --set KEY=VALUE, for example --set batch_size=64.")
+      }
+      try layers.set(String(key), to: String(assignment.text.dropFirst(key.count + 1)))
+    }
+  }
+
+  /// `--data`, whose value is no YAML, and which must not be another folder than `--data-folder`.
+  init(data: PlacedArgument, folder: PlacedArgument?) {
+    self.init(key: GivenSetting.data, data) { (layers) throws(RigLError) in
+      if let folder {
+        try layers.set(data: data.text, folder: folder.text)
+      } else {
+        try layers.set(data: data.text)
       }
     }
-    for setting in given.sorted(by: { $0.place < $1.place }) {
-      try layers.set(setting.key, to: setting.value)
+  }
+
+  /// `--data-folder`.
+  init(dataFolder: PlacedArgument) {
+    self.init(key: "data_folder", dataFolder) { (layers) throws(RigLError) in
+      layers.options.setDataFolder(dataFolder.text)
     }
+  }
+
+  /// `--start-from`.
+  init(startFrom: PlacedArgument) {
+    self.init(key: "start_from", startFrom) { (layers) throws(RigLError) in
+      layers.options.setStartFrom(startFrom.text)
+    }
+  }
+
+  fileprivate func apply(to layers: inout ConfigurationLayers) throws(RigLError) {
+    try set(&layers)
+  }
+
+  fileprivate static func isBefore(_ one: GivenSetting, _ other: GivenSetting) -> Bool {
+    // A name of data forgets the folder of what was there before, not the one given here.
+    let (first, second) = (one.key == data, other.key == data)
+    return first == second ? one.argument.place < other.argument.place : first
+  }
+}
+
+extension [GivenSetting] {
+  /// Adds them to settings from elsewhere.
+  func apply(to layers: inout ConfigurationLayers) throws(RigLError) {
+    for setting in sorted(by: GivenSetting.isBefore) { try setting.apply(to: &layers) }
   }
 }
 
@@ -121,21 +177,22 @@ struct PlacedArgument: ExpressibleByArgument {
 /// What a network's connections depend on.
 struct SparsityArguments: ParsableArguments {
   @Option(help: "Which connections move: rigl, set, static or dense.")
-  var method: String?
+  var method: PlacedArgument?
 
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp("The share of connections left out, in [0, 1).", valueName: "share"))
-  var sparsity: String?
+  var sparsity: PlacedArgument?
 
   @Option(help: ArgumentHelp("How layers share it: uniform, er or erk.", valueName: "name"))
-  var distribution: String?
+  var distribution: PlacedArgument?
 
-  /// Adds what was given to settings from elsewhere.
-  func apply(to layers: inout ConfigurationLayers) throws(RigLError) {
-    try layers.set(.method, to: method)
-    try layers.set(.sparsity, to: sparsity)
-    try layers.set(.distribution, to: distribution)
+  /// The settings among these.
+  var given: [GivenSetting] {
+    [
+      GivenSetting(.method, method), GivenSetting(.sparsity, sparsity),
+      GivenSetting(.distribution, distribution),
+    ].compactMap { $0 }
   }
 }
 
@@ -144,29 +201,8 @@ struct ThreadsArguments: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp("Threads; as many as there are processors.", valueName: "n"))
-  var threads: String?
+  var threads: PlacedArgument?
 
-  func apply(to layers: inout ConfigurationLayers) throws(RigLError) {
-    if let threads { try layers.set("threads", to: threads) }
-  }
-}
-
-extension ConfigurationLayers {
-  /// Sets a key if there is a value.
-  mutating func set(_ key: Configuration.Key, to value: String?) throws(RigLError) {
-    if let value { try set(key.rawValue, to: value) }
-  }
-
-  /// Sets what `--set` says.
-  mutating func set(_ assignments: [String]) throws(RigLError) {
-    for assignment in assignments {
-      guard let sign = assignment.firstIndex(of: "=") else {
-        throw RigLError(
-          .configuration, "--set \(assignment): not a setting",
-          hint: "Write --set KEY=VALUE, for example --set batch_size=64.")
-      }
-      let (key, value) = (assignment[..<sign], assignment[assignment.index(after: sign)...])
-      try set(String(key), to: String(value))
-    }
-  }
+  /// The settings among these.
+  var given: [GivenSetting] { [GivenSetting("threads", threads)].compactMap { $0 } }
 }

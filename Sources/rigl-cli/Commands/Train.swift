@@ -6,22 +6,24 @@ struct Train: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Train a network, in a new run folder or on from a checkpoint.",
     discussion: """
-      Settings come from a preset, then from the file, then from flags; the last one counts. What \
-      they come to is saved as config.yaml in the run folder, and training from that file gives the \
-      same bits again.
+      Settings come from a preset, then from the file, then from flags (--sparsity 0.9 is --set \
+      sparsity=0.9); the last one counts. What they come to is saved as config.yaml in the run \
+      folder, and training from that file gives the same bits again.
 
       A trained run goes on in two ways. --start-from RUN begins a new run from its network, sparse \
       or dense, on the same data or other: connections, weights and running averages are taken, \
       optimizer and schedules begin anew. Unless a preset or a file names a network, its settings \
-      are those of RUN, but for what flags say; for other classes the last layer is drawn anew. \
-      --resume RUN --extend EPOCHS makes the run itself longer: its schedules are then those of the \
-      longer run, and topology updates end where they did unless update_end is set.
+      are those of RUN, or of a file that rigl export wrote, but for what flags say; update_end is \
+      unset, and on other data so are numbers of samples. For other classes the last layer is drawn \
+      anew. --resume RUN --extend EPOCHS makes the run itself longer: its schedules are then those \
+      of the longer run, and topology updates end where they did unless update_end is set.
 
       With --json, standard output has one object a line: one for each epoch ("event": "epoch", with \
       epoch, epochs, step, total_steps, loss, accuracy, learning_rate, connections, seconds, and with \
       validation samples validation_loss and validation_accuracy), and a last one ("event": "end", with \
       run, step, total_steps, stopped and, unless it was stopped, test_accuracy, test_loss and the \
-      like; or "event": "error", with error, hint and status). Everything else goes to standard error.
+      like; or "event": "error", with error, hint and status, and run and step once there are any). \
+      Its seconds are those since the command began to train. Everything else goes to standard error.
 
       Ctrl-C writes a checkpoint and says how to go on; pressed twice it ends at once. SIGTERM and \
       SIGHUP do so, too (SIGHUP not under nohup).
@@ -45,24 +47,40 @@ struct Train: ParsableCommand {
   }
 
   func run() throws {
+    let trainer: Trainer
+    do {
+      trainer = try makeTrainer()
+      if running.dryRun { return try printDryRun(trainer) }
+    } catch let error as RigLError where printing.json {
+      try? writeLine(ErrorLine(error))
+      throw error
+    }
+    try train(trainer)
+  }
+
+  private func makeTrainer() throws -> Trainer {
     let (layers, inherited) = try resolve()
     let configuration = try layers.configuration()
     var options = layers.options
     options.output = running.output
+    let extending = try requireSameRun(layers)
     try configuration.validate()
     if let output = running.output { try RunFolder.requireNothing(at: output) }
-    let extending = try requireSameRun(layers)
     if let inherited { try inform(inherited) }
-    let trainer = try Trainer(configuration, options: options, extending: extending)
-    if running.dryRun {
-      let reading = PhotoReading(trainer.data)
-      let samples = [purposes(of: trainer.data, configuration), reading.summary]
-      for line in try trainer.startRemarks() + samples.compactMap({ $0 }) { try inform(line) }
-      printing.warn(reading.remarks)
-      try DryRun(trainer).print(printing)
-    } else {
-      try train(trainer)
-    }
+    return try Trainer(configuration, options: options, extending: extending)
+  }
+
+  private func printDryRun(_ trainer: Trainer) throws {
+    // All that a run would, to say what it would.
+    try trainer.takeStart()
+    let reading = PhotoReading(trainer.data)
+    let samples = [
+      purposes(of: trainer.data, trainer.configuration), reading.summary,
+      reading.summary == nil ? nil : damageLimit(of: trainer.data),
+    ]
+    for line in try trainer.startRemarks() + samples.compactMap({ $0 }) { try inform(line) }
+    printing.warn(reading.remarks)
+    try DryRun(trainer).print(printing)
   }
 
   /// Prints a line that is no result; in what a dry run prints, which is a file of settings up to the
@@ -81,21 +99,30 @@ struct Train: ParsableCommand {
     guard !namesNetwork, let path = layers.options.startFrom,
       let start = try Optional(NetworkStart(path)), let base = try start.settings()
     else { return (layers, nil) }
-    var own = try resolve(on: base).layers
-    if try own.configuration().hasCustomNetwork {
+    let (before, folder) = (try base.configuration(), base.options.dataFolder)
+    func inherit(_ settings: Configuration) throws(RigLError) -> ConfigurationLayers {
+      var base = try ConfigurationLayers(settings)
+      base.options.dataFolder = folder
+      return try resolve(on: base).layers
+    }
+    var own = try inherit(before.inherited)
+    let asked = try own.configuration()
+    if !asked.hasData(of: before, folder: own.options.dataFolder, otherFolder: folder) {
+      own = try inherit(before.inherited(onDataOf: asked))
+    }
+    if asked.hasCustomNetwork {
       throw RigLError.networkToStartFrom(path, try start.customNetwork())
     }
-    let before = try base.configuration()
     // Who asks for sparsity does not mean a dense training, although the run's was one.
     let sparsity: [Configuration.Key] = [
       .sparsity, .distribution, .layerSparsities, .layerSparsityFactors,
     ]
     if before.method == .dense, !own.sets(.method), sparsity.contains(where: own.sets) {
-      try own.set(.method, to: Configuration().method.rawValue)
+      try own.set(Configuration.Key.method.rawValue, to: Configuration().method.rawValue)
     }
     var differences = try own.configuration().differences(from: before)
-    if let folder = own.options.dataFolder, folder != base.options.dataFolder {
-      differences.append("data_folder: \(folder)")
+    if let other = own.options.dataFolder, other != folder {
+      differences.append("data_folder: \(other)")
     }
     let rest = differences.isEmpty ? "" : ", but for \(differences.joined(separator: ", "))"
     return (own, "settings are those of \(path)\(rest)")
@@ -111,8 +138,7 @@ struct Train: ParsableCommand {
     }
     if let file { try layers.apply(file: file, replacesBase: settings.preset == nil) }
     let namesNetwork = settings.preset != nil || layers.sets(.network)
-    try settings.apply(to: &layers)
-    try running.apply(to: &layers)
+    try (settings.given + running.given).apply(to: &layers)
     return (layers, namesNetwork)
   }
 
@@ -224,10 +250,10 @@ struct RunningArguments: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp("Weight steps between checkpoints; an epoch if not given.", valueName: "n"))
-  var checkpointEvery: String?
+  var checkpointEvery: PlacedArgument?
 
   @Option(parsing: .unconditional, help: ArgumentHelp("Checkpoints to keep.", valueName: "n"))
-  var keep: String?
+  var keep: PlacedArgument?
 
   @OptionGroup var threads: ThreadsArguments
 
@@ -244,10 +270,11 @@ struct RunningArguments: ParsableArguments {
     }
   }
 
-  func apply(to layers: inout ConfigurationLayers) throws(RigLError) {
-    try threads.apply(to: &layers)
-    if let checkpointEvery { try layers.set("checkpoint_every", to: checkpointEvery) }
-    if let keep { try layers.set("keep", to: keep) }
+  /// The settings among these.
+  var given: [GivenSetting] {
+    threads.given
+      + [GivenSetting("checkpoint_every", checkpointEvery), GivenSetting("keep", keep)]
+      .compactMap { $0 }
   }
 }
 

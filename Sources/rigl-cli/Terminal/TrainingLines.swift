@@ -32,14 +32,15 @@ struct EpochLine: Encodable {
 struct ErrorLine: Encodable {
   let event = "error"
   let run: String?
-  let step: Int
+  let step: Int?
   let error: String
   let hint: String?
   /// The command's exit status.
   let status: Int32
 
-  init(_ error: RigLError, _ trainer: Trainer) {
-    (run, step) = (trainer.folder?.path, trainer.step.step)
+  /// - Parameter trainer: nil: the training had not come so far.
+  init(_ error: RigLError, _ trainer: Trainer? = nil) {
+    (run, step) = (trainer?.folder?.path, trainer?.step.step)
     (self.error, hint, status) = (error.what, error.hint, error.kind.rawValue)
   }
 }

@@ -190,6 +190,15 @@ func purposes(of data: TrainingData, _ configuration: Configuration) -> String {
   return "\(samples(validation, "validation")) choose the best weights after each epoch; \(end)"
 }
 
+/// How many photos may turn out to be damaged, which a training only learns as it reads them.
+func damageLimit(of data: TrainingData) -> String {
+  let held = [(data.validation, "validation"), (data.test, "test")].compactMap { dataset, kind in
+    dataset.map { "\($0.count / 100) of the \(grouped($0.count)) \(kind) samples" }
+  }
+  return "photos that cannot be read are left out: at most one in a hundred of those trained on, "
+    + held.joined(separator: " and ")
+}
+
 /// A mean that forgets: of the last fifty numbers or so.
 private struct MovingMean {
   private(set) var value: Double?
