@@ -27,10 +27,6 @@ enum {
   csk_narrow_taps = 6,
 };
 
-static inline int32_t csk_least(int32_t a, int32_t b) {
-  return a < b ? a : b;
-}
-
 /// Part `index` of `count` things in `parts` parts as even as can be.
 static inline int32_t csk_even_start(int32_t count, int32_t parts, int32_t index) {
   return (int32_t)((int64_t)count * index / parts);
@@ -63,7 +59,7 @@ static inline void csk_walk_product(const csk_dense_tiles tiles, const int32_t m
         const int32_t columns = csk_even_start(band->columns, parts, part + 1) - column;
         const ptrdiff_t place = (ptrdiff_t)column * csk_plane_lanes;
         for (int32_t m = begin; m < end; m += csk_dense_block)
-          tiles[csk_least(end - m, csk_dense_block) - 1][columns - 1](
+          tiles[csk_min_i32(end - m, csk_dense_block) - 1][columns - 1](
               copy + m * reach, band, x + row * band->x_row_stride + place,
               y + m * band->y_channel_stride + row * band->y_row_stride + place);
       }
@@ -99,12 +95,12 @@ static inline void csk_walk_gradient_piece(const csk_dense_sum_tiles tiles, cons
     const int32_t wide = csk_even_start(widths, parts, part + 1) - first;
     const int32_t input = first * csk_dense_width;
     sum->x = x + input;
-    sum->inputs = csk_least(sums->inputs - input, wide * csk_dense_width);
+    sum->inputs = csk_min_i32(sums->inputs - input, wide * csk_dense_width);
     for (int32_t t = 0; t < sums->taps; t++) {
       for (int32_t o = 0; o < sums->outputs; o += csk_dense_block) {
         sum->y = y + o * sums->y_channel_stride - sums->tap_offsets[t];
         sum->dw = dw + o * sums->output_stride + sums->tap_indices[t] * sums->tap_stride + input;
-        tiles[csk_least(sums->outputs - o, csk_dense_block) - 1][wide - 1](sum);
+        tiles[csk_min_i32(sums->outputs - o, csk_dense_block) - 1][wide - 1](sum);
       }
     }
   }
@@ -125,7 +121,7 @@ static inline void csk_walk_gradient(const csk_dense_sum_tiles tiles, const int3
                        .dw_stride = sums->output_stride,
                        .accumulate = accumulate};
   for (int32_t row = 0; row < sums->rows; row += rows_at_once) {
-    sum.rows = csk_least(rows_at_once, sums->rows - row);
+    sum.rows = csk_min_i32(rows_at_once, sums->rows - row);
     for (int32_t part = 0; part < parts; part++) {
       const int32_t first = csk_even_start(length, parts, part);
       sum.count = csk_even_start(length, parts, part + 1) - first;

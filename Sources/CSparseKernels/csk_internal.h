@@ -15,6 +15,10 @@
 #define CSK_ARCH_AARCH64 1
 #endif
 
+static inline int32_t csk_min_i32(int32_t a, int32_t b) {
+  return a < b ? a : b;
+}
+
 typedef struct csk_kernels {
   // csk_sparse.h
   void (*sparse_forward)(const csk_list *list, int32_t slab_begin, int32_t slab_end, const float *x,
@@ -23,10 +27,9 @@ typedef struct csk_kernels {
                           const float *dy, const float *x, float *dx, float *dw, bool accumulate,
                           const csk_tiles *tiles);
   // csk_select.h: appends the values that pass the selection's cut and returns how many values are
-  // NaN (they never pass). There is room for `count` candidates and csk_select_slack more;
-  // 1 <= position_stride < 2^32.
+  // NaN (they never pass). There is room for `count` candidates and csk_select_slack more.
   int64_t (*select_filter)(csk_selection *selection, const float *values, int64_t count,
-                           int64_t first_position, int64_t position_stride);
+                           int64_t first_position);
   // How many keys are >= least.
   int64_t (*select_count)(const uint32_t *keys, int64_t count, uint32_t least);
   // Moves the candidates with keys >= least to the front, in their order; returns how many.
@@ -38,7 +41,6 @@ typedef struct csk_kernels {
                     float *second_moment, int64_t count);
   void (*gather)(const float *source, const int32_t *indices, float *target, int64_t count);
   double (*sum_of_squares)(const float *values, int64_t count);
-  void (*add)(const float *source, float *target, int64_t count);
   // csk_pack.h
   void (*unpack_forward)(float *y, int32_t channel_begin, int32_t channel_end, int32_t lanes,
                          int64_t first_sample, const float *bias, const csk_epilogue *epilogue);

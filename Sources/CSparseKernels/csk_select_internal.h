@@ -39,10 +39,26 @@ enum { csk_select_slack = 8 };
 /// How many leading values of an offer lie before the cut's position. These pass with a key equal
 /// to the cut's, the others need a greater one.
 static inline int64_t csk_select_before_cut(const csk_selection *selection, int64_t count,
-                                            int64_t first_position, int64_t position_stride) {
+                                            int64_t first_position) {
   if (selection->cut_position <= first_position) return 0;
-  int64_t before = (selection->cut_position - first_position - 1) / position_stride + 1;
+  const int64_t before = selection->cut_position - first_position;
   return before < count ? before : count;
+}
+
+/// Appends the values whose keys are greater than `cut`; returns how many are NaN.
+typedef int64_t csk_filter_above(csk_selection *selection, const float *values, int64_t count,
+                                 int64_t position, int32_t cut);
+
+/// What passes the selection's cut, whose position splits the values in two.
+static inline int64_t csk_filter_by(csk_filter_above *above, csk_selection *selection,
+                                    const float *values, int64_t count, int64_t position) {
+  const int64_t before = csk_select_before_cut(selection, count, position);
+  const int32_t cut = (int32_t)selection->cut_key;
+  int64_t nans = 0;
+  if (before > 0) nans += above(selection, values, before, position, cut - 1);
+  if (before < count)
+    nans += above(selection, values + before, count - before, position + before, cut);
+  return nans;
 }
 
 /// The rank-th largest of words[i] & 0x7fffffff, 1 <= rank <= count < 2^32, by three radix passes

@@ -83,7 +83,7 @@ CSK_INLINE float csk_bias_at(const csk_row_epilogue *epilogue, int32_t row_offse
 
 /// What results are at least, -inf for all: as the first operand of a maximum that returns the
 /// second one if either is NaN, or both are zeros.
-CSK_INLINE float csk_least(const csk_row_epilogue *epilogue) {
+CSK_INLINE float csk_epilogue_floor(const csk_row_epilogue *epilogue) {
   return epilogue->relu ? 0 : -INFINITY;
 }
 

@@ -28,6 +28,7 @@ struct Rigl: ParsableCommand {
     System.prepareSignals()
     do {
       try System.requireReadableArguments()
+      try requireInstructionSet()
       try parseAndRun()
     } catch let error as RigLError {
       report(error)

@@ -61,7 +61,7 @@ static void offer(csk_isa isa, shared *shared, csk_selection *part, const float 
   float copy[longest_offer];
   memcpy(copy, values + begin, (size_t)count * sizeof *copy);
   if (csk_selection_room(part) < count) hand_over(shared, part);
-  CSK_CHECK(csk_selection_offer_on(isa, part, copy, count, begin, 1, NULL, 0) == csk_status_ok);
+  CSK_CHECK(csk_selection_offer_on(isa, part, copy, count, begin, NULL, 0) == csk_status_ok);
 }
 
 static void check_result(shared *shared, const int64_t *expected, int64_t count, const char *what) {
@@ -182,7 +182,7 @@ static void test_part_takes_the_cut(void) {
   for (int i = 0; i < longest_offer; i++) values[i] = 1;
   for (int64_t begin = 0; begin < 2 * full; begin += longest_offer) {
     if (csk_selection_room(shared.parts) < longest_offer) hand_over(&shared, shared.parts);
-    CSK_CHECK(csk_selection_offer(shared.parts, values, longest_offer, begin, 1, NULL, 0) ==
+    CSK_CHECK(csk_selection_offer(shared.parts, values, longest_offer, begin, NULL, 0) ==
               csk_status_ok);
   }
   CSK_CHECK(shared.parts->count == 0, "%lld equal values still pass",
@@ -198,7 +198,7 @@ static void test_part_nan(void) {
   float values[20] = {0};
   for (int i = 0; i < 20; i++) {
     values[i] = NAN;
-    CSK_CHECK(csk_selection_offer(shared.parts, values, 20, 0, 1, NULL, 0) == csk_status_nan);
+    CSK_CHECK(csk_selection_offer(shared.parts, values, 20, 0, NULL, 0) == csk_status_nan);
     values[i] = 0;
     hand_over(&shared, shared.parts);
   }
@@ -228,10 +228,10 @@ static void test_part_arguments(void) {
   CSK_CHECK(csk_selection_admit_zeros(part, 1, &admitted) == bad);
   CSK_CHECK(csk_selection_room(whole) == INT64_MAX);
   CSK_CHECK(csk_selection_room(part) == longest_offer);
-  CSK_CHECK(csk_selection_offer(part, values, longest_offer + 1, 0, 1, NULL, 0) == bad);
-  CSK_CHECK(csk_selection_offer(part, values, longest_offer, 0, 1, NULL, 0) == csk_status_ok);
+  CSK_CHECK(csk_selection_offer(part, values, longest_offer + 1, 0, NULL, 0) == bad);
+  CSK_CHECK(csk_selection_offer(part, values, longest_offer, 0, NULL, 0) == csk_status_ok);
   CSK_CHECK(csk_selection_room(part) == 0);
-  CSK_CHECK(csk_selection_offer(part, values, 1, longest_offer, 1, NULL, 0) == bad);
+  CSK_CHECK(csk_selection_offer(part, values, 1, longest_offer, NULL, 0) == bad);
   shared_free(&shared);
 }
 

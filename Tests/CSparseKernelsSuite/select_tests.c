@@ -38,25 +38,23 @@ typedef enum cutting {
   whole,            // at once
   pieces,           // in random pieces, ascending
   shuffled_pieces,  // in random pieces in random order
-  strided,          // like the taps of a convolution: every ninth, nine times
   merged,           // in random pieces to three selections, merged
   cuttings,
 } cutting;
-static const char *const cutting_names[] = {"whole", "pieces", "shuffled", "strided", "merged"};
+static const char *const cutting_names[] = {"whole", "pieces", "shuffled", "merged"};
 
-// Offers values[begin + i * stride], i < count, of an array whose positions are its indices.
+// Offers values[begin + i], i < count, of an array whose positions are its indices.
 static csk_status offer(csk_isa isa, csk_selection *selection, const float *values,
-                        const bool *is_excluded, int64_t begin, int64_t count, int64_t stride) {
+                        const bool *is_excluded, int64_t begin, int64_t count) {
   float *copy = malloc((size_t)(count + 1) * sizeof *copy);
   int32_t *excluded = malloc((size_t)(count + 1) * sizeof *excluded);
   int64_t excluded_count = 0;
   for (int64_t i = 0; i < count; i++) {
-    copy[i] = values[begin + i * stride];
-    if (is_excluded && is_excluded[begin + i * stride]) excluded[excluded_count++] = (int32_t)i;
+    copy[i] = values[begin + i];
+    if (is_excluded && is_excluded[begin + i]) excluded[excluded_count++] = (int32_t)i;
   }
-  const csk_status status =
-      csk_selection_offer_on(isa, selection, copy, count, begin, stride,
-                             excluded_count > 0 ? excluded : NULL, excluded_count);
+  const csk_status status = csk_selection_offer_on(
+      isa, selection, copy, count, begin, excluded_count > 0 ? excluded : NULL, excluded_count);
   free(excluded);
   free(copy);
   return status;
@@ -65,13 +63,7 @@ static csk_status offer(csk_isa isa, csk_selection *selection, const float *valu
 static void offer_all(csk_isa isa, csk_selection *selections, const float *values, int64_t count,
                       const bool *is_excluded, cutting cutting, uint64_t *seed) {
   if (cutting == whole) {
-    CSK_CHECK(offer(isa, selections, values, is_excluded, 0, count, 1) == csk_status_ok);
-    return;
-  }
-  if (cutting == strided) {
-    for (int64_t tap = 0; tap < 9 && tap < count; tap++)
-      CSK_CHECK(offer(isa, selections, values, is_excluded, tap, (count - tap + 8) / 9, 9) ==
-                csk_status_ok);
+    CSK_CHECK(offer(isa, selections, values, is_excluded, 0, count) == csk_status_ok);
     return;
   }
   // Borders: some pieces tiny, some long.
@@ -92,7 +84,7 @@ static void offer_all(csk_isa isa, csk_selection *selections, const float *value
   for (int64_t i = 0; i < parts; i++) {
     csk_selection *to = selections + (cutting == merged ? i % 3 : 0);
     const int64_t begin = borders[order[i]], end = borders[order[i] + 1];
-    CSK_CHECK(offer(isa, to, values, is_excluded, begin, end - begin, 1) == csk_status_ok);
+    CSK_CHECK(offer(isa, to, values, is_excluded, begin, end - begin) == csk_status_ok);
   }
   free(order);
   free(borders);
@@ -209,7 +201,7 @@ static void test_misled_shrink(void) {
   csk_selection selection;
   selection_make(&selection, csk_select_largest, k);
   for (int64_t i = 0; i < count; i += 16)
-    CSK_CHECK(offer(csk_isa_current(), &selection, values, NULL, i, 16, 1) == csk_status_ok);
+    CSK_CHECK(offer(csk_isa_current(), &selection, values, NULL, i, 16) == csk_status_ok);
   CSK_CHECK(csk_selection_finish(&selection) == csk_status_ok);
   check_same(&selection, expected, k, "misled shrink");
   selection_free(&selection);
@@ -229,7 +221,7 @@ static void test_earlier_offers(void) {
       csk_selection selection;
       selection_make(&selection, csk_select_largest, k);
       for (int64_t begin = 0; begin < count; begin += 1 << 16)
-        CSK_CHECK(offer(isa, &selection, values, NULL, begin, 1 << 16, 1) == csk_status_ok);
+        CSK_CHECK(offer(isa, &selection, values, NULL, begin, 1 << 16) == csk_status_ok);
       CSK_CHECK(csk_selection_finish(&selection) == csk_status_ok);
       check_same(&selection, expected, k, csk_isa_name(isa));
       selection_free(&selection);
@@ -252,7 +244,7 @@ static void check_admitted(csk_select_order order, const float *values, int64_t 
   for (int64_t i = before; i < selected; i++) expected[i] -= zeros;
   csk_selection selection;
   selection_make(&selection, order, k);
-  CSK_CHECK(offer(csk_isa_current(), &selection, values, NULL, 0, count, 1) == csk_status_ok);
+  CSK_CHECK(offer(csk_isa_current(), &selection, values, NULL, 0, count) == csk_status_ok);
   int64_t admitted = -1;
   CSK_CHECK(csk_selection_admit_zeros(&selection, zeros, &admitted) == csk_status_ok);
   CSK_CHECK(admitted == before, "%s, order %d, k = %lld: %lld of %lld zeros, expected %lld", what,
@@ -282,8 +274,8 @@ static void test_admitted_zeros(void) {
 }
 
 static void test_wide_positions(void) {
-  // Positions and strides beyond 32 bits, and the largest that fit.
-  const int64_t strides[] = {1, 3, UINT32_MAX, INT64_C(1) << 32, INT64_C(1) << 56};
+  // Positions on both sides of 32 bits, and the largest that fit.
+  const int64_t firsts[] = {0, INT32_MAX - 50, UINT32_MAX - INT64_C(50), INT64_MAX - 100};
   float values[100];
   uint64_t seed = 1;
   for (int i = 0; i < 100; i++) values[i] = csk_test_uniform(&seed);
@@ -291,21 +283,19 @@ static void test_wide_positions(void) {
   select_naive(csk_select_largest, values, 100, 10, NULL, expected);
   for (int isa = 0; isa < csk_isa_count; isa++) {
     if (!csk_isa_is_supported(isa)) continue;
-    for (size_t s = 0; s < sizeof strides / sizeof *strides; s++) {
-      const int64_t first = INT64_MAX - 100 * strides[s];
+    for (size_t f = 0; f < sizeof firsts / sizeof *firsts; f++) {
       csk_selection selection;
       selection_make(&selection, csk_select_largest, 10);
       // The second half first, so that the positions have to be sorted.
       for (int half = 1; half >= 0; half--)
         CSK_CHECK(csk_selection_offer_on(isa, &selection, values + 50 * half, 50,
-                                         first + 50 * half * strides[s], strides[s], NULL,
-                                         0) == csk_status_ok);
-      CSK_CHECK(csk_selection_offer_on(isa, &selection, values, 100, first + 1, strides[s], NULL,
-                                       0) == csk_status_overflow);
+                                         firsts[f] + 50 * half, NULL, 0) == csk_status_ok);
+      CSK_CHECK(csk_selection_offer_on(isa, &selection, values, 100, INT64_MAX - 99, NULL, 0) ==
+                csk_status_overflow);
       CSK_CHECK(csk_selection_finish(&selection) == csk_status_ok);
       for (int i = 0; i < 10; i++)
-        CSK_CHECK(selection.positions[i] == first + expected[i] * strides[s], "%s, stride %lld",
-                  csk_isa_name(isa), (long long)strides[s]);
+        CSK_CHECK(selection.positions[i] == firsts[f] + expected[i], "%s, from %lld on",
+                  csk_isa_name(isa), (long long)firsts[f]);
       selection_free(&selection);
     }
   }
@@ -329,7 +319,7 @@ static void test_nan(void) {
             values[at] = at & 1 ? NAN : -NAN;
             csk_selection selection;
             selection_make(&selection, order, at % 5);
-            CSK_CHECK(csk_selection_offer_on(isa, &selection, values, count, 0, 1, &index,
+            CSK_CHECK(csk_selection_offer_on(isa, &selection, values, count, 0, &index,
                                              excluded > 0) == csk_status_nan,
                       "%s: NaN at %lld of %lld", csk_isa_name(isa), (long long)at,
                       (long long)count);
@@ -352,7 +342,7 @@ static void test_only_reads(void) {
   memcpy(copy, values, sizeof values);
   csk_selection selection;
   selection_make(&selection, csk_select_smallest, 5);
-  CSK_CHECK(csk_selection_offer(&selection, values, 60, 0, 1, NULL, 0) == csk_status_ok);
+  CSK_CHECK(csk_selection_offer(&selection, values, 60, 0, NULL, 0) == csk_status_ok);
   CSK_CHECK(memcmp(values, copy, sizeof values) == 0);
   selection_free(&selection);
 }
@@ -374,19 +364,18 @@ static void test_arguments(void) {
   CSK_CHECK(csk_selection_begin(&s, csk_select_largest, 2, k, p, capacity - 1) == bad);
   CSK_CHECK(csk_selection_begin(&s, csk_select_largest, -1, k, p, capacity) == bad);
   CSK_CHECK(csk_selection_begin(&s, (csk_select_order)2, 2, k, p, capacity) == bad);
-  CSK_CHECK(csk_selection_offer(NULL, values, 4, 0, 1, NULL, 0) == bad);
-  CSK_CHECK(csk_selection_offer(&s, NULL, 4, 0, 1, NULL, 0) == bad);
-  CSK_CHECK(csk_selection_offer(&s, NULL, 0, 0, 1, NULL, 0) == csk_status_ok);
-  CSK_CHECK(csk_selection_offer(&s, values, -1, 0, 1, NULL, 0) == bad);
-  CSK_CHECK(csk_selection_offer(&s, values, 4, -1, 1, NULL, 0) == bad);
-  CSK_CHECK(csk_selection_offer(&s, values, 4, 0, 0, NULL, 0) == bad);
-  CSK_CHECK(csk_selection_offer(&s, values, 4, 0, INT64_MAX, NULL, 0) == csk_status_overflow);
-  CSK_CHECK(csk_selection_offer(&s, values, 4, 0, 1, NULL, 1) == bad);
-  CSK_CHECK(csk_selection_offer(&s, values, 4, 0, 1, outside, 1) == bad);
-  CSK_CHECK(csk_selection_offer(&s, values, 4, 0, 1, negative, 1) == bad);
-  CSK_CHECK(csk_selection_offer(&s, values, 4, 0, 1, falling, 2) == bad);
+  CSK_CHECK(csk_selection_offer(NULL, values, 4, 0, NULL, 0) == bad);
+  CSK_CHECK(csk_selection_offer(&s, NULL, 4, 0, NULL, 0) == bad);
+  CSK_CHECK(csk_selection_offer(&s, NULL, 0, 0, NULL, 0) == csk_status_ok);
+  CSK_CHECK(csk_selection_offer(&s, values, -1, 0, NULL, 0) == bad);
+  CSK_CHECK(csk_selection_offer(&s, values, 4, -1, NULL, 0) == bad);
+  CSK_CHECK(csk_selection_offer(&s, values, 4, INT64_MAX - 3, NULL, 0) == csk_status_overflow);
+  CSK_CHECK(csk_selection_offer(&s, values, 4, 0, NULL, 1) == bad);
+  CSK_CHECK(csk_selection_offer(&s, values, 4, 0, outside, 1) == bad);
+  CSK_CHECK(csk_selection_offer(&s, values, 4, 0, negative, 1) == bad);
+  CSK_CHECK(csk_selection_offer(&s, values, 4, 0, falling, 2) == bad);
   values[2] = 3;
-  CSK_CHECK(csk_selection_offer(&s, values, 4, 0, 1, twice, 2) == bad);
+  CSK_CHECK(csk_selection_offer(&s, values, 4, 0, twice, 2) == bad);
   CSK_CHECK(csk_selection_merge(&s, &other) == bad);
   CSK_CHECK(csk_selection_merge(&s, &s) == bad);
   CSK_CHECK(csk_selection_merge(&s, NULL) == bad);
@@ -397,7 +386,7 @@ static void test_arguments(void) {
   CSK_CHECK(csk_selection_admit_zeros(&s, 1, NULL) == bad);
   for (int isa = 0; isa < csk_isa_count; isa++)
     if (!csk_isa_is_supported(isa))
-      CSK_CHECK(csk_selection_offer_on(isa, &s, values, 4, 0, 1, NULL, 0) ==
+      CSK_CHECK(csk_selection_offer_on(isa, &s, values, 4, 0, NULL, 0) ==
                 csk_status_unsupported_isa);
   selection_free(&s);
   selection_free(&other);
@@ -411,7 +400,7 @@ const csk_test csk_tests_select[] = {
     {"select.shrink: a misleading sample", test_misled_shrink},
     {"select.offer: earlier offers' candidates and a predicted cut", test_earlier_offers},
     {"select.admit: zeros before the others, every shape of data", test_admitted_zeros},
-    {"select.offer: positions and strides beyond 32 bits", test_wide_positions},
+    {"select.offer: positions beyond 32 bits", test_wide_positions},
     {"select.offer: a NaN at every lane, excluded or not", test_nan},
     {"select.offer: values are only read, and only to the end", test_only_reads},
     {"select: invalid arguments", test_arguments},

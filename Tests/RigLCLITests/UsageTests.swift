@@ -32,6 +32,35 @@ import Testing
     #expect(outcome.errors.contains("Usage: rigl"))
   }
 
+  @Test(arguments: ["avx9", "", "AVX2", "scalar ", " avx2", "avx2,scalar", "unsupported", "\u{7}"])
+  func anInstructionSetThatIsNoneIs64(name: String) throws {
+    for arguments in [
+      ["settings"], ["train", "--preset", "demo", "--dry-run"], ["bench", "step", "demo"],
+      ["--help"], ["--version"], ["frobnicate"],
+    ] {
+      let outcome = try Rigl.run(arguments, environment: ["CSK_ISA": name])
+      #expect(!outcome.hasCrashed && outcome.status == 64)
+      #expect(outcome.output.isEmpty)
+      let lines = outcome.errors.split(separator: "\n")
+      try #require(lines.count == 1, "\(outcome.errors)")
+      let shown = name == "\u{7}" ? "\\u{7}" : name
+      #expect(
+        lines[0].hasPrefix(
+          "rigl: CSK_ISA: '\(shown)' is no instruction set that this machine runs (scalar"))
+      #expect(lines[0].hasSuffix("); unset it for the best one"))
+    }
+  }
+
+  @Test func everyInstructionSetThatIsNamedRuns() throws {
+    let refusal = try Rigl.run("presets", environment: ["CSK_ISA": "none"]).errors
+    let list = try #require(refusal.split(separator: "(").last?.split(separator: ")").first)
+    let names = list.split(separator: ", ").map(String.init)
+    #expect(names.first == "scalar")
+    for name in names {
+      #expect(try Rigl.run("presets", environment: ["CSK_ISA": name]).status == 0)
+    }
+  }
+
   @Test func aReaderThatHasGoneIsNoCrash() throws {
     for arguments in [["presets", "--json"], ["flops", "demo"], ["--help"]] {
       let pipe = Pipe()

@@ -23,8 +23,7 @@ static const uint64_t lanes_of[256] = {LANES_64(0), LANES_64(64), LANES_64(128),
 typedef struct filter_state {
   __m256i magnitude, flip, shift;  // of the key rule
   __m256i lowest, cut;
-  __m256i nans;    // minus the NaNs of each lane
-  __m256i stride;  // four 64-bit lanes
+  __m256i nans;  // minus the NaNs of each lane
 } filter_state;
 
 // Appends those of eight values that pass; `live` masks the last, partial eight.
@@ -43,17 +42,15 @@ static inline int64_t append(filter_state *state, __m256i values, __m256i live, 
                       _mm256_permutevar8x32_epi32(key, _mm256_cvtepu8_epi32(lanes)));
   const __m256i low = _mm256_cvtepu8_epi64(lanes);
   const __m256i high = _mm256_cvtepu8_epi64(_mm_srli_si128(lanes, 4));
-  _mm256_storeu_si256((__m256i *)positions,
-                      _mm256_add_epi64(base, _mm256_mul_epu32(low, state->stride)));
-  _mm256_storeu_si256((__m256i *)positions + 1,
-                      _mm256_add_epi64(base, _mm256_mul_epu32(high, state->stride)));
+  _mm256_storeu_si256((__m256i *)positions, _mm256_add_epi64(base, low));
+  _mm256_storeu_si256((__m256i *)positions + 1, _mm256_add_epi64(base, high));
   return __builtin_popcount(mask);
 }
 
 // Appends the values whose keys are greater than `cut`; returns the number of NaNs.
 CSK_TARGET_AVX2
 static int64_t filter_above(csk_selection *selection, const float *values, int64_t count,
-                            int64_t position, int64_t stride, int32_t cut) {
+                            int64_t position, int32_t cut) {
   const csk_key_rule rule = csk_key_rule_of(selection->order);
   filter_state state = {
       .magnitude = _mm256_set1_epi32(0x7fffffff),
@@ -62,7 +59,6 @@ static int64_t filter_above(csk_selection *selection, const float *values, int64
       .lowest = _mm256_set1_epi32((int32_t)csk_key_lowest),
       .cut = _mm256_set1_epi32(cut),
       .nans = _mm256_setzero_si256(),
-      .stride = _mm256_set1_epi64x(stride),
   };
   const __m256i all = _mm256_set1_epi32(-1);
   uint32_t *keys = selection->keys;
@@ -70,15 +66,15 @@ static int64_t filter_above(csk_selection *selection, const float *values, int64
   int64_t candidates = selection->count, i = 0;
   for (; i + 8 <= count; i += 8) {
     const __m256i eight = _mm256_loadu_si256((const __m256i *)(values + i));
-    candidates += append(&state, eight, all, position + i * stride, keys + candidates,
-                         positions + candidates);
+    candidates +=
+        append(&state, eight, all, position + i, keys + candidates, positions + candidates);
   }
   if (i < count) {
     const __m256i live = _mm256_cmpgt_epi32(_mm256_set1_epi32((int32_t)(count - i)),
                                             _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
     const __m256i rest = _mm256_maskload_epi32((const int *)(values + i), live);
-    candidates += append(&state, rest, live, position + i * stride, keys + candidates,
-                         positions + candidates);
+    candidates +=
+        append(&state, rest, live, position + i, keys + candidates, positions + candidates);
   }
   selection->count = candidates;
   int32_t nans[8];
@@ -89,16 +85,8 @@ static int64_t filter_above(csk_selection *selection, const float *values, int64
 }
 
 static int64_t filter(csk_selection *selection, const float *values, int64_t count,
-                      int64_t first_position, int64_t position_stride) {
-  const int64_t before = csk_select_before_cut(selection, count, first_position, position_stride);
-  const int32_t cut = (int32_t)selection->cut_key;
-  int64_t nans = 0;
-  if (before > 0)
-    nans += filter_above(selection, values, before, first_position, position_stride, cut - 1);
-  if (before < count)
-    nans += filter_above(selection, values + before, count - before,
-                         first_position + before * position_stride, position_stride, cut);
-  return nans;
+                      int64_t first_position) {
+  return csk_filter_by(filter_above, selection, values, count, first_position);
 }
 
 CSK_TARGET_AVX2

@@ -21,7 +21,7 @@ CSK_TARGET_AVX2 CSK_INLINE void store_row(const __m256 *sums, float *y, int32_t 
                                           ptrdiff_t y_row, const int vectors, const int rows,
                                           const csk_row_epilogue *epilogue, const bool streams) {
   const __m256 bias = _mm256_set1_ps(epilogue ? csk_bias_at(epilogue, row_offset) : 0);
-  const __m256 least = _mm256_set1_ps(epilogue ? csk_least(epilogue) : 0);
+  const __m256 least = _mm256_set1_ps(epilogue ? csk_epilogue_floor(epilogue) : 0);
   CSK_UNROLL
   for (int i = 0; i < rows * vectors; i++) {
     float *target = y + row_offset + i / vectors * y_row + i % vectors * 8;

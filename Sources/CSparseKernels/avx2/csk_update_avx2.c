@@ -151,19 +151,9 @@ static double sum_of_squares(const float *values, int64_t count) {
   return csk_join_lanes(lanes);
 }
 
-CSK_TARGET_AVX2
-static void add(const float *source, float *target, int64_t count) {
-  int64_t i = 0;
-  for (; i + 8 <= count; i += 8)
-    _mm256_storeu_ps(target + i,
-                     _mm256_add_ps(_mm256_loadu_ps(target + i), _mm256_loadu_ps(source + i)));
-  for (; i < count; i++) target[i] += source[i];
-}
-
 void csk_update_avx2(csk_kernels *kernels) {
   kernels->sgd_step = sgd_step;
   kernels->adam_step = adam_step;
   kernels->sum_of_squares = sum_of_squares;
-  kernels->add = add;
 }
 #endif

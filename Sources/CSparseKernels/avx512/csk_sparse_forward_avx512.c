@@ -33,7 +33,7 @@ CSK_TARGET_AVX512 CSK_INLINE void store_row(const __m512 *sums, float *y, int32_
                                             ptrdiff_t y_row, const int wide, const int registers,
                                             const csk_row_epilogue *epilogue, const bool streams) {
   const __m512 bias = _mm512_set1_ps(epilogue ? csk_bias_at(epilogue, row_offset) : 0);
-  const __m512 least = _mm512_set1_ps(epilogue ? csk_least(epilogue) : 0);
+  const __m512 least = _mm512_set1_ps(epilogue ? csk_epilogue_floor(epilogue) : 0);
   CSK_UNROLL
   for (int i = 0; i < registers; i++) {
     float *target = y + row_offset + csk_wide_place(i, wide, y_row);

@@ -1,4 +1,4 @@
-// dispatch/csk_isa.c: asks the CPU once, honours CSK_ISA, and builds one kernel table per
+// dispatch/csk_isa.c: asks the CPU once, takes CSK_ISA at its word, and builds one kernel table per
 // instruction set.
 #include <pthread.h>
 #include <stdlib.h>
@@ -34,8 +34,17 @@ bool csk_isa_is_supported(csk_isa isa) {
 #else
       return false;
 #endif
+    case csk_isa_unsupported:
+      return false;
   }
   return false;
+}
+
+csk_isa csk_isa_named(const char *name) {
+  for (int isa = 0; isa < csk_isa_count; isa++)
+    if (csk_isa_is_supported((csk_isa)isa) && strcmp(name, csk_isa_name((csk_isa)isa)) == 0)
+      return (csk_isa)isa;
+  return csk_isa_unsupported;
 }
 
 static void set_up(void) {
@@ -83,11 +92,8 @@ static void set_up(void) {
   csk_measure_neon(neon);
   best = csk_isa_neon;
 #endif
-  current = best;
   const char *asked = getenv("CSK_ISA");
-  for (int isa = 0; asked && isa < csk_isa_count; isa++)
-    if (csk_isa_is_supported((csk_isa)isa) && strcmp(asked, csk_isa_name((csk_isa)isa)) == 0)
-      current = (csk_isa)isa;
+  current = asked ? csk_isa_named(asked) : best;
 }
 
 csk_isa csk_isa_current(void) {
@@ -110,6 +116,8 @@ const char *csk_isa_name(csk_isa isa) {
       return "neon";
     case csk_isa_avx512:
       return "avx512";
+    case csk_isa_unsupported:
+      break;
   }
-  return "unknown";
+  return "unsupported";
 }

@@ -11,10 +11,6 @@
 // channels for one block of results, or its results for several blocks.
 enum { line = 16, blocks_at_once = 8 };
 
-static int32_t least(int32_t a, int32_t b) {
-  return a < b ? a : b;
-}
-
 /// Reduced channels [k_begin, k_end) of the blocks from result channel `first` to before `end`.
 static void copy_piece(const float *weights, const csk_dense_order *order, int32_t first,
                        int32_t end, int32_t k_begin, int32_t k_end, float *copy) {
@@ -25,7 +21,7 @@ static void copy_piece(const float *weights, const csk_dense_order *order, int32
       const float *source = tap + k * order->reduced_stride;
       const ptrdiff_t place = (ptrdiff_t)k * order->taps + t;
       for (int32_t m = first; m < end; m += csk_dense_block) {
-        const int32_t channels = least(order->results - m, csk_dense_block);
+        const int32_t channels = csk_min_i32(order->results - m, csk_dense_block);
         float *target = copy + m * reach + place * channels;
         for (int32_t i = 0; i < channels; i++) target[i] = source[(m + i) * order->result_stride];
       }
@@ -46,11 +42,11 @@ csk_status csk_dense_copy_weights(const float *weights, const csk_dense_order *o
   const bool are_neighbours = order->result_stride == 1;
   const int32_t step = csk_dense_block * (are_neighbours ? blocks_at_once : 1);
   const int32_t k_step = are_neighbours ? 1 : line;
-  const int32_t end = least(block_end * csk_dense_block, order->results);
+  const int32_t end = csk_min_i32(block_end * csk_dense_block, order->results);
   for (int32_t m = block_begin * csk_dense_block; m < end; m += step)
     for (int32_t k = 0; k < order->reduced; k += k_step)
-      copy_piece(weights, order, m, least(m + step, end), k, least(k + k_step, order->reduced),
-                 copy);
+      copy_piece(weights, order, m, csk_min_i32(m + step, end), k,
+                 csk_min_i32(k + k_step, order->reduced), copy);
   return csk_status_ok;
 }
 

@@ -59,7 +59,7 @@ int64_t csk_selection_room(const csk_selection *selection) {
 // One offer on its way through the filter.
 typedef struct offer {
   float *values;
-  int64_t count, first_position, position_stride;
+  int64_t count, first_position;
   const int32_t *excluded;
   int64_t excluded_count;
   bool is_stamped;  // the excluded values are NaN already: the second time through
@@ -84,24 +84,20 @@ static csk_status filter(csk_selection *selection, const csk_kernels *kernels, c
                          int64_t *passed) {
   int64_t next = 0;
   *passed = 0;
-  // The kernels multiply 32 bits; a single value needs no stride.
-  const int64_t largest_piece = offer->position_stride > UINT32_MAX ? 1 : piece_size;
   for (int64_t begin = 0; begin < offer->count;) {
-    const int64_t piece =
-        offer->count - begin < largest_piece ? offer->count - begin : largest_piece;
+    const int64_t piece = offer->count - begin < piece_size ? offer->count - begin : piece_size;
     if (selection->capacity - csk_select_slack - selection->count < piece)
       csk_selection_shrink(selection, kernels, false);
     const int64_t excluded_before = next;
     const csk_status status = stamp(offer, begin + piece, &next);
     if (status != csk_status_ok) return status;
-    const int64_t first = offer->first_position + begin * offer->position_stride;
+    const int64_t first = offer->first_position + begin;
     const int64_t held = selection->count;
-    const int64_t nans = kernels->select_filter(selection, offer->values + begin, piece, first,
-                                                offer->position_stride);
+    const int64_t nans = kernels->select_filter(selection, offer->values + begin, piece, first);
     if (nans != next - excluded_before) return csk_status_nan;
     if (selection->count > held) {
       selection->in_order &= first >= selection->next_position;
-      selection->next_position = first + (piece - 1) * offer->position_stride + 1;
+      selection->next_position = first + piece;
       *passed += selection->count - held;
     }
     begin += piece;
@@ -166,27 +162,25 @@ static csk_status filter_predicted(csk_selection *selection, const csk_kernels *
 }
 
 csk_status csk_selection_offer_on(csk_isa isa, csk_selection *selection, float *values,
-                                  int64_t count, int64_t first_position, int64_t position_stride,
-                                  const int32_t *excluded, int64_t excluded_count) {
+                                  int64_t count, int64_t first_position, const int32_t *excluded,
+                                  int64_t excluded_count) {
   if (!selection || !selection->keys || !selection->positions || count < 0 ||
-      (count > 0 && !values) || first_position < 0 || position_stride < 1 || excluded_count < 0 ||
+      (count > 0 && !values) || first_position < 0 || excluded_count < 0 ||
       (excluded_count > 0 && !excluded) || count > csk_selection_room(selection))
     return csk_status_invalid_argument;
   const csk_kernels *kernels = csk_kernels_for(isa);
   if (!kernels) return csk_status_unsupported_isa;
   int64_t end;  // past the last position, which must fit too
-  if (__builtin_mul_overflow(count, position_stride, &end) ||
-      __builtin_add_overflow(end, first_position, &end))
-    return csk_status_overflow;
-  offer offer = {values, count, first_position, position_stride, excluded, excluded_count, false};
+  if (__builtin_add_overflow(count, first_position, &end)) return csk_status_overflow;
+  offer offer = {values, count, first_position, excluded, excluded_count, false};
   return filter_predicted(selection, kernels, &offer);
 }
 
 csk_status csk_selection_offer(csk_selection *selection, float *values, int64_t count,
-                               int64_t first_position, int64_t position_stride,
-                               const int32_t *excluded, int64_t excluded_count) {
+                               int64_t first_position, const int32_t *excluded,
+                               int64_t excluded_count) {
   return csk_selection_offer_on(csk_isa_current(), selection, values, count, first_position,
-                                position_stride, excluded, excluded_count);
+                                excluded, excluded_count);
 }
 
 // Appends candidates that pass the cut, without a branch: the arrays have room for all of them.
@@ -218,6 +212,7 @@ csk_status csk_selection_merge(csk_selection *selection, const csk_selection *ot
       selection->order != other->order || other->k < selection->k)
     return csk_status_invalid_argument;
   const csk_kernels *kernels = csk_kernels_for(csk_isa_current());
+  if (!kernels) return csk_status_unsupported_isa;
   for (int64_t begin = 0; begin < other->count;) {
     if (selection->count == selection->capacity) csk_selection_shrink(selection, kernels, false);
     const int64_t room = selection->capacity - selection->count;

@@ -93,10 +93,12 @@ csk_status csk_selection_admit_zeros(csk_selection *selection, int64_t count, in
   if (!selection || !selection->keys || !selection->positions || selection->is_part || count < 0 ||
       !admitted)
     return csk_status_invalid_argument;
+  const csk_kernels *kernels = csk_kernels_for(csk_isa_current());
+  if (!kernels) return csk_status_unsupported_isa;
   // Nothing is smaller than 0; among the largest, what is greater goes before.
   int64_t room = selection->k;
   if (count > 0 && selection->order == csk_select_largest) {
-    csk_selection_shrink(selection, csk_kernels_for(csk_isa_current()), true);
+    csk_selection_shrink(selection, kernels, true);
     for (int64_t i = 0; i < selection->count; i++) room -= selection->keys[i] > csk_key_lowest;
   }
   *admitted = count < room ? count : room;
@@ -129,7 +131,9 @@ static void sort_positions(int64_t *positions, int64_t *spare, int64_t count) {
 csk_status csk_selection_finish(csk_selection *selection) {
   if (!selection || !selection->keys || !selection->positions || selection->is_part)
     return csk_status_invalid_argument;
-  csk_selection_shrink(selection, csk_kernels_for(csk_isa_current()), true);
+  const csk_kernels *kernels = csk_kernels_for(csk_isa_current());
+  if (!kernels) return csk_status_unsupported_isa;
+  csk_selection_shrink(selection, kernels, true);
   // count <= k, and the arrays hold 3 k: the rest is room to sort in.
   if (!selection->in_order)
     sort_positions(selection->positions, selection->positions + selection->count, selection->count);

@@ -71,15 +71,3 @@ csk_status csk_sum_of_squares_on(csk_isa isa, const float *values, int64_t count
 csk_status csk_sum_of_squares(const float *values, int64_t count, double *sum) {
   return csk_sum_of_squares_on(csk_isa_current(), values, count, sum);
 }
-
-csk_status csk_add_on(csk_isa isa, const float *source, float *target, int64_t count) {
-  if (count < 0 || (count > 0 && (!source || !target))) return csk_status_invalid_argument;
-  const csk_kernels *kernels = csk_kernels_for(isa);
-  if (!kernels) return csk_status_unsupported_isa;
-  kernels->add(source, target, count);
-  return csk_status_ok;
-}
-
-csk_status csk_add(const float *source, float *target, int64_t count) {
-  return csk_add_on(csk_isa_current(), source, target, count);
-}

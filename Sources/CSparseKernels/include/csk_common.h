@@ -20,7 +20,7 @@ extern "C" {
 typedef enum csk_status {
   csk_status_ok = 0,
   csk_status_invalid_argument = 1,  ///< a null pointer, a negative size, a stride too small
-  csk_status_unsupported_isa = 2,   ///< `_on` asked for an instruction set this CPU lacks
+  csk_status_unsupported_isa = 2,   ///< `_on` or CSK_ISA asked for what this CPU does not run
   csk_status_nan = 3,               ///< a NaN where an order was needed
   csk_status_overflow = 4,          ///< an offset that does not fit its type
   csk_status_out_of_memory = 5,     ///< only from csk_pool_create
@@ -32,20 +32,26 @@ typedef enum csk_isa {
   csk_isa_avx2 = 1,    ///< x86-64 with AVX2 and FMA
   csk_isa_neon = 2,    ///< aarch64
   csk_isa_avx512 = 3,  ///< AVX-512 F, VL, DQ, BW: convolutions, the sparse pair; the rest as AVX2
+  csk_isa_unsupported = 4,  ///< CSK_ISA names none that this CPU runs
 } csk_isa;
 
-/// Instruction sets are numbered from 0 to here, supported or not.
-enum { csk_isa_count = 4 };
+/// Instruction sets are numbered from 0 to before here, run by this CPU or not.
+enum { csk_isa_count = csk_isa_unsupported };
 
 /// Whether this CPU runs `isa`.
 bool csk_isa_is_supported(csk_isa isa);
 
-/// The instruction set that `csk_<op>` entries use: the best supported one, asked for once;
-/// `CSK_ISA` in the environment forces another supported one by name (`scalar`, `avx2`).
+/// The instruction set that `csk_<op>` entries use: the best one that this CPU runs, asked for
+/// once; `CSK_ISA` in the environment forces another by name. Any other value of it, the empty one
+/// too, is never ignored: this is csk_isa_unsupported then, and every entry that has versions
+/// returns csk_status_unsupported_isa.
 csk_isa csk_isa_current(void);
 
-/// "scalar", "avx2", "neon" or "avx512".
+/// "scalar", "avx2", "neon" or "avx512"; "unsupported" for any other number.
 const char *csk_isa_name(csk_isa isa);
+
+/// The instruction set of exactly this name, csk_isa_unsupported if it is none that this CPU runs.
+csk_isa csk_isa_named(const char *name);
 
 #ifdef __cplusplus
 }

@@ -54,24 +54,23 @@ csk_status csk_selection_begin_part(csk_selection *part, const csk_selection *wh
 /// a part, any number: INT64_MAX.
 int64_t csk_selection_room(const csk_selection *selection);
 
-/// Offers values[i] at position first_position + i * position_stride, i < count, by |value|
-/// (-0 counts as 0, infinities are ordered). Long offers are faster than short ones: from 2^16
-/// values and 2 k on, a sample of the offer predicts the cut before anything is stored.
+/// Offers values[i] at position first_position + i, i < count, by |value| (-0 counts as 0,
+/// infinities are ordered). Long offers are faster than short ones: from 2^16 values and 2 k on, a
+/// sample of the offer predicts the cut before anything is stored.
 ///
-///   first_position   >= 0
-///   position_stride  >= 1; csk_status_overflow if a position does not fit
-///   excluded         (excluded_count) strictly increasing indices into `values` that must not be
-///                    selected; their entries are overwritten. null if there are none, and then
-///                    `values` is only read.
+///   first_position  >= 0; csk_status_overflow if a position does not fit
+///   excluded        (excluded_count) strictly increasing indices into `values` that must not be
+///                   selected; their entries are overwritten. null if there are none, and then
+///                   `values` is only read.
 ///
 /// A NaN anywhere in `values`, excluded entries too, gives csk_status_nan; it is never selected. A
 /// part that has no room for `count` values gives csk_status_invalid_argument.
 csk_status csk_selection_offer(csk_selection *selection, float *values, int64_t count,
-                               int64_t first_position, int64_t position_stride,
-                               const int32_t *excluded, int64_t excluded_count);
+                               int64_t first_position, const int32_t *excluded,
+                               int64_t excluded_count);
 csk_status csk_selection_offer_on(csk_isa isa, csk_selection *selection, float *values,
-                                  int64_t count, int64_t first_position, int64_t position_stride,
-                                  const int32_t *excluded, int64_t excluded_count);
+                                  int64_t count, int64_t first_position, const int32_t *excluded,
+                                  int64_t excluded_count);
 
 /// Offers everything `other` holds (a part, or another thread's selection) to `selection`, which
 /// must not be a part itself. `other` must have the same order and at least the same k, and not be

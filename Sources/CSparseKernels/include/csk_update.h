@@ -76,10 +76,6 @@ csk_status csk_gather_on(csk_isa isa, const float *source, int64_t source_count,
 csk_status csk_sum_of_squares(const float *values, int64_t count, double *sum);
 csk_status csk_sum_of_squares_on(csk_isa isa, const float *values, int64_t count, double *sum);
 
-/// target[i] += source[i].
-csk_status csk_add(const float *source, float *target, int64_t count);
-csk_status csk_add_on(csk_isa isa, const float *source, float *target, int64_t count);
-
 #ifdef __cplusplus
 }
 #endif

@@ -8,7 +8,7 @@
 
 // Appends the values whose keys are greater than `cut`; returns the number of NaNs.
 static int64_t filter_above(csk_selection *selection, const float *values, int64_t count,
-                            int64_t position, int64_t stride, int32_t cut) {
+                            int64_t position, int32_t cut) {
   const csk_key_rule rule = csk_key_rule_of(selection->order);
   const uint32x4_t magnitude = vdupq_n_u32(0x7fffffff);
   const uint32x4_t flip = vdupq_n_u32(rule.flip), shift = vdupq_n_u32(rule.shift);
@@ -28,7 +28,7 @@ static int64_t filter_above(csk_selection *selection, const float *values, int64
     vst1q_u32(passes, pass);
     for (int lane = 0; lane < 4; lane++) {
       keys[candidates] = four[lane];
-      positions[candidates] = position + (i + lane) * stride;
+      positions[candidates] = position + i + lane;
       candidates += passes[lane] & 1;
     }
   }
@@ -37,7 +37,7 @@ static int64_t filter_above(csk_selection *selection, const float *values, int64
     const int32_t key = csk_key_of(rule, values[i]);
     found += key < (int32_t)csk_key_lowest;
     keys[candidates] = (uint32_t)key;
-    positions[candidates] = position + i * stride;
+    positions[candidates] = position + i;
     candidates += key > cut;
   }
   selection->count = candidates;
@@ -45,16 +45,8 @@ static int64_t filter_above(csk_selection *selection, const float *values, int64
 }
 
 static int64_t filter(csk_selection *selection, const float *values, int64_t count,
-                      int64_t first_position, int64_t position_stride) {
-  const int64_t before = csk_select_before_cut(selection, count, first_position, position_stride);
-  const int32_t cut = (int32_t)selection->cut_key;
-  int64_t nans = 0;
-  if (before > 0)
-    nans += filter_above(selection, values, before, first_position, position_stride, cut - 1);
-  if (before < count)
-    nans += filter_above(selection, values + before, count - before,
-                         first_position + before * position_stride, position_stride, cut);
-  return nans;
+                      int64_t first_position) {
+  return csk_filter_by(filter_above, selection, values, count, first_position);
 }
 
 void csk_select_neon(csk_kernels *kernels) {

@@ -18,7 +18,7 @@ enum { chains = 16 };  // FMA latency 4, up to four a cycle
 CSK_INLINE void store_row(const float32x4_t *sums, float *y, int32_t row_offset, ptrdiff_t y_row,
                           const int width, const int size, const csk_row_epilogue *epilogue) {
   const float32x4_t bias = vdupq_n_f32(epilogue ? csk_bias_at(epilogue, row_offset) : 0);
-  const float32x4_t least = vdupq_n_f32(epilogue ? csk_least(epilogue) : 0);
+  const float32x4_t least = vdupq_n_f32(epilogue ? csk_epilogue_floor(epilogue) : 0);
   CSK_UNROLL
   for (int i = 0; i < size; i++) {
     float32x4_t v = sums[i];

@@ -149,17 +149,9 @@ static double sum_of_squares(const float *values, int64_t count) {
   return csk_join_lanes(lanes);
 }
 
-static void add(const float *source, float *target, int64_t count) {
-  int64_t i = 0;
-  for (; i + 4 <= count; i += 4)
-    vst1q_f32(target + i, vaddq_f32(vld1q_f32(target + i), vld1q_f32(source + i)));
-  for (; i < count; i++) target[i] += source[i];
-}
-
 void csk_update_neon(csk_kernels *kernels) {
   kernels->sgd_step = sgd_step;
   kernels->adam_step = adam_step;
   kernels->sum_of_squares = sum_of_squares;
-  kernels->add = add;
 }
 #endif

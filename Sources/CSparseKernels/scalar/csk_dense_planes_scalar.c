@@ -13,7 +13,7 @@ static void dense_product(const float *copy, const csk_dense_band *band, const f
   const ptrdiff_t reach = (ptrdiff_t)band->reduced * band->taps;
   for (int32_t m = 0; m < band->results; m++) {
     const int32_t block = m - m % csk_dense_block;  // its first channel
-    const int32_t channels = csk_least(band->results - block, csk_dense_block);
+    const int32_t channels = csk_min_i32(band->results - block, csk_dense_block);
     const float *weights = copy + block * reach + m % csk_dense_block;
     for (int32_t row = 0; row < band->rows; row++) {
       for (ptrdiff_t i = 0; i < (ptrdiff_t)band->columns * lanes; i++) {

@@ -3,9 +3,9 @@
 #include "csk_select_internal.h"
 
 static int64_t filter(csk_selection *selection, const float *values, int64_t count,
-                      int64_t first_position, int64_t position_stride) {
+                      int64_t first_position) {
   const csk_key_rule rule = csk_key_rule_of(selection->order);
-  const int64_t before = csk_select_before_cut(selection, count, first_position, position_stride);
+  const int64_t before = csk_select_before_cut(selection, count, first_position);
   const int32_t cut = (int32_t)selection->cut_key;
   int64_t candidates = selection->count, nans = 0;
   for (int64_t i = 0; i < count; i++) {
@@ -13,7 +13,7 @@ static int64_t filter(csk_selection *selection, const float *values, int64_t cou
     nans += key < (int32_t)csk_key_lowest;
     // Stored always and kept if it passes: there is nothing to mispredict.
     selection->keys[candidates] = (uint32_t)key;
-    selection->positions[candidates] = first_position + i * position_stride;
+    selection->positions[candidates] = first_position + i;
     candidates += key > cut || (key == cut && i < before);
   }
   selection->count = candidates;

@@ -22,7 +22,7 @@ static void forward_tile(const csk_segment *segment, const float *x, float *y,
   for (const csk_run *run = segment->runs; run < segment->runs_end; run++) {
     for (uint32_t i = 0; i < run->rows; i++, row_offset++) {
       const float bias = epilogue ? csk_bias_at(epilogue, *row_offset) : -0.0f;
-      const float least = epilogue ? csk_least(epilogue) : -INFINITY;
+      const float least = epilogue ? csk_epilogue_floor(epilogue) : -INFINITY;
       for (int32_t r = 0; r < tiles->rows; r++) {
         for (int32_t v = 0; v < tiles->vectors; v++) {
           const float *xs = x + r * tiles->x_row + v * lanes;

@@ -51,14 +51,9 @@ static double sum_of_squares(const float *values, int64_t count) {
   return csk_join_lanes(lanes);
 }
 
-static void add(const float *source, float *target, int64_t count) {
-  for (int64_t i = 0; i < count; i++) target[i] += source[i];
-}
-
 void csk_update_scalar(csk_kernels *kernels) {
   kernels->sgd_step = sgd_step;
   kernels->adam_step = adam_step;
   kernels->gather = gather;
   kernels->sum_of_squares = sum_of_squares;
-  kernels->add = add;
 }

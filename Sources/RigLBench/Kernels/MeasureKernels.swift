@@ -83,7 +83,7 @@ final class Selection {
       &selection, csk_select_largest, Int64(k), keys.base, positions.base, Int64(keys.count))
     expectOK(status, "csk_selection_begin")
     status = unsafe csk_selection_offer(
-      &selection, values.base, Int64(values.count), 0, 1, nil, 0)
+      &selection, values.base, Int64(values.count), 0, nil, 0)
     expectOK(status, "csk_selection_offer")
     status = unsafe csk_selection_finish(&selection)
     expectOK(status, "csk_selection_finish")

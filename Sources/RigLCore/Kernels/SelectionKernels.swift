@@ -50,7 +50,7 @@ final class TopSelection {
     excluding excluded: UnsafeBufferPointer<Int32>, to selection: inout csk_selection
   ) -> Bool {
     let status = unsafe csk_selection_offer(
-      &selection, scores.baseAddress, Int64(scores.count), Int64(firstPosition), 1,
+      &selection, scores.baseAddress, Int64(scores.count), Int64(firstPosition),
       excluded.baseAddress, Int64(excluded.count))
     guard status != csk_status_nan else { return false }
     expectOK(status, "csk_selection_offer")
