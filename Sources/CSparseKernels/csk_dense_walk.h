@@ -5,15 +5,6 @@
 
 #include "csk_planes_internal.h"
 
-#define CSK_INLINE static inline __attribute__((always_inline))
-
-// The loops over a tile's registers must vanish, or the tile lives in memory.
-#if defined(__clang__)
-#define CSK_UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define CSK_UNROLL _Pragma("GCC unroll 32")
-#endif
-
 enum {
   /// Columns of a product's tile, at most.
   csk_dense_columns = 8,

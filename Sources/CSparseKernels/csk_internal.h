@@ -15,6 +15,15 @@
 #define CSK_ARCH_AARCH64 1
 #endif
 
+#define CSK_INLINE static inline __attribute__((always_inline))
+
+// The loops over a tile's registers must vanish, or the tile lives in memory.
+#if defined(__clang__)
+#define CSK_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define CSK_UNROLL _Pragma("GCC unroll 32")
+#endif
+
 static inline int32_t csk_min_i32(int32_t a, int32_t b) {
   return a < b ? a : b;
 }
@@ -123,25 +132,21 @@ void csk_windows_scalar(csk_kernels *kernels);
 void csk_dense_planes_scalar(csk_kernels *kernels);
 void csk_measure_scalar(csk_kernels *kernels);
 #if CSK_ARCH_X86_64
-void csk_sparse_avx2(csk_kernels *kernels);
 void csk_select_avx2(csk_kernels *kernels);
-void csk_update_avx2(csk_kernels *kernels);
 void csk_pack_avx2(csk_kernels *kernels);
-void csk_planes_avx2(csk_kernels *kernels);
-void csk_windows_avx2(csk_kernels *kernels);
-void csk_dense_planes_avx2(csk_kernels *kernels);
+void csk_bodies_avx2(csk_kernels *kernels);
+void csk_sparse_avx2(csk_kernels *kernels);
 void csk_measure_avx2(csk_kernels *kernels);
+void csk_dense_planes_avx2(csk_kernels *kernels);
 void csk_sparse_avx512(csk_kernels *kernels);
 void csk_dense_planes_avx512(csk_kernels *kernels);
 #elif CSK_ARCH_AARCH64
-void csk_sparse_neon(csk_kernels *kernels);
 void csk_select_neon(csk_kernels *kernels);
-void csk_update_neon(csk_kernels *kernels);
 void csk_pack_neon(csk_kernels *kernels);
-void csk_planes_neon(csk_kernels *kernels);
-void csk_windows_neon(csk_kernels *kernels);
-void csk_dense_planes_neon(csk_kernels *kernels);
+void csk_bodies_neon(csk_kernels *kernels);
+void csk_sparse_neon(csk_kernels *kernels);
 void csk_measure_neon(csk_kernels *kernels);
+void csk_dense_planes_neon(csk_kernels *kernels);
 #endif
 
 #endif

@@ -6,16 +6,9 @@
 
 #include "csk_internal.h"
 
-// The three parts of the family; csk_pack_<isa> registers them all.
+// Parts of the family that have their own files; csk_pack_scalar registers them too.
 void csk_unpack_scalar(csk_kernels *kernels);
 void csk_softmax_scalar(csk_kernels *kernels);
-#if CSK_ARCH_X86_64
-void csk_unpack_avx2(csk_kernels *kernels);
-void csk_softmax_avx2(csk_kernels *kernels);
-#elif CSK_ARCH_AARCH64
-void csk_unpack_neon(csk_kernels *kernels);
-void csk_softmax_neon(csk_kernels *kernels);
-#endif
 
 // Philox4x32-10's multipliers and the steps of its key.
 #define CSK_PHILOX_M0 0xd2511f53u

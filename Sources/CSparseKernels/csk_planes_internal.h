@@ -6,15 +6,8 @@
 
 #include "csk_internal.h"
 
-// Parts of the family that have their own files; csk_planes_<isa> registers them too.
+// A part of the family that has its own file; csk_planes_scalar registers it too.
 void csk_join_scalar(csk_kernels *kernels);
-#if CSK_ARCH_X86_64
-void csk_unpack_gradient_avx2(csk_kernels *kernels);
-void csk_join_avx2(csk_kernels *kernels);
-#elif CSK_ARCH_AARCH64
-void csk_unpack_gradient_neon(csk_kernels *kernels);
-void csk_join_neon(csk_kernels *kernels);
-#endif
 
 /// Columns [first, end) of a stored phase hold elements of a row; the others are padding.
 typedef struct csk_phase_span {

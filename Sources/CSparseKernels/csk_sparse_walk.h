@@ -7,15 +7,6 @@
 
 #include "csk_internal.h"
 
-#define CSK_INLINE static inline __attribute__((always_inline))
-
-// The loops over a tile's registers must vanish, or the tile lives in memory.
-#if defined(__clang__)
-#define CSK_UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define CSK_UNROLL _Pragma("GCC unroll 16")
-#endif
-
 /// Entries that all tiles pass over before the next ones: 1 MiB, 1.5 with dw. More than L2 often
 /// has, but they are read in order, which L3 serves well ahead of the FMAs; operands are not, so
 /// each further pass over them costs more (measured: 2^15 loses 40 % where operands lie in memory,

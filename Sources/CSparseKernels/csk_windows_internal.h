@@ -4,13 +4,6 @@
 
 #include "csk_internal.h"
 
-// Max-pooling has its own files; csk_windows_<isa> registers it too.
-#if CSK_ARCH_X86_64
-void csk_max_pool_avx2(csk_kernels *kernels);
-#elif CSK_ARCH_AARCH64
-void csk_max_pool_neon(csk_kernels *kernels);
-#endif
-
 /// A window's columns [first, end) that exist: its column q is the row's column origin + q.
 typedef struct csk_window_span {
   int32_t origin, first, end;
@@ -35,12 +28,6 @@ static inline float csk_lane_total(float lanes[csk_plane_lanes]) {
 // Kernels have code of their own for each number of taps up to this: their loops over taps must
 // vanish, or weights and sums live in memory.
 enum { csk_most_taps = 9 };
-
-#if defined(__clang__)
-#define CSK_UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define CSK_UNROLL _Pragma("GCC unroll 16")
-#endif
 
 /// Some of the taps of a row of depthwise convolution.
 typedef struct csk_forward_taps {

@@ -195,8 +195,6 @@ static void pack_bytes(const uint8_t *bytes, ptrdiff_t sample_stride, const int6
 }
 
 void csk_pack_avx2(csk_kernels *kernels) {
-  csk_unpack_avx2(kernels);
-  csk_softmax_avx2(kernels);
   kernels->pack_samples = pack_samples;
   kernels->pack_bytes = pack_bytes;
 }

@@ -62,14 +62,12 @@ static void set_up(void) {
   if (csk_isa_is_supported(csk_isa_avx2)) {
     csk_kernels *avx2 = &tables[csk_isa_avx2];
     *avx2 = *scalar;
-    csk_sparse_avx2(avx2);
     csk_select_avx2(avx2);
-    csk_update_avx2(avx2);
     csk_pack_avx2(avx2);
-    csk_planes_avx2(avx2);
-    csk_windows_avx2(avx2);
-    csk_dense_planes_avx2(avx2);
+    csk_bodies_avx2(avx2);
+    csk_sparse_avx2(avx2);
     csk_measure_avx2(avx2);
+    csk_dense_planes_avx2(avx2);
     best = csk_isa_avx2;
   }
   if (csk_isa_is_supported(csk_isa_avx512)) {
@@ -82,14 +80,12 @@ static void set_up(void) {
 #elif CSK_ARCH_AARCH64
   csk_kernels *neon = &tables[csk_isa_neon];
   *neon = *scalar;
-  csk_sparse_neon(neon);
   csk_select_neon(neon);
-  csk_update_neon(neon);
   csk_pack_neon(neon);
-  csk_planes_neon(neon);
-  csk_windows_neon(neon);
-  csk_dense_planes_neon(neon);
+  csk_bodies_neon(neon);
+  csk_sparse_neon(neon);
   csk_measure_neon(neon);
+  csk_dense_planes_neon(neon);
   best = csk_isa_neon;
 #endif
   const char *asked = getenv("CSK_ISA");

@@ -108,8 +108,6 @@ static void pack_bytes(const uint8_t *bytes, ptrdiff_t sample_stride, const int6
 }
 
 void csk_pack_neon(csk_kernels *kernels) {
-  csk_unpack_neon(kernels);
-  csk_softmax_neon(kernels);
   kernels->pack_samples = pack_samples;
   kernels->pack_bytes = pack_bytes;
 }

@@ -1,4 +1,4 @@
-// avx2/csk_windows_avx2.c: depthwise convolution; a column, 8 lanes, is one vector.
+// bodies/csk_windows_body.h: depthwise convolution; a column is one vector.
 //
 //   y[c, x] = sum_t w[c, t] s[c, x + o_t]
 //   dx[c, x] = sum_t w[c, t] dy[c, x - o_t],  dw[c, t] += sum_x in[c, x] dy[c, x - o_t]
@@ -9,82 +9,85 @@
 //
 // Bound: bytes over L2's bandwidth; forward, a 3 x 3 kernel reads 3 columns (with a stride of 2, 6)
 // and writes 1 for 9 FMAs. Backward, 18 FMAs for those columns and one more are near FMA peak.
-#include "csk_planes_avx2.h"
-#include "csk_windows_internal.h"
+//
+// Registers of 16 bytes hold half a column: forward, one load an FMA where taps are no neighbours.
+//
+// The file that includes this one says how many columns the backward loop takes at once
+// (window_columns, at most 2), and up to how many taps odd columns have their own sums
+// (window_apart_taps).
+#include "../csk_windows_internal.h"
 
-#if CSK_ARCH_X86_64
-
-enum { lanes = csk_plane_lanes, most_taps = csk_most_taps };
+enum { most_taps = csk_most_taps };
 
 /// Columns [0, count) at y; those of s lie at s[tap] + x. `adds`: to what earlier taps have made.
-CSK_INLINE void forward_columns(const int taps, const int count, const float *const *s,
-                                const __m256 *w, const bool adds, float *y, ptrdiff_t x) {
-  __m256 sums[4];
+CSK_TARGET CSK_INLINE void forward_columns(const int taps, const int count, const float *const *s,
+                                           const csk_v *w, const bool adds, float *y, ptrdiff_t x) {
+  csk_v sums[4];
   CSK_UNROLL
-  for (int i = 0; i < count; i++)
-    sums[i] = adds ? _mm256_loadu_ps(y + i * lanes) : _mm256_setzero_ps();
+  for (int i = 0; i < count; i++) sums[i] = adds ? csk_load(y + i * csk_lanes) : csk_zero();
   CSK_UNROLL
   for (int t = 0; t < taps; t++) {
     CSK_UNROLL
     for (int i = 0; i < count; i++)
-      sums[i] = _mm256_fmadd_ps(w[t], _mm256_loadu_ps(s[t] + x + i * lanes), sums[i]);
+      sums[i] = csk_fused(w[t], csk_load(s[t] + x + i * csk_lanes), sums[i]);
   }
   CSK_UNROLL
-  for (int i = 0; i < count; i++) _mm256_storeu_ps(y + i * lanes, sums[i]);
+  for (int i = 0; i < count; i++) csk_store(y + i * csk_lanes, sums[i]);
 }
 
 /// Four columns where taps are rows of three neighbours: a load serves up to three FMAs. Each sum
 /// takes its taps in the same order as above.
-CSK_INLINE void forward_neighbours(const float *const *s, const __m256 *w, float *y, ptrdiff_t x) {
-  __m256 sums[4];
+CSK_TARGET CSK_INLINE void forward_neighbours(const float *const *s, const csk_v *w, float *y,
+                                              ptrdiff_t x) {
+  csk_v sums[4];
   CSK_UNROLL
-  for (int i = 0; i < 4; i++) sums[i] = _mm256_setzero_ps();
+  for (int i = 0; i < 4; i++) sums[i] = csk_zero();
   CSK_UNROLL
   for (int row = 0; row < 9; row += 3) {
     CSK_UNROLL
     for (int column = 0; column < 6; column++) {
-      const __m256 v = _mm256_loadu_ps(s[row] + x + column * lanes);
+      const csk_v v = csk_load(s[row] + x + column * csk_lanes);
       CSK_UNROLL
       for (int i = 0; i < 4; i++)
-        if (column >= i && column - i < 3)
-          sums[i] = _mm256_fmadd_ps(w[row + column - i], v, sums[i]);
+        if (column >= i && column - i < 3) sums[i] = csk_fused(w[row + column - i], v, sums[i]);
     }
   }
   CSK_UNROLL
-  for (int i = 0; i < 4; i++) _mm256_storeu_ps(y + i * lanes, sums[i]);
+  for (int i = 0; i < 4; i++) csk_store(y + i * csk_lanes, sums[i]);
 }
 
-CSK_INLINE void forward_taps(const int taps, const csk_forward_taps *row, const bool adds,
-                             const bool neighbours) {
+CSK_TARGET CSK_INLINE void forward_taps(const int taps, const csk_forward_taps *row,
+                                        const bool adds, const bool neighbours) {
   const float *s[most_taps];
   CSK_UNROLL
   for (int t = 0; t < taps; t++) s[t] = row->s + row->offsets[t];
   for (int32_t c = 0; c < row->channels; c++) {
-    __m256 w[most_taps];
+    csk_v w[most_taps];
     CSK_UNROLL
     for (int t = 0; t < taps; t++)
-      w[t] = _mm256_set1_ps(row->weights[c * row->weight_stride + row->indices[t]]);
+      w[t] = csk_all(row->weights[c * row->weight_stride + row->indices[t]]);
     float *y = row->y + c * row->y_stride;
     ptrdiff_t x = c * row->s_stride;
     int32_t left = row->columns;
-    for (; left >= 4; left -= 4, x += 4 * lanes, y += 4 * lanes) {
+    for (; left >= 4; left -= 4, x += 4 * csk_lanes, y += 4 * csk_lanes) {
       if (neighbours)
         forward_neighbours(s, w, y, x);
       else
         forward_columns(taps, 4, s, w, adds, y, x);
     }
-    for (; left > 0; left--, x += lanes, y += lanes) forward_columns(taps, 1, s, w, adds, y, x);
+    for (; left > 0; left--, x += csk_lanes, y += csk_lanes)
+      forward_columns(taps, 1, s, w, adds, y, x);
   }
 }
 
 typedef void forward_kernel(const csk_forward_taps *row);
 
-#define FORWARD(taps)                                                            \
-  CSK_TARGET_AVX2 static void forward_##taps(const csk_forward_taps *row) {      \
-    forward_taps(taps, row, false, false);                                       \
-  }                                                                              \
-  CSK_TARGET_AVX2 static void forward_more_##taps(const csk_forward_taps *row) { \
-    forward_taps(taps, row, true, false);                                        \
+#define FORWARD(taps)                                                       \
+  CSK_TARGET static void forward_##taps(const csk_forward_taps *row) {      \
+    forward_taps(taps, row, false, false);                                  \
+  }                                                                         \
+  CSK_TARGET static void forward_more_##taps(const csk_forward_taps *row) { \
+    forward_taps(taps, row, true, false);                                   \
   }
 FORWARD(1)
 FORWARD(2)
@@ -96,7 +99,7 @@ FORWARD(7)
 FORWARD(8)
 FORWARD(9)
 
-CSK_TARGET_AVX2
+CSK_TARGET
 static void forward_3x3(const csk_forward_taps *row) {
   forward_taps(9, row, false, true);
 }
@@ -112,7 +115,7 @@ static forward_kernel *const forward_kernels[2][most_taps + 1] = {
 /// Whether nine taps are three rows of neighbouring columns.
 static bool are_neighbours(const int32_t *offsets) {
   for (int t = 0; t < 9; t++)
-    if (offsets[t] - (int64_t)offsets[t / 3 * 3] != t % 3 * lanes) return false;
+    if (offsets[t] - (int64_t)offsets[t / 3 * 3] != t % 3 * csk_lanes) return false;
   return true;
 }
 
@@ -142,77 +145,73 @@ static void depthwise_forward_row(const float *s, ptrdiff_t s_channel_stride, co
 /// Columns [0, count) at in and dx: one load of dy serves both gradients. `w` lies in memory, not
 /// in registers, which hold the sums for dw: one load for all columns. `apart`: odd columns have
 /// their own sums.
-CSK_INLINE void backward_columns(const int taps, const int count, const bool apart,
-                                 const float *const *dy, const float *in, const __m256 *w,
-                                 __m256 *sums, const csk_dx_use use, float *dx, ptrdiff_t x) {
-  __m256 inputs[2], results[2];
+CSK_TARGET CSK_INLINE void backward_columns(const int taps, const int count, const bool apart,
+                                            const float *const *dy, const float *in, const csk_v *w,
+                                            csk_v *sums, const csk_dx_use use, float *dx,
+                                            ptrdiff_t x) {
+  csk_v inputs[2], results[2];
   CSK_UNROLL
   for (int i = 0; i < count; i++) {
-    inputs[i] = _mm256_loadu_ps(in + i * lanes);
-    results[i] = use == csk_more_dx ? _mm256_loadu_ps(dx + i * lanes) : _mm256_setzero_ps();
+    inputs[i] = csk_load(in + i * csk_lanes);
+    results[i] = use == csk_more_dx ? csk_load(dx + i * csk_lanes) : csk_zero();
   }
   CSK_UNROLL
   for (int t = 0; t < taps; t++) {
     CSK_UNROLL
     for (int i = 0; i < count; i++) {
-      const __m256 g = _mm256_loadu_ps(dy[t] + x + i * lanes);
+      const csk_v g = csk_load(dy[t] + x + i * csk_lanes);
       const int sum = apart ? 2 * t + i : t;
-      sums[sum] = _mm256_fmadd_ps(inputs[i], g, sums[sum]);
-      if (use != csk_no_dx) results[i] = _mm256_fmadd_ps(w[t], g, results[i]);
+      sums[sum] = csk_fused(inputs[i], g, sums[sum]);
+      if (use != csk_no_dx) results[i] = csk_fused(w[t], g, results[i]);
     }
   }
   CSK_UNROLL
-  for (int i = 0; use != csk_no_dx && i < count; i++) _mm256_storeu_ps(dx + i * lanes, results[i]);
+  for (int i = 0; use != csk_no_dx && i < count; i++) csk_store(dx + i * csk_lanes, results[i]);
 }
 
-/// csk_lane_total's tree.
-CSK_INLINE float total(__m256 sum) {
-  const __m128 four = _mm_add_ps(_mm256_castps256_ps128(sum), _mm256_extractf128_ps(sum, 1));
-  const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
-  return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
-}
-
-CSK_INLINE void backward_taps(const int taps, const csk_backward_taps *row, const csk_dx_use use) {
+CSK_TARGET CSK_INLINE void backward_taps(const int taps, const csk_backward_taps *row,
+                                         const csk_dx_use use) {
   // With few taps, or each FMA of a sum would wait for the one before.
-  const bool apart = taps <= 4;
+  const bool apart = taps <= window_apart_taps;
   const int sum_count = apart ? 2 * taps : taps;
   const float *dy[most_taps];
   CSK_UNROLL
   for (int t = 0; t < taps; t++) dy[t] = row->dy - row->offsets[t];
   for (int32_t c = 0; c < row->channels; c++) {
-    __m256 w[most_taps], sums[most_taps];
+    csk_v w[most_taps], sums[most_taps];
     CSK_UNROLL
     for (int t = 0; t < taps; t++)
-      w[t] = _mm256_set1_ps(row->weights[c * row->weight_stride + row->indices[t]]);
+      w[t] = csk_all(row->weights[c * row->weight_stride + row->indices[t]]);
     CSK_UNROLL
-    for (int i = 0; i < sum_count; i++) sums[i] = _mm256_setzero_ps();
+    for (int i = 0; i < sum_count; i++) sums[i] = csk_zero();
     const float *in = row->in + c * row->in_stride;
     float *dx = use == csk_no_dx ? NULL : row->dx + c * row->dx_stride;
     ptrdiff_t x = c * row->dy_stride;
     int32_t left = row->columns;
-    for (; left >= 2; left -= 2, x += 2 * lanes, in += 2 * lanes) {
-      backward_columns(taps, 2, apart, dy, in, w, sums, use, dx, x);
-      if (use != csk_no_dx) dx += 2 * lanes;
+    enum { columns = window_columns, step = columns * csk_lanes };
+    for (; left >= columns; left -= columns, x += step, in += step) {
+      backward_columns(taps, columns, apart, dy, in, w, sums, use, dx, x);
+      if (use != csk_no_dx) dx += step;
     }
-    if (left > 0) backward_columns(taps, 1, apart, dy, in, w, sums, use, dx, x);
+    if (columns > 1 && left > 0) backward_columns(taps, 1, apart, dy, in, w, sums, use, dx, x);
     float *dw = row->dw + c * row->weight_stride;
     CSK_UNROLL
     for (int t = 0; t < taps; t++)
-      dw[row->indices[t]] += total(apart ? _mm256_add_ps(sums[2 * t], sums[2 * t + 1]) : sums[t]);
+      dw[row->indices[t]] += csk_total(apart ? csk_plus(sums[2 * t], sums[2 * t + 1]) : sums[t]);
   }
 }
 
 typedef void backward_kernel(const csk_backward_taps *row);
 
-#define BACKWARD(taps)                                                              \
-  CSK_TARGET_AVX2 static void backward_no_dx_##taps(const csk_backward_taps *row) { \
-    backward_taps(taps, row, csk_no_dx);                                            \
-  }                                                                                 \
-  CSK_TARGET_AVX2 static void backward_##taps(const csk_backward_taps *row) {       \
-    backward_taps(taps, row, csk_new_dx);                                           \
-  }                                                                                 \
-  CSK_TARGET_AVX2 static void backward_more_##taps(const csk_backward_taps *row) {  \
-    backward_taps(taps, row, csk_more_dx);                                          \
+#define BACKWARD(taps)                                                         \
+  CSK_TARGET static void backward_no_dx_##taps(const csk_backward_taps *row) { \
+    backward_taps(taps, row, csk_no_dx);                                       \
+  }                                                                            \
+  CSK_TARGET static void backward_##taps(const csk_backward_taps *row) {       \
+    backward_taps(taps, row, csk_new_dx);                                      \
+  }                                                                            \
+  CSK_TARGET static void backward_more_##taps(const csk_backward_taps *row) {  \
+    backward_taps(taps, row, csk_more_dx);                                     \
   }
 BACKWARD(1)
 BACKWARD(2)
@@ -258,9 +257,7 @@ static void depthwise_backward_row(const float *dy, ptrdiff_t dy_channel_stride,
   }
 }
 
-void csk_windows_avx2(csk_kernels *kernels) {
+static void register_windows(csk_kernels *kernels) {
   kernels->depthwise_forward_row = depthwise_forward_row;
   kernels->depthwise_backward_row = depthwise_backward_row;
-  csk_max_pool_avx2(kernels);
 }
-#endif

@@ -1,0 +1,21 @@
+// bodies/csk_bodies.h: every body over the vector header that was included before, and what puts
+// them into a table.
+#include "csk_join_body.h"
+#include "csk_max_pool_body.h"
+#include "csk_planes_body.h"
+#include "csk_softmax_body.h"
+#include "csk_unpack_body.h"
+#include "csk_unpack_gradient_body.h"
+#include "csk_update_body.h"
+#include "csk_windows_body.h"
+
+static void register_bodies(csk_kernels *kernels) {
+  register_join(kernels);
+  register_max_pool(kernels);
+  register_planes(kernels);
+  register_softmax(kernels);
+  register_unpack(kernels);
+  register_unpack_gradient(kernels);
+  register_update(kernels);
+  register_windows(kernels);
+}
