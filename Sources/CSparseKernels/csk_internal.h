@@ -135,8 +135,6 @@ void csk_measure_scalar(csk_kernels *kernels);
 void csk_select_avx2(csk_kernels *kernels);
 void csk_pack_avx2(csk_kernels *kernels);
 void csk_bodies_avx2(csk_kernels *kernels);
-void csk_sparse_avx2(csk_kernels *kernels);
-void csk_measure_avx2(csk_kernels *kernels);
 void csk_dense_planes_avx2(csk_kernels *kernels);
 void csk_sparse_avx512(csk_kernels *kernels);
 void csk_dense_planes_avx512(csk_kernels *kernels);
@@ -144,8 +142,6 @@ void csk_dense_planes_avx512(csk_kernels *kernels);
 void csk_select_neon(csk_kernels *kernels);
 void csk_pack_neon(csk_kernels *kernels);
 void csk_bodies_neon(csk_kernels *kernels);
-void csk_sparse_neon(csk_kernels *kernels);
-void csk_measure_neon(csk_kernels *kernels);
 void csk_dense_planes_neon(csk_kernels *kernels);
 #endif
 

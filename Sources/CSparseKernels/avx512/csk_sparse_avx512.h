@@ -7,7 +7,8 @@
 // Registers hold two of a tile's vectors of 8 lanes. A tile that is one vector wide fits none: it
 // keeps the AVX2 kernels (256-bit registers, but 32 of them: measured 0.98 to 1.02 of AVX2's rate,
 // with four or eight rows at once).
-enum { csk_wide_lanes = 16 };
+enum { csk_wide_lanes = 16, csk_streams = true, csk_splits_fresh = true };
+#define CSK_TARGET CSK_TARGET_AVX512
 
 /// Where register `i` of a tile of `wide` registers a row lies.
 CSK_INLINE ptrdiff_t csk_wide_place(const int i, const int wide, ptrdiff_t row_stride) {

@@ -113,50 +113,13 @@ CSK_TARGET_AVX512 CSK_INLINE void backward_row(const csk_segment *segment, const
     if (wants_dx) _mm512_storeu_ps(dx + csk_wide_place(i, wide, y_row), row.dxs[i]);
 }
 
-CSK_TARGET_AVX512 CSK_INLINE void backward_tile(const csk_segment *segment, const float *dy,
-                                                const float *x, float *dx, float *dw,
-                                                const csk_tiles *tiles, const int wide,
-                                                const int rows, const bool wants_dx,
-                                                const bool fresh) {
-  const ptrdiff_t x_row = tiles->x_row, y_row = tiles->y_row;
-  const int32_t *row_offsets = segment->row_offsets;
-  const int32_t *offsets = segment->offsets;
-  const float *weights = segment->weights;
-  for (const csk_run *run = segment->runs; run < segment->runs_end; run++) {
-    const uint32_t count = run->count;
-    for (uint32_t i = 0; i < run->rows; i++) {
-      const ptrdiff_t ahead = csk_row_ahead(segment, row_offsets);
-      csk_prefetch_tile(x + ahead, y_row, 2 * wide, rows);
-      if (wants_dx) csk_prefetch_tile(dx + ahead, y_row, 2 * wide, rows);
-      const ptrdiff_t row_offset = *row_offsets++;
-      backward_row(segment, offsets, weights, count, dy, x + row_offset,
-                   wants_dx ? dx + row_offset : NULL, dw, x_row, y_row, wide, rows, wants_dx,
-                   fresh);
-      offsets += count;
-      weights += count;
-      dw += count;
-    }
-  }
-}
+#include "bodies/csk_sparse_backward_runs.h"
 
-#define BACKWARD_TILE(vectors, rows)                                                     \
-  CSK_TARGET_AVX512 static void backward_##vectors##x##rows(                             \
-      const csk_segment *segment, const float *dy, const float *x, float *dx, float *dw, \
-      bool fresh, const csk_tiles *tiles) {                                              \
-    if (dx && fresh)                                                                     \
-      backward_tile(segment, dy, x, dx, dw, tiles, vectors / 2, rows, true, true);       \
-    else if (dx)                                                                         \
-      backward_tile(segment, dy, x, dx, dw, tiles, vectors / 2, rows, true, false);      \
-    else if (fresh)                                                                      \
-      backward_tile(segment, dy, x, dx, dw, tiles, vectors / 2, rows, false, true);      \
-    else                                                                                 \
-      backward_tile(segment, dy, x, dx, dw, tiles, vectors / 2, rows, false, false);     \
-  }
-BACKWARD_TILE(2, 1)
-BACKWARD_TILE(4, 1)
-BACKWARD_TILE(8, 1)
-BACKWARD_TILE(2, 2)
-BACKWARD_TILE(4, 2)
+CSK_BACKWARD_TILE(2, 1, 1)
+CSK_BACKWARD_TILE(4, 1, 2)
+CSK_BACKWARD_TILE(8, 1, 4)
+CSK_BACKWARD_TILE(2, 2, 1)
+CSK_BACKWARD_TILE(4, 2, 2)
 
 void csk_sparse_backward_avx512(const csk_list *list, int32_t slab_begin, int32_t slab_end,
                                 const float *dy, const float *x, float *dx, float *dw,

@@ -87,52 +87,14 @@ CSK_TARGET_AVX512 CSK_INLINE void forward_rows(const csk_segment *segment,
     store_row(sums + g * registers, y, row_offsets[g], y_row, wide, registers, epilogue, streams);
 }
 
-CSK_TARGET_AVX512 CSK_INLINE void forward_tile(const csk_segment *segment, const float *x, float *y,
-                                               const csk_tiles *tiles, const int wide,
-                                               const int rows, const int group,
-                                               const csk_row_epilogue *epilogue,
-                                               const bool streams) {
-  const ptrdiff_t x_row = tiles->x_row, y_row = tiles->y_row;
-  const int32_t *row_offsets = segment->row_offsets;
-  const int32_t *offsets = segment->offsets;
-  const float *weights = segment->weights;
-  for (const csk_run *run = segment->runs; run < segment->runs_end; run++) {
-    const uint32_t count = run->count;
-    uint32_t i = 0;
-    for (; group > 1 && i + group <= run->rows; i += group) {
-      forward_rows(segment, row_offsets, offsets, weights, count, x, y, x_row, y_row, wide, rows,
-                   group, epilogue, streams);
-      row_offsets += group;
-      offsets += (size_t)group * count;
-      weights += (size_t)group * count;
-    }
-    for (; i < run->rows; i++) {
-      forward_rows(segment, row_offsets, offsets, weights, count, x, y, x_row, y_row, wide, rows, 1,
-                   epilogue, streams);
-      row_offsets++;
-      offsets += count;
-      weights += count;
-    }
-  }
-}
+#include "bodies/csk_sparse_forward_runs.h"
 
-#define FORWARD_TILE(vectors, rows, group)                                           \
-  CSK_TARGET_AVX512 static void forward_##vectors##x##rows(                          \
-      const csk_segment *segment, const float *x, float *y, const csk_tiles *tiles,  \
-      const csk_row_epilogue *epilogue) {                                            \
-    if (!epilogue)                                                                   \
-      forward_tile(segment, x, y, tiles, vectors / 2, rows, group, NULL, false);     \
-    else if (epilogue->streams)                                                      \
-      forward_tile(segment, x, y, tiles, vectors / 2, rows, group, epilogue, true);  \
-    else                                                                             \
-      forward_tile(segment, x, y, tiles, vectors / 2, rows, group, epilogue, false); \
-  }
 // Four chains hide an FMA's latency at one a cycle; one register a row gains 2 % from eight.
-FORWARD_TILE(2, 1, 8)
-FORWARD_TILE(4, 1, 2)
-FORWARD_TILE(8, 1, 1)
-FORWARD_TILE(2, 2, 2)
-FORWARD_TILE(4, 2, 1)
+CSK_FORWARD_TILE(2, 1, 1, 8)
+CSK_FORWARD_TILE(4, 1, 2, 2)
+CSK_FORWARD_TILE(8, 1, 4, 1)
+CSK_FORWARD_TILE(2, 2, 1, 2)
+CSK_FORWARD_TILE(4, 2, 2, 1)
 
 void csk_sparse_forward_avx512(const csk_list *list, int32_t slab_begin, int32_t slab_end,
                                const float *x, float *y, const csk_tiles *tiles,

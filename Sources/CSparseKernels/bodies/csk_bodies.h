@@ -1,7 +1,11 @@
 // bodies/csk_bodies.h: every body over the vector header that was included before, and what puts
 // them into a table.
+#include "csk_sparse_forward_body.h"
+#include "csk_sparse_backward_body.h"
+#include "csk_dense_body.h"
 #include "csk_join_body.h"
 #include "csk_max_pool_body.h"
+#include "csk_measure_body.h"
 #include "csk_planes_body.h"
 #include "csk_softmax_body.h"
 #include "csk_unpack_body.h"
@@ -10,8 +14,12 @@
 #include "csk_windows_body.h"
 
 static void register_bodies(csk_kernels *kernels) {
+  register_sparse_forward(kernels);
+  register_sparse_backward(kernels);
+  register_dense(kernels);
   register_join(kernels);
   register_max_pool(kernels);
+  register_measure(kernels);
   register_planes(kernels);
   register_softmax(kernels);
   register_unpack(kernels);

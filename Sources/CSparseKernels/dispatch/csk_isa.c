@@ -65,8 +65,6 @@ static void set_up(void) {
     csk_select_avx2(avx2);
     csk_pack_avx2(avx2);
     csk_bodies_avx2(avx2);
-    csk_sparse_avx2(avx2);
-    csk_measure_avx2(avx2);
     csk_dense_planes_avx2(avx2);
     best = csk_isa_avx2;
   }
@@ -83,8 +81,6 @@ static void set_up(void) {
   csk_select_neon(neon);
   csk_pack_neon(neon);
   csk_bodies_neon(neon);
-  csk_sparse_neon(neon);
-  csk_measure_neon(neon);
   csk_dense_planes_neon(neon);
   best = csk_isa_neon;
 #endif

@@ -7,8 +7,13 @@
 
 // Tuned: columns of a depthwise gradient at once, and up to how many taps odd columns have sums of
 // their own (none: a column's two registers are as many chains of FMAs as the units need); vectors
-// of lanes of softmax at once.
-enum { window_columns = 1, window_apart_taps = 0, softmax_vectors = 1 };
+// of lanes of softmax at once; whether a sparse gradient has kernels for dw that is fresh.
+enum {
+  window_columns = 1,
+  window_apart_taps = 0,
+  softmax_vectors = 1,
+  csk_splits_fresh = false,
+};
 
 #include "bodies/csk_bodies.h"
 
