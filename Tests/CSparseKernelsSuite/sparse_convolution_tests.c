@@ -302,7 +302,8 @@ void test_phases_none(void) {
   shape.phases = 1;
   shape.phase_stride = 1000;  // of no other phase
   built_list one = sparse_build_list(&t.csr, &shape, NULL);
-  CSK_CHECK(none.status == csk_status_ok && one.status == csk_status_ok, " ");
+  CSK_CHECK(none.status == csk_status_ok && one.status == csk_status_ok,
+            "with no phases, or with one");
   CSK_CHECK(memcmp(&none.sizes, &one.sizes, sizeof none.sizes) == 0, "other sizes");
   const size_t rows = (size_t)none.storage.row_starts[none.sizes.segments];
   const csk_list_storage *a = &none.storage, *b = &one.storage;
@@ -329,30 +330,36 @@ void test_phases_arguments(void) {
                                .phase_stride = 8,
                                .tap_phases = tap_phases};
   csk_list_sizes sizes;
-  CSK_CHECK(csk_list_measure(&good, 6, 5, 4, 30, &sizes) == csk_status_ok, " ");
+  CSK_CHECK(csk_list_measure(&good, 6, 5, 4, 30, &sizes) == csk_status_ok,
+            "four phases, whole channels a slab");
   CSK_CHECK(sizes.slabs == 3 && sizes.rows >= 20, "%d slabs, %d rows", sizes.slabs,
             (int)sizes.rows);
   csk_list_shape bad = good;
   bad.slab_rows = 6;
-  CSK_CHECK(csk_list_measure(&bad, 6, 5, 4, 30, &sizes) == csk_status_invalid_argument, " ");
+  CSK_CHECK(csk_list_measure(&bad, 6, 5, 4, 30, &sizes) == csk_status_invalid_argument,
+            "a slab that cuts a channel was accepted");
   bad = good;
   bad.tap_phases = NULL;
-  CSK_CHECK(csk_list_measure(&bad, 6, 5, 4, 30, &sizes) == csk_status_invalid_argument, " ");
+  CSK_CHECK(csk_list_measure(&bad, 6, 5, 4, 30, &sizes) == csk_status_invalid_argument,
+            "phases without the taps' were accepted");
   bad.tap_phases = beyond;
-  CSK_CHECK(csk_list_measure(&bad, 6, 5, 4, 30, &sizes) == csk_status_invalid_argument, " ");
+  CSK_CHECK(csk_list_measure(&bad, 6, 5, 4, 30, &sizes) == csk_status_invalid_argument,
+            "a tap in a phase beyond the last was accepted");
   bad.tap_phases = below;
-  CSK_CHECK(csk_list_measure(&bad, 6, 5, 4, 30, &sizes) == csk_status_invalid_argument, " ");
+  CSK_CHECK(csk_list_measure(&bad, 6, 5, 4, 30, &sizes) == csk_status_invalid_argument,
+            "a tap in phase -1 was accepted");
   bad = good;
   bad.phases = -1;
-  CSK_CHECK(csk_list_measure(&bad, 6, 5, 4, 30, &sizes) == csk_status_invalid_argument, " ");
+  CSK_CHECK(csk_list_measure(&bad, 6, 5, 4, 30, &sizes) == csk_status_invalid_argument,
+            "-1 phases were accepted");
 
   // The build checks what the measure does.
   topology t = sparse_topology_random(6, 5, 4, 0.3, 1);
   built_list b = sparse_build_list(&t.csr, &good, NULL);
-  CSK_CHECK(b.status == csk_status_ok, " ");
+  CSK_CHECK(b.status == csk_status_ok, "a list with phases was not built");
   int64_t *workspace = sparse_allocate(b.sizes.workspace, sizeof *workspace);
   CSK_CHECK(csk_list_build(&t.csr, &bad, &b.storage, workspace) == csk_status_invalid_argument,
-            " ");
+            "-1 phases were built");
   free(workspace);
   sparse_built_list_free(&b);
   sparse_topology_free(&t);
@@ -369,22 +376,30 @@ void test_phases_overflow(void) {
                           .phases = 4,
                           .phase_stride = (1 << 18) - 1,
                           .tap_phases = tap_phases};
-  CSK_CHECK(csk_list_measure(&shape, 2, 2048, 1, 9, &sizes) == csk_status_ok, " ");
+  CSK_CHECK(csk_list_measure(&shape, 2, 2048, 1, 9, &sizes) == csk_status_ok,
+            "the last phase of the last channel fits");
   shape.phase_stride = 1 << 19;  // the last channel's last phase
-  CSK_CHECK(csk_list_measure(&shape, 2, 2048, 1, 9, &sizes) == csk_status_overflow, " ");
+  CSK_CHECK(csk_list_measure(&shape, 2, 2048, 1, 9, &sizes) == csk_status_overflow,
+            "the last phase of the last channel does not fit");
   // The last channel's first phase, though its last one fits; and the first channel's last.
   shape.row_stride = 1 << 30;
   shape.phase_stride = -(1 << 30);
-  CSK_CHECK(csk_list_measure(&shape, 2, 3, 1, 4, &sizes) == csk_status_overflow, " ");
-  CSK_CHECK(csk_list_measure(&shape, 2, 2, 1, 4, &sizes) == csk_status_overflow, " ");
+  CSK_CHECK(csk_list_measure(&shape, 2, 3, 1, 4, &sizes) == csk_status_overflow,
+            "the first phase of the last channel does not fit");
+  CSK_CHECK(csk_list_measure(&shape, 2, 2, 1, 4, &sizes) == csk_status_overflow,
+            "the last phase of the first channel does not fit");
   shape.phases = 2;
   shape.row_stride = -(1 << 30);
   shape.phase_stride = INT32_MAX;
-  CSK_CHECK(csk_list_measure(&shape, 2, 3, 1, 4, &sizes) == csk_status_ok, " ");
-  CSK_CHECK(csk_list_measure(&shape, 2, 4, 1, 4, &sizes) == csk_status_overflow, " ");
+  CSK_CHECK(csk_list_measure(&shape, 2, 3, 1, 4, &sizes) == csk_status_ok,
+            "a phase forward brings the last channel back into the range");
+  CSK_CHECK(csk_list_measure(&shape, 2, 4, 1, 4, &sizes) == csk_status_overflow,
+            "one channel further does not fit");
   // More list rows than an int32 counts.
   shape.row_stride = 0;
   shape.phase_stride = 0;
-  CSK_CHECK(csk_list_measure(&shape, 1, (1 << 30) - 1, 1, 4, &sizes) == csk_status_ok, " ");
-  CSK_CHECK(csk_list_measure(&shape, 1, 1 << 30, 1, 4, &sizes) == csk_status_overflow, " ");
+  CSK_CHECK(csk_list_measure(&shape, 1, (1 << 30) - 1, 1, 4, &sizes) == csk_status_ok,
+            "list rows of two phases: one fewer than 2^31");
+  CSK_CHECK(csk_list_measure(&shape, 1, 1 << 30, 1, 4, &sizes) == csk_status_overflow,
+            "list rows of two phases: 2^31");
 }

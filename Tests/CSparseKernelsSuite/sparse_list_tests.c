@@ -26,7 +26,8 @@ static void check_list(const csk_csr *csr, const csk_list_shape *shape, const bu
   const int64_t nnz = csr->row_offsets[csr->rows];
   const csk_list_storage *s = &b->storage;
   char *seen = calloc((size_t)nnz + 1, 1), *started = calloc((size_t)rows + 1, 1);
-  CSK_CHECK(s->entry_starts[0] == 0 && s->run_starts[0] == 0 && s->row_starts[0] == 0, " ");
+  CSK_CHECK(s->entry_starts[0] == 0 && s->run_starts[0] == 0 && s->row_starts[0] == 0,
+            "the first segment does not start at 0");
   for (int64_t segment = 0; segment < b->sizes.segments; segment++) {
     const int32_t slab = (int32_t)(segment / b->sizes.blocks);
     const int32_t block = (int32_t)(segment % b->sizes.blocks);
@@ -63,7 +64,8 @@ static void check_list(const csk_csr *csr, const csk_list_shape *shape, const bu
     CSK_CHECK(entry == s->entry_starts[segment + 1], "segment %d's entries", (int)segment);
     CSK_CHECK(stored == s->row_starts[segment + 1], "segment %d's rows", (int)segment);
   }
-  CSK_CHECK(s->entry_starts[b->sizes.segments] == nnz, " ");
+  CSK_CHECK(s->entry_starts[b->sizes.segments] == nnz,
+            "the last segment does not end at the last connection");
   for (int32_t row = 0; row < rows; row++) CSK_CHECK(started[row], "row %d not started", row);
   CSK_CHECK(s->row_starts[b->sizes.segments] <= b->sizes.rows, "more rows than measured");
   CSK_CHECK(s->run_starts[b->sizes.segments] <= b->sizes.runs, "more runs than measured");
@@ -145,7 +147,8 @@ void test_list_bounds(void) {
   }
   const csk_list_shape blocks = {csk_direction_forward, 16, block, 1, 1, NULL, 0, 0, NULL};
   b = sparse_build_list(&spread.csr, &blocks, NULL);
-  CSK_CHECK(b.storage.row_starts[b.sizes.segments] == rows * channels / block, " ");
+  CSK_CHECK(b.storage.row_starts[b.sizes.segments] == rows * channels / block,
+            "a row was left out of a block, or is twice in one");
   CSK_CHECK(b.sizes.rows == rows * channels / block, "rows measured as %d", (int)b.sizes.rows);
   check_list(&spread.csr, &blocks, &b);
   sparse_built_list_free(&b);
@@ -155,47 +158,63 @@ void test_list_bounds(void) {
 void test_list_measure_arguments(void) {
   const csk_list_shape good = {csk_direction_forward, 4, 4, 8, 8, NULL, 0, 0, NULL};
   csk_list_sizes sizes;
-  CSK_CHECK(csk_list_measure(&good, 5, 6, 1, 30, &sizes) == csk_status_ok, " ");
-  CSK_CHECK(csk_list_measure(NULL, 5, 6, 1, 30, &sizes) == csk_status_invalid_argument, " ");
-  CSK_CHECK(csk_list_measure(&good, 5, 6, 1, 30, NULL) == csk_status_invalid_argument, " ");
-  CSK_CHECK(csk_list_measure(&good, -1, 6, 1, 0, &sizes) == csk_status_invalid_argument, " ");
-  CSK_CHECK(csk_list_measure(&good, 5, -1, 1, 0, &sizes) == csk_status_invalid_argument, " ");
-  CSK_CHECK(csk_list_measure(&good, 5, 6, 0, 0, &sizes) == csk_status_invalid_argument, " ");
-  CSK_CHECK(csk_list_measure(&good, 5, 6, 1, -1, &sizes) == csk_status_invalid_argument, " ");
-  CSK_CHECK(csk_list_measure(&good, 5, 6, 1, 31, &sizes) == csk_status_invalid_argument, " ");
+  CSK_CHECK(csk_list_measure(&good, 5, 6, 1, 30, &sizes) == csk_status_ok,
+            "all connections that there can be");
+  CSK_CHECK(csk_list_measure(NULL, 5, 6, 1, 30, &sizes) == csk_status_invalid_argument, "no shape");
+  CSK_CHECK(csk_list_measure(&good, 5, 6, 1, 30, NULL) == csk_status_invalid_argument, "no sizes");
+  CSK_CHECK(csk_list_measure(&good, -1, 6, 1, 0, &sizes) == csk_status_invalid_argument, "-1 rows");
+  CSK_CHECK(csk_list_measure(&good, 5, -1, 1, 0, &sizes) == csk_status_invalid_argument,
+            "-1 channels");
+  CSK_CHECK(csk_list_measure(&good, 5, 6, 0, 0, &sizes) == csk_status_invalid_argument, "no taps");
+  CSK_CHECK(csk_list_measure(&good, 5, 6, 1, -1, &sizes) == csk_status_invalid_argument,
+            "-1 connections");
+  CSK_CHECK(csk_list_measure(&good, 5, 6, 1, 31, &sizes) == csk_status_invalid_argument,
+            "one connection more than there can be");
   csk_list_shape bad = good;
   bad.slab_rows = 0;
-  CSK_CHECK(csk_list_measure(&bad, 5, 6, 1, 30, &sizes) == csk_status_invalid_argument, " ");
+  CSK_CHECK(csk_list_measure(&bad, 5, 6, 1, 30, &sizes) == csk_status_invalid_argument,
+            "slabs of no rows");
   bad = good;
   bad.block_columns = 0;
-  CSK_CHECK(csk_list_measure(&bad, 5, 6, 1, 30, &sizes) == csk_status_invalid_argument, " ");
+  CSK_CHECK(csk_list_measure(&bad, 5, 6, 1, 30, &sizes) == csk_status_invalid_argument,
+            "blocks of no columns");
   bad = good;
   bad.direction = (csk_direction)2;
-  CSK_CHECK(csk_list_measure(&bad, 5, 6, 1, 30, &sizes) == csk_status_invalid_argument, " ");
+  CSK_CHECK(csk_list_measure(&bad, 5, 6, 1, 30, &sizes) == csk_status_invalid_argument,
+            "a third direction");
 }
 
 void test_list_overflow(void) {
   csk_list_sizes sizes;
   csk_list_shape shape = {csk_direction_forward, 1 << 20, 1 << 20, 1, 1 << 20, NULL, 0, 0, NULL};
-  CSK_CHECK(csk_list_measure(&shape, 2, 2048, 1, 9, &sizes) == csk_status_ok, " ");
-  CSK_CHECK(csk_list_measure(&shape, 2, 2049, 1, 9, &sizes) == csk_status_overflow, " ");
-  CSK_CHECK(csk_list_measure(&shape, 2049, 2, 1, 9, &sizes) == csk_status_ok, " ");
+  CSK_CHECK(csk_list_measure(&shape, 2, 2048, 1, 9, &sizes) == csk_status_ok,
+            "the last column fits");
+  CSK_CHECK(csk_list_measure(&shape, 2, 2049, 1, 9, &sizes) == csk_status_overflow,
+            "one column more does not fit");
+  CSK_CHECK(csk_list_measure(&shape, 2049, 2, 1, 9, &sizes) == csk_status_ok,
+            "the last of rows one apart fits");
   shape.row_stride = 1 << 20;
-  CSK_CHECK(csk_list_measure(&shape, 2049, 2, 1, 9, &sizes) == csk_status_overflow, " ");
+  CSK_CHECK(csk_list_measure(&shape, 2049, 2, 1, 9, &sizes) == csk_status_overflow,
+            "the last of rows 2^20 apart does not fit");
   // Taps are added forward and subtracted backward: only one of the two leaves the range.
   const int32_t taps[2] = {0, (1 << 20) - 1}, further[2] = {0, 1 << 20};
   shape = (csk_list_shape){csk_direction_forward, 64, 64, 1, 1 << 20, taps, 0, 0, NULL};
-  CSK_CHECK(csk_list_measure(&shape, 2, 2048, 2, 9, &sizes) == csk_status_ok, " ");
+  CSK_CHECK(csk_list_measure(&shape, 2, 2048, 2, 9, &sizes) == csk_status_ok,
+            "forward, the last tap fits");
   shape.tap_offsets = further;
-  CSK_CHECK(csk_list_measure(&shape, 2, 2048, 2, 9, &sizes) == csk_status_overflow, " ");
+  CSK_CHECK(csk_list_measure(&shape, 2, 2048, 2, 9, &sizes) == csk_status_overflow,
+            "forward, a tap of 2^20 does not fit");
   shape.direction = csk_direction_backward;
-  CSK_CHECK(csk_list_measure(&shape, 2048, 2, 2, 9, &sizes) == csk_status_ok, " ");
+  CSK_CHECK(csk_list_measure(&shape, 2048, 2, 2, 9, &sizes) == csk_status_ok,
+            "backward, the same tap is subtracted");
   // More connections, or columns, than an int32 index can name.
   shape = (csk_list_shape){csk_direction_forward, 64, 64, 1, 1, NULL, 0, 0, NULL};
-  CSK_CHECK(csk_list_measure(&shape, 1 << 20, 1 << 20, 1, INT32_MAX, &sizes) == csk_status_ok, " ");
+  CSK_CHECK(csk_list_measure(&shape, 1 << 20, 1 << 20, 1, INT32_MAX, &sizes) == csk_status_ok,
+            "2^31 - 1 connections");
   CSK_CHECK(csk_list_measure(&shape, 1 << 20, 1 << 20, 1, 1ll << 31, &sizes) == csk_status_overflow,
-            " ");
-  CSK_CHECK(csk_list_measure(&shape, 4, 1 << 30, 2, 9, &sizes) == csk_status_overflow, " ");
+            "2^31 connections");
+  CSK_CHECK(csk_list_measure(&shape, 4, 1 << 30, 2, 9, &sizes) == csk_status_overflow,
+            "2^31 columns");
 }
 
 void test_list_damaged_csr(void) {

@@ -170,7 +170,7 @@ static void check_forward(const convolution *t, csk_isa isa, csk_tiles tiles, in
   tiles.y_outer = tiles.rows * tiles.y_row;
   CSK_CHECK(csk_sparse_forward_on(isa, &list.list, 0, list.list.slabs, t->x, y, &tiles, NULL) ==
                 csk_status_ok,
-            " ");
+            "%s, kernel %d: refused", csk_isa_name(isa), t->kernel);
   for (int32_t i = 0; i < output_count; i++)
     CSK_CHECK(is_close(y[i], e->y[i], inputs * t->taps, e->y_size[i]),
               "%s, kernel %d, %d x %d: y %d is %g not %g", csk_isa_name(isa), t->kernel,
@@ -212,7 +212,7 @@ static void check_backward(const convolution *t, csk_isa isa, csk_tiles tiles, i
   CSK_CHECK(csk_sparse_backward_on(isa, &list.list, 0, list.list.slabs,
                                    t->dy + gradient_place(t, 0, 0, 0), t->x, dx, dw, false,
                                    &tiles) == csk_status_ok,
-            " ");
+            "%s, kernel %d: refused", csk_isa_name(isa), t->kernel);
   for (int64_t i = 0; i < count; i++)
     CSK_CHECK(is_close(dx[i], e->dx[i], outputs * t->taps, e->dx_size[i]),
               "%s, kernel %d, %d x %d: dx %d is %g not %g", csk_isa_name(isa), t->kernel,
@@ -262,7 +262,7 @@ static void test_arguments(void) {
   convolution t = make_convolution(3, 0.5);
   csk_list_sizes sizes;
   const csk_list_shape good = backward_shape(&t, 2, 3);
-  CSK_CHECK(measure(&good, 9, &sizes) == csk_status_ok, " ");
+  CSK_CHECK(measure(&good, 9, &sizes) == csk_status_ok, "whole channels a slab");
   CSK_CHECK(sizes.slabs == 3, "%d slabs", sizes.slabs);  // of 2, 2 and 1 channels
   csk_list_shape bad = good;
 #define INVALID_SHAPE(taps)                                                                     \
@@ -288,14 +288,16 @@ static void test_arguments(void) {
   // Three further phases of 2^29 elements fit behind the last channel, or do not.
   bad.row_stride = 0;
   bad.phase_stride = 1 << 29;
-  CSK_CHECK(measure(&bad, 9, &sizes) == csk_status_ok, " ");
+  CSK_CHECK(measure(&bad, 9, &sizes) == csk_status_ok, "three further phases of 2^29 elements fit");
   bad.row_stride = 1 << 27;
-  CSK_CHECK(measure(&bad, 9, &sizes) == csk_status_overflow, " ");
+  CSK_CHECK(measure(&bad, 9, &sizes) == csk_status_overflow,
+            "and behind a channel at 2^27 they do not");
   // Going forward there are none, whatever the shape says.
   bad = good;
   bad.direction = csk_direction_forward;
   bad.slab_rows = 7;
-  CSK_CHECK(measure(&bad, 9, &sizes) == csk_status_ok && sizes.slabs == 1, " ");
+  CSK_CHECK(measure(&bad, 9, &sizes) == csk_status_ok && sizes.slabs == 1,
+            "forward, phases in the shape do not matter");
   free_convolution(&t);
 }
 

@@ -158,15 +158,17 @@ static void test_arguments(void) {
   const csk_tiles *tiles = &t.forward_tiles;
   float *x = t.x.memory + halo, *y = t.dy.memory + halo, *dw = sparse_allocate(t.nnz, sizeof *dw);
   const csk_status invalid = csk_status_invalid_argument;
-  CSK_CHECK(csk_sparse_forward(list, 0, 2, x, y, tiles, NULL) == csk_status_ok, " ");
+  CSK_CHECK(csk_sparse_forward(list, 0, 2, x, y, tiles, NULL) == csk_status_ok, "all slabs");
   CSK_CHECK(csk_sparse_forward(list, 2, 2, NULL, NULL, tiles, NULL) == csk_status_ok, "no slabs");
-  CSK_CHECK(csk_sparse_forward(NULL, 0, 2, x, y, tiles, NULL) == invalid, " ");
-  CSK_CHECK(csk_sparse_forward(list, -1, 2, x, y, tiles, NULL) == invalid, " ");
-  CSK_CHECK(csk_sparse_forward(list, 0, 3, x, y, tiles, NULL) == invalid, " ");
-  CSK_CHECK(csk_sparse_forward(list, 2, 1, x, y, tiles, NULL) == invalid, " ");
-  CSK_CHECK(csk_sparse_forward(list, 0, 2, NULL, y, tiles, NULL) == invalid, " ");
-  CSK_CHECK(csk_sparse_forward(list, 0, 2, x, NULL, tiles, NULL) == invalid, " ");
-  CSK_CHECK(csk_sparse_forward(list, 0, 2, x, y, NULL, NULL) == invalid, " ");
+  CSK_CHECK(csk_sparse_forward(NULL, 0, 2, x, y, tiles, NULL) == invalid, "no list");
+  CSK_CHECK(csk_sparse_forward(list, -1, 2, x, y, tiles, NULL) == invalid,
+            "a slab before the first");
+  CSK_CHECK(csk_sparse_forward(list, 0, 3, x, y, tiles, NULL) == invalid, "a slab after the last");
+  CSK_CHECK(csk_sparse_forward(list, 2, 1, x, y, tiles, NULL) == invalid,
+            "slabs that end before they begin");
+  CSK_CHECK(csk_sparse_forward(list, 0, 2, NULL, y, tiles, NULL) == invalid, "no x");
+  CSK_CHECK(csk_sparse_forward(list, 0, 2, x, NULL, tiles, NULL) == invalid, "no y");
+  CSK_CHECK(csk_sparse_forward(list, 0, 2, x, y, NULL, NULL) == invalid, "no tiles");
   const csk_tiles bad[] = {{.vectors = 0, .rows = 1},
                            {.vectors = 3, .rows = 1},
                            {.vectors = 16, .rows = 1},
@@ -182,23 +184,24 @@ static void test_arguments(void) {
   }
   list = &t.backward.list;
   tiles = &t.backward_tiles;
-  CSK_CHECK(csk_sparse_backward(list, 0, 2, y, x, NULL, dw, false, tiles) == csk_status_ok, " ");
-  CSK_CHECK(csk_sparse_backward(list, 0, 2, NULL, x, NULL, dw, false, tiles) == invalid, " ");
-  CSK_CHECK(csk_sparse_backward(list, 0, 2, y, NULL, NULL, dw, false, tiles) == invalid, " ");
-  CSK_CHECK(csk_sparse_backward(list, 0, 2, y, x, NULL, NULL, false, tiles) == invalid, " ");
+  CSK_CHECK(csk_sparse_backward(list, 0, 2, y, x, NULL, dw, false, tiles) == csk_status_ok,
+            "all slabs, without dx");
+  CSK_CHECK(csk_sparse_backward(list, 0, 2, NULL, x, NULL, dw, false, tiles) == invalid, "no dy");
+  CSK_CHECK(csk_sparse_backward(list, 0, 2, y, NULL, NULL, dw, false, tiles) == invalid, "no x");
+  CSK_CHECK(csk_sparse_backward(list, 0, 2, y, x, NULL, NULL, false, tiles) == invalid, "no dw");
   // No tiles: a sum over nothing.
   csk_tiles none = *tiles;
   none.outer = 0;
   CSK_CHECK(csk_sparse_backward(list, 0, 2, NULL, NULL, NULL, dw, true, &none) == csk_status_ok,
-            " ");
+            "no tiles, dw kept");
   CSK_CHECK(dw[0] != 0, "dw was to be kept");
   CSK_CHECK(csk_sparse_backward(list, 0, 2, NULL, NULL, NULL, dw, false, &none) == csk_status_ok,
-            " ");
+            "no tiles, dw cleared");
   for (int64_t k = 0; k < t.nnz; k++) CSK_CHECK(dw[k] == 0, "dw[%d]", (int)k);
   const csk_isa other = csk_isa_is_supported(csk_isa_avx2) ? csk_isa_neon : csk_isa_avx2;
   CSK_CHECK(
       csk_sparse_forward_on(other, list, 0, 2, x, y, tiles, NULL) == csk_status_unsupported_isa,
-      " ");
+      "an instruction set that this CPU does not run");
   free(dw);
   sparse_layer_free(&t);
   sparse_topology_free(&topology);

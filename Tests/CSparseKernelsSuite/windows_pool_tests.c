@@ -312,5 +312,5 @@ void windows_pool_rejects_invalid_arguments(void) {
   INVALID(csk_average_pool_gradient_row(NULL, 2, 8, 4, &window, all));
   CSK_CHECK(csk_max_pool_row_on(planes_missing_isa(), read, 2, 8, 4, &window, y, indices) ==
                 csk_status_unsupported_isa,
-            " ");
+            "an instruction set that this CPU does not run");
 }

@@ -187,7 +187,7 @@ static void depthwise_same_weight_twice(void) {
     float dx[8], dw[2] = {1000, 2000};
     CSK_CHECK(csk_depthwise_backward_row_on((csk_isa)isa, dy + 16, 8, in, 8, weights, 2, 2, indices,
                                             offsets, 1, 1, dx, 8, dw) == csk_status_ok,
-              " ");
+              "%s: refused", csk_isa_name((csk_isa)isa));
     CSK_CHECK(dx[0] == 50 && dw[0] == 1000 && dw[1] == 2025, "%s: dx %g, dw %g %g",
               csk_isa_name((csk_isa)isa), (double)dx[0], (double)dw[0], (double)dw[1]);
   }
@@ -198,7 +198,8 @@ static void depthwise_rejects_invalid_arguments(void) {
   const int32_t indices[2] = {0, 1}, offsets[2] = {0, 8}, negative[2] = {0, -1};
 #define FORWARD(s_, ss, w_, ws, t, i_, o_, c, x, y_, ys) \
   csk_depthwise_forward_row(s_, ss, w_, ws, t, i_, o_, c, x, y_, ys)
-  CSK_CHECK(FORWARD(s, 24, w, 2, 2, indices, offsets, 2, 2, y, 16) == csk_status_ok, " ");
+  CSK_CHECK(FORWARD(s, 24, w, 2, 2, indices, offsets, 2, 2, y, 16) == csk_status_ok,
+            "two taps of two channels");
   INVALID(FORWARD(NULL, 24, w, 2, 2, indices, offsets, 2, 2, y, 16));
   INVALID(FORWARD(s, 24, NULL, 2, 2, indices, offsets, 2, 2, y, 16));
   INVALID(FORWARD(s, 24, w, 2, 2, NULL, offsets, 2, 2, y, 16));
@@ -218,7 +219,7 @@ static void depthwise_rejects_invalid_arguments(void) {
   csk_depthwise_backward_row(g, gs, i, is, w_, ws, t, i_, o_, c, x, dx, ds, dw_)
   const float *dy = s + 8;
   CSK_CHECK(BACKWARD(dy, 16, s, 16, w, 2, 2, indices, offsets, 2, 2, y, 16, dw) == csk_status_ok,
-            " ");
+            "two taps of two channels");
   INVALID(BACKWARD(NULL, 16, s, 16, w, 2, 2, indices, offsets, 2, 2, y, 16, dw));
   INVALID(BACKWARD(dy, 15, s, 16, w, 2, 2, indices, offsets, 2, 2, y, 16, dw));
   INVALID(BACKWARD(dy, 16, NULL, 16, w, 2, 2, indices, offsets, 2, 2, y, 16, dw));
@@ -237,10 +238,10 @@ static void depthwise_rejects_invalid_arguments(void) {
       "no channel");
   CSK_CHECK(csk_depthwise_forward_row_on(planes_missing_isa(), s, 24, w, 2, 2, indices, offsets, 2,
                                          2, y, 16) == csk_status_unsupported_isa,
-            " ");
+            "an instruction set that this CPU does not run");
   CSK_CHECK(csk_depthwise_backward_row_on(planes_missing_isa(), dy, 16, s, 16, w, 2, 2, indices,
                                           offsets, 2, 2, y, 16, dw) == csk_status_unsupported_isa,
-            " ");
+            "an instruction set that this CPU does not run");
 }
 
 const csk_test csk_tests_windows[] = {
