@@ -138,7 +138,9 @@ extension NetworkStart {
     return Plan(
       start: self, configuration: own, setsConnections: !isAsPlanned || isInherited,
       fresh: fresh?.name, normalization: normalization, remarks: remarks,
-      warning: saved.flatMap { rulesWarning($0.customRules.missing(in: configuration.customRules)) },
+      warning: saved.flatMap {
+        rulesWarning($0.customRules.missing(in: configuration.customRules))
+      },
       warnings: [sizeWarning(configuration, data)].compactMap(\.self))
   }
 
