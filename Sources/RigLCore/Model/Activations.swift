@@ -1,6 +1,7 @@
 /// y = max(0, x). After a linear layer it is part of that layer's output step.
 public final class ReLU: Layer, ElementwiseLayer {
   private var pass = ElementwisePass()
+  var ownEpilogue: Epilogue { pass.epilogue }
 
   /// Creates a layer.
   public init() {}
@@ -34,6 +35,7 @@ public final class Dropout: Layer, ElementwiseLayer {
   /// The probability (p) of dropping a value.
   public let probability: Float
   private var pass = ElementwisePass()
+  var ownEpilogue: Epilogue { pass.epilogue }
 
   /// Creates a layer that drops with probability `probability`, at least 0 and less than 1.
   public init(_ probability: Float) {
@@ -67,7 +69,7 @@ public final class Dropout: Layer, ElementwiseLayer {
 
 /// An elementwise layer as a pass of its own, for where no layer before can apply it.
 private struct ElementwisePass {
-  private var epilogue = Epilogue()
+  private(set) var epilogue = Epilogue()
   private var output: Tensor?
 
   mutating func prepare(_ context: LayerContext, _ epilogue: Epilogue) {

@@ -130,7 +130,7 @@ struct StagePlan {
   }
 
   /// A name for a layer that has none, and the stage it is.
-  private static func describe(_ layer: any Layer) -> (String, StepStage) {
+  static func describe(_ layer: any Layer) -> (String, StepStage) {
     switch layer {
     case let pool as Pool2d: (pool.kind == .maximum ? "max-pool" : "average-pool", .pooling)
     case is GlobalAveragePool: ("global-pool", .pooling)
@@ -144,7 +144,7 @@ struct StagePlan {
   }
 
   /// "layer1.0 sum": what the names of a block's layers begin with.
-  private static func name(of block: Residual) -> String {
+  static func name(of block: Residual) -> String {
     let names = block.weightLayers.map(\.name)
     guard let first = names.first else { return "sum" }
     let common = names.dropFirst().reduce(first) { $0.commonPrefix(with: $1) }
