@@ -23,14 +23,12 @@ extension Configuration {
     if let counted { network = counted }
     let layers = network.layers(
       input: input ?? published.input, classes: classes ?? published.classes)
-    let weightLayers = layers.weightLayers
-    // Tells convolutions the size of their input.
-    _ = try layers.outputShape(
-      of: layers.takesPlanes
-        ? input ?? published.input : SampleShape(channels: (input ?? published.input).count))
-    let allocation = try allocate(weightLayers)
-    let accounted = zip(weightLayers, allocation.layers).map { layer, sparsity in
-      let layer = layer.accounted.sparsified(sparsity)
+    let sample = input ?? published.input
+    let dense = try layers.accounted(
+      input: layers.takesPlanes ? sample : SampleShape(channels: sample.count))
+    let allocation = try allocate(layers.weightLayers)
+    let accounted = zip(dense, allocation.layers).map { layer, sparsity in
+      let layer = layer.sparsified(sparsity)
       return counted.map { layer.withPaperInputSize($0.paperInputSize(of: layer)) } ?? layer
     }
     let held = trainSamples ?? samples ?? published.samples

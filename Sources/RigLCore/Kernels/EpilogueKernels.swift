@@ -1,7 +1,7 @@
 internal import CSparseKernels
 
 /// What is applied to a layer's output after its product: bias, then ReLU, then dropout.
-struct Epilogue {
+public struct Epilogue: Sendable {
   var relu = false
   /// The probability of dropping a value in training; 0: no dropout.
   var dropout: Float = 0

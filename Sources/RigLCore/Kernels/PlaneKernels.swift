@@ -45,14 +45,14 @@ extension RowLayout {
 /// What a reader applies to a layer's raw output as it reads it: relu(scale · x + shift).
 struct Prologue {
   /// Gives scale and shift; nil: 1 and 0.
-  var norm: BatchNorm?
+  var norm: Normalization?
   var relu = false
 
   /// Whether there is nothing to apply.
   var isIdentity: Bool { norm == nil && !relu }
 
   /// The batch-norm, unless the weights before it contain it.
-  private var applied: BatchNorm? { norm.flatMap { $0.isFolded ? nil : $0 } }
+  private var applied: Normalization? { norm.flatMap { $0.isFolded ? nil : $0 } }
   fileprivate var scale: UnsafePointer<Float>? {
     unsafe applied.map { unsafe .init($0.scale.base) }
   }
@@ -82,9 +82,10 @@ struct PlaneRow {
 extension Tensor {
   /// A row of a group.
   func row(_ y: Int, group: Int) -> PlaneRow {
+    // Lanes of vectors may be several vectors of a kernel: they are columns then.
     unsafe PlaneRow(
       base: base + group * groupStride + y * rowStride, channels: shape.channels,
-      width: shape.width, outgrowsCaches: outgrowsCaches)
+      width: shape.width * lanes / BandGeometry.lanes, outgrowsCaches: outgrowsCaches)
   }
 
   /// Elements from one row to the next.
@@ -115,7 +116,7 @@ extension PlaneRow {
   ///   - live: lanes that are samples.
   ///   - sums: (channels) are added the sums over columns and lanes.
   func packGradient(
-    _ norm: (norm: BatchNorm, input: PlaneRow)?, firstChannel: Int = 0,
+    _ norm: (norm: Normalization, input: PlaneRow)?, firstChannel: Int = 0,
     addend: PlaneRow? = nil, live: Int, _ layout: RowLayout,
     into target: UnsafeMutablePointer<Float>,
     sums: UnsafeMutablePointer<Double>? = nil
@@ -183,7 +184,7 @@ extension PlaneRow {
 extension PlaneRow {
   /// self = relu(scale x + shift + shortcut), each branch with its batch-norm.
   func join(
-    _ x: PlaneRow, _ norm: BatchNorm?, _ r: PlaneRow, _ shortcutNorm: BatchNorm?, relu: Bool
+    _ x: PlaneRow, _ norm: Normalization?, _ r: PlaneRow, _ shortcutNorm: Normalization?, relu: Bool
   ) {
     let (main, shortcut) = (Prologue(norm: norm), Prologue(norm: shortcutNorm))
     let status = unsafe csk_join_row(
@@ -194,8 +195,8 @@ extension PlaneRow {
 
   /// self = gradient where y > 0, with each batch-norm's sums.
   func joinGradient(
-    _ gradient: PlaneRow, _ y: PlaneRow?, _ x: PlaneRow, _ norm: BatchNorm?, _ r: PlaneRow,
-    _ shortcutNorm: BatchNorm?, part: Int
+    _ gradient: PlaneRow, _ y: PlaneRow?, _ x: PlaneRow, _ norm: Normalization?, _ r: PlaneRow,
+    _ shortcutNorm: Normalization?, part: Int
   ) {
     let (main, shortcut) = (Prologue(norm: norm), Prologue(norm: shortcutNorm))
     let sums = unsafe norm.map { unsafe $0.gradientSums.bases(part: part).sums.pairs }

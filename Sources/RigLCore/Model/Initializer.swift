@@ -67,7 +67,7 @@ public struct Initializer: Hashable, Sendable {
   }
 
   /// Draws all weights of a layer.
-  func initialize(_ layer: any WeightLayer, random: CounterRandom) {
+  func initialize(_ layer: LayerWeights, random: CounterRandom) {
     let isLinear = layer.shape.count == 2
     guard let connections = layer.connections else {
       let (fanIn, fanOut) = (Double(layer.inputs), Double(layer.fanOut))

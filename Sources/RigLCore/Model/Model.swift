@@ -34,12 +34,12 @@ public final class Model {
   /// The image in strips.
   private let cutInput: Tensor?
   private let isTraining: Bool
-  /// The layers with weights, in order.
-  public let weightLayers: [any WeightLayer]
+  /// The weights of each layer that has some, in order.
+  public let weightLayers: [LayerWeights]
   /// The connections of the layers that do not have all of them, in order.
   public let sparseLayers: [SparseWeights]
-  /// The dense convolutions, which keep copies of their weights.
-  private let denseKernels: [DenseBandKernel]
+  /// The stages that run.
+  let plan: Plan
   /// Whether batch-norm is in the weights: they are then not those of a file; see
   /// ``foldBatchNorms()``.
   public private(set) var isFolded = false
@@ -57,7 +57,7 @@ public final class Model {
   ///   - connections: how many each weight layer has, by name; a layer not named has all.
   ///   - isTraining: whether there will be training passes.
   ///   - usesStrips: whether a model for single samples (`capacity` 1, no training) may cut images
-  ///     into strips, so that no lane is idle. Its layers' ``WeightLayer/accounted`` is then a
+  ///     into strips, so that no lane is idle. Its layers' ``LayerWeights/accounted`` is then a
   ///     strip's.
   /// - Throws: `RigLError` if shapes do not fit together, two layers have the same name, or
   ///   connections are asked for that no layer can have.
@@ -77,32 +77,26 @@ public final class Model {
     inputShape = layers.takesPlanes ? input : SampleShape(channels: input.count)
     self.capacity = capacity
     lanes = layers.takesPlanes ? BandGeometry.lanes : Tensor.lanes(forBatch: capacity)
-    weightLayers = layers.weightLayers
     outputShape = try layers.outputShape(of: inputShape)
     strips = usesStrips ? layers.strips(of: inputShape) : 1
     let layerInput = inputShape.strip(of: strips)
-    if strips > 1 { _ = try layers.outputShape(of: layerInput) }
-    try Model.check(connections, of: weightLayers)
+    let described = layers.weightLayers
+    try Model.check(connections, of: described)
     try Model.checkMemory(
-      weightLayers, connections, input: inputShape, capacity: capacity, isTraining: isTraining)
-    try Model.requireOwnNames(weightLayers)
-    for layer in weightLayers {
-      try layer.makeConnections(
-        connections[layer.name] ?? layer.inputs * layer.outputs, lanes: lanes)
-    }
-    sparseLayers = weightLayers.compactMap(\.connections)
-    _ = try layers.prepare(
-      LayerContext(
-        input: layerInput, capacity: capacity * strips, lanes: lanes, needsInputGradient: false,
-        isTraining: isTraining, index: 0, strips: strips, gradients: TurnMemory(),
-        outputs: TurnMemory(), numbers: LayerNumbers()))
+      try layers.accounted(input: inputShape), connections, input: inputShape, capacity: capacity,
+      isTraining: isTraining)
+    try Model.requireOwnNames(described)
+    plan = try Plan(
+      layers, input: layerInput, capacity: capacity * strips, lanes: lanes, strips: strips,
+      connections: connections, isTraining: isTraining)
     cutInput =
       strips == 1
       ? nil
       : Tensor(shape: layerInput, capacity: strips, lanes: lanes, storage: nil, strips: strips)
-    averages = layers.averages
-    parameters = layers.parameters
-    denseKernels = weightLayers.compactMap { ($0 as? Conv2d)?.work.kernel as? DenseBandKernel }
+    weightLayers = plan.weights
+    sparseLayers = weightLayers.compactMap(\.connections)
+    averages = plan.averages
+    parameters = plan.parameters
   }
 
   /// Throws a configuration error where two layers have one name.
@@ -142,17 +136,16 @@ public final class Model {
   /// Throws where a network is certain not to fit into the machine, before the system ends the
   /// process for it: counts only what inputs, weights, topology and outputs take at the least.
   private static func checkMemory(
-    _ layers: [any WeightLayer], _ connections: [String: Int], input: SampleShape, capacity: Int,
+    _ layers: [AccountedLayer], _ connections: [String: Int], input: SampleShape, capacity: Int,
     isTraining: Bool
   ) throws(RigLError) {
     var (needed, outputs, largest) = (0.0, 0.0, 0.0)
     for layer in layers {
-      let positions = layer.inputs * layer.outputs
+      let positions = layer.positions
       let count = connections[layer.name] ?? positions
       // Weight and gradient; in a sparse layer also the column, and both lists.
       needed += Double(count) * (count == positions ? 8 : 32)
-      let counted = layer.accounted
-      let pixels = Double(counted.outputHeight) * Double(counted.outputWidth)
+      let pixels = Double(layer.outputHeight) * Double(layer.outputWidth)
       outputs += Double(layer.outputs) * pixels
       largest = max(largest, Double(layer.outputs) * pixels)
     }
@@ -195,9 +188,10 @@ public final class Model {
     }
     trap(unless: isTraining || !pass.isTraining, "Model: a training pass of a model for prediction")
     try requireConnections()
-    guard let cutInput else { return try layers.forward(input, pass) }
-    input.cut(into: cutInput)
-    return try layers.forward(cutInput, pass)
+    if let cutInput { input.cut(into: cutInput) }
+    plan.input.show(cutInput ?? input)
+    try plan.forward(pass)
+    return plan.output
   }
 
   /// Throws a configuration error while a sparse layer's connections were neither drawn, nor set, nor
@@ -219,19 +213,28 @@ public final class Model {
   public func foldBatchNorms() {
     trap(unless: !isTraining, "foldBatchNorms: the model is made for training")
     isFolded = true
-    layers.foldBatchNorms()
+    plan.foldBatchNorms()
     weightsDidChange()
   }
 
   /// The parameters' gradients, from that of the logits.
   public func backward(_ outputGradient: Tensor, _ pass: Pass) throws(RigLError) {
-    _ = try layers.backward(outputGradient, pass)
+    try backward(outputGradient, pass) { _ in }
+  }
+
+  /// The same; `visit` is called with the operands of each layer whose connections can move, last
+  /// layer first, when its gradient is complete.
+  func backward(
+    _ outputGradient: Tensor, _ pass: Pass,
+    visit: (GradientOperands) throws(RigLError) -> Void
+  ) throws(RigLError) {
+    plan.outputGradient.show(outputGradient)
+    try plan.backward(pass, visit)
   }
 
   /// Says that the weights have changed; whoever changes them must say so.
   public func weightsDidChange() {
-    for index in 0..<sparseLayers.count { sparseLayers[index].weightsDidChange() }
-    for index in 0..<denseKernels.count { denseKernels[index].weightsDidChange() }
+    for index in 0..<plan.stages.count { plan.stages[index].weightsDidChange() }
   }
 
   /// Connections of all weight layers.

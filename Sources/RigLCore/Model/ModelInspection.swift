@@ -66,8 +66,8 @@ public struct ModelInspection: Hashable, Sendable, Codable {
 extension Model {
   /// Looks at the network as it is now.
   public func inspect() -> ModelInspection {
-    var reads = Reads(isTransitive: false)
-    let inputs = reads.walk(layers.layers, read: nil)
+    let reads = Reads(plan, isTransitive: false)
+    let inputs = reads.inputs
     let layers = weightLayers.map { inspect($0, reads[$0]) }
     let all = inputs?.count ?? (self.layers.takesPlanes ? inputShape.channels : inputShape.count)
     let live = inputs?.count { $0 } ?? all
@@ -82,7 +82,7 @@ extension Model {
       deadUnits: layers.reduce(0) { $0 + $1.deadUnits })
   }
 
-  private func inspect(_ layer: any WeightLayer, _ read: [Bool]?) -> ModelInspection.Layer {
+  private func inspect(_ layer: LayerWeights, _ read: [Bool]?) -> ModelInspection.Layer {
     let reached = layer.connections.map { $0.outputDegrees().map { $0 > 0 } }
     let arrive = reached ?? [Bool](repeating: true, count: layer.outputs)
     let live = arrive.indices.count { arrive[$0] && read?[$0] ?? true }
@@ -105,10 +105,7 @@ extension Model {
   /// the connections of their other side, again and again until nothing changes; ``inspect()`` looks
   /// at a unit's own connections only.
   public func liveHiddenUnits() -> Int {
-    var reads = Reads(isTransitive: true)
-    _ = reads.walk(layers.layers, read: nil)
-    var reaches = Reaches()
-    _ = reaches.walk(layers.layers, reached: nil)
+    let (reads, reaches) = (Reads(plan, isTransitive: true), Reaches(plan))
     return weightLayers.dropLast().reduce(0) { sum, layer in
       let (read, reached) = (reads[layer], reaches[layer])
       return sum + (0..<layer.outputs).count { read?[$0] ?? true && reached?[$0] ?? true }
@@ -119,38 +116,44 @@ extension Model {
 /// Which outputs of each layer with weights are read by the next ones. Nil stands for all.
 private struct Reads {
   private var byLayer: [ObjectIdentifier: [Bool]] = [:]
-  /// Whether readers must be read themselves, up to the network's outputs.
-  let isTransitive: Bool
+  /// Which channels, or values, of the network's input are read.
+  private(set) var inputs: [Bool]?
 
-  init(isTransitive: Bool) { self.isTransitive = isTransitive }
+  subscript(_ layer: LayerWeights) -> [Bool]? { byLayer[ObjectIdentifier(layer)] }
 
-  subscript(_ layer: any WeightLayer) -> [Bool]? { byLayer[ObjectIdentifier(layer)] }
-
-  /// Goes through layers from the last to the first; `read` says which channels, or values, of the
-  /// last one's output are read. Returns that of the first one's input.
-  mutating func walk(_ layers: [any Layer], read: [Bool]?) -> [Bool]? {
-    var read = read
-    for layer in layers.reversed() {
-      switch layer {
-      case let layer as any WeightLayer:
-        let own = read?.joined(into: layer.outputs)
-        if let own { byLayer[ObjectIdentifier(layer)] = own }
-        if isTransitive {
-          read = layer is DepthwiseConv2d ? own : layer.readInputs(by: own)
-        } else {
-          read = layer.readInputs(by: nil)
-        }
-      case let sequence as Sequential: read = walk(sequence.layers, read: read)
-      case let block as Residual:
+  /// Goes through a plan's stages from the last to the first; `isTransitive`: readers must be read
+  /// themselves, up to the network's outputs.
+  init(_ plan: Plan, isTransitive: Bool) {
+    // Of each value that has a reader so far.
+    var read: [Int: [Bool]?] = [:]
+    func add(_ channels: [Bool]?, to value: Int) {
+      read[value] = read[value].map { either($0, channels) } ?? channels
+    }
+    for number in plan.backwardOrder {
+      let node = plan.nodes[number]
+      let own = read[node.output] ?? nil
+      switch node.operation {
+      case .fork: break
+      case .sum(let block):
         // What goes into a sum is not looked after any further, unless readers must be read.
-        let channels = block.main.weightLayers.last?.outputs ?? 0
-        let sum = isTransitive ? read?.joined(into: channels) : nil
-        read = either(walk(block.main.layers, read: sum), walk(block.shortcut.layers, read: sum))
-      case _ where layer.weightLayers.isEmpty: break  // Keeps its channels.
-      default: read = nil
+        let channels = plan.values[node.output].shape.channels
+        let sum = isTransitive ? own?.joined(into: channels) : nil
+        read[plan.blocks[block].main] = .some(sum)
+        add(sum, to: plan.blocks[block].shortcut)
+      case .layer, .normReLU, .copy:
+        if let layer = plan.stages[number].weights {
+          let units = own?.joined(into: layer.outputs)
+          if let units { byLayer[ObjectIdentifier(layer)] = units }
+          let readers = isTransitive ? units : nil
+          add(
+            isTransitive && layer.layer.isDepthwise ? units : layer.readInputs(by: readers),
+            to: node.input)
+        } else {
+          add(node.fusing.contains(.keepsChannels) ? own : nil, to: node.input)
+        }
       }
     }
-    return read
+    inputs = read[0] ?? nil
   }
 }
 
@@ -159,29 +162,32 @@ private struct Reads {
 private struct Reaches {
   private var byLayer: [ObjectIdentifier: [Bool]] = [:]
 
-  subscript(_ layer: any WeightLayer) -> [Bool]? { byLayer[ObjectIdentifier(layer)] }
+  subscript(_ layer: LayerWeights) -> [Bool]? { byLayer[ObjectIdentifier(layer)] }
 
-  /// Goes through layers from the first to the last; `reached` says which channels, or values, of the
-  /// first one's input are reached. Returns that of the last one's output.
-  mutating func walk(_ layers: [any Layer], reached: [Bool]?) -> [Bool]? {
-    var reached = reached
-    for layer in layers {
-      switch layer {
-      case let layer as any WeightLayer:
-        reached =
-          layer is DepthwiseConv2d
-          ? reached?.joined(into: layer.outputs)
-          : layer.outputsReached(from: reached?.spread(over: layer.inputs))
-        if let reached { byLayer[ObjectIdentifier(layer)] = reached }
-      case let sequence as Sequential: reached = walk(sequence.layers, reached: reached)
-      case let block as Residual:
-        reached = either(
-          walk(block.main.layers, reached: reached), walk(block.shortcut.layers, reached: reached))
-      case _ where layer.weightLayers.isEmpty: break  // Keeps its channels.
-      default: reached = nil
+  /// Goes through a plan's stages from the first to the last.
+  init(_ plan: Plan) {
+    var reached = [[Bool]?](repeating: nil, count: plan.values.count)
+    for number in plan.forwardOrder {
+      let node = plan.nodes[number]
+      switch node.operation {
+      case .fork: break
+      case .sum(let block):
+        reached[node.output] = either(
+          reached[plan.blocks[block].main], reached[plan.blocks[block].shortcut])
+      case .layer, .normReLU, .copy:
+        let inputs = reached[node.input]
+        guard let layer = plan.stages[number].weights else {
+          reached[node.output] = node.fusing.contains(.keepsChannels) ? inputs : nil
+          continue
+        }
+        let outputs =
+          layer.layer.isDepthwise
+          ? inputs?.joined(into: layer.outputs)
+          : layer.outputsReached(from: inputs?.spread(over: layer.inputs))
+        if let outputs { byLayer[ObjectIdentifier(layer)] = outputs }
+        reached[node.output] = outputs
       }
     }
-    return reached
   }
 }
 
@@ -213,7 +219,7 @@ extension [Bool] {
   }
 }
 
-extension WeightLayer {
+extension LayerWeights {
   /// Whether each input, of a convolution each input channel, has a connection to one of some outputs
   /// (nil: of all); nil if every one has.
   fileprivate func readInputs(by outputs: [Bool]?) -> [Bool]? {

@@ -76,49 +76,30 @@ extension NetworkDescription {
   ) throws(RigLError) -> [Layer] {
     var described: [Layer] = []
     for layer in layers {
-      if let sequence = layer as? Sequential {
-        described += try describe(sequence.layers, &shape)
+      if case .sequence(let layers) = layer.parts {
+        described += try describe(layers, &shape)
         continue
       }
       let output = try layer.outputShape(of: shape)
       let weights = layer as? any WeightLayer
       described.append(
         Layer(
-          kind: kind(of: layer), name: weights?.name ?? (layer as? BatchNorm)?.name,
-          weight: weights?.shape, hasBias: weights.map { $0.bias != nil }, output: output.sides,
-          branches: try (layer as? Residual).map { (block) throws(RigLError) in
-            try branches(of: block, shape)
-          }))
+          kind: layer.kind, name: layer.nameInFiles, weight: weights?.shape,
+          hasBias: weights?.hasBias, output: output.sides,
+          branches: try branches(of: layer, shape)))
       shape = output
     }
     return described
   }
 
   private static func branches(
-    of block: Residual, _ input: SampleShape
-  ) throws(RigLError) -> [[Layer]] {
+    of layer: any RigLCore.Layer, _ input: SampleShape
+  ) throws(RigLError) -> [[Layer]]? {
+    guard case .branches(let before, let main, let shortcut) = layer.parts else { return nil }
     var shape = input
-    let before = try describe(block.before, &shape)
+    let shared = try describe(before, &shape)
     var other = shape
-    return [
-      before, try describe(block.main.layers, &shape), try describe(block.shortcut.layers, &other),
-    ]
-  }
-
-  private static func kind(of layer: any RigLCore.Layer) -> String {
-    let name = String(describing: Swift.type(of: layer))
-    return switch layer {
-    case let dropout as Dropout: "\(name)(\(dropout.probability))"
-    case let pool as Pool2d:
-      "\(name)(\(pool.kind) \(pool.window.kernel), stride \(pool.window.stride), padding "
-        + "\(pool.window.padding))"
-    case let convolution as Conv2d:
-      "\(name)(stride \(convolution.convolution.stride), padding "
-        + "\(convolution.convolution.padding))"
-    case let norm as BatchNorm: "\(name)(momentum \(norm.momentum), epsilon \(norm.epsilon))"
-    case let block as Residual where block.relu: "\(name)(ReLU)"
-    default: name
-    }
+    return [shared, try describe(main, &shape), try describe(shortcut, &other)]
   }
 }
 

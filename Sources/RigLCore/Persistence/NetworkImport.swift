@@ -95,8 +95,8 @@ public final class NetworkImport {
     try model.requireNothingElse(in: file)
     try model.take(file)
     self.configuration = configuration.describing(
-      model.weightLayers.map(\.weight.count), of: model.weightLayers, allocation)
-    guard try self.configuration.allocate(model.weightLayers).connections == model.connections
+      model.weightLayers.map(\.weight.count), of: layers.weightLayers, allocation)
+    guard try self.configuration.allocate(layers.weightLayers).connections == model.connections
     else {
       throw RigLError(
         .configuration, "\(path): has sparse layers, which method: dense does not",

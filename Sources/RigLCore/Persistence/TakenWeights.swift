@@ -6,7 +6,7 @@ extension Model {
   /// to the lower position).
   ///
   /// - Parameter fresh: a layer that stays as it is, whatever the file has of it.
-  func take(_ file: SafetensorsFile, except fresh: (any WeightLayer)? = nil) throws(RigLError) {
+  func take(_ file: SafetensorsFile, except fresh: LayerWeights? = nil) throws(RigLError) {
     let scratch = TopologyScratch(layers: sparseLayers)
     for parameter in parameters where parameter !== fresh?.weight && parameter !== fresh?.bias {
       if let sparse = sparseWeights(of: parameter) {

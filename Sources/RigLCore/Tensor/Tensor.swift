@@ -4,12 +4,13 @@
 /// Sample s is lane `s % lanes` of group `s / lanes`, so that a connection is one broadcast and
 /// contiguous multiply-adds. The last group's lanes beyond the samples are dead: any finite value
 /// in activations, exactly zero in gradients.
+@safe
 public final class Tensor {
   /// The shape of one sample.
   public let shape: SampleShape
   /// Samples in a group (L): a multiple of 8.
   public let lanes: Int
-  /// The strips of a single image that lanes are, in place of samples: see ``StripLayer``. 1: lanes
+  /// The strips of a single image that lanes are, in place of samples: see ``Layer/strip(of:)``. 1: lanes
   /// are samples.
   let strips: Int
   /// The most samples the tensor holds.
@@ -20,8 +21,10 @@ public final class Tensor {
       trap(unless: samples >= 0 && samples <= capacity, "\(samples) of \(capacity) samples")
     }
   }
-  /// The memory, shared by the gradients of different layers.
-  let storage: Storage
+  /// The memory, which tensors of different stages may share.
+  private var storage: Storage
+  /// The first element, for the kernels' wrappers.
+  private(set) var base: UnsafeMutablePointer<Float>
 
   /// Memory that several tensors may use one after the other.
   final class Storage {
@@ -44,7 +47,28 @@ public final class Tensor {
     samples = capacity
     let count = Tensor.elements(shape: shape, capacity: capacity, lanes: lanes)
     self.storage = storage ?? Storage(count: count)
-    self.storage.reserve(count)
+    trap(
+      unless: self.storage.buffer.count >= count,
+      "Tensor: memory of \(self.storage.buffer.count) floats, expected \(count)")
+    unsafe base = self.storage.buffer.base
+  }
+
+  /// Creates a tensor without memory of its own: it shows another one's, from ``show(_:)`` on.
+  init(showing shape: SampleShape, capacity: Int, lanes: Int, strips: Int) {
+    self.shape = shape
+    self.lanes = lanes
+    self.capacity = capacity
+    self.strips = strips
+    samples = 0
+    storage = Storage(count: 0)
+    unsafe base = storage.buffer.base
+  }
+
+  /// Shows the memory of a tensor of the same shape, with as many samples.
+  func show(_ other: Tensor) {
+    storage = other.storage
+    unsafe base = other.base
+    samples = other.samples
   }
 
   /// Creates a tensor of zeros.
@@ -70,9 +94,6 @@ public final class Tensor {
 
   /// Samples of a group: `lanes`, or fewer in the last one.
   public func liveLanes(group: Int) -> Int { min(lanes, samples - group * lanes) }
-
-  /// The first element, for the kernels' wrappers.
-  var base: UnsafeMutablePointer<Float> { unsafe storage.buffer.base }
 
   /// A value by sample and index within the sample, channel by channel and row by row: c, y, x.
   public subscript(sample: Int, index: Int) -> Float {

@@ -87,9 +87,9 @@ public final class StageClock {
 
   // MARK: - What the calling thread is at
 
-  /// A layer begins; it says itself which stages it comes to.
-  func enter(_ layer: any Layer, isForward: Bool) {
-    guard let place = plan.place(of: layer) else { return }
+  /// A stage begins, by its number in the plan; it says itself which kinds of work it comes to.
+  func enter(stage number: Int, isForward: Bool) {
+    let place = plan.stageParts[number]
     let (forward, backward) = plan.stages[place]
     move(to: place, isForward ? forward : backward)
   }

@@ -1,5 +1,5 @@
-/// Counts what layers have to do in a step, from shapes.
-struct StepCounts {
+/// Counts what stages have to do in a step, from shapes.
+public struct StepCounts {
   private let samples: Int
   /// Samples with the dead lanes of the last group, which are moved like the others.
   private let padded: Int
@@ -11,8 +11,8 @@ struct StepCounts {
     padded = samples.dividedUp(by: lanes) * lanes
   }
 
-  /// Bytes of a tensor of a batch.
-  func bytes(of shape: SampleShape) -> Double { Double(4 * padded * shape.count) }
+  /// Bytes of a tensor of a batch, dead lanes of the last group included.
+  public func bytes(of shape: SampleShape) -> Double { Double(4 * padded * shape.count) }
 
   // MARK: - Convolutions
 
@@ -27,12 +27,12 @@ struct StepCounts {
     let (geometry, kernel) = (convolution.geometry, convolution.kernel)
     let (input, output) = (bytes(of: geometry.input), bytes(of: geometry.output))
     let read = input * geometry.shareOfRowsRead
-    let folded = convolution.foldsNorm ? output : 0
+    let folded = convolution.takesNormGradient ? output : 0
     let count = Double(kernel.weight.count)
     let positions = Double(samples * geometry.output.height * geometry.output.width)
     // A multiply-add for each weight and output pixel; the borders' zeros count, too.
     let flops = 2 * count * positions
-    let sparse = (kernel as? SparseBandKernel)?.weights
+    let sparse = kernel.connections
     // A weight, and a connection's offset.
     let list = count * (sparse == nil ? 4 : 8)
     let groups = padded / lanes
@@ -64,23 +64,26 @@ struct StepCounts {
 
   // MARK: - Linear layers
 
-  func work(ofLinear layer: any WeightLayer, makesInputGradient: Bool) -> [StepStage: StageWork] {
-    let x = Double(4 * padded * layer.inputs)
-    let y = Double(4 * padded * layer.outputs)
-    let count = Double(layer.weight.count)
+  /// The work of products between vectors.
+  func product(
+    inputs: Int, outputs: Int, weights: Int, connections: SparseWeights?,
+    makesInputGradient: Bool, isMasked: Bool
+  ) -> [StepStage: StageWork] {
+    let x = Double(4 * padded * inputs)
+    let y = Double(4 * padded * outputs)
+    let count = Double(weights)
     let flops = 2 * count * Double(samples)
-    let list = count * (layer.connections == nil ? 4 : 8)
+    let list = count * (connections == nil ? 4 : 8)
     // ReLU's and dropout's gradients look at the output.
-    let masked = (layer as? any EpilogueLayer)?.epilogue.relu == true ? y : 0
+    let masked = isMasked ? y : 0
     var work = LayerWork()
     work[.forwardKernel] = StageWork(flops: flops, near: x + y, far: list)
     work[.backwardKernel] = StageWork(
       flops: makesInputGradient ? 2 * flops : flops,
       near: y + (makesInputGradient ? x : 0) + 4 * count, far: x + masked + list)
-    guard let sparse = layer.connections else { return work.stages }
+    guard let sparse = connections else { return work.stages }
     let bands = GroupBands(
-      groups: padded / lanes, lanes: lanes, channels: layer.inputs + layer.outputs,
-      connections: sparse.count)
+      groups: padded / lanes, lanes: lanes, channels: inputs + outputs, connections: sparse.count)
     if bands.areShared {
       work[.gradientJoin] = StageWork(near: 4 * count * Double(bands.parts + 1))
     }
@@ -92,43 +95,11 @@ struct StepCounts {
 
   // MARK: - Passes of their own
 
-  func work(ofBlock block: Residual, from input: SampleShape, to output: SampleShape) -> StageWork {
-    let (x, y) = (bytes(of: input), bytes(of: output))
-    let (mainNorm, shortcutNorm) = (block.main.trailingNorm, block.shortcut.trailingNorm)
-    var work = StageWork()
-    // Both branches are read, the sum is written.
-    if block.joinsOutput == nil { work.add(StageWork(near: 3 * y)) }
-    if block.foldsNorm { work.add(StageWork(near: 2 * y, far: y)) }
-    if block.relu || mainNorm != nil || shortcutNorm != nil {
-      let read = [block.relu, mainNorm != nil, shortcutNorm != nil].filter { $0 }.count
-      work.add(StageWork(near: 2 * y, far: Double(read) * y))
-    }
-    // What both branches share, and what passes by it.
-    if block.passesBy || block.shared.norm != nil {
-      let read = (block.shared.norm == nil ? 0 : x) + (block.passesBy ? x : 0)
-      work.add(StageWork(near: 2 * x, far: read))
-    }
-    return work
-  }
-
-  /// A layer without weights; nil for one of the user's own.
-  func work(of layer: any Layer, from input: SampleShape, to output: SampleShape) -> StageWork? {
-    let (x, y) = (bytes(of: input), bytes(of: output))
-    var (forward, backward) = (StageWork(near: x + y), StageWork(near: x + y))
-    switch layer {
-    case let pool as Pool2d:
-      // Which element was the largest takes a byte.
-      if pool.kind == .maximum { (forward.nearBytes, backward.farBytes) = (x + 1.25 * y, y / 4) }
-    case let pool as GlobalAveragePool: backward.farBytes = pool.prologue.isIdentity ? 0 : x
-    case is Flatten: break
-    case let apply as PlaneApply:
-      backward.farBytes = (apply.prologue.relu ? y : 0) + (apply.prologue.norm == nil ? 0 : x)
-    case let copy as PlaneCopy: backward.farBytes = copy.foldsNorm ? y : 0
-    case is ReLU, is Dropout: backward.farBytes = y
-    default: return nil
-    }
-    forward.add(backward)
-    return forward
+  /// The work of both passes of a stage that comes to one kind of work.
+  func both(_ forward: StageWork, _ backward: StageWork) -> StageWork {
+    var both = forward
+    both.add(backward)
+    return both
   }
 }
 

@@ -241,9 +241,9 @@ final class DenseGradient {
   ) -> (rows: Range<Int>, columns: Range<Int>) {
     let rows = rowPanel * panel.rows..<min((rowPanel + 1) * panel.rows, outputs)
     let columns = columnPanel * panel.columns..<min((columnPanel + 1) * panel.columns, inputs)
-    if let convolution, let outputGradient {
+    if let convolution {
       unsafe convolution.weightGradients(
-        outputGradient, outputs: rows, into: worker.panel.base, scratch: worker.rows.base)
+        outputs: rows, into: worker.panel.base, scratch: worker.rows.base)
       return (rows, columns)
     }
     guard let outputGradient, let inputView = unsafe inputView else {

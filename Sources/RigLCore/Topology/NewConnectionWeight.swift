@@ -85,7 +85,7 @@ struct PositionGradient {
   func value(row: Int, column: Int) -> Float {
     let (input, outputGradient) = (operands.input, operands.outputGradient)
     if let convolution = operands.convolution {
-      return convolution.weightGradient(outputGradient, output: row, position: column)
+      return convolution.weightGradient(output: row, position: column)
     }
     var sum: Float = 0
     for group in 0..<input.groups {

@@ -20,7 +20,7 @@ public struct TopologyUpdate: Hashable, Sendable {
 
 /// Brings when, how many and which together: asks the schedule, lets the method move each sparse
 /// layer's connections, and lets the optimizer's state follow.
-final class TopologyUpdater: ConnectionMover {
+final class TopologyUpdater {
   let method: any TopologyMethod
   let schedule: UpdateSchedule
   /// The step (t) of the last update; -ΔT before the first.
@@ -103,8 +103,8 @@ final class TopologyUpdater: ConnectionMover {
   }
 
   /// Moves one layer while its operands are at hand.
-  func move(_ weights: SparseWeights, _ operands: GradientOperands) throws(RigLError) {
-    for index in 0..<layers.count where layers[index] === weights {
+  func move(_ operands: GradientOperands) throws(RigLError) {
+    for index in 0..<layers.count where layers[index] === operands.weights {
       try move(index, operands: operands)
     }
   }

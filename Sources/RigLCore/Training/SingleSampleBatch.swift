@@ -10,8 +10,7 @@ extension Trainer {
     guard min(samples, size) == 1 || samples % size == 1, totalSteps > 0 else { return }
     let single = min(samples, size) == 1 ? 1 : loader.batches(ofSize: size)
     guard step.batches(of: totalSteps) >= Double(single) else { return }
-    try model.layers.forEachBatchNorm(model.inputShape) { (norm, shape) throws(RigLError) in
-      guard shape.height * shape.width == 1 else { return }
+    for norm in model.plan.norms where norm.input.height * norm.input.width == 1 {
       throw RigLError(
         .configuration,
         "layer \(norm.name): batch-norm over a single value a channel: of \(samples) training "
@@ -29,42 +28,4 @@ extension TrainingStep {
     let updates = replacesStep ? expectedUpdates(of: steps) : 0
     return Double(steps) * Double(settings.accumulation) + Double(updates)
   }
-}
-
-extension Sequential {
-  /// Calls `body` with every batch-norm and the shape of its input, for samples of a shape.
-  func forEachBatchNorm(
-    _ input: SampleShape, _ body: (BatchNorm, SampleShape) throws(RigLError) -> Void
-  ) throws(RigLError) {
-    try RigLCore.forEachBatchNorm(of: layers, input, body)
-  }
-}
-
-extension Residual {
-  fileprivate func forEachBatchNorm(
-    _ input: SampleShape, _ body: (BatchNorm, SampleShape) throws(RigLError) -> Void
-  ) throws(RigLError) {
-    let shape = try RigLCore.forEachBatchNorm(of: before, input, body)
-    try main.forEachBatchNorm(shape, body)
-    try shortcut.forEachBatchNorm(shape, body)
-  }
-}
-
-/// Walks layers one after the other; returns the shape of the last one's output.
-@discardableResult
-private func forEachBatchNorm(
-  of layers: [any Layer], _ input: SampleShape,
-  _ body: (BatchNorm, SampleShape) throws(RigLError) -> Void
-) throws(RigLError) -> SampleShape {
-  var shape = input
-  for layer in layers {
-    switch layer {
-    case let norm as BatchNorm: try body(norm, shape)
-    case let block as Residual: try block.forEachBatchNorm(shape, body)
-    case let sequence as Sequential: try sequence.forEachBatchNorm(shape, body)
-    default: break
-    }
-    shape = try layer.outputShape(of: shape)
-  }
-  return shape
 }

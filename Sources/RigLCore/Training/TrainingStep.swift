@@ -149,9 +149,9 @@ public final class TrainingStep {
       topology.isDue(at: step)
     {
       begin(topology, rate)
-      pass.connectionMover = topology
-      defer { pass.connectionMover = nil }
-      try model.backward(logitsGradient, pass)
+      try model.backward(logitsGradient, pass) { (operands) throws(RigLError) in
+        try topology.move(operands)
+      }
       update = topology.report
       guard settings.updateThenStep else { return report(loss, batch, rate, update: update) }
     } else {

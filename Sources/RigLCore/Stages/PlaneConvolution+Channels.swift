@@ -12,8 +12,6 @@ extension PlaneConvolution {
   @safe
   private struct ChannelWork {
     let layer: PlaneConvolution
-    let input: Tensor
-    let output: Tensor
     let pass: Pass
     let group: Int
     let firstRow: Int
@@ -26,13 +24,13 @@ extension PlaneConvolution {
   }
 
   /// The raw output, band by band.
-  func forwardByChannels(_ bands: Bands, _ input: Tensor, _ output: Tensor, _ pass: Pass) {
+  func forwardByChannels(_ bands: Bands, _ pass: Pass) {
     let packed = unsafe pass.scratch(of: 0)
     for item in 0..<bands.groups * bands.bands {
       let (group, band) = bands.place(item)
       let first = band * geometry.forwardRows
       let work = unsafe ChannelWork(
-        layer: self, input: input, output: output, pass: pass, group: group, firstRow: first,
+        layer: self, pass: pass, group: group, firstRow: first,
         rows: min(geometry.forwardRows, geometry.output.height - first), continues: band > 0,
         packed: packed, product: packed + geometry.packed.count)
       pass.pool.run(chunks: inputParts, with: work) { work, part, worker in
@@ -51,7 +49,7 @@ extension PlaneConvolution {
     work.pass.pool.clock?.enter(.forwardPack, worker)
     let inputs = geometry.shape.inputs
     unsafe packInput(
-      work.input, group: work.group, firstRow: work.firstRow,
+      input, group: work.group, firstRow: work.firstRow,
       channels: part * inputs / inputParts..<(part + 1) * inputs / inputParts,
       continues: work.continues, into: work.packed)
   }
@@ -67,11 +65,11 @@ extension PlaneConvolution {
     let product = unsafe work.product + channels.lowerBound * stride
     for row in 0..<work.rows {
       let y = work.firstRow + row
-      unsafe work.output.row(y, group: work.group)[channels].unpackOutput(
+      unsafe output.row(y, group: work.group)[channels].unpackOutput(
         product: product + row * geometry.product.rowStride, channelStride: stride,
-        bias: foldedBias ?? bias, firstChannel: channels.lowerBound,
-        residual: residual?.row(y, group: work.group)[channels],
-        live: work.input.liveLanes(group: work.group), statistics: nil, part: 0, starts: false)
+        bias: appliedBias, firstChannel: channels.lowerBound,
+        residual: addend?.row(y, group: work.group)[channels],
+        live: input.liveLanes(group: work.group), statistics: nil, part: 0, starts: false)
     }
   }
 }

@@ -1,18 +1,7 @@
-/// y = γ (x − mean) / √(variance + ε) + β for each channel: over the batch in training, by running
-/// averages otherwise. Ioffe and Szegedy, ICML 2015.
-///
-/// It is never a pass of its own between two layers that work on planes: the layer before sums the
-/// statistics as it writes, the layer after applies scale and shift as it reads, and going back
-/// they do the same the other way round.
-public final class BatchNorm: Layer {
-  /// The name in files.
-  public let name: String
-  /// Channels.
-  public let channels: Int
-  /// How much of a running average stays at each training batch.
-  public let momentum: Double
-  /// What is added to the variance (ε).
-  public let epsilon: Double
+/// A ``BatchNorm`` as it runs: parameters, averages, and what the stages around it apply.
+public final class Normalization {
+  /// The layer.
+  public let layer: BatchNorm
   /// γ, one for each channel.
   public let gamma: Parameter
   /// β.
@@ -21,6 +10,8 @@ public final class BatchNorm: Layer {
   public let runningMean: RunningAverage
   /// The variance that is used outside training; unbiased.
   public let runningVariance: RunningAverage
+  /// The shape of the input.
+  let input: SampleShape
 
   /// Whether the weights of the convolution before contain it, so that nothing is to be applied.
   private(set) var isFolded = false
@@ -38,24 +29,23 @@ public final class BatchNorm: Layer {
   /// Sums of parts of a batch; see ``ChannelSums``.
   let statistics: ChannelSums
   let gradientSums: ChannelSums
+  private let channels: Int
   /// Values of a channel in the last batch.
   private var count = 0
 
-  /// Creates a layer; `gamma` is what γ starts at.
-  public init(
-    _ name: String, channels: Int, momentum: Double = 0.9, epsilon: Double = 1e-5, gamma: Float = 1
-  ) {
-    trap(unless: channels > 0, "\(name): \(channels) channels")
-    self.name = name
-    self.channels = channels
-    self.momentum = momentum
-    self.epsilon = epsilon
-    self.gamma = Parameter(
-      name: "\(name).weight", shape: [channels], count: channels, decays: false)
-    self.gamma.values.fill(gamma)
-    beta = Parameter(name: "\(name).bias", shape: [channels], count: channels, decays: false)
-    runningMean = RunningAverage(name: "\(name).running_mean", count: channels, initial: 0)
-    runningVariance = RunningAverage(name: "\(name).running_var", count: channels, initial: 1)
+  init(_ layer: BatchNorm, input: SampleShape) {
+    self.layer = layer
+    self.input = input
+    channels = layer.channels
+    gamma = Parameter(
+      name: "\(layer.name).weight", shape: [channels], count: channels, decays: false)
+    gamma.values.fill(layer.gamma)
+    beta = Parameter(
+      name: "\(layer.name).bias", shape: [channels], count: channels, decays: false)
+    runningMean = RunningAverage(
+      name: "\(layer.name).running_mean", count: channels, initial: 0)
+    runningVariance = RunningAverage(
+      name: "\(layer.name).running_var", count: channels, initial: 1)
     scale = AlignedBuffer(count: channels)
     shift = AlignedBuffer(count: channels)
     mean = AlignedBuffer(count: channels)
@@ -67,42 +57,15 @@ public final class BatchNorm: Layer {
     gradientSums = ChannelSums(channels: channels)
   }
 
+  /// The name in files.
+  var name: String { layer.name }
   /// γ, then β.
-  public var parameters: [Parameter] { [gamma, beta] }
+  var parameters: [Parameter] { [gamma, beta] }
   /// The running mean, then the running variance.
-  public var averages: [RunningAverage] { [runningMean, runningVariance] }
-  /// It works on channels.
-  public var takesPlanes: Bool { true }
-
-  /// The input's shape.
-  public func outputShape(of input: SampleShape) throws(RigLError) -> SampleShape {
-    guard input.channels == channels else {
-      throw RigLError(
-        .configuration,
-        "layer \(name): \(channels) channels, but its input has \(input.channels)")
-    }
-    return input
-  }
-
-  // A Sequential hands the work to the layers around; see `PlaneStages`.
-
-  /// Not called: the layers around apply it.
-  public func prepare(_ context: LayerContext) throws(RigLError) -> SampleShape {
-    trap("\(name): batch-norm belongs into a Sequential")
-  }
-  /// Not called: the layers around apply it.
-  public func forward(_ input: Tensor, _ pass: Pass) -> Tensor {
-    trap("\(name): batch-norm belongs into a Sequential")
-  }
-  /// Not called: the layers around apply it.
-  public func backward(_ outputGradient: Tensor, _ pass: Pass) -> Tensor? {
-    trap("\(name): batch-norm belongs into a Sequential")
-  }
+  var averages: [RunningAverage] { [runningMean, runningVariance] }
 }
 
-// MARK: - What the layers around it need
-
-extension BatchNorm {
+extension Normalization {
   /// Scale and shift for a pass, once the statistics of the batch are summed in `parts` parts of
   /// `values` values a channel altogether. Outside training from the running averages.
   ///
@@ -123,18 +86,18 @@ extension BatchNorm {
     for channel in 0..<channels {
       let (mean, squares) = statistics.merge(channel, parts: parts)
       let variance = squares / Double(values)
-      inverse[channel] = 1 / (variance + epsilon).squareRoot()
+      inverse[channel] = 1 / (variance + layer.epsilon).squareRoot()
       setScale(channel, mean: mean)
       let unbiased = squares / Double(values - 1)
-      runningMean.values[channel].approach(mean, keeping: momentum)
-      runningVariance.values[channel].approach(unbiased, keeping: momentum)
+      runningMean.values[channel].approach(mean, keeping: layer.momentum)
+      runningVariance.values[channel].approach(unbiased, keeping: layer.momentum)
     }
   }
 
   /// Scale and shift by the running averages.
   private func takeAverages() {
     for channel in 0..<channels {
-      inverse[channel] = 1 / (Double(runningVariance.values[channel]) + epsilon).squareRoot()
+      inverse[channel] = 1 / (Double(runningVariance.values[channel]) + layer.epsilon).squareRoot()
       setScale(channel, mean: Double(runningMean.values[channel]))
     }
   }

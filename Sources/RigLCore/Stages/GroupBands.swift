@@ -164,28 +164,19 @@ struct Pieces {
   subscript(piece: Int) -> Range<Int> { piece * size..<min((piece + 1) * size, elements) }
 }
 
-extension WeightLayer {
-  /// Checks that the input is a vector, or an image taken as one, of the layer's width.
-  func checkInput(_ shape: SampleShape) throws(RigLError) {
-    guard shape.count == inputs else {
-      throw RigLError(
-        .configuration,
-        "layer \(name): \(inputs) inputs, but its input has \(shape.count) values a sample")
-    }
-  }
-
-  /// Turns the gradient of the layer's output into that of its product for a band of groups, in
-  /// place: channel range by channel range, so that each bias gradient has one owner and sums its
-  /// groups in order.
+extension Tensor {
+  /// Turns the gradient of a layer's output, which this is, into that of its product for a band of
+  /// groups, in place: channel range by channel range, so that each bias gradient has one owner and
+  /// sums its groups in order.
   func applyEpilogueBackward(
-    _ gradient: Tensor, groups: Range<Int>, output: Tensor, bias: Parameter?, epilogue: Epilogue,
-    pass: Pass
+    groups: Range<Int>, output: Tensor, bias: Parameter?, epilogue: Epilogue, pass: Pass
   ) {
-    guard needsEpilogueBackward(gradient, groups: groups, bias: bias, epilogue: epilogue, pass)
-    else { return }
+    guard needsEpilogueBackward(groups: groups, bias: bias, epilogue: epilogue, pass) else {
+      return
+    }
     if let bias, groups.lowerBound == 0, !pass.accumulatesGradients { bias.gradient.fill(0) }
-    let operands = (gradient, groups, output, bias, epilogue, pass)
-    pass.pool.run(chunks: outputs.dividedUp(by: 64), with: operands) { operands, index, _ in
+    let operands = (self, groups, output, bias, epilogue, pass)
+    pass.pool.run(chunks: shape.count.dividedUp(by: 64), with: operands) { operands, index, _ in
       let (gradient, groups, output, bias, epilogue, pass) = operands
       let channels = index * 64..<min((index + 1) * 64, gradient.shape.count)
       for group in groups {
@@ -196,11 +187,11 @@ extension WeightLayer {
     }
   }
 
-  /// Whether there is anything to apply to the gradient of the layer's output.
+  /// Whether there is anything to apply to the gradient of a layer's output.
   func needsEpilogueBackward(
-    _ gradient: Tensor, groups: Range<Int>, bias: Parameter?, epilogue: Epilogue, _ pass: Pass
+    groups: Range<Int>, bias: Parameter?, epilogue: Epilogue, _ pass: Pass
   ) -> Bool {
-    let hasDeadLanes = gradient.liveLanes(group: groups.upperBound - 1) < gradient.lanes
+    let hasDeadLanes = liveLanes(group: groups.upperBound - 1) < lanes
     return bias != nil || hasDeadLanes || !epilogue.isIdentity(pass)
   }
 }

@@ -1,85 +1,51 @@
-/// The largest element, or the mean, of each window; windows are clipped at the borders.
-public final class Pool2d: Layer {
-  /// What is made of a window.
-  public enum Kind: Sendable {
-    /// The largest element; ties to the first in row order.
-    case maximum
-    /// The mean of the elements that exist.
-    case average
-  }
-
-  /// The name in errors.
-  public let name: String
-  /// What is made of a window.
-  public let kind: Kind
-  let window: PoolingWindow
-  private var input: Tensor?
-  private var output: Tensor?
-  private var inputGradient: Tensor?
+/// The largest element, or the mean, of each window.
+final class Pooling: Stage {
+  private let pooling: Pool2d.Kind
+  private let window: PoolingWindow
+  private let input: Tensor
+  private let output: Tensor
+  private let outputGradient: Tensor
+  private let inputGradient: Tensor?
   /// Which element of its window each output is.
-  private var indices = AlignedBuffer<UInt8>(count: 0)
+  private let indices: AlignedBuffer<UInt8>
 
-  /// Creates a layer with windows of `kernel` × `kernel`, at most 15, `stride` apart.
-  public init(
-    _ kind: Kind, kernel: Int, stride: Int? = nil, padding: Int = 0, name: String = "pool"
-  ) {
-    trap(
-      unless: kernel > 0 && kernel <= 15 && (stride ?? 1) > 0 && padding >= 0 && padding < kernel,
-      "\(name): kernel \(kernel) (1...15), stride \(stride ?? kernel), padding \(padding)")
-    self.name = name
-    self.kind = kind
-    window = PoolingWindow(kernel: kernel, stride: stride ?? kernel, padding: padding)
+  init(_ pooling: Pool2d.Kind, _ window: PoolingWindow, _ site: StageSite) {
+    (self.pooling, self.window) = (pooling, window)
+    (input, output) = (site.input, site.output)
+    (outputGradient, inputGradient) = (site.outputGradient, site.inputGradient)
+    indices = AlignedBuffer(
+      count: pooling == .maximum && site.isTraining
+        ? Tensor.elements(shape: output.shape, capacity: site.capacity, lanes: site.lanes) : 0)
   }
 
-  /// It works on planes.
-  public var takesPlanes: Bool { true }
+  var timing: StageTiming { StageTiming(.pooling) }
 
-  /// floor((side + 2 padding − kernel) / stride) + 1 pixels a side.
-  ///
-  /// - Throws: `configuration` if the window is larger than the padded input.
-  public func outputShape(of input: SampleShape) throws(RigLError) -> SampleShape {
-    let (height, width) = (input.height + 2 * window.padding, input.width + 2 * window.padding)
-    guard height >= window.kernel, width >= window.kernel else {
-      throw RigLError(
-        .configuration,
-        "layer \(name): windows of \(window.kernel) on an input of \(input.height) × "
-          + "\(input.width), padded by \(window.padding)",
-        hint: "Use larger images, or a network with fewer strides.")
+  func work(_ counts: StepCounts) -> [StepStage: StageWork] {
+    let (x, y) = (counts.bytes(of: input.shape), counts.bytes(of: output.shape))
+    guard pooling == .maximum else {
+      return [.pooling: counts.both(StageWork(near: x + y), StageWork(near: x + y))]
     }
-    return SampleShape(
-      channels: input.channels, height: (height - window.kernel) / window.stride + 1,
-      width: (width - window.kernel) / window.stride + 1)
-  }
-
-  /// Allocates output and input gradient.
-  public func prepare(_ context: LayerContext) throws(RigLError) -> SampleShape {
-    let shape = try outputShape(of: context.input)
-    output = context.makePlanes(shape)
-    inputGradient = context.makeInputGradient()
-    if kind == .maximum && context.isTraining {
-      indices = AlignedBuffer(
-        count: Tensor.elements(
-          shape: shape, capacity: context.capacity, lanes: context.lanes))
-    }
-    return shape
+    // Which element was the largest takes a byte.
+    return [
+      .pooling: counts.both(StageWork(near: x + 1.25 * y), StageWork(near: x + y, far: y / 4))
+    ]
   }
 
   /// The window's largest element or mean.
-  public func forward(_ input: Tensor, _ pass: Pass) -> Tensor {
-    guard let output else { trap("\(name): forward before prepare") }
-    self.input = input
+  func forward(_ pass: Pass) {
     output.samples = input.samples
     let rows = PlaneRows(of: output)
     if input.strips > 1 { pass.reserveScratch(window.kernel * input.rowStride) }
-    let work = (self, input, output, rows, pass)
+    let work = (self, rows, pass)
     pass.pool.run(chunks: rows.parts, with: work) { work, part, worker in
-      let (layer, input, output, rows, pass) = work
+      let (layer, rows, pass) = work
+      let (input, output) = (layer.input, layer.output)
       for row in rows[part] {
         let (group, y) = (row / output.shape.height, row % output.shape.height)
         var window = unsafe layer.rows(
           of: input, group: group, y: y, scratch: pass.scratch(of: worker))
         let target = unsafe output.row(y, group: group)
-        switch layer.kind {
+        switch layer.pooling {
         case .maximum:
           unsafe window.maximum(
             layer.window, into: target, indices: pass.isTraining ? layer.indices(y, group) : nil)
@@ -87,12 +53,11 @@ public final class Pool2d: Layer {
         }
       }
     }
-    return output
   }
 
   /// The gradient at the elements that were chosen, or shared out among the window's.
-  public func backward(_ outputGradient: Tensor, _ pass: Pass) -> Tensor? {
-    guard let inputGradient else { return nil }
+  func backward(_ pass: Pass) {
+    guard let inputGradient else { return }
     inputGradient.samples = outputGradient.samples
     // Windows overlap, so a group has one owner.
     let operands = (self, inputGradient, outputGradient)
@@ -103,14 +68,13 @@ public final class Pool2d: Layer {
       for y in 0..<gradient.shape.height {
         var window = unsafe layer.rows(of: inputGradient, group: group, y: y, scratch: nil)
         let row = unsafe gradient.row(y, group: group)
-        switch layer.kind {
+        switch layer.pooling {
         case .maximum:
           unsafe window.addMaximumGradient(layer.window, row, indices: layer.indices(y, group))
         case .average: unsafe window.addAverageGradient(layer.window, row)
         }
       }
     }
-    return inputGradient
   }
 
   /// The rows that a row of windows sees; those of neighbouring strips in scratch, where what lies
@@ -135,42 +99,34 @@ public final class Pool2d: Layer {
   }
 
   private func indices(_ y: Int, _ group: Int) -> UnsafeMutablePointer<UInt8> {
-    guard let output else { trap("\(name): forward before prepare") }
-    return unsafe indices.base + group * output.groupStride + y * output.rowStride
+    unsafe indices.base + group * output.groupStride + y * output.rowStride
   }
 }
 
-/// The mean of each channel over all pixels: planes to vectors.
-public final class GlobalAveragePool: PlaneReader {
-  var prologue = Prologue()
-  private var input: Tensor?
-  private var output: Tensor?
-  private var inputGradient: Tensor?
+/// The mean of each channel over all pixels.
+final class Averaging: Stage {
+  private let prologue: Prologue
+  private let input: Tensor
+  private let output: Tensor
+  private let outputGradient: Tensor
+  private let inputGradient: Tensor?
 
-  /// Creates a layer.
-  public init() {}
-
-  /// It works on planes.
-  public var takesPlanes: Bool { true }
-
-  /// One value a channel.
-  public func outputShape(of input: SampleShape) throws(RigLError) -> SampleShape {
-    SampleShape(channels: input.channels)
+  init(_ site: StageSite) {
+    prologue = site.prologue
+    (input, output) = (site.input, site.output)
+    (outputGradient, inputGradient) = (site.outputGradient, site.inputGradient)
   }
 
-  /// Allocates output and input gradient.
-  public func prepare(_ context: LayerContext) throws(RigLError) -> SampleShape {
-    let shape = SampleShape(channels: context.input.channels)
-    output = Tensor(
-      shape: shape, capacity: context.capacity / context.strips, lanes: context.lanes)
-    inputGradient = context.makeInputGradient(evenIfFirst: prologue.norm != nil)
-    return shape
+  var timing: StageTiming { StageTiming(.pooling) }
+
+  func work(_ counts: StepCounts) -> [StepStage: StageWork] {
+    let (x, y) = (counts.bytes(of: input.shape), counts.bytes(of: output.shape))
+    let far = prologue.isIdentity ? 0 : x
+    return [.pooling: counts.both(StageWork(near: x + y), StageWork(near: x + y, far: far))]
   }
 
   /// The mean over pixels.
-  public func forward(_ input: Tensor, _ pass: Pass) -> Tensor {
-    guard let output else { trap("GlobalAveragePool: forward before prepare") }
-    self.input = input
+  func forward(_ pass: Pass) {
     output.samples = input.samples / input.strips
     pass.pool.run(chunks: input.groups, with: (self, input, output)) { work, group, _ in
       let (layer, input, output) = work
@@ -182,13 +138,11 @@ public final class GlobalAveragePool: PlaneReader {
       }
     }
     if input.strips > 1 { output.gatherStrips(input.strips) }
-    return output
   }
 
   /// The gradient, shared out among a channel's pixels.
-  public func backward(_ outputGradient: Tensor, _ pass: Pass) -> Tensor? {
-    guard let input else { trap("GlobalAveragePool: backward before forward") }
-    guard let inputGradient else { return nil }
+  func backward(_ pass: Pass) {
+    guard let inputGradient else { return }
     inputGradient.samples = input.samples
     let rows = PlaneRows(of: input)
     let work = (self, input, outputGradient, inputGradient, rows)
@@ -205,37 +159,30 @@ public final class GlobalAveragePool: PlaneReader {
       }
     }
     prologue.norm?.finishBackward(parts: rows.parts, pass)
-    return inputGradient
   }
 }
 
-/// An image as one vector, channel by channel and row by row, for a linear layer to read.
-public final class Flatten: Layer {
-  private var output: Tensor?
-  private var inputGradient: Tensor?
+/// An image as one vector, channel by channel and row by row.
+final class Flattening: Stage {
+  private let input: Tensor
+  private let output: Tensor
+  private let outputGradient: Tensor
+  private let inputGradient: Tensor?
 
-  /// Creates a layer.
-  public init() {}
-
-  /// It works on planes.
-  public var takesPlanes: Bool { true }
-
-  /// All values of the input.
-  public func outputShape(of input: SampleShape) throws(RigLError) -> SampleShape {
-    SampleShape(channels: input.count)
+  init(_ site: StageSite) {
+    (input, output) = (site.input, site.output)
+    (outputGradient, inputGradient) = (site.outputGradient, site.inputGradient)
   }
 
-  /// Allocates output and input gradient.
-  public func prepare(_ context: LayerContext) throws(RigLError) -> SampleShape {
-    let shape = SampleShape(channels: context.input.count)
-    output = context.makeOutput(shape)
-    inputGradient = context.makeInputGradient()
-    return shape
+  var timing: StageTiming { StageTiming(.pooling) }
+
+  func work(_ counts: StepCounts) -> [StepStage: StageWork] {
+    let both = counts.bytes(of: input.shape) + counts.bytes(of: output.shape)
+    return [.pooling: counts.both(StageWork(near: both), StageWork(near: both))]
   }
 
   /// The same values in another order.
-  public func forward(_ input: Tensor, _ pass: Pass) -> Tensor {
-    guard let output else { trap("Flatten: forward before prepare") }
+  func forward(_ pass: Pass) {
     output.samples = input.samples
     pass.pool.run(chunks: input.groups, with: (input, output)) { work, group, _ in
       let (input, output) = work
@@ -248,12 +195,11 @@ public final class Flatten: Layer {
         }
       }
     }
-    return output
   }
 
   /// The reverse.
-  public func backward(_ outputGradient: Tensor, _ pass: Pass) -> Tensor? {
-    guard let inputGradient else { return nil }
+  func backward(_ pass: Pass) {
+    guard let inputGradient else { return }
     inputGradient.samples = outputGradient.samples
     pass.pool.run(chunks: outputGradient.groups, with: (outputGradient, inputGradient)) {
       work, group, _ in
@@ -267,6 +213,5 @@ public final class Flatten: Layer {
         }
       }
     }
-    return inputGradient
   }
 }

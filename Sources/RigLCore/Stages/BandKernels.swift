@@ -3,6 +3,12 @@
 protocol BandKernel: AnyObject {
   /// The weights, or those of the connections that exist.
   var weight: Parameter { get }
+  /// The connections; nil if every weight is stored.
+  var connections: SparseWeights? { get }
+  /// Whether weights are stored by kernel position; else by position.
+  var isByTap: Bool { get }
+  /// Called when the weights have changed.
+  func weightsDidChange()
   /// Called once before the bands of a forward pass, on one thread.
   func willRunForward(_ pass: Pass)
   /// Called once before the bands of a backward pass that makes an input gradient, on one thread.
@@ -22,6 +28,12 @@ protocol BandKernel: AnyObject {
     rows: Int, gradient: UnsafeMutablePointer<Float>, activation: UnsafeMutablePointer<Float>,
     activationGradient: UnsafeMutablePointer<Float>, wantsActivationGradient: Bool,
     weightGradient: UnsafeMutablePointer<Float>, accumulate: Bool)
+}
+
+extension BandKernel {
+  var connections: SparseWeights? { nil }
+  var isByTap: Bool { false }
+  func weightsDidChange() {}
 }
 
 /// Only the connections that exist.
@@ -46,6 +58,10 @@ final class SparseBandKernel: BandKernel {
   }
 
   var weight: Parameter { weights.parameter }
+
+  var connections: SparseWeights? { weights }
+
+  func weightsDidChange() { weights.weightsDidChange() }
 
   func willRunForward(_ pass: Pass) { weights.refreshForwardWeights(pass.pool) }
 

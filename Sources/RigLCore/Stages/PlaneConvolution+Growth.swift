@@ -3,12 +3,11 @@
 extension PlaneConvolution {
   /// The gradient of one weight, connected or not: of output `output`, at `position` = channel · k² +
   /// tap.
-  func weightGradient(_ gradient: Tensor, output outputChannel: Int, position: Int) -> Float {
-    guard let input, let output else { trap("\(name): backward before forward") }
+  func weightGradient(output outputChannel: Int, position: Int) -> Float {
     let shape = geometry.shape
     let (channel, tap) = (position / shape.taps, position % shape.taps)
     let (ky, kx) = (tap / shape.kernel, tap % shape.kernel)
-    let (relu, norm, folded) = (prologue.relu, prologue.norm, foldsNorm ? outputNorm : nil)
+    let (relu, norm, folded) = (prologue.relu, prologue.norm, takesNormGradient ? outputNorm : nil)
     var sum: Float = 0
     for sample in 0..<input.samples {
       for y in 0..<output.shape.height {
@@ -18,7 +17,7 @@ extension PlaneConvolution {
           let sourceX = x * shape.stride - shape.padding + kx
           guard sourceX >= 0, sourceX < input.shape.width else { continue }
           let place = (outputChannel * output.shape.height + y) * output.shape.width + x
-          var dy = gradient[sample, place]
+          var dy = outputGradient[sample, place]
           if let folded {
             dy =
               folded.a[outputChannel] * dy + folded.b[outputChannel] * output[sample, place]
@@ -38,14 +37,13 @@ extension PlaneConvolution {
   /// band, in one sum.
   ///
   /// - Parameters:
-  ///   - gradient: that of the output, as it arrived in the backward pass.
   ///   - result: (outputs, channels · k²).
   ///   - scratch: ``BandGeometry/growthScratchCount(outputs:)`` floats.
   func weightGradients(
-    _ gradient: Tensor, outputs: Range<Int>, into result: UnsafeMutablePointer<Float>,
+    outputs: Range<Int>, into result: UnsafeMutablePointer<Float>,
     scratch: UnsafeMutablePointer<Float>
   ) {
-    guard let input, let weightSums else {
+    guard let weightSums else {
       trap("\(name): growth without a training pass")
     }
     let shape = geometry.shape
@@ -62,8 +60,8 @@ extension PlaneConvolution {
         let first = band * geometry.backwardRows
         let rows = min(geometry.backwardRows, geometry.inputSubRows - first)
         unsafe packGradient(
-          gradient, outputs, group: group, firstSubRow: first, continues: band > 0, into: scratch)
-        unsafe packActivation(input, group: group, firstSubRow: first, rows, into: activation)
+          outputs, group: group, firstSubRow: first, continues: band > 0, into: scratch)
+        unsafe packActivation(group: group, firstSubRow: first, rows, into: activation)
         unsafe weightSums.add(
           scratch + geometry.gradientOrigin, side, activation, rows: rows, into: byTap,
           accumulate: accumulate, transposed: transposed)
@@ -81,31 +79,4 @@ extension PlaneConvolution {
   }
 
   private var inputs: Int { geometry.shape.inputs * geometry.shape.taps }
-
-  /// The rows of some outputs' gradient that a band of input rows sees, dead lanes 0.
-  private func packGradient(
-    _ gradient: Tensor, _ outputs: Range<Int>, group: Int, firstSubRow: Int, continues: Bool,
-    into target: UnsafeMutablePointer<Float>
-  ) {
-    guard let input, let output else { trap("\(name): backward before forward") }
-    let (stride, count) = (
-      geometry.gradient.rowStride, outputs.count * geometry.gradient.channelStride
-    )
-    let layout = RowLayout(geometry.gradient, before: geometry.gradientBefore)
-    let firstRow = geometry.firstGradientRow(subRow: firstSubRow)
-    let norm = foldsNorm ? outputNorm : nil
-    for row in 0..<geometry.gradient.rows {
-      let (y, place) = unsafe (firstRow + row, target + row * stride)
-      if continues, row < geometry.reach {
-        unsafe place.update(from: place + geometry.backwardRows * stride, count: count)
-      } else if y < 0 || y >= output.shape.height {
-        unsafe place.update(repeating: 0, count: count)
-      } else {
-        unsafe gradient.row(y, group: group)[outputs].packGradient(
-          norm.map { unsafe ($0, output.row(y, group: group)[outputs]) },
-          firstChannel: outputs.lowerBound, live: input.liveLanes(group: group), layout,
-          into: place)
-      }
-    }
-  }
 }

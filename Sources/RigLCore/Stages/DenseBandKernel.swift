@@ -34,6 +34,8 @@ final class DenseBandKernel: BandKernel {
 
   // MARK: - Weights
 
+  var isByTap: Bool { true }
+
   /// Says that the weights have changed.
   func weightsDidChange() { copied = nil }
 

@@ -1,80 +1,122 @@
 /// A convolution's passes, whatever its kernel: band by band, pack, product, unpack, with all scratch
 /// private to the thread and in its second-level cache. Only the raw output is kept; the
 /// activations are made again going back.
-final class PlaneConvolution {
+final class PlaneConvolution: FoldingStage {
   let name: String
   let geometry: BandGeometry
   let kernel: any BandKernel
+  let weights: LayerWeights?
   let bias: Parameter?
   /// The bias where a batch-norm is folded into the weights; see ``Model/foldBatchNorms()``.
-  var foldedBias: Parameter?
-  var prologue = Prologue()
-  var outputNorm: BatchNorm?
-  var foldsNorm = false
+  private var foldedBias: Parameter?
+  let prologue: Prologue
+  let outputNorm: Normalization?
+  /// Whether the gradient of the output arrives as that of `outputNorm`'s result.
+  let takesNormGradient: Bool
   /// What is added to the output as it is written: a residual block's shortcut.
-  var residual: Tensor?
+  let addend: Tensor?
   /// What is added to the input's gradient: a shortcut's, that reads the same input.
-  var addend: Tensor?
+  private let gradientAddend: Tensor?
   /// Whether another reader of the same input applies the prologue's gradient to the sum.
-  var defersPrologue = false
-  private(set) var input: Tensor?
-  private(set) var output: Tensor?
-  private var inputGradient: Tensor?
-  private var gradientParts: GradientParts?
-  private var biasSums = AlignedBuffer<Double>(count: 0)
+  private let leavesPrologue: Bool
+  let input: Tensor
+  let output: Tensor
+  let outputGradient: Tensor
+  private let inputGradient: Tensor?
+  private let gradientParts: GradientParts
+  private let biasSums: AlignedBuffer<Double>
   /// What a topology update asks for every weight's gradient, where connections move.
-  private(set) var weightSums: DenseWeightSums?
+  let weightSums: DenseWeightSums?
 
-  init(_ name: String, _ geometry: BandGeometry, _ kernel: any BandKernel, bias: Parameter?) {
-    self.name = name
+  init(
+    _ layer: any Conv2d, _ site: StageSite, _ geometry: BandGeometry, _ kernel: any BandKernel
+  ) {
+    name = layer.name
     self.geometry = geometry
     self.kernel = kernel
-    self.bias = bias
+    bias = layer.makeBias()
+    let shape = layer.convolution
+    let byTap: @Sendable (Int) -> Int = { DenseBandKernel.place(of: $0, shape) }
+    weights = LayerWeights(
+      layer, input: site.input.shape, weight: kernel.weight, bias: bias,
+      connections: kernel.connections, order: kernel.isByTap ? byTap : nil)
+    prologue = site.prologue
+    outputNorm = site.outputNorm
+    (takesNormGradient, leavesPrologue) = (site.takesNormGradient, site.leavesPrologue)
+    (addend, gradientAddend) = (site.addend, site.gradientAddend)
+    (input, output) = (site.input, site.output)
+    (outputGradient, inputGradient) = (site.outputGradient, site.inputGradient)
+    // A bias is summed apart: convolutions that have one are few.
+    gradientParts = GradientParts(weight: kernel.weight, bias: nil, storage: site.parts)
+    if site.isTraining { gradientParts.reserve() }
+    biasSums = AlignedBuffer(
+      count: site.isTraining ? GradientParts.count * (bias?.count ?? 0) : 0)
+    weightSums =
+      site.isTraining && kernel.connections != nil ? DenseWeightSums(geometry) : nil
   }
 
-  func prepare(_ context: LayerContext) throws(RigLError) -> SampleShape {
-    output = context.makePlanes(geometry.output)
-    inputGradient = context.makeInputGradient(evenIfFirst: prologue.norm != nil)
-    if context.isTraining {
-      // A bias is summed apart: convolutions that have one are few.
-      let parts = GradientParts(
-        weight: kernel.weight, bias: nil, storage: context.gradients.parts)
-      parts.reserve()
-      gradientParts = parts
-      biasSums = AlignedBuffer(count: GradientParts.count * (bias?.count ?? 0))
-      if kernel is SparseBandKernel { weightSums = DenseWeightSums(geometry) }
+  func weightsDidChange() { kernel.weightsDidChange() }
+
+  var gradientOperands: GradientOperands? {
+    kernel.connections.map {
+      GradientOperands(
+        weights: $0, input: input, outputGradient: outputGradient, convolution: self)
     }
-    return geometry.output
+  }
+
+  func fold(_ norm: Normalization) {
+    guard let weights else { return }
+    let (scale, shift) = norm.fold()
+    if let connections = kernel.connections {
+      connections.scaleOutputs(by: scale)
+    } else {
+      for position in 0..<kernel.weight.count {
+        kernel.weight.values[weights.place(of: position)] *= scale[position / weights.inputs]
+      }
+    }
+    let folded = Parameter(
+      name: "\(name).folded", shape: [weights.outputs], count: weights.outputs, decays: false)
+    for output in 0..<weights.outputs {
+      folded.values[output] = scale[output] * (bias?.values[output] ?? 0) + shift[output]
+    }
+    foldedBias = folded
+  }
+
+  /// The bias, with that of a folded batch-norm.
+  var appliedBias: Parameter? { foldedBias ?? bias }
+
+  // MARK: - Timing
+
+  var timing: StageTiming { StageTiming(.forwardPack, .backwardPack) }
+
+  func work(_ counts: StepCounts) -> [StepStage: StageWork] {
+    counts.work(
+      of: self, makesInputGradient: inputGradient != nil, addsShortcut: addend != nil,
+      addsGradient: gradientAddend != nil)
   }
 
   // MARK: - Forward
 
   /// The raw output: product + bias + residual.
-  func forward(_ input: Tensor, _ pass: Pass) throws(RigLError) -> Tensor {
-    guard let output else { trap("\(name): forward before prepare") }
-    self.input = input
+  func forward(_ pass: Pass) throws(RigLError) {
     output.samples = input.samples
     kernel.willRunForward(pass)
     pass.reserveScratch(geometry.scratchCount)
     let bands = Bands(groups: input.groups, bands: geometry.forwardBands)
     if sharesChannels(of: bands, pass) {
-      forwardByChannels(bands, input, output, pass)
-      try outputNorm?.finishForward(parts: bands.parts, values: output.planeValues, pass)
-      return output
-    }
-    pass.pool.run(chunks: bands.parts, with: (self, input, output, bands, pass)) {
-      work, part, worker in
-      let (layer, input, output, bands, pass) = work
-      unsafe layer.forward(
-        part, of: bands, input, output, pass, worker, scratch: pass.scratch(of: worker))
+      forwardByChannels(bands, pass)
+    } else {
+      pass.pool.run(chunks: bands.parts, with: (self, bands, pass)) { work, part, worker in
+        let (layer, bands, pass) = work
+        unsafe layer.forward(part, of: bands, pass, worker, scratch: pass.scratch(of: worker))
+      }
     }
     try outputNorm?.finishForward(parts: bands.parts, values: output.planeValues, pass)
-    return output
   }
 
   private func forward(
-    _ part: Int, of bands: Bands, _ input: Tensor, _ output: Tensor, _ pass: Pass,
-    _ worker: Int, scratch: UnsafeMutablePointer<Float>
+    _ part: Int, of bands: Bands, _ pass: Pass, _ worker: Int,
+    scratch: UnsafeMutablePointer<Float>
   ) {
     let statistics = pass.isTraining ? outputNorm?.statistics : nil
     statistics?.begin(part: part, values: outputValues(of: bands[part], bands))
@@ -97,8 +139,8 @@ final class PlaneConvolution {
       for row in 0..<rows {
         unsafe output.row(first + row, group: group).unpackOutput(
           product: product + row * geometry.product.rowStride,
-          channelStride: geometry.product.channelStride, bias: foldedBias ?? bias,
-          residual: residual?.row(first + row, group: group), live: input.liveLanes(group: group),
+          channelStride: geometry.product.channelStride, bias: appliedBias,
+          residual: addend?.row(first + row, group: group), live: input.liveLanes(group: group),
           statistics: statistics, part: part, starts: starts)
         starts = false
       }
@@ -106,7 +148,6 @@ final class PlaneConvolution {
   }
 
   private func outputValues(of items: Range<Int>, _ bands: Bands) -> Int {
-    guard let output else { return 0 }
     var values = 0
     for item in items {
       let (group, band) = bands.place(item)
@@ -173,35 +214,25 @@ final class PlaneConvolution {
 
   /// The gradient of the prologue's batch-norm's result (of the input, without one), and those of
   /// the parameters.
-  func backward(_ outputGradient: Tensor, _ pass: Pass) throws(RigLError) -> Tensor? {
-    guard let input, let output, let gradientParts else {
-      trap("\(name): backward before forward")
-    }
+  func backward(_ pass: Pass) {
     inputGradient?.samples = input.samples
     if inputGradient != nil { kernel.willRunBackward(pass) }
     pass.reserveScratch(geometry.scratchCount)
     let bands = Bands(
       groups: input.groups, bands: geometry.backwardBands,
       most: Bands.most(weights: kernel.weight.count))
-    let work = BackwardWork(
-      layer: self, bands: bands, input: input, output: output, gradient: outputGradient,
-      parts: gradientParts, pass: pass)
+    let work = BackwardWork(layer: self, bands: bands, pass: pass)
     pass.pool.run(chunks: bands.parts, with: work) { work, part, worker in
       unsafe work.layer.backward(part, work, worker, scratch: work.pass.scratch(of: worker))
     }
     gradientParts.join(bands.parts, pool: pass.pool)
     if let bias { sumBias(bias, outputGradient, pass) }
-    if !defersPrologue { prologue.norm?.finishBackward(parts: bands.parts, pass) }
-    return inputGradient
+    if !leavesPrologue { prologue.norm?.finishBackward(parts: bands.parts, pass) }
   }
 
   private struct BackwardWork {
     let layer: PlaneConvolution
     let bands: Bands
-    let input: Tensor
-    let output: Tensor
-    let gradient: Tensor
-    let parts: GradientParts
     let pass: Pass
   }
 
@@ -209,8 +240,8 @@ final class PlaneConvolution {
     _ part: Int, _ work: BackwardWork, _ worker: Int, scratch: UnsafeMutablePointer<Float>
   ) {
     let (bands, clock) = (work.bands, work.pass.pool.clock)
-    let weightGradient = unsafe work.parts.bases(part).weight
-    if !defersPrologue { prologue.norm?.gradientSums.begin(part: part, values: 0) }
+    let weightGradient = unsafe gradientParts.bases(part).weight
+    if !leavesPrologue { prologue.norm?.gradientSums.begin(part: part, values: 0) }
     let gradient = unsafe scratch
     let activation = unsafe scratch + geometry.gradient.count
     let activationGradient = unsafe activation + geometry.activation.count
@@ -220,8 +251,10 @@ final class PlaneConvolution {
       let rows = min(geometry.backwardRows, geometry.inputSubRows - first)
       let continues = item > bands[part].lowerBound && band > 0
       clock?.enter(.backwardPack, worker)
-      unsafe packGradient(work, group: group, firstSubRow: first, continues, into: gradient)
-      unsafe packActivation(work.input, group: group, firstSubRow: first, rows, into: activation)
+      unsafe packGradient(
+        0..<geometry.shape.outputs, group: group, firstSubRow: first, continues: continues,
+        into: gradient)
+      unsafe packActivation(group: group, firstSubRow: first, rows, into: activation)
       let isFirst = item == bands[part].lowerBound
       clock?.enter(.backwardKernel, worker)
       unsafe kernel.backward(
@@ -232,37 +265,42 @@ final class PlaneConvolution {
       if let inputGradient {
         clock?.enter(.backwardUnpack, worker)
         unsafe unpackGradient(
-          into: inputGradient, work.input, group: group, firstSubRow: first, rows, activation,
+          into: inputGradient, group: group, firstSubRow: first, rows, activation,
           activationGradient, part: part)
       }
     }
   }
 
-  /// The rows of the output's gradient that a band of input rows sees, dead lanes 0.
-  private func packGradient(
-    _ work: BackwardWork, group: Int, firstSubRow: Int, _ continues: Bool,
+  /// The rows of some outputs' gradient that a band of input rows sees, dead lanes 0. One that
+  /// continues the band before finds the rows that both need in scratch.
+  func packGradient(
+    _ outputs: Range<Int>, group: Int, firstSubRow: Int, continues: Bool,
     into target: UnsafeMutablePointer<Float>
   ) {
     let scratch = geometry.gradient
+    let count = outputs.count * scratch.channelStride
     var from = 0
     if continues {
       from = geometry.reach
-      unsafe target.update(
-        from: target + geometry.backwardRows * scratch.rowStride,
-        count: geometry.reach * scratch.rowStride)
+      for row in 0..<from {
+        let place = unsafe target + row * scratch.rowStride
+        unsafe place.update(
+          from: place + geometry.backwardRows * scratch.rowStride, count: count)
+      }
     }
     let layout = RowLayout(scratch, before: geometry.gradientBefore)
     let firstRow = geometry.firstGradientRow(subRow: firstSubRow)
+    let norm = takesNormGradient ? outputNorm : nil
     for row in from..<scratch.rows {
       let (y, place) = unsafe (firstRow + row, target + row * scratch.rowStride)
       guard y >= 0, y < geometry.output.height else {
-        unsafe place.update(repeating: 0, count: scratch.rowStride)
+        unsafe place.update(repeating: 0, count: count)
         continue
       }
-      let norm = foldsNorm ? outputNorm : nil
-      unsafe work.gradient.row(y, group: group).packGradient(
-        norm.map { unsafe ($0, work.output.row(y, group: group)) },
-        live: work.input.liveLanes(group: group), layout, into: place)
+      unsafe outputGradient.row(y, group: group)[outputs].packGradient(
+        norm.map { unsafe ($0, output.row(y, group: group)[outputs]) },
+        firstChannel: outputs.lowerBound, live: input.liveLanes(group: group), layout,
+        into: place)
     }
   }
 
@@ -275,7 +313,7 @@ final class PlaneConvolution {
   }
 
   func packActivation(
-    _ input: Tensor, group: Int, firstSubRow: Int, _ rows: Int,
+    group: Int, firstSubRow: Int, _ rows: Int,
     into target: UnsafeMutablePointer<Float>
   ) {
     let (scratch, layout) = (geometry.activation, activationLayout)
@@ -294,13 +332,13 @@ final class PlaneConvolution {
   }
 
   private func unpackGradient(
-    into target: Tensor, _ input: Tensor, group: Int, firstSubRow: Int, _ rows: Int,
+    into target: Tensor, group: Int, firstSubRow: Int, _ rows: Int,
     _ activation: UnsafeMutablePointer<Float>, _ activationGradient: UnsafeMutablePointer<Float>,
     part: Int
   ) {
     let (scratch, stride) = (geometry.activation, geometry.shape.stride)
     let (layout, unread) = (activationLayout, RowLayout.nothing(width: geometry.input.width))
-    let prologue = defersPrologue ? Prologue() : prologue
+    let prologue = leavesPrologue ? Prologue() : prologue
     for row in 0..<rows {
       let first = (firstSubRow + row + geometry.first) * stride - geometry.shape.padding
       for phase in 0..<stride where first + phase >= 0 && first + phase < geometry.input.height {
@@ -312,7 +350,7 @@ final class PlaneConvolution {
           d: activationGradient + place,
           activation: prologue.relu ? UnsafePointer(activation + place) : nil,
           input: input.row(y, group: group), prologue: prologue,
-          addend: addend?.row(y, group: group), isStored ? layout : unread, part: part)
+          addend: gradientAddend?.row(y, group: group), isStored ? layout : unread, part: part)
       }
     }
   }

@@ -4,47 +4,9 @@
 // end knows of it: the row there is one of a neighbouring strip, the same row one lane further, and
 // zeros where the image ends.
 
-/// A layer that can work on strips of an image in place of samples.
-protocol StripLayer: Layer {
-  /// The shape of the output's strips for strips of the input; nil if they would not fit together.
-  func strip(of input: SampleShape) -> SampleShape?
-  /// Whether the output is that of the whole image, in the first lane.
-  var gathersStrips: Bool { get }
-}
-
-extension StripLayer {
-  func strip(of input: SampleShape) -> SampleShape? { input }
-  var gathersStrips: Bool { false }
-}
-
-extension BatchNorm: StripLayer {}
-extension ReLU: StripLayer {}
-extension Dropout: StripLayer {}
-
-extension Conv2d: StripLayer {
-  func strip(of input: SampleShape) -> SampleShape? {
-    guard let output = try? convolution.outputShape(of: input, name) else { return nil }
-    return output.height * convolution.stride == input.height ? output : nil
-  }
-}
-
-extension Pool2d: StripLayer {
-  func strip(of input: SampleShape) -> SampleShape? {
-    // A mean counts the elements that exist, which differ at the image's ends.
-    guard kind == .maximum || (window.padding == 0 && window.kernel <= window.stride),
-      let output = try? outputShape(of: input)
-    else { return nil }
-    return output.height * window.stride == input.height ? output : nil
-  }
-}
-
-extension GlobalAveragePool: StripLayer {
-  func strip(of input: SampleShape) -> SampleShape? { SampleShape(channels: input.channels) }
-  var gathersStrips: Bool { true }
-}
-
-extension Residual: StripLayer {
-  func strip(of input: SampleShape) -> SampleShape? {
+extension Residual {
+  /// The branches' shape, where it is the same.
+  public func strip(of input: SampleShape) -> SampleShape? {
     guard !main.gathersStrips, !shortcut.gathersStrips, let sum = main.strip(of: input),
       shortcut.strip(of: input) == sum
     else { return nil }
@@ -52,16 +14,15 @@ extension Residual: StripLayer {
   }
 }
 
-extension Sequential: StripLayer {
+extension Sequential {
   /// Whether a layer does; those after it work on vectors.
-  var gathersStrips: Bool { layers.contains { ($0 as? any StripLayer)?.gathersStrips ?? false } }
+  public var gathersStrips: Bool { layers.contains { $0.gathersStrips } }
 
-  func strip(of input: SampleShape) -> SampleShape? {
+  /// The last layer's, or of the one that gathers strips.
+  public func strip(of input: SampleShape) -> SampleShape? {
     var shape = input
     for layer in layers {
-      guard let layer = layer as? any StripLayer, let next = layer.strip(of: shape) else {
-        return nil
-      }
+      guard let next = layer.strip(of: shape) else { return nil }
       shape = next
       if layer.gathersStrips { return shape }
     }

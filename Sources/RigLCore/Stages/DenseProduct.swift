@@ -1,77 +1,45 @@
-/// y = W x + b with every weight stored, through dense products: the twin that sparse layers are
-/// measured against, and the layer for small or sensitive places of a network.
-public final class DenseLinear: WeightLayer, EpilogueLayer {
-  /// The name in files, reports and per-layer settings.
-  public let name: String
-  /// Features of the input.
-  public let inputs: Int
-  /// Features of the output.
-  public let outputs: Int
-  /// Every weight exists, whatever the distribution.
-  public var canBeSparse: Bool { false }
-  /// The weight, (outputs, inputs) row-major.
-  public let weight: Parameter
-  /// The bias, (outputs).
-  public let bias: Parameter?
-  /// None.
-  public var connections: SparseWeights? { nil }
-
-  var epilogue = Epilogue()
-  private var input: Tensor?
-  private var output: Tensor?
-  private var inputGradient: Tensor?
+/// y = W x + b with every weight stored, through dense products.
+final class DenseProduct: Stage {
+  let weights: LayerWeights?
+  private let weight: Parameter
+  private let bias: Parameter?
+  private let inputs: Int
+  private let outputs: Int
+  private let epilogue: Epilogue
+  private let input: Tensor
+  private let output: Tensor
+  private let outputGradient: Tensor
+  private let inputGradient: Tensor?
   // The groups side by side: dense products want one long inner dimension.
-  private var inputPanel = AlignedBuffer<Float>(count: 0)
-  private var outputPanel = AlignedBuffer<Float>(count: 0)
+  private let inputPanel: AlignedBuffer<Float>
+  private let outputPanel: AlignedBuffer<Float>
   /// Samples in the panels, dead lanes included.
   private var samples = 0
 
-  /// Creates a layer.
-  public init(_ name: String, inputs: Int, outputs: Int, bias: Bool = true) {
-    trap(
-      unless: inputs > 0 && outputs > 0,
-      "layer \(name): \(inputs) inputs, \(outputs) outputs; it needs at least one of each")
-    self.name = name
-    self.inputs = inputs
-    self.outputs = outputs
+  init(_ layer: any WeightLayer, _ site: StageSite) {
+    (inputs, outputs, epilogue) = (layer.inputs, layer.outputs, site.epilogue)
     weight = Parameter(
-      name: "\(name).weight", shape: [outputs, inputs], count: outputs * inputs, decays: true)
-    self.bias =
-      bias
-      ? Parameter(name: "\(name).bias", shape: [outputs], count: outputs, decays: false) : nil
-  }
-
-  /// Nothing to make: every weight exists.
-  public func makeConnections(_ count: Int, lanes: Int) throws(RigLError) {}
-
-  /// The weight, then the bias.
-  public var parameters: [Parameter] { [weight] + (bias.map { [$0] } ?? []) }
-  /// Itself.
-  public var weightLayers: [any WeightLayer] { [self] }
-
-  /// A vector of `outputs`.
-  public func outputShape(of input: SampleShape) throws(RigLError) -> SampleShape {
-    try checkInput(input)
-    return SampleShape(channels: outputs)
-  }
-
-  /// Allocates output, input gradient and the panels.
-  public func prepare(_ context: LayerContext) throws(RigLError) -> SampleShape {
-    try checkInput(context.input)
-    let shape = SampleShape(channels: outputs)
-    output = context.makeOutput(shape)
-    inputGradient = context.makeInputGradient()
+      name: "\(layer.name).weight", shape: layer.shape, count: outputs * inputs, decays: true)
+    bias = layer.makeBias()
+    weights = LayerWeights(layer, input: site.input.shape, weight: weight, bias: bias)
+    (input, output) = (site.input, site.output)
+    (outputGradient, inputGradient) = (site.outputGradient, site.inputGradient)
     let samples = Tensor.elements(
-      shape: SampleShape(channels: 1), capacity: context.capacity, lanes: context.lanes)
+      shape: SampleShape(channels: 1), capacity: site.capacity, lanes: site.lanes)
     inputPanel = AlignedBuffer(count: inputs * samples)
     outputPanel = AlignedBuffer(count: outputs * samples)
-    return shape
+  }
+
+  var timing: StageTiming { StageTiming(.forwardKernel, .backwardKernel) }
+
+  func work(_ counts: StepCounts) -> [StepStage: StageWork] {
+    counts.product(
+      inputs: inputs, outputs: outputs, weights: weight.count, connections: nil,
+      makesInputGradient: inputGradient != nil, isMasked: epilogue.relu)
   }
 
   /// y = epilogue(W x + b).
-  public func forward(_ input: Tensor, _ pass: Pass) -> Tensor {
-    guard let output else { trap("\(name): forward before prepare") }
-    self.input = input
+  func forward(_ pass: Pass) {
     output.samples = input.samples
     samples = input.groups * input.lanes
     forEachChunk(of: inputs, pass, with: input) { layer, input, channels, _ in
@@ -88,15 +56,12 @@ public final class DenseLinear: WeightLayer, EpilogueLayer {
           group: group, channels: rows, bias: layer.bias, epilogue: layer.epilogue, pass: pass)
       }
     }
-    return output
   }
 
   /// dW = dY Xᵀ and dX = Wᵀ dY.
-  public func backward(_ outputGradient: Tensor, _ pass: Pass) -> Tensor? {
-    guard let input, let output else { trap("\(name): backward before forward") }
-    applyEpilogueBackward(
-      outputGradient, groups: 0..<outputGradient.groups, output: output, bias: bias,
-      epilogue: epilogue, pass: pass)
+  func backward(_ pass: Pass) {
+    outputGradient.applyEpilogueBackward(
+      groups: 0..<outputGradient.groups, output: output, bias: bias, epilogue: epilogue, pass: pass)
     // The output panel is done with: it takes the output's gradient.
     forEachChunk(of: outputs, pass, with: outputGradient) { layer, gradient, rows, pass in
       unsafe gradient.gather(channels: rows, into: layer.y)
@@ -105,7 +70,7 @@ public final class DenseLinear: WeightLayer, EpilogueLayer {
         into: layer.dw.row(rows.lowerBound), m: rows.count, n: layer.inputs, k: layer.samples,
         beta: pass.accumulatesGradients ? 1 : 0)
     }
-    guard let inputGradient else { return nil }
+    guard let inputGradient else { return }
     inputGradient.samples = input.samples
     // And the input panel the input's.
     forEachChunk(of: inputs, pass, with: inputGradient) { layer, inputGradient, columns, _ in
@@ -115,7 +80,6 @@ public final class DenseLinear: WeightLayer, EpilogueLayer {
         into: layer.x.row(start), m: columns.count, n: layer.samples, k: layer.outputs)
       unsafe inputGradient.scatter(channels: columns, from: layer.x)
     }
-    return inputGradient
   }
 
   /// Weight, its gradient, and the panels of input and output, (features, samples).
@@ -128,7 +92,7 @@ public final class DenseLinear: WeightLayer, EpilogueLayer {
   /// must capture nothing: see ``ThreadPool/run(chunks:with:_:)``.
   private func forEachChunk(
     of dimension: Int, _ pass: Pass, with tensor: Tensor,
-    _ body: @escaping (DenseLinear, Tensor, Range<Int>, Pass) -> Void
+    _ body: @escaping (DenseProduct, Tensor, Range<Int>, Pass) -> Void
   ) {
     let length = Swift.max(256, dimension.dividedUp(by: 4).dividedUp(by: 32) * 32)
     let work = Work(
@@ -140,12 +104,12 @@ public final class DenseLinear: WeightLayer, EpilogueLayer {
   }
 
   private struct Work {
-    let layer: DenseLinear
+    let layer: DenseProduct
     let tensor: Tensor
     let dimension: Int
     let length: Int
     let pass: Pass
-    let body: (DenseLinear, Tensor, Range<Int>, Pass) -> Void
+    let body: (DenseProduct, Tensor, Range<Int>, Pass) -> Void
   }
 }
 

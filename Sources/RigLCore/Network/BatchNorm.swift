@@ -1,0 +1,54 @@
+/// y = γ (x − mean) / √(variance + ε) + β for each channel: over the batch in training, by running
+/// averages otherwise. Ioffe and Szegedy, ICML 2015.
+///
+/// It is never a pass of its own between two layers that work on planes: the layer before sums the
+/// statistics as it writes, the layer after applies scale and shift as it reads, and going back
+/// they do the same the other way round. See ``Normalization``.
+public struct BatchNorm: Layer {
+  /// The name in files.
+  public let name: String
+  /// Channels.
+  public let channels: Int
+  /// How much of a running average stays at each training batch.
+  public let momentum: Double
+  /// What is added to the variance (ε).
+  public let epsilon: Double
+  /// What γ starts at.
+  public let gamma: Float
+
+  /// Creates a layer; `gamma` is what γ starts at.
+  public init(
+    _ name: String, channels: Int, momentum: Double = 0.9, epsilon: Double = 1e-5, gamma: Float = 1
+  ) {
+    trap(unless: channels > 0, "\(name): \(channels) channels")
+    self.name = name
+    self.channels = channels
+    self.momentum = momentum
+    self.epsilon = epsilon
+    self.gamma = gamma
+  }
+
+  /// The name.
+  public var nameInFiles: String? { name }
+  /// The type, with momentum and ε.
+  public var kind: String { "BatchNorm(momentum \(momentum), epsilon \(epsilon))" }
+  /// It works on channels.
+  public var takesPlanes: Bool { true }
+  /// Strips of the same shape.
+  public func strip(of input: SampleShape) -> SampleShape? { input }
+
+  /// The input's shape.
+  public func outputShape(of input: SampleShape) throws(RigLError) -> SampleShape {
+    guard input.channels == channels else {
+      throw RigLError(
+        .configuration,
+        "layer \(name): \(channels) channels, but its input has \(input.channels)")
+    }
+    return input
+  }
+
+  /// Not called: the stages around apply it.
+  public func makeStage(_ site: StageSite) throws(RigLError) -> any Stage {
+    trap("\(name): batch-norm as a stage of its own")
+  }
+}

@@ -1,0 +1,173 @@
+/// What the convolutions have in common: ``SparseConv2d``, ``DenseConv2d`` and ``DepthwiseConv2d``
+/// differ in the kernel that they make.
+public protocol Conv2d: WeightLayer {
+  /// Channels, kernel, stride and padding.
+  var convolution: ConvolutionShape { get }
+}
+
+extension Conv2d {
+  /// Output channels.
+  public var outputs: Int { convolution.outputs }
+  /// Input channels of an output: all, or one if the convolution is depthwise.
+  private var inputChannels: Int { isDepthwise ? 1 : convolution.inputs }
+  /// Inputs of an output: channels · k², or k² if the convolution is depthwise.
+  public var inputs: Int { inputChannels * convolution.taps }
+  /// (out, in, k, k), where in is 1 if the convolution is depthwise.
+  public var shape: [Int] {
+    [outputs, inputChannels, convolution.kernel, convolution.kernel]
+  }
+  /// Output channels · k², or k² if the convolution is depthwise.
+  public var fanOut: Int { outputs / (convolution.inputs / inputChannels) * convolution.taps }
+  /// The type, with stride and padding.
+  public var kind: String {
+    "\(type(of: self))(stride \(convolution.stride), padding \(convolution.padding))"
+  }
+  /// It works on planes.
+  public var takesPlanes: Bool { true }
+  /// It takes on all that stands around it.
+  public var fusing: Fusing {
+    [
+      .readsThrough, .sumsOutput, .makesPlanes, .addsToOutput, .addsToGradient, .keepsGradient,
+    ]
+  }
+
+  /// The output's shape.
+  public func outputShape(of input: SampleShape) throws(RigLError) -> SampleShape {
+    try convolution.outputShape(of: input, name)
+  }
+
+  /// A convolution.
+  public func accounted(of input: SampleShape) -> AccountedLayer {
+    .conv(
+      name, inputs: convolution.inputs, outputs: outputs, kernel: convolution.kernel,
+      stride: convolution.stride, padding: convolution.padding, inputHeight: input.height,
+      inputWidth: input.width, hasBias: hasBias)
+  }
+
+  /// Strips of the output, where the stride divides them.
+  public func strip(of input: SampleShape) -> SampleShape? {
+    guard let output = try? convolution.outputShape(of: input, name) else { return nil }
+    return output.height * convolution.stride == input.height ? output : nil
+  }
+
+  /// A convolution's stage, whose kernel `makeKernel` makes.
+  fileprivate func stage(
+    _ site: StageSite, _ makeKernel: (BandGeometry) throws(RigLError) -> any BandKernel
+  ) throws(RigLError) -> any Stage {
+    let geometry = BandGeometry(convolution, input: site.input.shape, output: site.output.shape)
+    return PlaneConvolution(self, site, geometry, try makeKernel(geometry))
+  }
+}
+
+/// A k×k convolution with only the connections that exist stored and multiplied.
+///
+/// Where the sparsity distribution leaves the layer all of its connections, it works as a
+/// ``DenseConv2d`` does.
+public struct SparseConv2d: Conv2d {
+  /// The name in files, reports and per-layer settings.
+  public let name: String
+  /// Channels, kernel, stride and padding.
+  public let convolution: ConvolutionShape
+  /// Whether there is a bias.
+  public let hasBias: Bool
+  /// Whether a sparsity distribution may leave out positions.
+  public let canBeSparse: Bool
+
+  /// Creates a layer; its connections are drawn when a ``Model`` is made of it.
+  ///
+  /// - Parameter padding: zeros on every side; by default k / 2.
+  public init(
+    _ name: String, inputs: Int, outputs: Int, kernel: Int, stride: Int = 1, padding: Int? = nil,
+    bias: Bool = false, canBeSparse: Bool = true
+  ) {
+    self.name = name
+    convolution = ConvolutionShape(
+      inputs: inputs, outputs: outputs, kernel: kernel, stride: stride, padding: padding)
+    hasBias = bias
+    self.canBeSparse = canBeSparse
+  }
+
+  /// Sparse bands, or dense ones where the layer has all connections.
+  public func makeStage(_ site: StageSite) throws(RigLError) -> any Stage {
+    try stage(site) { (geometry) throws(RigLError) in
+      guard let count = site.connections, count < inputs * outputs else {
+        return DenseBandKernel(name: name, geometry)
+      }
+      return try SparseBandKernel(name: name, geometry, connections: count)
+    }
+  }
+}
+
+/// A k×k convolution with every weight stored, through dense products: the twin that sparse layers
+/// are measured against, and the layer for small or sensitive places of a network.
+public struct DenseConv2d: Conv2d {
+  /// The name in files, reports and per-layer settings.
+  public let name: String
+  /// Channels, kernel, stride and padding.
+  public let convolution: ConvolutionShape
+  /// Whether there is a bias.
+  public let hasBias: Bool
+  /// Every weight exists, whatever the distribution.
+  public var canBeSparse: Bool { false }
+
+  /// Creates a layer.
+  ///
+  /// - Parameter padding: zeros on every side; by default k / 2.
+  public init(
+    _ name: String, inputs: Int, outputs: Int, kernel: Int, stride: Int = 1, padding: Int? = nil,
+    bias: Bool = false
+  ) {
+    self.name = name
+    convolution = ConvolutionShape(
+      inputs: inputs, outputs: outputs, kernel: kernel, stride: stride, padding: padding)
+    hasBias = bias
+  }
+
+  /// Dense bands.
+  public func makeStage(_ site: StageSite) throws(RigLError) -> any Stage {
+    try stage(site) { DenseBandKernel(name: name, $0) }
+  }
+}
+
+/// A k×k convolution of each channel with a kernel of its own; always dense.
+public struct DepthwiseConv2d: Conv2d {
+  /// The name in files, reports and per-layer settings.
+  public let name: String
+  /// Channels, kernel, stride and padding.
+  public let convolution: ConvolutionShape
+  /// Whether weight decay applies.
+  public let decays: Bool
+  /// There is none.
+  public var hasBias: Bool { false }
+  /// Every weight exists, whatever the distribution.
+  public var canBeSparse: Bool { false }
+  /// It is.
+  public var isDepthwise: Bool { true }
+
+  /// Creates a layer.
+  ///
+  /// - Parameters:
+  ///   - padding: zeros on every side; by default k / 2.
+  ///   - decays: whether weight decay applies; MobileNet's training leaves it out.
+  public init(
+    _ name: String, channels: Int, kernel: Int, stride: Int = 1, padding: Int? = nil,
+    decays: Bool = false
+  ) {
+    self.name = name
+    self.decays = decays
+    convolution = ConvolutionShape(
+      inputs: channels, outputs: channels, kernel: kernel, stride: stride, padding: padding)
+  }
+
+  /// A depthwise convolution.
+  public func accounted(of input: SampleShape) -> AccountedLayer {
+    .depthwise(
+      name, channels: outputs, kernel: convolution.kernel, stride: convolution.stride,
+      padding: convolution.padding, inputHeight: input.height, inputWidth: input.width)
+  }
+
+  /// Bands, channel by channel.
+  public func makeStage(_ site: StageSite) throws(RigLError) -> any Stage {
+    try stage(site) { DepthwiseBandKernel(name: name, $0, decays: decays) }
+  }
+}

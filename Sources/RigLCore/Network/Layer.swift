@@ -1,0 +1,184 @@
+/// One layer of a network as it is written down: name, sizes and options, without tensors and state.
+///
+/// What runs is a ``Stage``, which a layer makes when a ``Model`` is made; one layer may serve for
+/// several models. An own layer is ``outputShape(of:)`` and ``makeStage(_:)``.
+public protocol Layer: Sendable {
+  /// The name in files; nil for a layer that files know nothing of.
+  var nameInFiles: String? { get }
+  /// The type, with the options that it computes by: `Dropout(0.1)`.
+  var kind: String { get }
+  /// The name of its stage in reports.
+  var stageName: String { get }
+  /// Whether the layer works on images, and the network's input must therefore not be taken as one
+  /// long vector.
+  var takesPlanes: Bool { get }
+  /// The layers that this one is made of.
+  var parts: LayerParts { get }
+  /// The shape of the output for an input of some shape: by default the input's.
+  ///
+  /// - Throws: `RigLError(.configuration)` for an input that the layer cannot take.
+  func outputShape(of input: SampleShape) throws(RigLError) -> SampleShape
+  /// What the layer can do for the layers next to it: by default nothing.
+  var fusing: Fusing { get }
+  /// The shape of the output's strips for strips of the input; nil, the default, if a single image
+  /// cannot be cut into strips for this layer.
+  func strip(of input: SampleShape) -> SampleShape?
+  /// Whether the output for strips is that of the whole image, in the first lane.
+  var gathersStrips: Bool { get }
+  /// The stage that runs, with all its tensors.
+  func makeStage(_ site: StageSite) throws(RigLError) -> any Stage
+}
+
+/// The layers that a layer is made of.
+public enum LayerParts {
+  /// None: the layer is a stage.
+  case none
+  /// Layers one after the other.
+  case sequence([any Layer])
+  /// What two branches share, the main branch, and the shortcut, whose outputs are added up.
+  case branches(before: [any Layer], main: [any Layer], shortcut: [any Layer])
+}
+
+/// What a layer can do for the layers next to it, so that they need no pass of their own.
+public struct Fusing: OptionSet, Sendable {
+  /// The bits.
+  public let rawValue: Int
+  /// Creates a set of bits.
+  public init(rawValue: Int) { self.rawValue = rawValue }
+
+  /// It applies ``StageSite/epilogue`` to its output: ReLU and dropout after it.
+  public static let appliesEpilogue = Fusing(rawValue: 1)
+  /// It applies batch-norm and ReLU to planes as it reads them.
+  static let readsThrough = Fusing(rawValue: 2)
+  /// It sums the statistics of the planes that it writes.
+  static let sumsOutput = Fusing(rawValue: 4)
+  /// Its output are planes, to which batch-norm and ReLU can be applied.
+  static let makesPlanes = Fusing(rawValue: 8)
+  /// It adds another tensor to its output as it writes it.
+  static let addsToOutput = Fusing(rawValue: 16)
+  /// It adds another tensor to its input's gradient as it writes it.
+  static let addsToGradient = Fusing(rawValue: 32)
+  /// Its backward pass leaves the gradient of its output as it was.
+  public static let keepsGradient = Fusing(rawValue: 64)
+  /// Its backward pass turns the gradient of its output into that of its input, in place.
+  static let isInPlace = Fusing(rawValue: 128)
+  /// Each channel, or value, of its output depends on the same one of its input alone.
+  public static let keepsChannels = Fusing(rawValue: 256)
+}
+
+extension Layer {
+  /// None, unless the layer says otherwise.
+  public var nameInFiles: String? { nil }
+  /// The name in files, or else the type's, unless the layer says otherwise.
+  public var stageName: String { nameInFiles ?? "\(type(of: self))" }
+  /// The type's name, unless the layer says otherwise.
+  public var kind: String { "\(type(of: self))" }
+  /// Vectors, unless the layer says otherwise.
+  public var takesPlanes: Bool { false }
+  /// None, unless the layer says otherwise.
+  public var parts: LayerParts { .none }
+  /// The input's shape, unless the layer says otherwise.
+  public func outputShape(of input: SampleShape) throws(RigLError) -> SampleShape { input }
+  /// Nothing, unless the layer says otherwise.
+  public var fusing: Fusing { [] }
+  /// No strips, unless the layer says otherwise.
+  public func strip(of input: SampleShape) -> SampleShape? { nil }
+  /// It does not, unless the layer says otherwise.
+  public var gathersStrips: Bool { false }
+
+  /// The layers with weights, in order, this one included.
+  public var weightLayers: [any WeightLayer] {
+    switch parts {
+    case .none: (self as? any WeightLayer).map { [$0] } ?? []
+    case .sequence(let layers): layers.flatMap(\.weightLayers)
+    case .branches(let before, let main, let shortcut):
+      (before + main + shortcut).flatMap(\.weightLayers)
+    }
+  }
+
+  /// Calls `body` with every layer that is a stage, in order, and the shape of its input.
+  func forEachLayer(
+    _ input: SampleShape, _ body: (any Layer, SampleShape) throws(RigLError) -> Void
+  ) throws(RigLError) {
+    func walk(_ layers: [any Layer], _ input: SampleShape) throws(RigLError) -> SampleShape {
+      var shape = input
+      for layer in layers {
+        try layer.forEachLayer(shape, body)
+        shape = try layer.outputShape(of: shape)
+      }
+      return shape
+    }
+    switch parts {
+    case .none: try body(self, input)
+    case .sequence(let layers): _ = try walk(layers, input)
+    case .branches(let before, let main, let shortcut):
+      let shape = try walk(before, input)
+      _ = try walk(main, shape)
+      _ = try walk(shortcut, shape)
+    }
+  }
+
+  /// The layers with weights as the accounting sees them, with every position active.
+  ///
+  /// - Throws: `RigLError(.configuration)` where shapes do not fit together.
+  public func accounted(input: SampleShape) throws(RigLError) -> [AccountedLayer] {
+    var accounted: [AccountedLayer] = []
+    try forEachLayer(input) { layer, shape in
+      if let layer = layer as? any WeightLayer { accounted.append(layer.accounted(of: shape)) }
+    }
+    return accounted
+  }
+}
+
+/// A layer with a weight matrix: one that a sparsity distribution, an initializer and the
+/// accounting see.
+public protocol WeightLayer: Layer {
+  /// The name in files, reports and per-layer settings.
+  var name: String { get }
+  /// Inputs of an output: columns of the weight. Of a convolution, channels · k².
+  var inputs: Int { get }
+  /// Outputs: rows of the weight.
+  var outputs: Int { get }
+  /// The weight's dense shape: (out, in), or (out, in, k, k) of a convolution.
+  var shape: [Int] { get }
+  /// Outputs that an input contributes to: outputs, times k² of a convolution.
+  var fanOut: Int { get }
+  /// Whether there is a bias, one for each output.
+  var hasBias: Bool { get }
+  /// Whether a sparsity distribution may leave out positions.
+  var canBeSparse: Bool { get }
+  /// Whether each output has one input channel of its own, as in a depthwise convolution.
+  var isDepthwise: Bool { get }
+  /// The layer as the accounting sees it, for an input of some shape, with every position active.
+  func accounted(of input: SampleShape) -> AccountedLayer
+}
+
+extension WeightLayer {
+  /// The name.
+  public var nameInFiles: String? { name }
+  /// (out, in).
+  public var shape: [Int] { [outputs, inputs] }
+  /// The outputs.
+  public var fanOut: Int { outputs }
+  /// It has all.
+  public var isDepthwise: Bool { false }
+  /// A linear layer.
+  public func accounted(of input: SampleShape) -> AccountedLayer {
+    .linear(name, inputs: inputs, outputs: outputs, hasBias: hasBias)
+  }
+
+  /// Checks that the input is a vector, or an image taken as one, of the layer's width.
+  func checkInput(_ shape: SampleShape) throws(RigLError) {
+    guard shape.count == inputs else {
+      throw RigLError(
+        .configuration,
+        "layer \(name): \(inputs) inputs, but its input has \(shape.count) values a sample")
+    }
+  }
+
+  /// A bias of zeros, if the layer has one.
+  func makeBias() -> Parameter? {
+    hasBias
+      ? Parameter(name: "\(name).bias", shape: [outputs], count: outputs, decays: false) : nil
+  }
+}

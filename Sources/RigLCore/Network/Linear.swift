@@ -1,0 +1,81 @@
+/// y = W x + b with only the connections that exist stored and multiplied.
+///
+/// Where the sparsity distribution leaves the layer all of its connections (always in a dense
+/// network), it stores and multiplies them as a ``DenseLinear`` does, so that dense layers are not
+/// handicapped.
+public struct SparseLinear: WeightLayer {
+  /// The name in files, reports and per-layer settings.
+  public let name: String
+  /// Features of the input.
+  public let inputs: Int
+  /// Features of the output.
+  public let outputs: Int
+  /// Whether there is a bias.
+  public let hasBias: Bool
+  /// A sparsity distribution may leave out positions.
+  public var canBeSparse: Bool { true }
+  /// It applies ReLU and dropout.
+  public var fusing: Fusing { .appliesEpilogue }
+
+  /// Creates a layer; its connections are drawn when a ``Model`` is made of it.
+  public init(_ name: String, inputs: Int, outputs: Int, bias: Bool = true) {
+    trap(
+      unless: inputs > 0 && outputs > 0,
+      "layer \(name): \(inputs) inputs, \(outputs) outputs; it needs at least one of each")
+    self.name = name
+    self.inputs = inputs
+    self.outputs = outputs
+    hasBias = bias
+  }
+
+  /// A vector of `outputs`.
+  public func outputShape(of input: SampleShape) throws(RigLError) -> SampleShape {
+    try checkInput(input)
+    return SampleShape(channels: outputs)
+  }
+
+  /// Sparse products, or dense ones where the layer has all connections.
+  public func makeStage(_ site: StageSite) throws(RigLError) -> any Stage {
+    if site.connections == inputs * outputs { return DenseProduct(self, site) }
+    return try SparseProduct(self, site)
+  }
+}
+
+/// y = W x + b with every weight stored, through dense products: the twin that sparse layers are
+/// measured against, and the layer for small or sensitive places of a network.
+public struct DenseLinear: WeightLayer {
+  /// The name in files, reports and per-layer settings.
+  public let name: String
+  /// Features of the input.
+  public let inputs: Int
+  /// Features of the output.
+  public let outputs: Int
+  /// Whether there is a bias.
+  public let hasBias: Bool
+  /// Every weight exists, whatever the distribution.
+  public var canBeSparse: Bool { false }
+  /// It applies ReLU and dropout.
+  public var fusing: Fusing { .appliesEpilogue }
+
+  /// Creates a layer.
+  public init(_ name: String, inputs: Int, outputs: Int, bias: Bool = true) {
+    trap(
+      unless: inputs > 0 && outputs > 0,
+      "layer \(name): \(inputs) inputs, \(outputs) outputs; it needs at least one of each")
+    self.name = name
+    self.inputs = inputs
+    self.outputs = outputs
+    hasBias = bias
+  }
+
+  /// A vector of `outputs`.
+  public func outputShape(of input: SampleShape) throws(RigLError) -> SampleShape {
+    try checkInput(input)
+    return SampleShape(channels: outputs)
+  }
+
+  /// Dense products.
+  public func makeStage(_ site: StageSite) throws(RigLError) -> any Stage {
+    DenseProduct(self, site)
+  }
+}

@@ -1,0 +1,57 @@
+/// y = main(x) + shortcut(x), as residual networks are made of.
+///
+/// Both kinds of blocks are this layer: a pre-activation block (WRN) has batch-norm and ReLU in
+/// `before`, which its branches share, and adds the plain sums; a post-activation block (ResNet)
+/// has branches that end with batch-norm, and a ReLU after the sum. Branches may be of any layers.
+public struct Residual: Layer {
+  /// What main branch and a shortcut with layers share: batch-norm and ReLU, or nothing. A shortcut
+  /// without layers passes by it.
+  public let before: [any Layer]
+  /// The main branch.
+  public let main: Sequential
+  /// The shortcut; without layers the input itself.
+  public let shortcut: Sequential
+  /// Whether a ReLU follows the sum.
+  public let relu: Bool
+
+  /// Creates a block.
+  public init(
+    before: [any Layer] = [], main: [any Layer], shortcut: [any Layer] = [], relu: Bool = false
+  ) {
+    self.before = before
+    self.main = Sequential(main)
+    self.shortcut = Sequential(shortcut)
+    self.relu = relu
+  }
+
+  /// The type, and whether a ReLU follows.
+  public var kind: String { relu ? "Residual(ReLU)" : "Residual" }
+  /// Whether any layer does.
+  public var takesPlanes: Bool {
+    (before + main.layers + shortcut.layers).contains { $0.takesPlanes }
+  }
+  /// The branches.
+  public var parts: LayerParts {
+    .branches(before: before, main: main.layers, shortcut: shortcut.layers)
+  }
+
+  /// The branches' shape, which must be the same.
+  public func outputShape(of input: SampleShape) throws(RigLError) -> SampleShape {
+    var shape = input
+    for layer in before { shape = try layer.outputShape(of: shape) }
+    let (sum, other) = (try main.outputShape(of: shape), try shortcut.outputShape(of: shape))
+    guard sum == other else {
+      throw RigLError(
+        .configuration,
+        "residual block: a main branch of \(sum.channels) × \(sum.height) × \(sum.width) and a "
+          + "shortcut of \(other.channels) × \(other.height) × \(other.width)",
+        hint: "Give the shortcut a projection.")
+    }
+    return sum
+  }
+
+  /// Not called: its branches' layers are stages.
+  public func makeStage(_ site: StageSite) throws(RigLError) -> any Stage {
+    trap("Residual: a stage of layers")
+  }
+}

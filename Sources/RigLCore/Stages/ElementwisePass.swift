@@ -1,0 +1,44 @@
+/// ReLU or dropout as a pass of its own, where no layer before can apply it.
+final class ElementwisePass: Stage {
+  private let epilogue: Epilogue
+  private let input: Tensor
+  private let output: Tensor
+  private let outputGradient: Tensor
+  private let inputGradient: Tensor?
+
+  init(_ site: StageSite) {
+    epilogue = site.epilogue
+    (input, output) = (site.input, site.output)
+    (outputGradient, inputGradient) = (site.outputGradient, site.inputGradient)
+  }
+
+  var timing: StageTiming { StageTiming(.elementwise) }
+
+  func work(_ counts: StepCounts) -> [StepStage: StageWork] {
+    let (x, y) = (counts.bytes(of: input.shape), counts.bytes(of: output.shape))
+    return [.elementwise: counts.both(StageWork(near: x + y), StageWork(near: x + y, far: y))]
+  }
+
+  func forward(_ pass: Pass) {
+    output.samples = input.samples
+    pass.pool.run(chunks: input.groups, with: (input, output, epilogue, pass)) { work, group, _ in
+      let (input, output, epilogue, pass) = work
+      output.copyGroup(group, from: input)
+      output.applyEpilogue(
+        group: group, channels: 0..<input.shape.count, bias: nil, epilogue: epilogue, pass: pass)
+    }
+  }
+
+  func backward(_ pass: Pass) {
+    guard let inputGradient else { return }
+    inputGradient.samples = outputGradient.samples
+    let operands = (outputGradient, inputGradient, output, epilogue, pass)
+    pass.pool.run(chunks: outputGradient.groups, with: operands) { operands, group, _ in
+      let (outputGradient, gradient, output, epilogue, pass) = operands
+      if gradient !== outputGradient { gradient.copyGroup(group, from: outputGradient) }
+      unsafe gradient.applyEpilogueBackward(
+        group: group, channels: 0..<gradient.shape.count, output: output, biasGradient: nil,
+        epilogue: epilogue, pass: pass)
+    }
+  }
+}

@@ -1,0 +1,146 @@
+/// One operation of a network as it runs: made with all its tensors, and allocating nothing
+/// afterwards.
+///
+/// A forward pass reads ``StageSite/input`` and writes ``StageSite/output``; a backward pass reads
+/// ``StageSite/outputGradient`` and writes ``StageSite/inputGradient``, and the gradients of the
+/// parameters. Each tensor's `samples` is set by the stage that writes it.
+public protocol Stage: AnyObject {
+  /// The weights, if there are any.
+  var weights: LayerWeights? { get }
+  /// What the optimizer changes, in a fixed order: by default those of the weights.
+  var parameters: [Parameter] { get }
+  /// What training changes without an optimizer, in a fixed order: saved with the parameters.
+  var averages: [RunningAverage] { get }
+  /// The output for a batch.
+  func forward(_ pass: Pass) throws(RigLError)
+  /// The gradient of the input, from that of the output of the last forward pass; the parameters'
+  /// gradients on the way.
+  func backward(_ pass: Pass) throws(RigLError)
+  /// Called when the weights have changed.
+  func weightsDidChange()
+  /// What the dense gradient is made of, after a backward pass; nil if no connections can move.
+  var gradientOperands: GradientOperands? { get }
+  /// What kinds of work the stage's passes begin with.
+  var timing: StageTiming { get }
+  /// What each kind of work has to do at the least in a step; none where there is nothing to say.
+  func work(_ counts: StepCounts) -> [StepStage: StageWork]
+}
+
+extension Stage {
+  /// None, unless the stage says otherwise.
+  public var weights: LayerWeights? { nil }
+  /// Those of the weights, unless the stage says otherwise.
+  public var parameters: [Parameter] { weights?.parameters ?? [] }
+  /// None, unless the stage says otherwise.
+  public var averages: [RunningAverage] { [] }
+  /// Nothing, unless the stage says otherwise.
+  public func weightsDidChange() {}
+  /// Nil, unless the stage says otherwise.
+  public var gradientOperands: GradientOperands? { nil }
+  /// Other work, unless the stage says otherwise.
+  public var timing: StageTiming { StageTiming(.other) }
+  /// None, unless the stage says otherwise.
+  public func work(_ counts: StepCounts) -> [StepStage: StageWork] { [:] }
+}
+
+/// The kinds of work that a stage's passes begin with; it says itself when it comes to others.
+public struct StageTiming: Sendable {
+  /// In a forward pass.
+  public let forward: StepStage
+  /// In a backward pass.
+  public let backward: StepStage
+
+  /// Timing of both passes; a single kind stands for both.
+  public init(_ forward: StepStage, _ backward: StepStage? = nil) {
+    (self.forward, self.backward) = (forward, backward ?? forward)
+  }
+}
+
+/// What a stage is made with: its tensors, and what it applies for the layers around it.
+public struct StageSite {
+  /// The layer's number in the network, a key of its random numbers.
+  public let number: Int
+  /// The input.
+  public let input: Tensor
+  /// The output.
+  public let output: Tensor
+  /// The gradient of the output; of no samples in a model for prediction.
+  public let outputGradient: Tensor
+  /// The gradient of the input; nil where nobody asks for it: a network's first layer, a model for
+  /// prediction. The same as ``outputGradient`` of a layer that works in place.
+  public let inputGradient: Tensor?
+  /// Whether there will be training passes.
+  public let isTraining: Bool
+  /// How many connections the layer's weight has; nil without one.
+  public let connections: Int?
+  /// ReLU and dropout, to be applied to the output; nothing unless the layer's ``Layer/fusing``
+  /// offers it.
+  public internal(set) var epilogue = Epilogue()
+  /// What the input is read through.
+  var prologue = Prologue()
+  /// Whether another reader of the same input applies the prologue's gradient to the sum.
+  var leavesPrologue = false
+  /// The batch-norm whose statistics are those of the output.
+  var outputNorm: Normalization?
+  /// Whether the gradient of the output arrives as that of `outputNorm`'s result.
+  var takesNormGradient = false
+  /// What is added to the output as it is written: a residual block's shortcut.
+  var addend: Tensor?
+  /// What is added to the input's gradient as it is written: a shortcut's.
+  var gradientAddend: Tensor?
+  /// Memory for the sums of parts of a gradient, shared by all stages of a model.
+  let parts: Tensor.Storage
+
+  /// The most samples in a batch; of a single image in strips, the strips.
+  public var capacity: Int { input.capacity }
+  /// Samples in a group of the activations.
+  public var lanes: Int { input.lanes }
+}
+
+/// A layer's weights as they are in a model: what is drawn, trained, moved, saved and counted.
+public final class LayerWeights {
+  /// The layer.
+  public let layer: any WeightLayer
+  /// The layer as the accounting sees it, with every position active.
+  public let accounted: AccountedLayer
+  /// The weight: every position's, or the connections'.
+  public let weight: Parameter
+  /// The bias, one for each output.
+  public let bias: Parameter?
+  /// The connections; nil if every weight is stored.
+  public let connections: SparseWeights?
+  /// Where the weight at a position is among the stored ones; nil: there.
+  private let order: (@Sendable (Int) -> Int)?
+
+  /// Weights that are stored in the order of positions, or as `order` says.
+  init(
+    _ layer: any WeightLayer, input: SampleShape, weight: Parameter, bias: Parameter?,
+    connections: SparseWeights? = nil, order: (@Sendable (Int) -> Int)? = nil
+  ) {
+    self.layer = layer
+    accounted = layer.accounted(of: input)
+    self.weight = weight
+    self.bias = bias
+    self.connections = connections
+    self.order = order
+  }
+
+  /// The name in files, reports and per-layer settings.
+  public var name: String { layer.name }
+  /// Inputs of an output: columns of the weight.
+  public var inputs: Int { layer.inputs }
+  /// Outputs: rows of the weight.
+  public var outputs: Int { layer.outputs }
+  /// The weight's dense shape.
+  public var shape: [Int] { layer.shape }
+  /// Outputs that an input contributes to.
+  public var fanOut: Int { layer.fanOut }
+  /// Whether a sparsity distribution may leave out positions.
+  public var canBeSparse: Bool { layer.canBeSparse }
+  /// The weight, then the bias.
+  public var parameters: [Parameter] { [weight] + (bias.map { [$0] } ?? []) }
+
+  /// Where the weight at a position (row-major in ``shape``) is among ``weight``'s values, of a layer
+  /// that stores every weight.
+  public func place(of position: Int) -> Int { order?(position) ?? position }
+}
