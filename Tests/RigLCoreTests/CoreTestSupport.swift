@@ -13,17 +13,34 @@ func makeModel(
 
 /// Passes its input on, and keeps the gradient that comes back: put before a layer, it has the
 /// layer asked for its input's gradient.
-final class Probe: Layer {
-  private(set) var gradient: [Float] = []
-
-  func prepare(_ context: LayerContext) throws(RigLError) -> SampleShape { context.input }
-
-  func forward(_ input: Tensor, _ pass: Pass) throws(RigLError) -> Tensor { input }
-
-  func backward(_ outputGradient: Tensor, _ pass: Pass) throws(RigLError) -> Tensor? {
-    gradient = outputGradient.values()
-    return nil
+struct Probe: Layer {
+  /// What a model's stage and the test share.
+  final class Watch: @unchecked Sendable {
+    fileprivate(set) var gradient: [Float] = []
+    var onForward: () -> Void = {}
   }
+
+  let watch = Watch()
+  var gradient: [Float] { watch.gradient }
+
+  func makeStage(_ site: StageSite) throws(RigLError) -> any Stage {
+    ProbeStage(watch, site)
+  }
+}
+
+private final class ProbeStage: Stage {
+  private let watch: Probe.Watch
+  private let site: StageSite
+
+  init(_ watch: Probe.Watch, _ site: StageSite) { (self.watch, self.site) = (watch, site) }
+
+  func forward(_ pass: Pass) {
+    watch.onForward()
+    site.output.samples = site.input.samples
+    for group in 0..<site.input.groups { site.output.copyGroup(group, from: site.input) }
+  }
+
+  func backward(_ pass: Pass) { watch.gradient = site.outputGradient.values() }
 }
 
 extension Tensor {
@@ -66,7 +83,7 @@ extension Tensor {
   func clearDeadLanes() { fillDeadLanes(0) }
 }
 
-extension WeightLayer {
+extension LayerWeights {
   /// Sets connections (where the mask is not 0) and weights from the dense (outputs, inputs) form.
   func set(dense: [Float], mask: [UInt8]? = nil) throws {
     if let connections {

@@ -7,7 +7,7 @@ import Testing
   struct OwnNetwork: Network {
     func layers(input: SampleShape, classes: Int) -> Sequential {
       Sequential(
-        SparseLinear("hidden", inputs: input.count, outputs: 40), Scale(width: 40), ReLU(),
+        SparseLinear("hidden", inputs: input.count, outputs: 40), Scale(), ReLU(),
         DenseLinear("middle", inputs: 40, outputs: 20), ReLU(),
         SparseLinear("output", inputs: 20, outputs: classes))
     }
@@ -112,7 +112,7 @@ import Testing
     let model = try makeModel(
       layer, inputs: width, capacity: 1, connections: ["huge": count], isTraining: false)
     model.draw(seed: 1, initializer: Initializer(.heUniform, countsConnections: true))
-    let connections = try #require(layer.connections)
+    let connections = model.sparseLayers[0]
     let positions = connections.connectedPositions()
     #expect(positions.count == count)
     #expect(zip(positions, positions.dropFirst()).allSatisfy { $0 < $1 })
@@ -152,12 +152,13 @@ import Testing
       let model = try makeModel(layer, inputs: inputs, capacity: 1, connections: ["a": connections])
       model.draw(
         seed: 4, initializer: Initializer(distribution, countsConnections: countsConnections))
+      let weights = model.weightLayers[0]
       let degrees =
-        layer.connections?.outputDegrees() ?? [Int](repeating: inputs, count: outputs)
+        weights.connections?.outputDegrees() ?? [Int](repeating: inputs, count: outputs)
       let counts = countsConnections
       let fanOut = counts ? Double(connections) / Double(inputs) : Double(outputs)
       var (sum, normalised, largest) = (0.0, 0.0, 0.0)
-      layer.forEachStored { position, storage in
+      weights.forEachStored { position, storage in
         let fanIn = counts ? Double(degrees[position / inputs]) : Double(inputs)
         let variance =
           switch distribution {
@@ -165,7 +166,7 @@ import Testing
           case .heUniform, .heNormal: 2 / fanIn
           case .truncatedNormal: 1 / fanIn
           }
-        let weight = Double(layer.weight.values[storage])
+        let weight = Double(weights.weight.values[storage])
         sum += weight
         normalised += weight * weight / variance
         largest = max(largest, (weight * weight / variance).squareRoot())
@@ -179,7 +180,7 @@ import Testing
       case .glorotNormal, .heNormal: #expect(largest > 3)
       case .truncatedNormal: #expect(largest > 2.2 && largest < 2.274)
       }
-      #expect(layer.bias?.values.array() == [Float](repeating: 0, count: outputs))
+      #expect(weights.bias?.values.array() == [Float](repeating: 0, count: outputs))
     }
   }
 

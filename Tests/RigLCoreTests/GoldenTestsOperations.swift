@@ -25,8 +25,9 @@ extension GoldenTests {
       probe, layer, inputs: layer.inputs, capacity: golden.shape("x")[0],
       connections: ["layer": connections])
     let mask = try file.uint8("mask")
-    try layer.set(dense: file.float32("weight"), mask: mask)
-    if layer.bias != nil { try layer.setBias(file.float32("bias")) }
+    let weights = model.weightLayers[0]
+    try weights.set(dense: file.float32("weight"), mask: mask)
+    if weights.bias != nil { try weights.setBias(file.float32("bias")) }
     let pass = Pass(pool: try ThreadPool(threads: threads), seed: 0)
     pass.isTraining = true
     let input = try model.makeInput(file.float32("x"))
@@ -34,9 +35,9 @@ extension GoldenTests {
     let gradient = try model.makeOutputGradient(file.float32("gy"))
     let dense = try model.denseGradients(gradient, pass)
     try golden.expect(probe.gradient, "gx", what)
-    if let bias = layer.bias { try golden.expect(bias.gradient.array(), "gbias", what) }
-    let own = layer.dense(layer.weight.gradient)
-    guard layer.connections != nil else { return try golden.expect(own, "gweight", what) }
+    if let bias = weights.bias { try golden.expect(bias.gradient.array(), "gbias", what) }
+    let own = weights.dense(weights.weight.gradient)
+    guard weights.connections != nil else { return try golden.expect(own, "gweight", what) }
     try golden.expect(dense[0], "gweight", "by panels \(what)")
     // The backward kernel's gradient exists at connections only.
     let atConnections = zip(own, zip(dense[0], mask)).map { $1.1 == 0 ? $1.0 : $0 }
@@ -87,20 +88,21 @@ extension GoldenTests {
     let (outputs, inputs) = try golden.matrix("weight")
     let mask = try golden.file.uint8("mask")
     let layer = SparseLinear("layer", inputs: inputs, outputs: outputs, bias: false)
-    _ = try makeModel(
+    let model = try makeModel(
       layer, inputs: inputs, capacity: 1, connections: ["layer": mask.count { $0 != 0 }])
-    try layer.set(dense: golden.file.float32("weight"), mask: mask)
-    let state = OptimizerState(try optimizer(golden), parameters: [layer.weight])
+    let weights = model.weightLayers[0]
+    try weights.set(dense: golden.file.float32("weight"), mask: mask)
+    let state = OptimizerState(try optimizer(golden), parameters: [weights.weight])
     let grads = try golden.file.float32("grads")
     let steps = grads.count / (outputs * inputs)
     let pool = try ThreadPool(threads: 1)
     var after: [Float] = []
     for step in 0..<steps {
-      layer.forEachStored { position, storage in
-        layer.weight.gradient[storage] = grads[step * outputs * inputs + position]
+      weights.forEachStored { position, storage in
+        weights.weight.gradient[storage] = grads[step * outputs * inputs + position]
       }
       state.step(learningRate: try #require(attributes.lr), gradientScale: 1, pool: pool)
-      after += layer.dense(layer.weight.values)
+      after += weights.dense(weights.weight.values)
     }
     try golden.expect(after, "weights_after")
   }
@@ -173,7 +175,7 @@ extension GoldenTests {
   }
 }
 
-extension WeightLayer {
+extension LayerWeights {
   /// Calls `body` with the position and the index in the parameter's arrays of each weight.
   func forEachStored(_ body: (_ position: Int, _ storage: Int) -> Void) {
     guard let connections else {

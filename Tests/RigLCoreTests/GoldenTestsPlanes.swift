@@ -37,15 +37,16 @@ extension GoldenTests {
     let model = try makePlanesModel(
       golden, [probe, layer], connections: ["layer": connections])
     let mask = try file.uint8("mask")
-    try layer.set(dense: file.float32("weight"), mask: mask)
+    let weights = model.weightLayers[0]
+    try weights.set(dense: file.float32("weight"), mask: mask)
     model.weightsDidChange()
     let pass = Pass(pool: try ThreadPool(threads: threads), seed: 0)
     pass.isTraining = true
     try golden.expect(model.forward(model.makeInput(file.float32("x")), pass).values(), "y", what)
     let dense = try model.denseGradients(model.makeOutputGradient(file.float32("gy")), pass)
     try golden.expect(probe.gradient, "gx", what)
-    let own = layer.dense(layer.weight.gradient)
-    guard layer.connections != nil else { return try golden.expect(own, "gweight", what) }
+    let own = weights.dense(weights.weight.gradient)
+    guard weights.connections != nil else { return try golden.expect(own, "gweight", what) }
     try golden.expect(dense[0], "gweight", "by panels \(what)")
     let atConnections = zip(own, zip(dense[0], mask)).map { $1.1 == 0 ? $1.0 : $0 }
     try golden.expect(atConnections, "gweight", "at connections \(what)")
@@ -65,9 +66,12 @@ extension GoldenTests {
   static func checkBatchNorm(_ golden: GoldenCase) throws {
     let file = golden.file
     let channels = try golden.shape("x")[1]
-    let norm = BatchNorm(
+    let layer = BatchNorm(
       "norm", channels: channels, momentum: 1 - Double(golden.attributes.momentum ?? 0.1),
       epsilon: Double(golden.attributes.eps ?? 1e-5))
+    let probe = Probe()
+    let model = try makePlanesModel(golden, [probe, layer])
+    let norm = model.normalizations[0]
     func set(_ buffer: inout AlignedBuffer<Float>, _ name: String) throws {
       for (index, value) in try file.float32(name).enumerated() { buffer[index] = value }
     }
@@ -75,8 +79,6 @@ extension GoldenTests {
     try set(&norm.beta.values, "beta")
     try set(&norm.runningMean.values, "running_mean")
     try set(&norm.runningVariance.values, "running_var")
-    let probe = Probe()
-    let model = try makePlanesModel(golden, [probe, norm])
     let pass = Pass(pool: try ThreadPool(threads: 2), seed: 0)
     let input = try model.makeInput(file.float32("x"))
     try golden.expect(model.forward(input, pass).values(), "y_eval")

@@ -28,7 +28,8 @@ struct SingleUpdate {
     let layer = SparseLinear("layer", inputs: inputs, outputs: outputs, bias: false)
     let model = try makeModel(
       layer, inputs: inputs, capacity: inputs, connections: ["layer": mask.count { $0 != 0 }])
-    try layer.set(dense: weight, mask: mask)
+    let weights = model.weightLayers[0]
+    try weights.set(dense: weight, mask: mask)
     var settings = TrainingStep.Settings()
     settings.method = method
     settings.schedule = UpdateSchedule(end: nil, initialFraction: fraction, annealing: .constant)
@@ -38,15 +39,15 @@ struct SingleUpdate {
       learningRate: LearningRateSchedule(peak: 0.1), settings: settings,
       pool: try ThreadPool(threads: threads), seed: 1)
     let velocity = step.optimizer.slots[0][0]
-    layer.forEachStored { velocity.buffer[$1] = momentum[$0] }
+    weights.forEachStored { velocity.buffer[$1] = momentum[$0] }
     let batch = Batch(for: model)
     for sample in 0..<inputs { batch.inputs[sample, sample] = 1 }
     batch.labels.count = inputs
     let report = try step.train(on: batch)
     try #require(!report.movedWeights && step.step == 0, "an update replaces a weight step")
     return Result(
-      mask: layer.mask(), weight: layer.dense(layer.weight.values),
-      momentum: layer.dense(velocity.buffer))
+      mask: weights.mask(), weight: weights.dense(weights.weight.values),
+      momentum: weights.dense(velocity.buffer))
   }
 }
 
@@ -82,18 +83,16 @@ extension GoldenTests {
     let dims = try #require(attributes.dims)
     let batchSize = try #require(attributes.batch)
     var layers: [any Layer] = []
-    var linear: [SparseLinear] = []
     var connections: [String: Int] = [:]
     for index in 0..<dims.count - 1 {
       if index > 0 { layers.append(ReLU()) }
-      linear.append(SparseLinear("\(index)", inputs: dims[index], outputs: dims[index + 1]))
-      layers.append(linear[index])
+      layers.append(SparseLinear("\(index)", inputs: dims[index], outputs: dims[index + 1]))
       connections["\(index)"] = try file.uint8("m\(index)_mask").count { $0 != 0 }
     }
     let model = try Model(
       Sequential(layers), input: SampleShape(channels: dims[0]), capacity: batchSize,
       connections: connections)
-    for (index, layer) in linear.enumerated() {
+    for (index, layer) in model.weightLayers.enumerated() {
       try layer.set(dense: file.float32("w\(index)"), mask: file.uint8("m\(index)_mask"))
       try layer.setBias(file.float32("b\(index)"))
     }
@@ -112,7 +111,7 @@ extension GoldenTests {
     }
     #expect(step.step == attributes.steps, "\(golden.name): weight steps")
     try golden.expect(losses, "losses", within: 1e-4)
-    for (index, layer) in linear.enumerated() {
+    for (index, layer) in model.weightLayers.enumerated() {
       try golden.expect(
         layer.mask(), equals: file.uint8("final_m\(index)_mask"), "final_m\(index)_mask")
       try golden.expect(layer.dense(layer.weight.values), "final_w\(index)", within: 1e-4)

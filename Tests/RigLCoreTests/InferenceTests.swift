@@ -89,7 +89,6 @@ import Testing
   ) throws -> Model {
     let input = SampleShape(channels: 3, height: side, width: side)
     let layers = network.layers(input: input, classes: 5)
-    _ = try layers.outputShape(of: input)
     var connections: [String: Int] = [:]
     for layer in layers.weightLayers where layer.canBeSparse {
       connections[layer.name] = max(1, layer.inputs * layer.outputs / 3)

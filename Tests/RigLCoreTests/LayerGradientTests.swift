@@ -56,7 +56,7 @@ import Testing
       ]
     },
     Case(testDescription: "an own layer", connections: ["a": 13]) {
-      [SparseLinear("a", inputs: 6, outputs: 5), Scale(width: 5), ReLU()]
+      [SparseLinear("a", inputs: 6, outputs: 5), Scale(), ReLU()]
     },
   ]
 
@@ -167,49 +167,44 @@ private struct Differences {
 }
 
 /// y = a x with a factor for every channel: an own layer in its entirety.
-final class Scale: Layer {
-  private let factor: Parameter
-  private var input: Tensor?
-  private var output: Tensor?
-  private var inputGradient: Tensor?
+struct Scale: Layer {
+  func makeStage(_ site: StageSite) throws(RigLError) -> any Stage { ScaleStage(site) }
+}
 
-  init(width: Int) {
-    factor = Parameter(name: "scale.factor", shape: [width], count: width, decays: false)
-    for index in 0..<width { factor.values[index] = 1 }
+/// What runs of it.
+final class ScaleStage: Stage {
+  let parameters: [Parameter]
+  private let site: StageSite
+  private var factor: Parameter { parameters[0] }
+
+  init(_ site: StageSite) {
+    self.site = site
+    let width = site.input.shape.count
+    let factor = Parameter(name: "scale.factor", shape: [width], count: width, decays: false)
+    factor.values.fill(1)
+    parameters = [factor]
   }
 
-  var parameters: [Parameter] { [factor] }
-
-  func prepare(_ context: LayerContext) throws(RigLError) -> SampleShape {
-    output = context.makeOutput(context.input)
-    inputGradient = context.makeInputGradient()
-    return context.input
-  }
-
-  func forward(_ input: Tensor, _ pass: Pass) throws(RigLError) -> Tensor {
-    guard let output else { preconditionFailure("Scale: forward before prepare") }
-    self.input = input
-    output.samples = input.samples
-    for sample in 0..<input.samples {
+  func forward(_ pass: Pass) {
+    site.output.samples = site.input.samples
+    for sample in 0..<site.input.samples {
       for index in 0..<factor.count {
-        output[sample, index] = factor.values[index] * input[sample, index]
+        site.output[sample, index] = factor.values[index] * site.input[sample, index]
       }
     }
-    return output
   }
 
-  func backward(_ gradient: Tensor, _ pass: Pass) throws(RigLError) -> Tensor? {
-    guard let input else { preconditionFailure("Scale: backward before forward") }
+  func backward(_ pass: Pass) {
     if !pass.accumulatesGradients { factor.gradient.fill(0) }
-    inputGradient?.samples = input.samples
-    inputGradient?.zero()
-    for sample in 0..<input.samples {
+    site.inputGradient?.samples = site.input.samples
+    site.inputGradient?.zero()
+    for sample in 0..<site.input.samples {
       for index in 0..<factor.count {
-        factor.gradient[index] += gradient[sample, index] * input[sample, index]
-        inputGradient?[sample, index] = gradient[sample, index] * factor.values[index]
+        let gradient = site.outputGradient[sample, index]
+        factor.gradient[index] += gradient * site.input[sample, index]
+        site.inputGradient?[sample, index] = gradient * factor.values[index]
       }
     }
-    return inputGradient
   }
 }
 

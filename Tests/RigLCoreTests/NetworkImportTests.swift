@@ -117,7 +117,7 @@ import Testing
     let network = try NetworkImport(
       folder("dense.safetensors"), Self.configuration.changing { $0.sparsity = 0.95 }, prunes: true)
     #expect(network.configuration.layerSparsities.isEmpty)
-    let expected = try network.configuration.allocate(network.model.weightLayers)
+    let expected = try network.configuration.allocate(network.model.layers.weightLayers)
     #expect(network.model.connections == expected.connections)
     for (old, new) in zip(saved.model.weightLayers, network.model.weightLayers) {
       let (all, kept) = (old.dense(old.weight.values), new.dense(new.weight.values))

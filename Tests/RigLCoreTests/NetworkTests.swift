@@ -13,7 +13,7 @@ import Testing
 
   /// Weights and biases of weight layers.
   private func numbers(_ layers: [any WeightLayer]) -> Int {
-    layers.reduce(0) { $0 + $1.inputs * $1.outputs + ($1.bias?.count ?? 0) }
+    layers.reduce(0) { $0 + $1.inputs * $1.outputs + ($1.hasBias ? $1.outputs : 0) }
   }
 
   // torchvision's parameter counts; ours without a Model's weights: those of weight layers and norms.
@@ -25,20 +25,20 @@ import Testing
     #expect(output == SampleShape(channels: 1000))
     #expect(layers.takesPlanes)
     // Half of the averages' count is γ and β's: two averages and two parameters a channel.
-    let norms = layers.averages.reduce(0) { $0 + $1.values.count }
+    let norms = normParameters(layers)
     #expect(numbers(weights) + norms == parameters)
-    #expect(weights.count + layers.averages.count + 1 == tensors)
+    #expect(weights.count + 2 * layers.batchNorms.count + 1 == tensors)
     #expect(weights.first?.name == "conv1" && weights.last?.name == "fc")
     #expect(weights.contains { $0.name == "layer4.0.downsample.0" })
-    #expect(layers.averages.contains { $0.name == "layer2.0.downsample.1.running_var" })
+    #expect(layers.batchNorms.contains { $0.name == "layer2.0.downsample.1" })
   }
 
   @Test func resNetStridesInThe3x3() throws {
-    let (_, weights, _) = try made(ResNet(depth: 50), (3, 224), classes: 1000)
+    let (layers, _, _) = try made(ResNet(depth: 50), (3, 224), classes: 1000)
+    let accounted = try layers.accounted(
+      input: SampleShape(channels: 3, height: 224, width: 224))
     let sides = Dictionary(
-      uniqueKeysWithValues: weights.map {
-        ($0.name, ($0.accounted.inputHeight, $0.accounted.stride))
-      })
+      uniqueKeysWithValues: accounted.map { ($0.name, ($0.inputHeight, $0.stride)) })
     #expect(try #require(sides["layer2.0.conv1"]) == (56, 1))
     #expect(try #require(sides["layer2.0.conv2"]) == (56, 2))
     #expect(try #require(sides["layer2.0.downsample.0"]) == (56, 2))
@@ -53,12 +53,12 @@ import Testing
       for block in blocks {
         let norms = block.main.layers.compactMap { $0 as? BatchNorm }
         for norm in norms {
-          #expect(norm.gamma.values[0] == (norm.name.hasSuffix(last) ? 0 : 1), "\(norm.name)")
+          #expect(norm.gamma == (norm.name.hasSuffix(last) ? 0 : 1), "\(norm.name)")
         }
         #expect(norms.last?.name.hasSuffix(last) == true)
         #expect(
           block.shortcut.layers.compactMap { $0 as? BatchNorm }.allSatisfy {
-            $0.gamma.values[0] == 1
+            $0.gamma == 1
           })
       }
     }
@@ -84,7 +84,7 @@ import Testing
   }
 
   private func normParameters(_ layers: Sequential) -> Int {
-    layers.averages.reduce(0) { $0 + $1.values.count }
+    layers.batchNorms.reduce(0) { $0 + 2 * $1.channels }
   }
 
   @Test func dropoutLiesBetweenABlocksConvolutions() {
@@ -148,7 +148,7 @@ import Testing
   }
 
   @Test func convolutionsAreDescribedAlike() throws {
-    let layers: [Conv2d] = [
+    let layers: [any Conv2d] = [
       SparseConv2d("a", inputs: 4, outputs: 6, kernel: 3, bias: true),
       DenseConv2d("b", inputs: 6, outputs: 8, kernel: 1),
       DepthwiseConv2d("c", channels: 8, kernel: 5, stride: 2),
@@ -162,14 +162,14 @@ import Testing
     #expect(layers.map(\.outputs) == [6, 8, 8])
     #expect(layers.map(\.fanOut) == [54, 8, 25])
     #expect(layers.map(\.canBeSparse) == [true, false, false])
-    #expect(layers.map(\.weight.count) == [20, 48, 200])
-    #expect(layers.map { $0.connections?.count } == [20, nil, nil])
-    #expect(layers.map { $0.bias?.shape } == [[6], nil, nil])
+    #expect(model.weightLayers.map(\.weight.count) == [20, 48, 200])
+    #expect(model.weightLayers.map { $0.connections?.count } == [20, nil, nil])
+    #expect(model.weightLayers.map { $0.bias?.shape } == [[6], nil, nil])
     #expect(model.parameters.map(\.name) == ["a.weight", "a.bias", "b.weight", "c.weight"])
     #expect(layers.map(\.convolution.padding) == [1, 0, 2])
     #expect(layers.map(\.takesPlanes) == [true, true, true])
     #expect(layers.map { $0.weightLayers.map(\.name) } == [["a"], ["b"], ["c"]])
-    let outputs = layers.map { $0.accounted.outputs }
+    let outputs = model.weightLayers.map { $0.accounted.outputs }
     #expect(outputs == [6, 8, 8])
   }
 
@@ -347,5 +347,17 @@ extension Configuration {
     var copy = self
     change(&copy)
     return copy
+  }
+}
+
+extension Layer {
+  /// The batch-norms among the layers.
+  fileprivate var batchNorms: [BatchNorm] {
+    switch parts {
+    case .none: (self as? BatchNorm).map { [$0] } ?? []
+    case .sequence(let layers): layers.flatMap(\.batchNorms)
+    case .branches(let before, let main, let shortcut):
+      (before + main + shortcut).flatMap(\.batchNorms)
+    }
   }
 }

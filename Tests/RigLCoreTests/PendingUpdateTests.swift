@@ -164,7 +164,7 @@ import Testing
     let batch = Batch(for: model)
     batch.inputs.set(randomValues(8 * inputs, seed: 2))
     batch.labels.count = 8
-    let own = try #require(layer.connections)
+    let own = model.sparseLayers[0]
     var updates = 0
     for number in 0..<8 * accumulation {
       let (t, begins) = (step.step, number % accumulation == 0)

@@ -14,9 +14,9 @@ import Testing
       Sequential(layer, ReLU()), input: SampleShape(channels: inputs), capacity: samples,
       connections: ["a": inputs * outputs / 20])
     model.draw(seed: 3, initializer: Initializer(.heNormal))
-    let bias = try #require(layer.bias)
+    let bias = try #require(model.weightLayers[0].bias)
     for (index, value) in randomValues(outputs, seed: 4).enumerated() { bias.values[index] = value }
-    let weights = try #require(layer.connections)
+    let weights = model.sparseLayers[0]
     #expect(weights.forward.appliesEpilogues == (inputs < 1000))
     let x = randomValues(inputs * samples, seed: 5)
     let y = try model.forward(model.makeInput(x), Pass(pool: try ThreadPool(threads: 2), seed: 1))

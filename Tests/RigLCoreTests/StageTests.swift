@@ -65,7 +65,8 @@ struct StageTests {
       try text.write(toFile: path, atomically: true, encoding: .utf8)
     }
     let golden = try String(
-      contentsOfFile: "\(GoldenFolder.path)/stages.txt", encoding: .utf8)
+      contentsOf: URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+        .deletingLastPathComponent().appendingPathComponent("stages.txt"), encoding: .utf8)
     let (own, expected) = (
       text.split(separator: "\n", omittingEmptySubsequences: false),
       golden.split(separator: "\n", omittingEmptySubsequences: false)

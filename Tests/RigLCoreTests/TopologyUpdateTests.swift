@@ -181,7 +181,7 @@ import Testing
     let positions = (0..<40).map { $0 * 3 }
     let weights = (0..<40).map { Float(100 - $0) }
     let kept = Set(positions.prefix(20))
-    let connections = try #require(layer.connections)
+    let connections = model.sparseLayers[0]
     let batch = Batch(for: model)
     batch.labels.count = 1
     try connections.setConnections(at: positions, weights: weights)
@@ -210,7 +210,7 @@ import Testing
     let layer = SparseLinear("a", inputs: 30, outputs: 20, bias: false)
     let model = try makeModel(layer, inputs: 30, capacity: 1, connections: ["a": 100])
     model.draw(seed: 1, initializer: Initializer(.heUniform))
-    let connections = try #require(layer.connections)
+    let connections = model.sparseLayers[0]
     var settings = TrainingStep.Settings()
     settings.method = SET()
     settings.schedule = UpdateSchedule(interval: 1, end: nil, annealing: .constant)

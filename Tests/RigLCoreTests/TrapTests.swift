@@ -80,15 +80,6 @@ import Testing
     try expect(result, says: "optimizer Twice: the slot 'a' is there twice")
   }
 
-  @Test func aLayerThatIsInNoModel() async throws {
-    let result = await #expect(
-      processExitsWith: .failure, observing: [\.standardErrorContent]
-    ) {
-      _ = SparseLinear("hidden", inputs: 6, outputs: 5).weight
-    }
-    try expect(result, says: "hidden: has no connections yet; make a Model of the layers first")
-  }
-
   @Test func aModelForPredictionThatIsTrained() async throws {
     let result = await #expect(
       processExitsWith: .failure, observing: [\.standardErrorContent]

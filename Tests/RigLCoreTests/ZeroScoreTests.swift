@@ -165,15 +165,10 @@ import Testing
     }
     for threads in [1, 3] {
       let pool = try ThreadPool(threads: threads)
-      let layer =
-        threads == 1
-        ? layer
-        : SparseConv2d(
-          "layer", inputs: inputs, outputs: outputs, kernel: kernel)
       let model = try Model(
         Sequential(layer, GlobalAveragePool()), input: shape, capacity: samples,
         connections: ["layer": connections])
-      try layer.connections?.setConnections(
+      try model.sparseLayers.first?.setConnections(
         at: drawn.keys.sorted(), weights: drawn.sorted { $0.key < $1.key }.map(\.value))
       let batch = Batch(for: model)
       batch.inputs.samples = samples
@@ -197,7 +192,7 @@ import Testing
       let connected = Self.expected(
         weights: drawn, gradient: gradient,
         moved: UpdateSchedule.moved(of: connections, fraction: fraction), inverted: inverted)
-      let own = try #require(layer.connections)
+      let own = try #require(model.sparseLayers.first)
       #expect(own.connectedPositions() == connected, "\(threads) threads")
       let weights = own.dense(own.parameter.values)
       for position in connected { #expect(weights[position] == drawn[position] ?? 0) }

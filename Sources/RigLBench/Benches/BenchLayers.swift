@@ -1,46 +1,82 @@
 import RigLCore
 
 /// Passes its input on, so that the layer behind it is asked for its input's gradient.
-final class Entrance: Layer {
-  func prepare(_ context: LayerContext) throws(RigLError) -> SampleShape { context.input }
-  func forward(_ input: Tensor, _ pass: Pass) throws(RigLError) -> Tensor { input }
-  func backward(_ outputGradient: Tensor, _ pass: Pass) throws(RigLError) -> Tensor? { nil }
+struct Entrance: Layer {
+  func makeStage(_ site: StageSite) throws(RigLError) -> any Stage { EntranceStage(site) }
 }
 
-/// Notes how long a layer takes.
-final class TimedLayer: Layer {
-  private let layer: any Layer
-  /// Seconds of the last forward pass.
-  private(set) var forwardSeconds = 0.0
-  /// Seconds of the last backward pass.
-  private(set) var backwardSeconds = 0.0
+private final class EntranceStage: Stage {
+  private let site: StageSite
 
-  init(_ layer: any Layer) { self.layer = layer }
+  init(_ site: StageSite) { self.site = site }
 
-  var parameters: [Parameter] { layer.parameters }
-  var weightLayers: [any WeightLayer] { layer.weightLayers }
+  func forward(_ pass: Pass) {
+    site.output.samples = site.input.samples
+    for group in 0..<site.input.groups { site.output.copyGroup(group, from: site.input) }
+  }
+
+  func backward(_ pass: Pass) {}
+}
+
+/// A layer whose stage notes how long its passes take, and can be run by itself.
+struct TimedLayer: WeightLayer {
+  /// Seconds of the last passes, and what a model has made of the layer.
+  final class Times: @unchecked Sendable {
+    fileprivate(set) var forward = 0.0
+    fileprivate(set) var backward = 0.0
+    fileprivate(set) var stage: (any Stage)?
+    fileprivate(set) var site: StageSite?
+
+    /// Both passes, on what is in the tensors.
+    func run(_ pass: Pass) throws(RigLError) {
+      try stage?.forward(pass)
+      try stage?.backward(pass)
+    }
+  }
+
+  private let layer: any WeightLayer
+  let times = Times()
+
+  init(_ layer: any WeightLayer) { self.layer = layer }
+
+  var name: String { layer.name }
+  var inputs: Int { layer.inputs }
+  var outputs: Int { layer.outputs }
+  var shape: [Int] { layer.shape }
+  var fanOut: Int { layer.fanOut }
+  var hasBias: Bool { layer.hasBias }
+  var canBeSparse: Bool { layer.canBeSparse }
+  var takesPlanes: Bool { layer.takesPlanes }
+  var fusing: Fusing { layer.fusing }
+
+  func accounted(of input: SampleShape) -> AccountedLayer { layer.accounted(of: input) }
 
   func outputShape(of input: SampleShape) throws(RigLError) -> SampleShape {
     try layer.outputShape(of: input)
   }
 
-  func prepare(_ context: LayerContext) throws(RigLError) -> SampleShape {
-    try layer.prepare(context)
+  func makeStage(_ site: StageSite) throws(RigLError) -> any Stage {
+    let stage = TimedStage(try layer.makeStage(site), times)
+    (times.stage, times.site) = (stage, site)
+    return stage
+  }
+}
+
+private final class TimedStage: Stage {
+  private let stage: any Stage
+  private let times: TimedLayer.Times
+
+  init(_ stage: any Stage, _ times: TimedLayer.Times) { (self.stage, self.times) = (stage, times) }
+
+  var weights: LayerWeights? { stage.weights }
+
+  func weightsDidChange() { stage.weightsDidChange() }
+
+  func forward(_ pass: Pass) throws(RigLError) {
+    times.forward = try seconds { () throws(RigLError) in try stage.forward(pass) }
   }
 
-  func forward(_ input: Tensor, _ pass: Pass) throws(RigLError) -> Tensor {
-    var output = input
-    forwardSeconds = try seconds { () throws(RigLError) in
-      output = try layer.forward(input, pass)
-    }
-    return output
-  }
-
-  func backward(_ outputGradient: Tensor, _ pass: Pass) throws(RigLError) -> Tensor? {
-    var gradient: Tensor?
-    backwardSeconds = try seconds { () throws(RigLError) in
-      gradient = try layer.backward(outputGradient, pass)
-    }
-    return gradient
+  func backward(_ pass: Pass) throws(RigLError) {
+    times.backward = try seconds { () throws(RigLError) in try stage.backward(pass) }
   }
 }

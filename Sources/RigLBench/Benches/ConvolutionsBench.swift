@@ -141,17 +141,19 @@ private final class ConvolutionStep {
   let density: Double
   let connections: Int
   private let model: Model
-  private let layer: any WeightLayer
+  private let timed: TimedLayer
+  private var isShown = false
   private let input: Tensor
   private let gradient: Tensor
 
   init(_ one: ConvolutionCase, density: Double) throws(RigLError) {
     self.one = one
     self.density = density
-    layer = ConvolutionStep.layer(one)
+    let layer = ConvolutionStep.layer(one)
+    timed = TimedLayer(layer)
     connections = Int(density * Double(layer.inputs * layer.outputs))
     model = try Model(
-      one.kind == .stem ? Sequential(layer) : Sequential(Entrance(), layer),
+      one.kind == .stem ? Sequential(timed) : Sequential(Entrance(), timed),
       input: SampleShape(channels: one.shape.inputs, height: one.side, width: one.side),
       capacity: one.batch, connections: layer.canBeSparse ? ["layer": connections] : [:])
     model.draw(seed: 1, initializer: Initializer(.glorotUniform))
@@ -180,8 +182,13 @@ private final class ConvolutionStep {
 
   func run(_ pass: Pass) throws(RigLError) {
     model.weightsDidChange()
-    _ = try layer.forward(input, pass)
-    _ = try layer.backward(gradient, pass)
+    if !isShown {
+      // The layer's tensors now have the input and the gradient.
+      _ = try model.forward(input, pass)
+      try model.backward(gradient, pass)
+      isShown = true
+    }
+    try timed.times.run(pass)
   }
 
   /// Two a connection and output pixel forward, four backward; a stem has no gradient of its input.

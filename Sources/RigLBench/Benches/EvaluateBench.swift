@@ -16,7 +16,6 @@ public struct EvaluateBench: Sendable {
     let (configuration, sample, classes) = try network.settings()
     let batch = configuration.batchSize
     let layers = try configuration.makeNetwork().layers(input: sample, classes: classes)
-    _ = try layers.outputShape(of: sample)
     var connections: [String: Int] = [:]
     for layer in try configuration.allocate(layers.weightLayers).layers {
       connections[layer.name] = layer.connections

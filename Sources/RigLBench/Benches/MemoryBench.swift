@@ -140,7 +140,7 @@ private struct HugeLayer {
 
     // The first step moves weights, the second connections.
     _ = try step.train(on: batch)
-    let (forward, backward) = (layer.forwardSeconds, layer.backwardSeconds)
+    let (forward, backward) = (layer.times.forward, layer.times.backward)
     let optimizer = seconds {
       step.optimizer.step(learningRate: 0.01, gradientScale: 1, pool: pool)
       step.model.weightsDidChange()

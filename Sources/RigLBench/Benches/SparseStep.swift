@@ -5,19 +5,18 @@ final class SparseStep {
   let layerCase: LayerCase
   let connections: Int
   private let model: Model
-  private let layer: SparseLinear
+  private let timed: TimedLayer
+  private var isShown = false
   private let input: Tensor
   private let outputGradient: Tensor
-  private var output: Tensor
-  private var inputGradient: Tensor
 
   init(_ layerCase: LayerCase, density: Double, seed: UInt64 = 1) throws(RigLError) {
     self.layerCase = layerCase
     connections = layerCase.connections(density: density)
-    layer = SparseLinear(
-      "layer", inputs: layerCase.inputs, outputs: layerCase.outputs, bias: false)
+    timed = TimedLayer(
+      SparseLinear("layer", inputs: layerCase.inputs, outputs: layerCase.outputs, bias: false))
     model = try Model(
-      Sequential(Entrance(), layer), input: SampleShape(channels: layerCase.inputs),
+      Sequential(Entrance(), timed), input: SampleShape(channels: layerCase.inputs),
       capacity: layerCase.batch, connections: ["layer": connections])
     model.draw(seed: seed, initializer: Initializer(.glorotUniform))
     input = model.makeInput()
@@ -26,23 +25,27 @@ final class SparseStep {
       lanes: model.lanes)
     input.fillAtRandom(seed: seed, number: 0)
     outputGradient.fillAtRandom(seed: seed, number: 1)
-    (output, inputGradient) = (input, input)
   }
 
   /// One step: the weights have changed, forward, backward.
   func run(_ pass: Pass) throws(RigLError) {
     model.weightsDidChange()
-    output = layer.forward(input, pass)
-    guard let gradient = try layer.backward(outputGradient, pass) else {
-      trap("SparseStep: the layer has no input gradient")
+    if !isShown {
+      // The layer's tensors now have the input and the gradient.
+      _ = try model.forward(input, pass)
+      try model.backward(outputGradient, pass)
+      isShown = true
     }
-    inputGradient = gradient
+    try timed.times.run(pass)
   }
 
   /// The largest error of some of the last step's results, relative to the sum of their terms'
   /// magnitudes, against sums in double over the connections: rounding alone gives some 1e-7.
   func residual() -> Double {
-    guard let weights = layer.connections else { return .nan }
+    guard let weights = model.sparseLayers.first, let site = timed.times.site,
+      let inputGradient = site.inputGradient
+    else { return .nan }
+    let output = site.output
     let samples = Set([0, layerCase.batch / 2, layerCase.batch - 1])
     let rows = SparseStep.some(of: layerCase.outputs)
     let columns = SparseStep.some(of: layerCase.inputs)
@@ -50,7 +53,7 @@ final class SparseStep {
     var worst = 0.0
     weights.forEachConnection { index, position, storage in
       let (row, column) = position.quotientAndRemainder(dividingBy: layerCase.inputs)
-      let weight = Double(layer.weight.values[storage])
+      let weight = Double(weights.parameter.values[storage])
       for sample in samples {
         if rows.contains(row) {
           forward[row * layerCase.batch + sample, default: Sum()]
@@ -66,7 +69,7 @@ final class SparseStep {
       for sample in 0..<layerCase.batch {
         gradient.add(Double(outputGradient[sample, row]) * Double(input[sample, column]))
       }
-      worst = max(worst, gradient.error(of: layer.weight.gradient[storage]))
+      worst = max(worst, gradient.error(of: weights.parameter.gradient[storage]))
     }
     for row in rows {
       for sample in samples {

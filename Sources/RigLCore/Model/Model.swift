@@ -43,6 +43,8 @@ public final class Model {
   /// Whether batch-norm is in the weights: they are then not those of a file; see
   /// ``foldBatchNorms()``.
   public private(set) var isFolded = false
+  /// The batch-norms, in order.
+  public var normalizations: [Normalization] { plan.norms }
   /// What an optimizer changes, in order.
   public let parameters: [Parameter]
   /// What training changes without an optimizer, in order.

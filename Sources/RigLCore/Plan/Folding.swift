@@ -4,7 +4,7 @@ extension Plan {
   /// Folds every batch-norm whose input is a convolution's output and nobody else's.
   func foldBatchNorms() {
     for number in writtenOrder where nodes[number].canFold {
-      guard let norm = nodes[number].outputNorm,
+      guard let norm = nodes[number].outputNorm, !norms[norm].isFolded,
         let stage = stages[number] as? any FoldingStage
       else { continue }
       stage.fold(norms[norm])

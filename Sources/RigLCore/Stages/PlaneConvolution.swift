@@ -58,10 +58,9 @@ final class PlaneConvolution: FoldingStage {
   func weightsDidChange() { kernel.weightsDidChange() }
 
   var gradientOperands: GradientOperands? {
-    kernel.connections.map {
-      GradientOperands(
-        weights: $0, input: input, outputGradient: outputGradient, convolution: self)
-    }
+    guard let connections = kernel.connections else { return nil }
+    return GradientOperands(
+      weights: connections, input: input, outputGradient: outputGradient, convolution: self)
   }
 
   func fold(_ norm: Normalization) {

@@ -84,12 +84,15 @@ final class Sum: Stage {
       gradient.applyNormGradient(outputNorm, input: output, addend: nil, into: gradient, pass)
     }
     if block.relu || block.mainNorm != nil || block.shortcutNorm != nil { joinGradient(pass) }
-    for copy in [block.mainGradient, block.shortcutGradient] {
-      guard let copy else { continue }
-      copy.samples = gradient.samples
-      pass.pool.run(chunks: gradient.groups, with: (copy, gradient)) { work, group, _ in
-        work.0.copyGroup(group, from: work.1)
-      }
+    copyGradient(to: block.mainGradient, pass)
+    copyGradient(to: block.shortcutGradient, pass)
+  }
+
+  private func copyGradient(to branch: Tensor?, _ pass: Pass) {
+    guard let branch else { return }
+    branch.samples = gradient.samples
+    pass.pool.run(chunks: gradient.groups, with: (branch, gradient)) { work, group, _ in
+      work.0.copyGroup(group, from: work.1)
     }
   }
 

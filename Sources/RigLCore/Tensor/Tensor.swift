@@ -121,7 +121,7 @@ public final class Tensor {
 
 extension Tensor {
   /// Copies a group of another tensor of the same shape.
-  func copyGroup(_ group: Int, from other: Tensor) {
+  public func copyGroup(_ group: Int, from other: Tensor) {
     trap(unless: other.shape == shape && other.lanes == lanes, "copyGroup: another shape")
     unsafe (base + group * groupStride).update(
       from: other.base + group * groupStride, count: groupStride)
