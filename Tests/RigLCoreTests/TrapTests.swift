@@ -58,9 +58,10 @@ import Testing
     let result = await #expect(
       processExitsWith: .failure, observing: [\.standardErrorContent]
     ) {
-      let layer = SparseLinear("hidden", inputs: 6, outputs: 5)
-      _ = try makeModel(layer, inputs: 6, capacity: 4, connections: ["hidden": 12])
-      layer.connections?.setWeights(AlignedBuffer(count: 3))
+      let model = try makeModel(
+        SparseLinear("hidden", inputs: 6, outputs: 5), inputs: 6, capacity: 4,
+        connections: ["hidden": 12])
+      model.sparseLayers.first?.setWeights(AlignedBuffer(count: 3))
     }
     try expect(result, says: "layer hidden: 3 values for 12 connections")
   }

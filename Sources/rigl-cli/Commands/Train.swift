@@ -160,7 +160,7 @@ struct Train: ParsableCommand {
     if running.extend != nil, !layers.sets(.updateEnd), layers.sets(.updateForever),
       try layers.configuration().updateForever
     {
-      try layers.set(.updateEnd, to: "null")
+      try layers.set(Configuration.Key.updateEnd.rawValue, to: "null")
     }
     // It may be gone.
     if try folder.hasCheckpoint { layers.options.startFrom = nil }
