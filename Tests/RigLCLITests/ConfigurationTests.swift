@@ -125,6 +125,41 @@ import Testing
     #expect(try #require(rehearsal["estimated_seconds"] as? Double) > 0)
   }
 
+  /// Stages, what they apply, and their bytes: of a training, and of the run.
+  @Test func thePlanIsPrinted() throws {
+    let convolutions = [
+      "--set", "network=wrn-10-1", "--set", "width_multiplier=0.5", "--set", "pad_to=8",
+    ]
+    let outcome = try Rigl.run(data.arguments(["--dry-run", "--plan"] + convolutions))
+    #expect(outcome.status == 0, "\(outcome)")
+    // 8 channels of 8 × 8, in whole groups of 8 samples, and 8 · 9 weights.
+    #expect(
+      outcome.output.contains("conv1: 8x8x8, output 48.0 KiB, parameters 288 B"), "\(outcome)")
+    #expect(outcome.output.contains("  written by the main branch; sums layer2.0.bn1"))
+    #expect(outcome.output.contains("Outputs and gradients of activations take "))
+    let lines = outcome.output.split(separator: "\n")
+    for line in lines where !line.hasPrefix("#") { #expect(line.count <= 80, "\(line)") }
+    let object = try Rigl.run(
+      data.arguments(["--dry-run", "--plan", "--json"] + convolutions)
+    ).object()
+    let plan = try #require(object["plan"] as? [String: Any])
+    let stages = try #require(plan["stages"] as? [[String: Any]])
+    #expect(stages.map { $0["stage"] as? String }.contains("layer1.0 sum"))
+    let sum = stages.reduce(0) {
+      $0 + ($1["output_bytes"] as? Int ?? 0) + ($1["gradient_bytes"] as? Int ?? 0)
+    }
+    let bytes = try #require(plan["tensor_bytes"] as? Int)
+    #expect(bytes > 0 && bytes < sum, "gradients share memory")
+
+    #expect(try Rigl.run(data.arguments(["--plan"])).status == 64)
+    #expect(
+      try Rigl.run(
+        data.arguments(["--steps", "2", "--quiet", "--output", folder("run")] + convolutions)
+      ).status == 0)
+    let run = try Rigl.run("inspect", folder("run"), "--plan").output
+    #expect(run.contains("global-pool: 32x1x1"), "\(run)")
+  }
+
   @Test func aDryRunListsWhatIsUnset() throws {
     let outcome = try Rigl.run(data.arguments(["--dry-run", "--steps", "7"]))
     let lines = outcome.output.components(separatedBy: "\n\n")[0].split(separator: "\n")

@@ -177,6 +177,7 @@ import Testing
       #expect(text.status == (run == "network" ? 0 : 66))
       let shown = try Rigl.run("inspect", folder(run)).output
       #expect(shown.contains("hidden") && shown.contains("made in Swift"), "\(shown)")
+      try fails("inspect", folder(run), "--plan", saying: "which stages run", "made in Swift")
       let exported = try Rigl.run("export", folder(run), "--json").object()
       #expect(exported["connections"] as? Int == network["connections"] as? Int)
     }

@@ -1,8 +1,65 @@
 // The plan as text: one line a stage, in the order of a forward pass.
 
+/// A stage of a plan in words.
+package struct StageDescription: Hashable, Sendable, Encodable {
+  /// The layer's name, or what the stage does.
+  package let stage: String
+  /// Channels, height and width of a sample of its output.
+  package let output: [Int]
+  /// What it applies besides its own operation.
+  package let applies: [String]
+  /// Bytes of its output for a full batch, of its input's gradient, and of what an optimizer changes;
+  /// 0 of a tensor that is another stage's, or not there.
+  package let outputBytes: Int
+  package let gradientBytes: Int
+  package let parameterBytes: Int
+
+  private enum CodingKeys: String, CodingKey {
+    case stage, output, applies
+    case outputBytes = "output_bytes"
+    case gradientBytes = "gradient_bytes"
+    case parameterBytes = "parameter_bytes"
+  }
+}
+
 extension Plan {
-  /// The stages that run: name, shapes, and what each applies besides its own operation.
-  var lines: [String] { forwardOrder.map { line(nodes[$0]) } }
+  /// The stages that run.
+  var descriptions: [StageDescription] {
+    forwardOrder.map { number in
+      let node = nodes[number]
+      var (output, writes) = (values[node.output], true)
+      if case .fork = node.operation { (output, writes) = (values[node.input], false) }
+      if case .sum(let block) = node.operation { writes = !blocks[block].isWritten }
+      let isInPlace = node.inputGradient == node.outputGradient
+      var gradient = isInPlace ? nil : node.inputGradient.map { gradients[$0] }
+      if case .fork = node.operation { gradient = nil }
+      return StageDescription(
+        stage: title(of: node),
+        output: [
+          output.shape.channels, output.shape.height, output.shape.width,
+        ], applies: applied(node), outputBytes: writes ? output.bytes : 0,
+        gradientBytes: gradient?.bytes ?? 0,
+        parameterBytes: stages[number].parameters.reduce(0) { $0 + 4 * $1.count })
+    }
+  }
+
+  /// Bytes of all outputs and gradients of activations, each memory counted once.
+  var tensorBytes: Int { Tensor.bytes(of: values) + Tensor.bytes(of: gradients) }
+
+  /// The stages as lines: name, shapes, and what each applies.
+  var lines: [String] {
+    forwardOrder.map { number in
+      let node = nodes[number]
+      let (input, output) = (values[node.input].shape, values[node.output].shape)
+      let shapes =
+        switch node.operation {
+        case .fork: input.written
+        case .sum: output.written
+        case .layer, .normReLU, .copy: "\(input.written) → \(output.written)"
+        }
+      return (["\(title(of: node)): \(shapes)"] + applied(node)).joined(separator: "; ")
+    }
+  }
 
   /// A stage's name in reports: its layer's, or what it does.
   func name(of node: PlanNode) -> String {
@@ -14,49 +71,60 @@ extension Plan {
     }
   }
 
-  private func line(_ node: PlanNode) -> String {
-    let (input, output) = (values[node.input].shape, values[node.output].shape)
+  /// The same, with a block's beginning and its end told apart.
+  private func title(of node: PlanNode) -> String {
+    guard case .fork = node.operation else { return name(of: node) }
+    return "\(name(of: node)) entry"
+  }
+
+  /// What a stage applies besides its own operation.
+  private func applied(_ node: PlanNode) -> [String] {
     switch node.operation {
     case .fork(let number):
       let block = blocks[number]
-      return "\(block.name) entry: \(input.written)" + words(block.shared)
-        + (block.passesBy ? "; the shortcut passes by" : "")
+      return words(block.shared) + (block.passesBy ? ["the shortcut passes by"] : [])
     case .sum(let number):
       let block = blocks[number]
-      var text = "\(block.name): \(output.written)"
-      if block.isWritten { text += "; written by the main branch" }
-      if let norm = block.mainNorm { text += "; main by \(norms[norm].name)" }
-      if let norm = block.shortcutNorm { text += "; shortcut by \(norms[norm].name)" }
-      if block.relu { text += "; relu" }
-      return text + words(node)
+      return [
+        block.isWritten ? "written by the main branch" : nil,
+        block.mainNorm.map { "main by \(norms[$0].name)" },
+        block.shortcutNorm.map { "shortcut by \(norms[$0].name)" }, block.relu ? "relu" : nil,
+      ].compactMap(\.self) + words(node)
     case .layer, .normReLU, .copy:
-      var text = "\(name(of: node)): \(input.written) → \(output.written)" + words(node.reading)
-      if node.epilogue.relu { text += "; relu" }
-      if node.epilogue.dropout > 0 {
-        text += "; dropout \(node.epilogue.dropout), key \(node.epilogue.dropoutLayer)"
-      }
-      if node.addend != nil { text += "; writes the sum" }
-      text += words(node)
-      if node.addsGradientOf != nil { text += "; adds the shortcut's gradient" }
-      if node.leavesReading { text += "; leaves what it reads to the main branch" }
-      return text
+      let epilogue = node.epilogue
+      return words(node.reading)
+        + [
+          epilogue.relu ? "relu" : nil,
+          epilogue.dropout > 0
+            ? "dropout \(epilogue.dropout), key \(epilogue.dropoutLayer)" : nil,
+          node.addend == nil ? nil : "writes the sum",
+        ].compactMap(\.self) + words(node)
+        + [
+          node.addsGradientOf == nil ? nil : "adds the shortcut's gradient",
+          node.leavesReading ? "leaves what it reads to the main branch" : nil,
+        ].compactMap(\.self)
     }
   }
 
-  private func words(_ reading: PlanNode.Reading) -> String {
+  private func words(_ reading: PlanNode.Reading) -> [String] {
     let parts = [reading.norm.map { norms[$0].name }, reading.relu ? "relu" : nil]
       .compactMap(\.self)
-    return parts.isEmpty ? "" : "; reads through \(parts.joined(separator: ", "))"
+    return parts.isEmpty ? [] : ["reads through \(parts.joined(separator: ", "))"]
   }
 
-  private func words(_ node: PlanNode) -> String {
-    guard let norm = node.outputNorm else { return "" }
-    return "; sums \(norms[norm].name)" + (node.takesNormGradient ? ", takes its gradient" : "")
+  private func words(_ node: PlanNode) -> [String] {
+    guard let norm = node.outputNorm else { return [] }
+    return ["sums \(norms[norm].name)" + (node.takesNormGradient ? ", takes its gradient" : "")]
   }
 }
 
 extension Model {
-  /// The stages that run, in the order of a forward pass: name, shapes, and what each applies
-  /// besides its own operation.
+  /// The stages that run, in the order of a forward pass, as lines: name, shapes, and what each
+  /// applies besides its own operation.
   package var stageLines: [String] { plan.lines }
+  /// The same, with bytes.
+  package var stageDescriptions: [StageDescription] { plan.descriptions }
+  /// Bytes of outputs and of gradients of activations for a full batch: less than the sum of the
+  /// stages' where they share memory.
+  package var tensorBytes: Int { plan.tensorBytes }
 }

@@ -64,6 +64,17 @@ public final class Tensor {
     unsafe base = storage.buffer.base
   }
 
+  /// Bytes of a full batch.
+  var bytes: Int { 4 * Tensor.elements(shape: shape, capacity: capacity, lanes: lanes) }
+
+  /// Bytes of the memory of some tensors, each counted once.
+  static func bytes(of tensors: [Tensor]) -> Int {
+    let memories = Dictionary(
+      tensors.map { (ObjectIdentifier($0.storage), $0.storage.buffer.count) },
+      uniquingKeysWith: { first, _ in first })
+    return 4 * memories.values.reduce(0, +)
+  }
+
   /// Shows the memory of a tensor of the same shape, with as many samples.
   func show(_ other: Tensor) {
     storage = other.storage

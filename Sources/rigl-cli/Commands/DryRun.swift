@@ -23,18 +23,21 @@ struct DryRun: Encodable {
   let threads: Int
   let rehearsal: Rehearsal
   let warnings: [String]
+  /// The stages that run, if they are asked for.
+  let plan: PlanTable?
   private let yaml: String
 
   private enum CodingKeys: String, CodingKey {
     case configuration, unset, layers, connections, positions, sparsity, threads, rehearsal
-    case warnings
+    case warnings, plan
     case trainingSamples = "training_samples"
     case validationSamples = "validation_samples"
     case testSamples = "test_samples"
   }
 
   /// Trains for a moment.
-  init(_ trainer: Trainer) throws(RigLError) {
+  init(_ trainer: Trainer, showsPlan: Bool) throws(RigLError) {
+    plan = showsPlan ? PlanTable(trainer.model) : nil
     configuration = trainer.configuration
     unset = try configuration.unset().map(\.rawValue)
     yaml = try configuration.listing(trainer.options)
@@ -84,6 +87,7 @@ struct DryRun: Encodable {
       "Nothing was written.",
     ]
     return yaml + "\n" + table.text(width: width) + "\n"
+      + (plan.map { $0.text(width: width) + "\n" } ?? "")
       + lines.map { wrapped($0, width: width) + "\n" }.joined()
   }
 }

@@ -156,6 +156,9 @@ struct Inspect: ParsableCommand {
   @OptionGroup var source: RunArguments
   @OptionGroup var printing: PrintingArguments
 
+  @Flag(help: "Print the stages that predict a sample, too, what they apply, and their bytes.")
+  var plan = false
+
   private struct Result: Encodable {
     let run: String
     let checkpoint: String
@@ -165,9 +168,11 @@ struct Inspect: ParsableCommand {
     /// The mean and deviation of pixels; nil: each image's own, or unknown.
     let normalization: Configuration.Normalization?
     let network: ModelInspection
+    /// The stages that run, if they are asked for.
+    let plan: PlanTable?
 
     private enum CodingKeys: String, CodingKey {
-      case run, checkpoint, step, normalization, network
+      case run, checkpoint, step, normalization, network, plan
       case checkpointBytes = "checkpoint_bytes"
       case inputShape = "input_shape"
     }
@@ -175,6 +180,12 @@ struct Inspect: ParsableCommand {
 
   func run() throws {
     if let stored = try source.storedNetwork(printing) {
+      guard !plan else {
+        throw RigLError(
+          .configuration,
+          "\(source.folder): which stages run, only the network can say, which was "
+            + "made in Swift", hint: "Leave out --plan.")
+      }
       return try StoredInspection(stored, of: source).print(printing)
     }
     let saved = try source.open(printing)
@@ -182,7 +193,7 @@ struct Inspect: ParsableCommand {
     let result = Result(
       run: source.folder, checkpoint: saved.checkpointPath, checkpointBytes: saved.checkpointBytes,
       step: saved.step, inputShape: input.sides, normalization: input.numbers,
-      network: saved.model.inspect())
+      network: saved.model.inspect(), plan: plan ? PlanTable(saved.model) : nil)
     try printing.print(result, orText: text(result, input, width: Terminal.standardOutput.columns))
   }
 
@@ -213,6 +224,7 @@ struct Inspect: ParsableCommand {
       source.line(step: result.step, bytes: result.checkpointBytes),
     ]
     return table.text(width: width) + "\n"
+      + (result.plan.map { $0.text(width: width) + "\n" } ?? "")
       + lines.map { wrapped($0, width: width) + "\n" }.joined()
   }
 }

@@ -80,7 +80,7 @@ struct Train: ParsableCommand {
     ]
     for line in try trainer.startRemarks() + samples.compactMap({ $0 }) { try inform(line) }
     printing.warn(reading.remarks)
-    try DryRun(trainer).print(printing)
+    try DryRun(trainer, showsPlan: running.plan).print(printing)
   }
 
   /// Prints a line that is no result; in what a dry run prints, which is a file of settings up to the
@@ -260,10 +260,16 @@ struct RunningArguments: ParsableArguments {
   @Flag(help: "Print settings, layers, memory and time; train no more than a moment.")
   var dryRun = false
 
+  @Flag(help: "With --dry-run: print the stages that run, too, what they apply, and their bytes.")
+  var plan = false
+
   func validate() throws {
     if output != nil && resume != nil {
       throw ValidationError(
         "--output and --resume exclude each other: a run goes on in its folder.")
+    }
+    if plan && !dryRun {
+      throw ValidationError("--plan is for --dry-run; of a run: rigl inspect RUN --plan.")
     }
     if extend != nil && resume == nil {
       throw ValidationError("--extend is for a run that goes on: add --resume RUN.")
