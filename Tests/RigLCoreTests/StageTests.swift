@@ -52,6 +52,19 @@ struct StageTests {
     return cases
   }
 
+  /// Gradients of activations take turns: of a chain of layers never more than twice the largest.
+  @Test func gradientsTakeTurnsInMemory() throws {
+    let input = SampleShape(channels: 3, height: 64, width: 64)
+    for network in [MobileNetV1(), VGG16()] as [any Network] {
+      let model = try Model(
+        network.layers(input: input, classes: 10), input: input, capacity: 1)
+      let stages = model.stageDescriptions
+      let outputs = stages.reduce(0) { $0 + $1.outputBytes }
+      let largest = try #require(stages.map(\.gradientBytes).max())
+      #expect(model.tensorBytes <= outputs + 2 * largest, "\(network)")
+    }
+  }
+
   /// `RIGL_STAGES=FILE` writes the text there, for a change that is meant.
   @Test func stagesAreThoseOfTheGoldenFile() throws {
     var text = ""
