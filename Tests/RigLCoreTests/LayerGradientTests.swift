@@ -60,7 +60,9 @@ import Testing
     },
   ]
 
-  @Test(arguments: cases + PlaneCases.all) func gradientsAreThoseOfTheForwardPass(_ one: Case)
+  @Test(arguments: cases + PlaneCases.all + BlockCases.all) func gradientsAreThoseOfTheForwardPass(
+    _ one: Case
+  )
     throws
   {
     let probe = Probe()

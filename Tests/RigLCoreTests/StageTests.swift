@@ -43,7 +43,7 @@ struct StageTests {
             isTraining: isTraining))
       }
     }
-    for one in LayerGradientTests.cases + PlaneCases.all {
+    for one in LayerGradientTests.cases + PlaneCases.all + BlockCases.all {
       cases.append(
         Case(
           title: one.testDescription, layers: Sequential(one.layers()), input: one.input,

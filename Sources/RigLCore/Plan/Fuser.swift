@@ -196,7 +196,14 @@ struct Fuser {
         item.reading = takePending()
       } else {
         applyPending(number)
-        if let leadingNorm { items[findWriter(number)].outputNorm = leadingNorm }
+        if let leadingNorm {
+          let writer = findWriter(number)
+          items[writer].outputNorm = leadingNorm
+          // Nobody else reads what it writes where both branches read through a pass of its own.
+          items[writer].takesNormGradient =
+            (layer as? Residual).map { !$0.branchesReadThrough && !$0.shortcut.layers.isEmpty }
+            ?? false
+        }
         item.leadingNorm = leadingNorm
       }
       // An elementwise layer that nobody takes on applies itself.
@@ -294,16 +301,16 @@ struct Fuser {
     var run = Run(output: input)
     // Where a branch cannot read through batch-norm and ReLU, they are a pass before both.
     let isReadThrough = shared.isIdentity || layer.branchesReadThrough
-    if isReadThrough {
-      block.shared = shared
-    } else {
+    let through = isReadThrough ? shared : PlanNode.Reading()
+    if isReadThrough || layer.shortcut.layers.isEmpty { block.shared = shared }
+    if !isReadThrough {
       var node = PlanNode(operation: .normReLU, number: item.number, input: input)
       (node.reading, node.output) = (shared, try addValue(after: nil, input))
       run.append(Run(single: add(node), output: node.output))
     }
     let numbers = [1, 2].map { self.numbers.number(ofPart: $0, of: item.number) }
     let main = try add(
-      layer.main.layers, of: numbers[0], from: run.output, through: block.shared,
+      layer.main.layers, of: numbers[0], from: run.output, through: through,
       leavesTrailingNorm: true)
     var shortcut = Run(output: run.output)
     if layer.shortcut.layers.isEmpty {
@@ -312,7 +319,7 @@ struct Fuser {
       block.passesBy = !shared.isIdentity
     } else {
       shortcut = try add(
-        layer.shortcut.layers, of: numbers[1], from: run.output, through: block.shared,
+        layer.shortcut.layers, of: numbers[1], from: run.output, through: through,
         leavesTrailingNorm: true)
       if let first = shortcut.forward.first, nodes[first].fusing.contains(.addsToGradient) {
         nodes[first].leavesReading = true
