@@ -44,7 +44,7 @@ public final class Model {
   /// ``foldBatchNorms()``.
   public private(set) var isFolded = false
   /// The batch-norms, in order.
-  public var normalizations: [Normalization] { plan.norms }
+  package var normalizations: [Normalization] { plan.norms }
   /// What an optimizer changes, in order.
   public let parameters: [Parameter]
   /// What training changes without an optimizer, in order.

@@ -121,7 +121,7 @@ extension Layer {
   /// The layers with weights as the accounting sees them, with every position active.
   ///
   /// - Throws: `RigLError(.configuration)` where shapes do not fit together.
-  public func accounted(input: SampleShape) throws(RigLError) -> [AccountedLayer] {
+  package func accounted(input: SampleShape) throws(RigLError) -> [AccountedLayer] {
     var accounted: [AccountedLayer] = []
     try forEachLayer(input) { layer, shape in
       if let layer = layer as? any WeightLayer { accounted.append(layer.accounted(of: shape)) }

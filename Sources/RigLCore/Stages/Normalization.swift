@@ -1,15 +1,15 @@
 /// A ``BatchNorm`` as it runs: parameters, averages, and what the stages around it apply.
-public final class Normalization {
+package final class Normalization {
   /// The layer.
-  public let layer: BatchNorm
+  package let layer: BatchNorm
   /// γ, one for each channel.
-  public let gamma: Parameter
+  package let gamma: Parameter
   /// β.
-  public let beta: Parameter
+  package let beta: Parameter
   /// The mean that is used outside training.
-  public let runningMean: RunningAverage
+  package let runningMean: RunningAverage
   /// The variance that is used outside training; unbiased.
-  public let runningVariance: RunningAverage
+  package let runningVariance: RunningAverage
   /// The shape of the input.
   let input: SampleShape
 

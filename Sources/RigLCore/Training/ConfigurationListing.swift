@@ -32,7 +32,7 @@ extension Configuration {
   }
 
   /// The first key in which another configuration differs, with both values.
-  public func firstDifference(
+  package func firstDifference(
     from other: Configuration
   ) throws(RigLError) -> (name: String, own: String, other: String)? {
     let (own, others) = (try mapping(), try other.mapping())

@@ -12,10 +12,10 @@ extension RunOptions {
   ]
 
   /// Sets the model to start from, for any working directory.
-  public mutating func setStartFrom(_ path: String) { startFrom = absolutePath(path) }
+  package mutating func setStartFrom(_ path: String) { startFrom = absolutePath(path) }
 
   /// Sets the folder of the data, for any working directory.
-  public mutating func setDataFolder(_ path: String) {
+  package mutating func setDataFolder(_ path: String) {
     dataFolder = absolutePath(path)
   }
 

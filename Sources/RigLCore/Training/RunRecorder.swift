@@ -345,7 +345,7 @@ extension RunFolder {
   /// the run's: so that one need not wait for the data to hear of it.
   ///
   /// - Parameter butUpdateEnd: whether the end of topology updates may be another.
-  public func requireSame(
+  package func requireSame(
     _ configuration: Configuration, butUpdateEnd: Bool = false
   ) throws(RigLError) {
     let saved = try Configuration(yaml: try self.configuration(), path: configurationPath)
