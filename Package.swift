@@ -33,6 +33,7 @@ let package = Package(
   platforms: [.macOS(.v15)],
   products: [
     .library(name: "RigLCore", targets: ["RigLCore"]),
+    .library(name: "CSparseKernels", targets: ["CSparseKernels"]),
     .executable(name: "rigl", targets: ["rigl-cli"]),
   ],
   dependencies: [
