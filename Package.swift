@@ -33,6 +33,7 @@ let package = Package(
   platforms: [.macOS(.v15)],
   products: [
     .library(name: "RigLCore", targets: ["RigLCore"]),
+    .library(name: "RigLImages", targets: ["RigLImages"]),
     .library(name: "CSparseKernels", targets: ["CSparseKernels"]),
     .executable(name: "rigl", targets: ["rigl-cli"]),
   ],
@@ -67,21 +68,26 @@ let package = Package(
     .target(
       name: "RigLCore",
       dependencies: [
-        "CSparseKernels", "CZlib", "CPNG", "CImages",
+        "CSparseKernels", "CZlib",
         .product(name: "Yams", package: "Yams"),
       ],
       swiftSettings: strictSwift,
-      linkerSettings: [.linkedLibrary("z"), .linkedLibrary("png")]
+      linkerSettings: [.linkedLibrary("z")]
+    ),
+    .target(
+      name: "RigLImages",
+      dependencies: ["RigLCore", "CImages", "CPNG"],
+      swiftSettings: strictSwift
     ),
     .target(
       name: "RigLBench",
-      dependencies: ["RigLCore", "CSparseKernels"],
+      dependencies: ["RigLCore", "RigLImages", "CSparseKernels"],
       swiftSettings: strictSwift
     ),
     .executableTarget(
       name: "rigl-cli",
       dependencies: [
-        "RigLCore", "RigLBench",
+        "RigLCore", "RigLImages", "RigLBench",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strictSwift
@@ -111,7 +117,7 @@ let package = Package(
     ),
     .testTarget(
       name: "RigLCoreTests",
-      dependencies: ["RigLCore", "AllocationCounter"],
+      dependencies: ["RigLCore", "RigLImages", "AllocationCounter"],
       swiftSettings: [.treatAllWarnings(as: .error)]
     ),
     .testTarget(
@@ -121,7 +127,7 @@ let package = Package(
     ),
     .testTarget(
       name: "RigLCLITests",
-      dependencies: ["RigLCore"],
+      dependencies: ["RigLCore", "RigLImages"],
       swiftSettings: [.treatAllWarnings(as: .error)]
     ),
   ],

@@ -30,3 +30,14 @@ extension String {
     return text
   }
 }
+
+/// "1 file", "3 files".
+package func counted(_ count: Int, _ what: String, plural: String? = nil) -> String {
+  "\(count) \(count == 1 ? what : plural ?? what + "s")"
+}
+
+/// The first few of many names, for a message of which they are a detail.
+package func firstOf(_ names: [String], most: Int = 5) -> String {
+  let more = names.count - most
+  return names.prefix(most).joined(separator: ", ") + (more > 0 ? " and \(more) more" : "")
+}

@@ -1,5 +1,6 @@
 import ArgumentParser
 import RigLCore
+import RigLImages
 
 /// The `rigl` command: what is typed becomes calls of RigLCore, what they return becomes text.
 @main
@@ -26,6 +27,7 @@ struct Rigl: ParsableCommand {
   static func main() {
     System.openStandardStreams()
     System.prepareSignals()
+    ImageFormats.register()
     do {
       try System.requireReadableArguments()
       try requireInstructionSet()

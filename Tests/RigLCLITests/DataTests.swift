@@ -1,5 +1,6 @@
 import Foundation
 import RigLCore
+import RigLImages
 import Testing
 
 /// What data a run is on, however it is named, and what other data a run is shown.

@@ -1,5 +1,6 @@
 import Foundation
 import RigLCore
+import RigLImages
 import Testing
 
 /// What settings `rigl train --start-from` takes of a run or a file, and what it says of them.

@@ -1,5 +1,6 @@
 import Foundation
 import RigLCore
+import RigLImages
 import Testing
 
 /// Commands on folders of photos: what they say of the folder, of damaged photos and of names.

@@ -1,5 +1,6 @@
 import Foundation
 import RigLCore
+import RigLImages
 import Testing
 
 /// `rigl predict` on pictures, folders of them, and pictures of other colours than the network's.

@@ -1,6 +1,7 @@
 import AllocationCounter
 import Foundation
 import RigLCore
+import RigLImages
 import Synchronization
 import Testing
 

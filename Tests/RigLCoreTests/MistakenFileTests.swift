@@ -1,5 +1,6 @@
 import Foundation
 import RigLCore
+import RigLImages
 import Testing
 
 /// What is given in the place of what was meant is named.
@@ -23,6 +24,7 @@ import Testing
   }
 
   @Test func namesCIFARsPythonVersion() throws {
+    ImageFormats.register()
     for names in [
       ["data_batch_1", "data_batch_2", "test_batch", "batches.meta"], ["train", "test", "meta"],
     ] {
@@ -47,6 +49,7 @@ import Testing
     try writeFile(start + [1, 2, 3], to: folder(name))
     #expect(hint(data: folder(name)).contains("unpack it"))
     // By its own name, too.
+    ImageFormats.register()
     for data in ["mnist", "cifar-10", "photos"] {
       var configuration = Configuration()
       configuration.data = data

@@ -1,5 +1,6 @@
 import Foundation
 import RigLCore
+import RigLImages
 import Testing
 
 /// What pixels go through, as `normalization` says it.
@@ -219,6 +220,7 @@ import Testing
 
   @Test func photosToo() throws {
     let folder = try TemporaryFolder()
+    ImageFormats.register()
     try GeneratedImageFolder(classes: 2, trainPerClass: 6, validationPerClass: 2, side: 24)
       .write(to: folder("photos"))
     func data(_ normalization: Normalization) throws -> TrainingData {

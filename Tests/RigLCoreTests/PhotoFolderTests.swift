@@ -1,5 +1,6 @@
 import Foundation
 import RigLCore
+import RigLImages
 import Testing
 
 /// Which files of a folder are what.
@@ -65,7 +66,7 @@ import Testing
     try write(["x": 60, "y": 60], to: folder)
     let first = try split(folder)
     #expect((5...22).contains(first.test.count) && first.train.count + first.test.count == 120)
-    #expect(try DataSource(name: folder.path) == .photos(PhotoFolder(path: folder.path)))
+    #expect(try DataSource(name: folder.path) == DataSource(name: "photos", folder: folder.path))
     // The rule itself: other machines and versions hold out the same.
     #expect(
       first.test.sorted() == [
@@ -195,7 +196,7 @@ import Testing
     #expect(photos.classNames == names && photos.folder == folder.path && photos.count == 32)
     var configuration = PhotoTrainingTests.configuration()
     configuration.data = folder.path
-    #expect(try DataSource(name: folder.path) == .photos(PhotoFolder(path: folder.path)))
+    #expect(try DataSource(name: folder.path) == DataSource(name: "photos", folder: folder.path))
     configuration.data = "photos"
     // An evaluation reads it as the training does.
     let test = try TrainingData.loadTest(configuration, folder: folder.path, classNames: names)

@@ -1,5 +1,6 @@
 import Foundation
 import RigLCore
+import RigLImages
 import Testing
 
 /// Kinds of JPEG and PNG files: which pixels they come to, and which files are refused.

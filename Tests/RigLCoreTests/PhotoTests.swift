@@ -1,5 +1,6 @@
 import Foundation
 import RigLCore
+import RigLImages
 import Testing
 
 /// Photos from files: what is cropped, how it is resampled, and what happens to damaged ones.

@@ -1,5 +1,6 @@
 import Foundation
 import RigLCore
+import RigLImages
 import Testing
 
 /// What does not depend on photos that cannot be read, nor on threads that cannot start.

@@ -1,11 +1,13 @@
 import Foundation
 import RigLCore
+import RigLImages
 import Testing
 
 /// Trainings on photos: the same for any number of threads and after an interruption; damaged
 /// photos are left out and counted.
 @Suite(.serialized) struct PhotoTrainingTests {
   static func configuration() -> Configuration {
+    ImageFormats.register()
     var configuration = Configuration()
     configuration.data = "photos"
     configuration.augmentation = .randomResizedCrop

@@ -1,5 +1,6 @@
 import Foundation
 import RigLCore
+import RigLImages
 import Testing
 
 /// Which samples `validation`, `train_samples` and `test_samples` take.
@@ -223,6 +224,7 @@ import Testing
     func load(_ path: String) throws -> TrainingData {
       var configuration = Configuration()
       configuration.data = "photos"
+      ImageFormats.register()
       return try TrainingData.load(configuration, folder: folder(path))
     }
     try write("three/", 0..<3)
@@ -264,6 +266,7 @@ import Testing
     }
     var configuration = Configuration()
     configuration.data = "photos"
+    ImageFormats.register()
     configuration.validation = 20
     configuration.testSamples = 9
     func paths(_ dataset: (any Dataset)?) throws -> Set<String> {

@@ -1,5 +1,6 @@
 import Foundation
 import RigLCore
+import RigLImages
 
 /// A training step on photos that are read, decoded, cropped and resized while the batch before
 /// trains, against the same step on images that lie in memory.

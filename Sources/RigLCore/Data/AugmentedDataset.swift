@@ -67,6 +67,9 @@ extension AugmentedDataset {
   /// They are.
   public var isReadAhead: Bool { true }
 
+  /// As values that may differ from epoch to epoch.
+  public var access: SampleAccess { .augmented(self) }
+
   /// Writes a sample as the first epoch of seed 0 sees it; zeros for a damaged one.
   public func write(_ sample: Int, into values: inout MutableSpan<Float>) {
     do throws(RigLError) {
@@ -106,6 +109,9 @@ extension PixelDataset {
   ) -> ImageStandardization {
     ImageStandardization(of: pixels)
   }
+
+  /// As bytes that are made for the batch.
+  public var access: SampleAccess { .pixels(self) }
 
   /// None.
   public func makeScratch() -> AnyObject? { nil }

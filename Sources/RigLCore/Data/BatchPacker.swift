@@ -52,8 +52,8 @@ public final class BatchPacker {
   private enum Source {
     case bytes([UInt8], PixelNormalization)
     case pixels(any PixelDataset, PixelMemory)
-    /// Row-major samples, `capacity` of them.
-    case values(Tensor.Storage)
+    /// Row-major samples, `capacity` of them, and what writes those that differ from epoch to epoch.
+    case values(Tensor.Storage, (any AugmentedDataset)?)
   }
 
   /// Creates a packer for batches of up to `capacity` samples.
@@ -72,19 +72,26 @@ public final class BatchPacker {
     places = AlignedBuffer(count: capacity)
     rows = AlignedBuffer(count: capacity)
     taken = AlignedBuffer(count: capacity)
-    subset = dataset as? Subset
+    subset = dataset.selection
     base = subset?.base ?? dataset
-    isReadAhead = (base as? any AugmentedDataset)?.isReadAhead ?? false
-    needsPreparation = !(base is any ByteDataset)
-    if let images = base as? any ByteDataset {
+    let access = base.access
+    isReadAhead = access.isReadAhead
+    switch access {
+    case .bytes(let images):
       try images.requireComplete()
       try images.normalization.requireChannels(images.sampleShape.channels)
       source = .bytes(images.bytes, images.normalization)
-    } else if let images = base as? any PixelDataset {
+      needsPreparation = false
+    case .pixels(let images):
       try images.normalization.requireChannels(images.sampleShape.channels)
       source = .pixels(images, PixelMemory(images, capacity: capacity))
-    } else {
-      source = .values(Tensor.Storage(count: capacity * dataset.sampleShape.count))
+      needsPreparation = true
+    case .values:
+      source = .values(Tensor.Storage(count: capacity * dataset.sampleShape.count), nil)
+      needsPreparation = true
+    case .augmented(let samples):
+      source = .values(Tensor.Storage(count: capacity * dataset.sampleShape.count), samples)
+      needsPreparation = true
     }
   }
 
@@ -186,11 +193,11 @@ public final class BatchPacker {
       case .bytes: break
       case .pixels(let images, let memory):
         try memory.write(place, images, sample, context, scratch)
-      case .values(let storage):
+      case .values(let storage, let augmented):
         let size = dataset.sampleShape.count
         var values = unsafe MutableSpan(
           _unsafeStart: storage.buffer.base + place * size, count: size)
-        if let augmented = base as? any AugmentedDataset {
+        if let augmented {
           try augmented.write(sample, in: context, into: &values)
         } else {
           base.write(sample, into: &values)
@@ -232,7 +239,7 @@ public final class BatchPacker {
       labels[kept] = labels[place]
       places[kept] = Int32(place)
       rows[kept] = rows[place]
-      if case .values(let storage) = source, kept != place {
+      if case .values(let storage, _) = source, kept != place {
         let size = dataset.sampleShape.count
         unsafe (storage.buffer.base + kept * size).update(
           from: storage.buffer.base + place * size, count: size)
@@ -283,7 +290,7 @@ public final class BatchPacker {
           memory.pixels.base, rows: rows, normalization: memory.normalization, group: group,
           values: channels, layout: layout, of: dataset.sampleShape)
       }
-    case .values(let storage):
+    case .values(let storage, _):
       input.packSamples(
         storage, group: group, values: channels, layout: layout, of: dataset.sampleShape)
     }

@@ -122,7 +122,7 @@ public struct CIFARFolder: Hashable, Sendable {
       throw RigLError(
         .missingFile, "\(path): there is no such folder",
         hint: "Unpack the binary version of \(kind.rawValue) and name its folder. "
-          + DataSource.movedHint)
+          + DatasetFormat.movedHint)
     }
     let folder = folder
     for name in names + others where !fileExists(at: "\(folder)/\(name)") {
@@ -166,5 +166,28 @@ public struct CIFARFolder: Hashable, Sendable {
     return ImageSet(
       complete: pixels, labels: labels, sampleShape: CIFARFolder.sampleShape, classes: kind.classes,
       normalization: kind == .cifar10 ? .cifar10 : .cifar100)
+  }
+}
+
+// MARK: - Formats
+
+extension DatasetFormat {
+  static let cifar10 = cifar(.cifar10, .cifar10)
+  static let cifar100 = cifar(.cifar100, .cifar100)
+
+  private static func cifar(
+    _ kind: CIFARFolder.Kind, _ normalization: PixelNormalization
+  ) -> DatasetFormat {
+    @Sendable func folder(_ request: DatasetRequest) -> CIFARFolder {
+      CIFARFolder(path: request.folder ?? "", kind: kind)
+    }
+    var format = DatasetFormat(
+      kind.rawValue, images: { (request) throws(RigLError) in try folder(request).load() },
+      testImages: { (request) throws(RigLError) in try folder(request).loadTest() })
+    format.folder = .required(hint: "Name the folder that the binary version was unpacked in.")
+    format.recognizes = { path in CIFARFolder.kind(at: path) == kind }
+    format.sampleShape = { _ in CIFARFolder.sampleShape }
+    format.normalization = normalization
+    return format
   }
 }

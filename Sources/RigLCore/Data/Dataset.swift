@@ -20,8 +20,9 @@ public struct SampleShape: Hashable, Sendable, Codable {
 
 /// Samples with labels, in memory or read on demand.
 ///
-/// An own dataset is these five members. `write` may be called for any sample at any time and must
-/// always give the same values: shuffling and batches are the loader's business.
+/// An own dataset is the first five members; what the others say of samples has defaults. `write` may
+/// be called for any sample at any time and must always give the same values: shuffling and batches
+/// are the loader's business.
 public protocol Dataset: Sendable {
   /// The number of samples.
   var count: Int { get }
@@ -34,4 +35,101 @@ public protocol Dataset: Sendable {
   /// Writes a sample's `sampleShape.count` values, channel by channel, row by row, normalised as
   /// the network should see them.
   func write(_ sample: Int, into values: inout MutableSpan<Float>)
+
+  /// The names of the classes, by label; nil, as by default, if they have none but their numbers.
+  ///
+  /// Checkpoints keep them; evaluations, predictions and messages show them.
+  var classNames: [String]? { get }
+  /// The classes of consecutive samples; by default each is asked for.
+  func labels(of samples: Range<Int>) -> [Int]
+  /// A name of a sample that stays the same when others come or go, such as the path of a photo; nil,
+  /// as by default, if samples have none but their index.
+  ///
+  /// Which parts of a set samples are drawn for (validation, for example) goes by it.
+  func key(of sample: Int) -> String?
+  /// Checksums of some samples, by what they are of; by default of labels.
+  ///
+  /// A checkpoint keeps them: a run does not go on with samples that have others, and says which.
+  func checksums(of samples: some Sequence<Int>) -> [String: String]
+  /// Throws where no part of the samples can be drawn by a rule, which `setting` asks for; by default
+  /// it can.
+  func requireDivisible(
+    by rule: Configuration.Split, for setting: String
+  ) throws(RigLError)
+  /// The dataset with other numbers by which its pixels become values, one for each channel or one for
+  /// all; by default itself, as samples that are no pixels are.
+  func normalized(by normalization: PixelNormalization) -> Self
+  /// The samples as a selection of another dataset's; nil, as by default, if they are none.
+  var selection: Subset? { get }
+  /// How a batch takes the samples; its default follows from the protocol that a dataset conforms to.
+  var access: SampleAccess { get }
+}
+
+/// How a batch takes the samples of a dataset that is no selection of another one's.
+public enum SampleAccess: Sendable {
+  /// As values that are always the same.
+  case values
+  /// As values that may differ from epoch to epoch, of samples that may be damaged.
+  case augmented(any AugmentedDataset)
+  /// As bytes that are made for the batch.
+  case pixels(any PixelDataset)
+  /// As bytes that are in memory.
+  case bytes(any ByteDataset)
+
+  /// Whether samples take so long that they are best made while the batch before trains.
+  var isReadAhead: Bool {
+    switch self {
+    case .values, .bytes: false
+    case .augmented(let samples): samples.isReadAhead
+    case .pixels(let images): images.isReadAhead
+    }
+  }
+}
+
+extension Dataset {
+  /// None.
+  public var classNames: [String]? { nil }
+
+  /// Each sample's own.
+  public func labels(of samples: Range<Int>) -> [Int] { samples.map { label(of: $0) } }
+
+  /// None.
+  public func key(of sample: Int) -> String? { nil }
+
+  /// That of the labels.
+  public func checksums(of samples: some Sequence<Int>) -> [String: String] {
+    ["labels": labelChecksum(of: samples)]
+  }
+
+  /// The checksum of the classes of some samples.
+  func labelChecksum(of samples: some Sequence<Int>) -> String {
+    var labels: [UInt8] = []
+    labels.reserveCapacity(4 * samples.underestimatedCount)
+    for sample in samples {
+      let label = UInt32(truncatingIfNeeded: label(of: sample))
+      for shift in stride(from: UInt32(0), to: 32, by: 8) {
+        labels.append(UInt8(truncatingIfNeeded: label >> shift))
+      }
+    }
+    var sum = SafetensorsChecksum()
+    sum.append(labels)
+    return sum.digits
+  }
+
+  /// Any can.
+  public func requireDivisible(
+    by rule: Configuration.Split, for setting: String
+  ) throws(RigLError) {}
+
+  /// Itself.
+  public func normalized(by normalization: PixelNormalization) -> Self { self }
+
+  /// None.
+  public var selection: Subset? { nil }
+
+  /// As values.
+  public var access: SampleAccess { .values }
+
+  /// The dataset that the samples are taken from; itself where it is no selection.
+  package var undivided: any Dataset { selection?.base ?? self }
 }

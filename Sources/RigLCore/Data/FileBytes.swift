@@ -26,14 +26,14 @@ func fileBytes(at path: String, limit: Int) throws(RigLError) -> [UInt8] {
 }
 
 /// Whether there is a file (not a folder) at a path.
-func fileExists(at path: String) -> Bool {
+package func fileExists(at path: String) -> Bool {
   var isFolder = ObjCBool(false)
   return unsafe FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
     && !isFolder.boolValue
 }
 
 /// Whether there is a folder at a path.
-func folderExists(at path: String) -> Bool {
+package func folderExists(at path: String) -> Bool {
   var isFolder = ObjCBool(false)
   return unsafe FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
     && isFolder.boolValue

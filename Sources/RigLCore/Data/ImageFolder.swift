@@ -92,7 +92,7 @@ public struct ImageFolder: Hashable, Sendable {
     try MistakenFile.requireNoFile(at: path)
     guard folderExists(at: path) else {
       throw RigLError(
-        .missingFile, "\(path): there is no such folder", hint: hint ?? DataSource.movedHint)
+        .missingFile, "\(path): there is no such folder", hint: hint ?? DatasetFormat.movedHint)
     }
   }
 
@@ -103,5 +103,63 @@ public struct ImageFolder: Hashable, Sendable {
     throw RigLError(
       .missingFile, "\(path): none of the files \(names.joined(separator: ", "))",
       hint: MistakenFile.hint(forData: path) ?? hint)
+  }
+}
+
+// MARK: - Formats
+
+extension DatasetFormat {
+  static let fashionMNIST: DatasetFormat = {
+    var format = DatasetFormat(
+      "fashion-mnist", of: { request in .fashionMNIST(path: request.folder) })
+    format.folder = .optional
+    format.sampleShape = { _ in mnistShape }
+    format.normalization = .fashionMNIST
+    format.classNames = [
+      "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag",
+      "Ankle boot",
+    ]
+    return format
+  }()
+
+  static let mnist: DatasetFormat = {
+    var format = DatasetFormat("mnist", of: { request in .mnist(path: request.folder ?? "") })
+    format.folder = .required(
+      hint: "Name the folder with train-images-idx3-ubyte and the other three files.")
+    format.sampleShape = { _ in mnistShape }
+    return format
+  }()
+
+  /// Any folder of IDX files.
+  static let imageFiles: DatasetFormat = {
+    var format = DatasetFormat(
+      "idx",
+      of: { (request) throws(RigLError) in
+        if let folder = request.folder { return ImageFolder(path: folder) }
+        let here = folderExists(at: "idx") ? " The folder idx here is ./idx." : ""
+        throw RigLError(
+          .configuration, "data idx: no folder given",
+          hint: "Give it by data_folder, or --data PATH.\(here)")
+      })
+    format.folder = .optional
+    format.recognizes = ImageFolder.isOne
+    format.isListed = false
+    return format
+  }()
+
+  private static let mnistShape = SampleShape(channels: 1, height: 28, width: 28)
+
+  private init(
+    _ name: String,
+    of folder: @escaping @Sendable (DatasetRequest) throws(RigLError) -> ImageFolder
+  ) {
+    self.init(
+      name, images: { (request) throws(RigLError) in try folder(request).load() },
+      testImages: { (request) throws(RigLError) in
+        // These images have one channel, whatever the run's have.
+        let plain = PixelNormalization(mean: 0, deviation: 1)
+        let own = request.normalization.flatMap { $0.means.count == 1 ? $0 : nil }
+        return try folder(request).loadTest(normalization: own ?? plain, classes: request.classes)
+      })
   }
 }

@@ -18,6 +18,20 @@ extension ByteDataset {
     }
   }
 
+  /// As bytes in memory.
+  public var access: SampleAccess { .bytes(self) }
+
+  /// Those of labels and of bytes.
+  public func checksums(of samples: some Sequence<Int>) -> [String: String] {
+    let (bytes, size) = (bytes, sampleShape.count)
+    var sum = SafetensorsChecksum()
+    for sample in samples {
+      let begin = sample * size
+      sum.append(unsafe bytes.span.bytes.extracting(begin..<begin + size))
+    }
+    return ["labels": labelChecksum(of: samples), "pixels": sum.digits]
+  }
+
   /// Writes a sample, normalised.
   public func write(_ sample: Int, into values: inout MutableSpan<Float>) {
     let (count, plane) = (sampleShape.count, sampleShape.height * sampleShape.width)
@@ -30,6 +44,16 @@ extension ByteDataset {
       }
     }
   }
+}
+
+extension ByteDataset where Self: AugmentedDataset {
+  /// As bytes in memory, which need not be made.
+  public var access: SampleAccess { .bytes(self) }
+}
+
+extension ByteDataset where Self: PixelDataset {
+  /// As bytes in memory, which need not be made.
+  public var access: SampleAccess { .bytes(self) }
 }
 
 /// Images of one size with their classes, in memory as bytes.
@@ -103,6 +127,16 @@ public struct ImageSet: ByteDataset {
 
   /// The class of an image.
   public func label(of sample: Int) -> Int { Int(labels[sample]) }
+
+  /// The classes of consecutive images.
+  public func labels(of samples: Range<Int>) -> [Int] { labels[samples].map { Int($0) } }
+
+  /// The same images with other numbers by which pixels become values.
+  public func normalized(by normalization: PixelNormalization) -> ImageSet {
+    var copy = self
+    copy.normalization = normalization
+    return copy
+  }
 }
 
 extension ImageSet {

@@ -1,7 +1,7 @@
 /// Names what a file or a folder is that was given in the place of another.
-enum MistakenFile {
+package enum MistakenFile {
   /// Throws where a file is in the place of a folder of data, or what cannot be read is in it.
-  static func requireNoFile(at path: String) throws(RigLError) {
+  package static func requireNoFile(at path: String) throws(RigLError) {
     if fileExists(at: path) {
       throw RigLError(.missingFile, "\(path): not a folder", hint: hint(forData: path))
     }
@@ -29,7 +29,7 @@ enum MistakenFile {
   }
 
   /// What to do with a folder, or a file in its place, in which there are no samples; nil: unknown.
-  static func hint(forData path: String) -> String? {
+  package static func hint(forData path: String) -> String? {
     if fileExists(at: path) {
       let start = (try? FileSystem.contents(of: path, limit: 512)) ?? []
       if isArchive(start, name: path) {

@@ -1,6 +1,25 @@
-/// Kinds of pictures that are known by their first bytes, and not read.
-enum PictureFormat {
-  /// The name of a file's format; nil: none of these.
+/// Kinds of pictures that are known by their first bytes: JPEG and PNG, which are read, and others.
+package enum PictureFormat {
+  /// Whether a file begins as a JPEG or a PNG file does.
+  package static func isRead(_ file: [UInt8]) -> Bool { isPNG(file.span) || isJPEG(file.span) }
+
+  /// Whether a file's name says that it is a JPEG or PNG file.
+  package static func isRead(named name: String) -> Bool {
+    let lowercased = name.lowercased()
+    return [".jpg", ".jpeg", ".png"].contains { lowercased.hasSuffix($0) }
+  }
+
+  /// Whether a file begins as a PNG file does.
+  package static func isPNG(_ file: Span<UInt8>) -> Bool {
+    file.count >= 8 && file[0] == 0x89 && file[1] == 0x50 && file[2] == 0x4E && file[3] == 0x47
+  }
+
+  /// Whether a file begins as a JPEG file does.
+  package static func isJPEG(_ file: Span<UInt8>) -> Bool {
+    file.count >= 2 && file[0] == 0xFF && file[1] == 0xD8
+  }
+
+  /// The name of a file's format that is not read; nil: none of these.
   static func name(of file: Span<UInt8>) -> String? {
     func has(_ text: String, at place: Int = 0) -> Bool {
       let bytes = Array(text.utf8)
@@ -35,7 +54,7 @@ enum PictureFormat {
   }
 
   /// What is wrong with a file that is neither JPEG nor PNG.
-  static func error(_ file: Span<UInt8>, _ name: String) -> RigLError {
+  package static func error(_ file: Span<UInt8>, _ name: String) -> RigLError {
     if MistakenFile.isPointer(file) { return MistakenFile.pointer(name) }
     guard let format = Self.name(of: file) else {
       let kind = FileKind.name(of: file).map { ", but \($0)" } ?? ""

@@ -4,12 +4,12 @@ import Foundation
 /// no file or folder says which, and as many as `train_samples` and `test_samples` ask for.
 ///
 /// Neither the run's seed nor the machine has a say: runs that are compared hold out the same
-/// samples. A random draw goes by a key of each sample's own, which is a hash of its index, or of a
-/// photo's path CLASS/NAME; those with the smallest keys are taken, and a class that would be
+/// samples. A random draw goes by a key of each sample's own, which is a hash of its index, or of
+/// the key that the dataset gives it (a photo's path CLASS/NAME); those with the smallest keys are taken, and a class that would be
 /// missing in a part gives it one of its samples.
-struct SampleDraw {
+package struct SampleDraw {
   /// What a part is for; each has keys of its own.
-  enum Part: Int {
+  package enum Part: Int {
     case validation = 0
     case trainSamples = 1
     case testSamples = 2
@@ -42,21 +42,17 @@ struct SampleDraw {
 
   /// A part of a dataset.
   ///
-  /// - Throws: `RigLError(.configuration)` for photos that are to be split sequentially.
-  init(
+  /// - Throws: `RigLError(.configuration)` where the dataset cannot be divided by the rule.
+  package init(
     _ part: Part, of dataset: any Dataset, by rule: Configuration.Split
   ) throws(RigLError) {
     (self.part, self.dataset, self.rule) = (part, dataset, rule)
-    labels = (0..<dataset.count).map { dataset.label(of: $0) }
-    if rule == .sequential, dataset.photos != nil {
-      throw RigLError(
-        .configuration,
-        "split: sequential cannot take a part of photos (\(part.setting)), which lie by class; a "
-          + "run of a version that drew it by the run's seed cannot go on",
-        hint: "Start another run (split: random), or give the photos of each part in folders "
-          + "train, val and test.")
-    }
+    labels = dataset.labels(of: 0..<dataset.count)
+    try dataset.requireDivisible(by: rule, for: part.setting)
   }
+
+  /// Whether samples are drawn by names of their own, so that they come and go without moving others.
+  private var haveKeys: Bool { dataset.count > 0 && dataset.key(of: 0) != nil }
 
   /// `count` samples, the rest being left out.
   ///
@@ -72,8 +68,8 @@ struct SampleDraw {
     return try Subset(dataset, indices: chosen(count, first: true, restIsPart: false))
   }
 
-  /// Holds out samples; of photos roughly `count`, of which so many that the share is 1/2, 1/4, 1/8
-  /// and so on: it stays the same when a few photos come or go, and so does each photo's part.
+  /// Holds out samples; of those with keys roughly `count`, of which so many that the share is 1/2, 1/4, 1/8
+  /// and so on: it stays the same when a few samples come or go, and so does each one's part.
   ///
   /// - Returns: indices in the dataset, ascending.
   /// - Throws: `RigLError` if no sample would be left, or a class would be missing in a part.
@@ -84,7 +80,7 @@ struct SampleDraw {
         "\(count) validation samples asked for; the training set has \(dataset.count)",
         hint: "Choose a number in 0..<\(dataset.count); 0 turns validation off.")
     }
-    if dataset.photos != nil {
+    if haveKeys {
       let halvings = (log2(Double(dataset.count) / Double(max(count, 1)))).rounded()
       return try holdingOut(share: exp2(-max(halvings, 1)), leaving: 1)
     }
@@ -101,8 +97,8 @@ struct SampleDraw {
     if let count { return try holdingOut(count) }
     guard singleClass == nil else { return nil }
     let tenth = 0.1 * Double(dataset.count)
-    if dataset.photos != nil {
-      // Halved until it is few enough, so that it seldom changes when photos come or go.
+    if haveKeys {
+      // Halved until it is few enough, so that it seldom changes when samples come or go.
       let halvings = max(0, log2(tenth / Double(SampleDraw.mostUnasked)).rounded(.up))
       return try holdingOut(share: 0.1 * exp2(-halvings), leaving: 1)
     }
@@ -130,8 +126,9 @@ struct SampleDraw {
   /// at least one of each class, and of each class that can spare them not the last `least`.
   ///
   /// - Throws: `RigLError(.data)` for a class of a single sample.
-  func holdingOut(share: Double, leaving least: Int) throws(RigLError) -> (held: [Int], rest: [Int])
-  {
+  package func holdingOut(
+    share: Double, leaving least: Int
+  ) throws(RigLError) -> (held: [Int], rest: [Int]) {
     let keys = keys
     let limit = UInt64(share * 0x1p64)
     var byClass = [[Int]](repeating: [], count: dataset.classes)
@@ -221,7 +218,7 @@ struct SampleDraw {
   }
 
   private func name(of label: Int) -> String {
-    guard let names = DataIdentity.classNames(of: dataset) else { return "\(label)" }
+    guard let names = dataset.classNames, names.indices.contains(label) else { return "\(label)" }
     return names[label]
   }
 
@@ -229,13 +226,13 @@ struct SampleDraw {
 
   /// A number for each sample that looks random and follows from the sample alone.
   private var keys: [UInt64] {
-    let photos = dataset.photos
-    let subset = dataset as? Subset
+    let subset = dataset.selection
     let byIndex = CounterRandom(seed: 0, purpose: .dataSplit, layer: part.rawValue)
     return (0..<dataset.count).map { sample in
-      let index = subset?.baseIndex(of: sample) ?? sample
-      guard let photos else { return byIndex.bits(UInt64(index)) }
-      let hash = SampleDraw.hash(ofPath: photos.relativePath(of: index))
+      guard let key = dataset.key(of: sample) else {
+        return byIndex.bits(UInt64(subset?.baseIndex(of: sample) ?? sample))
+      }
+      let hash = SampleDraw.hash(ofPath: key)
       return CounterRandom(seed: hash, purpose: .dataSplit, layer: part.rawValue).bits(0)
     }
   }
@@ -297,9 +294,4 @@ private struct Choice {
       outside[labels[sample]] -= isEntering ? 1 : -1
     }
   }
-}
-
-extension Dataset {
-  /// The photos that the samples are of; nil if they are not photos.
-  var photos: PhotoSet? { ((self as? Subset)?.base ?? self) as? PhotoSet }
 }

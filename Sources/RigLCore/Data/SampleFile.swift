@@ -54,17 +54,17 @@ public struct SampleFile: Sendable {
     self.name = name
     shape = run.sampleShape
     standardizes = run.configuration.perImageStandardization
-    if !PhotoDecoder.isPhoto(bytes), PictureFormat.name(of: bytes.span) != nil {
+    if !PictureFormat.isRead(bytes), PictureFormat.name(of: bytes.span) != nil {
       throw PictureFormat.error(bytes.span, name)
     }
     let kind = FileKind.name(of: bytes.span)
-    if PhotoDecoder.isPhoto(named: name), !PhotoDecoder.isPhoto(bytes) {
+    if PictureFormat.isRead(named: name), !PictureFormat.isRead(bytes) {
       throw RigLError(
         .data,
         "\(name): neither a JPEG nor a PNG file\(kind.map { ", but \($0)" } ?? ""), whatever its "
           + "name says")
     }
-    if PhotoDecoder.isPhoto(bytes) {
+    if PictureFormat.isRead(bytes) {
       let normalization = try SampleFile.normalization(of: run, name)
       let picture = try SampleFile.pixels(bytes, name, for: run)
       content = .images(normalization, height: picture.side, width: picture.side)
@@ -124,7 +124,7 @@ public struct SampleFile: Sendable {
     guard FileSystem.item(path) == .file,
       let start = try? FileSystem.contents(of: path, limit: 16)
     else { return false }
-    return PhotoDecoder.isPhoto(start)
+    return PictureFormat.isRead(start)
   }
 
   private static func normalization(
@@ -148,27 +148,20 @@ public struct SampleFile: Sendable {
           + "\(shape.width), not squares of one channel or three",
         hint: "Give the pixels as an IDX file or as text.")
     }
-    let decoder = PhotoDecoder()
-    var largest = 0
-    func decoded(_ side: Int) throws(RigLError) -> [UInt8] {
-      var transform = PhotoTransform(side: side, isRandom: false)
-      // Only photos lose their borders; small pictures are taken as they are.
-      if configuration.dataKind != DataSource.photosName { transform.resizedSide = side }
-      var pixels = [UInt8](repeating: 0, count: 3 * side * side)
-      var span = pixels.mutableSpan
-      let draws = SampleContext(seed: 0, epoch: 0).draws(for: 0)
-      try decoder.decode(bytes.span, name: name, side: side, into: &span) { width, height in
-        largest = max(width, height)
-        return transform.crop(width: width, height: height, draws: draws)
-      }
-      return shape.channels == 1 ? luma(of: pixels) : pixels
+    // Only photos lose their borders; small pictures are taken as they are.
+    let cutsBorders = configuration.dataFormat?.preparation == .resized
+    func decoded(_ side: Int) throws(RigLError) -> (pixels: [UInt8], longest: Int) {
+      let (pixels, longest) = try PictureDecoder.decode(
+        bytes, name: name, side: side, cutsBorders: cutsBorders)
+      return (shape.channels == 1 ? luma(of: pixels) : pixels, longest)
     }
-    let unpadded = configuration.padTo == nil ? shape.height : configuration.unpaddedSide
+    let known = configuration.dataFormat?.sampleShape(configuration)?.height
+    let unpadded = configuration.padTo == nil ? shape.height : known
     let side = min(unpadded ?? shape.height, shape.height)
-    let pixels = try decoded(side)
+    let (pixels, longest) = try decoded(side)
     // Whatever the images were before they were padded, this one fits.
-    guard unpadded == nil, largest < side else { return (pixels, side) }
-    return (try decoded(largest), largest)
+    guard unpadded == nil, longest < side else { return (pixels, side) }
+    return (try decoded(longest).pixels, longest)
   }
 
   /// Red, green and blue, one after the other, as grey: equal ones stay as they are.

@@ -94,9 +94,9 @@ public struct TransformedImages: PixelDataset {
   }
 
   /// The same with other numbers by which pixels become values.
-  func normalized(by normalization: PixelNormalization) -> TransformedImages {
+  public func normalized(by normalization: PixelNormalization) -> TransformedImages {
     var copy = self
-    if let base = base.normalized(by: normalization) as? any ByteDataset { copy.base = base }
+    copy.base = base.normalized(by: normalization)
     return copy
   }
 
@@ -106,6 +106,22 @@ public struct TransformedImages: PixelDataset {
   public var classes: Int { base.classes }
   /// The class of an image.
   public func label(of sample: Int) -> Int { base.label(of: sample) }
+  /// The names of the images' classes.
+  public var classNames: [String]? { base.classNames }
+  /// The classes of consecutive images.
+  public func labels(of samples: Range<Int>) -> [Int] { base.labels(of: samples) }
+  /// The name of the image as it is.
+  public func key(of sample: Int) -> String? { base.key(of: sample) }
+  /// Those of the images as they are: what is done to them, settings say.
+  public func checksums(of samples: some Sequence<Int>) -> [String: String] {
+    base.checksums(of: samples)
+  }
+  /// Throws where the images as they are do.
+  public func requireDivisible(
+    by rule: Configuration.Split, for setting: String
+  ) throws(RigLError) {
+    try base.requireDivisible(by: rule, for: setting)
+  }
   /// How a byte becomes a value.
   public var normalization: PixelNormalization { base.normalization }
   /// Whether each image is brought to mean 0 and deviation 1.

@@ -17,7 +17,7 @@ public struct Subset: Dataset {
       throw RigLError(
         .configuration, "Subset: samples \(range) asked for; there are \(base.count), from 0 on")
     }
-    if let subset = base as? Subset {
+    if let subset = base.selection {
       switch subset.samples {
       case .range(let outer):
         let first = outer.lowerBound + range.lowerBound
@@ -43,7 +43,7 @@ public struct Subset: Dataset {
         "Subset: sample \(indices[place]) asked for at place \(place); there are \(count), from 0 "
           + "on")
     }
-    if let subset = base as? Subset {
+    if let subset = base.selection {
       samples = .list(indices.map(subset.baseIndex(of:)))
       self.base = subset.base
     } else {
@@ -85,6 +85,34 @@ public struct Subset: Dataset {
   public func write(_ sample: Int, into values: inout MutableSpan<Float>) {
     base.write(baseIndex(of: sample), into: &values)
   }
+
+  /// The names of the classes of the whole dataset.
+  public var classNames: [String]? { base.classNames }
+  /// The classes of consecutive samples.
+  public func labels(of samples: Range<Int>) -> [Int] {
+    guard case .range = self.samples, let last = samples.last else {
+      return samples.map { label(of: $0) }
+    }
+    return base.labels(of: baseIndex(of: samples.lowerBound)..<baseIndex(of: last) + 1)
+  }
+  /// The name that the whole dataset gives a sample.
+  public func key(of sample: Int) -> String? { base.key(of: baseIndex(of: sample)) }
+  /// The whole dataset's checksums of these samples.
+  public func checksums(of samples: some Sequence<Int>) -> [String: String] {
+    base.checksums(of: samples.lazy.map { baseIndex(of: $0) })
+  }
+  /// Throws where the whole dataset does.
+  public func requireDivisible(
+    by rule: Configuration.Split, for setting: String
+  ) throws(RigLError) {
+    try base.requireDivisible(by: rule, for: setting)
+  }
+  /// The same samples of the dataset with other numbers.
+  public func normalized(by normalization: PixelNormalization) -> Subset {
+    Subset(self, of: base.normalized(by: normalization))
+  }
+  /// These samples.
+  public var selection: Subset? { self }
 }
 
 /// Which samples are held out for validation.
@@ -151,35 +179,25 @@ extension Dataset {
 extension Dataset {
   /// How pixels become values; nil if the samples are not pixels.
   var pixelNormalization: PixelNormalization? {
-    let samples = (self as? Subset)?.base ?? self
-    return (samples as? any ByteDataset)?.normalization
-      ?? (samples as? any PixelDataset)?.normalization
+    switch undivided.access {
+    case .values, .augmented: nil
+    case .pixels(let images): images.normalization
+    case .bytes(let images): images.normalization
+    }
   }
 
   /// The dataset with its pixels normalised by other numbers, if it has others and they count; nil: as
   /// they are.
   func normalized(like numbers: PixelNormalization?) -> any Dataset {
-    let samples = (self as? Subset)?.base ?? self
-    if (samples as? any PixelDataset)?.standardizesImages == true { return self }
+    if case .pixels(let images) = undivided.access, images.standardizesImages { return self }
     guard let numbers, let own = pixelNormalization, own != numbers else { return self }
-    return normalized(by: numbers)
+    return normalizedIfFitting(by: numbers)
   }
 
   /// The dataset with other numbers by which its pixels become values; itself if it has no pixels,
   /// or none of so many channels.
-  func normalized(by normalization: PixelNormalization) -> any Dataset {
+  func normalizedIfFitting(by normalization: PixelNormalization) -> any Dataset {
     guard [1, sampleShape.channels].contains(normalization.means.count) else { return self }
-    switch self {
-    case let subset as Subset:
-      return Subset(subset, of: subset.base.normalized(by: normalization))
-    case var images as ImageSet:
-      images.normalization = normalization
-      return images
-    case let images as TransformedImages: return images.normalized(by: normalization)
-    case var photos as PhotoSet:
-      photos.normalization = normalization
-      return photos
-    default: return self
-    }
+    return normalized(by: normalization)
   }
 }

@@ -74,7 +74,7 @@ public struct SyntheticImages: Hashable, Sendable {
   /// Generates both sets.
   ///
   /// - Throws: `RigLError(.memory)`.
-  func loadIfThereIsMemory() throws(RigLError) -> (train: ImageSet, test: ImageSet) {
+  fileprivate func loadIfThereIsMemory() throws(RigLError) -> (train: ImageSet, test: ImageSet) {
     try requireMemory()
     return load()
   }
@@ -204,5 +204,42 @@ public struct SyntheticImages: Hashable, Sendable {
       }
     }
     return colours.flatMap { colour in plane.map { Int32((colour * $0).rounded()) } }
+  }
+}
+
+// MARK: - Formats
+
+extension DatasetFormat {
+  static let synthetic = generated("synthetic") { _ in SyntheticImages() }
+
+  static let syntheticColor: DatasetFormat = {
+    var format = generated("synthetic-color") { .color(side: $0.imageSize ?? 32) }
+    format.takesImageSize = true
+    return format
+  }()
+
+  private static func generated(
+    _ name: String, _ images: @escaping @Sendable (Configuration) -> SyntheticImages
+  ) -> DatasetFormat {
+    /// Generated only as far as they are asked for: each is a draw of its own, and a longer set begins
+    /// with the shorter one's.
+    @Sendable func asked(_ configuration: Configuration) -> SyntheticImages {
+      var images = images(configuration)
+      images.trainCount = min(configuration.trainSamples ?? .max, images.trainCount)
+      images.testCount = min(configuration.testSamples ?? .max, images.testCount)
+      return images
+    }
+    var format = DatasetFormat(
+      name,
+      images: { (request) throws(RigLError) in
+        try asked(request.configuration).loadIfThereIsMemory()
+      },
+      testImages: { (request) throws(RigLError) in
+        var images = asked(request.configuration)
+        images.trainCount = 1
+        return try images.loadIfThereIsMemory().test
+      })
+    format.sampleShape = { images($0).sampleShape }
+    return format
   }
 }

@@ -63,10 +63,10 @@ public final class NetworkImport {
     sampleShape = samples.shape
     var configuration = configuration
     configuration.customRules = CustomRules()
-    if let input, configuration.dataKind == DataSource.photosName {
+    if let input, let format = configuration.dataFormat, format.preparation == .resized {
       guard input.channels == 3, input.height == input.width else {
         throw RigLError(
-          .configuration, "input \(input.written): photos are squares of three channels")
+          .configuration, "input \(input.written): \(format.name) are squares of three channels")
       }
       configuration.imageSize = input.height
     }
@@ -282,16 +282,13 @@ extension Configuration {
 
   /// What samples are like, where the name of the data says it.
   fileprivate var knownSamples: (SampleShape, PixelNormalization)? {
-    func square(_ channels: Int, _ side: Int) -> SampleShape {
-      SampleShape(channels: channels, height: side, width: side)
+    guard let format = dataFormat, let normalization = format.normalization,
+      var shape = format.sampleShape(self)
+    else { return nil }
+    if format.preparation == .padded, let padTo {
+      (shape.height, shape.width) = (max(shape.height, padTo), max(shape.width, padTo))
     }
-    return switch dataKind {
-    case "fashion-mnist": (square(1, max(28, padTo ?? 0)), .fashionMNIST)
-    case "cifar-10": (square(3, max(32, padTo ?? 0)), .cifar10)
-    case "cifar-100": (square(3, max(32, padTo ?? 0)), .cifar100)
-    case DataSource.photosName: (square(3, imageSize ?? 224), .imageNet)
-    default: nil
-    }
+    return (shape, normalization)
   }
 }
 

@@ -258,8 +258,7 @@ extension NetworkStart {
     guard let shape = SampleShape(file.metadata["input_shape"]), shape.count != own.count else {
       return nil
     }
-    let kind = configuration.dataKind
-    let isResized = [DataSource.photosName, DataSource.syntheticColorName].contains(kind)
+    let isResized = configuration.dataFormat?.takesImageSize ?? false
     let key: Configuration.Key =
       isResized ? .imageSize : configuration.hasCustomData ? .data : .padTo
     let canBePadded = key == .padTo && shape.height > own.height
@@ -304,7 +303,7 @@ extension NetworkStart {
       )
     }
     guard let saved = DataIdentity.classNames(in: file.metadata), saved.count == classes,
-      let own = DataIdentity.classNames(of: data.train), own != saved
+      let own = data.train.classNames, own != saved
     else { return nil }
     return (
       last.name,

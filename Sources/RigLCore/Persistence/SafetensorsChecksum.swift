@@ -4,7 +4,7 @@ internal import CZlib
 ///
 /// The format has no checksum of its own. A checksummed file's is that of the whole file with the
 /// eight digits of the checksum itself as zeros; it is in the metadata, where other readers ignore it.
-struct SafetensorsChecksum {
+package struct SafetensorsChecksum {
   /// The metadata's key of the checksum.
   static let key = "rigl.crc32"
   /// What stands for the digits while the checksum is being computed.
@@ -12,6 +12,9 @@ struct SafetensorsChecksum {
 
   private var value: UInt = 0
   private var count = 0
+
+  /// The checksum of no bytes.
+  package init() {}
 
   /// Adds bytes at the end.
   mutating func append(_ bytes: RawSpan) {
@@ -28,7 +31,7 @@ struct SafetensorsChecksum {
   }
 
   /// Adds bytes at the end.
-  mutating func append(_ bytes: [UInt8]) {
+  package mutating func append(_ bytes: [UInt8]) {
     append(unsafe bytes.span.bytes)
   }
 
@@ -39,7 +42,7 @@ struct SafetensorsChecksum {
   }
 
   /// Eight hexadecimal digits.
-  var digits: String {
+  package var digits: String {
     let text = String(value, radix: 16)
     return String(repeating: "0", count: 8 - text.count) + text
   }

@@ -66,13 +66,15 @@ public final class SavedRun {
     var names = DataIdentity.classNames(in: file.metadata)
     if names?.count != classes { names = nil }
     // A path, of a folder that is gone: while paths were saved, photos alone had names.
-    if names != nil, !DataSource.isName(configuration.data) {
-      configuration.data = DataSource.photosName
+    if names != nil, !DatasetFormat.isName(configuration.data) {
+      configuration.data = DatasetFormat.photos.name
     }
     try configuration.validate()
     self.configuration = configuration
     // Samples of one's own leave the setting as it is, but not the numbers.
-    let isNamedData = configuration.normalization != .standard || normalization == .fashionMNIST
+    let isNamedData =
+      configuration.normalization != .standard
+      || normalization != nil && normalization == configuration.dataFormat?.normalization
     classNames = names ?? (isNamedData ? configuration.knownClassNames(classes) : nil)
     sampleShape = shape
     self.classes = classes
@@ -248,7 +250,7 @@ public final class SavedRun {
     }
     let evaluator = try Evaluator(
       model: model, loss: loss ?? CrossEntropy(labelSmoothing: configuration.labelSmoothing),
-      dataset: normalization.map(dataset.normalized) ?? dataset,
+      dataset: normalization.map(dataset.normalizedIfFitting) ?? dataset,
       pool: pool, classes: try labels(ofClassesIn: dataset))
     defer { damaged = evaluator.damaged }
     return try evaluator.evaluate()
@@ -266,7 +268,7 @@ public final class SavedRun {
 
   /// The run's label of each class of a dataset; nil if they are the same.
   private func labels(ofClassesIn dataset: any Dataset) throws(RigLError) -> [Int]? {
-    guard let classNames, let names = DataIdentity.classNames(of: dataset) else {
+    guard let classNames, let names = dataset.classNames else {
       guard dataset.classes == classes else {
         throw RigLError(
           .data, "samples of \(dataset.classes) classes; the run knows \(classes)",
@@ -292,7 +294,7 @@ public final class SavedRun {
   /// The names of the run's classes, by label: its own, or those of samples that it is evaluated on;
   /// nil if there are none.
   package func classNames(or dataset: any Dataset) -> [String]? {
-    let others = DataIdentity.classNames(of: dataset)
+    let others = dataset.classNames
     return classNames ?? (others?.count == classes ? others : nil)
   }
 

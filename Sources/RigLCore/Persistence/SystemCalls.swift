@@ -9,7 +9,7 @@
 #endif
 
 /// A system call that failed: its errno.
-struct SystemError: Error {
+package struct SystemError: Error {
   let code: Int32
 
   /// The errno of the call that has just failed.
@@ -19,11 +19,11 @@ struct SystemError: Error {
   var meansExists: Bool { code == EEXIST }
 
   /// What the system calls the error: "No space left on device".
-  var text: String { unsafe String(cString: strerror(code)) }
+  package var text: String { unsafe String(cString: strerror(code)) }
 }
 
 /// Runs system calls and names the file in what they throw.
-func naming<Result: ~Copyable>(
+package func naming<Result: ~Copyable>(
   _ kind: RigLError.Kind, _ what: @autoclosure () -> String, hint: String? = nil,
   _ body: () throws(SystemError) -> Result
 ) throws(RigLError) -> Result {
@@ -35,8 +35,8 @@ func naming<Result: ~Copyable>(
 }
 
 /// An open file, closed when the last reference to it goes.
-final class OpenFile: Sendable {
-  enum Mode {
+package final class OpenFile: Sendable {
+  package enum Mode {
     /// An existing regular file, to read; never waits for the writer of a pipe.
     case read
     /// A file that does not exist yet, to write.
@@ -51,7 +51,7 @@ final class OpenFile: Sendable {
 
   private let descriptor: Int32
 
-  init(_ path: String, _ mode: Mode) throws(SystemError) {
+  package init(_ path: String, _ mode: Mode) throws(SystemError) {
     let flags =
       switch mode {
       case .read: O_RDONLY | O_NONBLOCK
@@ -66,14 +66,14 @@ final class OpenFile: Sendable {
   deinit { close(descriptor) }
 
   /// Bytes in the file, or nil where it is not a regular file.
-  func size() throws(SystemError) -> Int? {
+  package func size() throws(SystemError) -> Int? {
     var status = stat()
     _ = try retrying { unsafe fstat(descriptor, &status) }
     return status.st_mode & S_IFMT == S_IFREG ? Int(status.st_size) : nil
   }
 
   /// Fills `bytes` from `offset` on; returns how many there were, fewer only at the file's end.
-  func read(into bytes: inout MutableRawSpan, at offset: Int) throws(SystemError) -> Int {
+  package func read(into bytes: inout MutableRawSpan, at offset: Int) throws(SystemError) -> Int {
     try unsafe bytes.withUnsafeMutableBytes { (buffer) throws(SystemError) in
       var done = 0
       while done < buffer.count {
@@ -186,11 +186,11 @@ private func retrying<Value: SignedInteger>(_ call: () -> Value) throws(SystemEr
 }
 
 /// Names in a file system.
-enum FileSystem {
+package enum FileSystem {
   /// What is at a path; a link only where links are not followed.
-  enum Item { case nothing, file, folder, link, other }
+  package enum Item { case nothing, file, folder, link, other }
 
-  static func item(_ path: String, followsLinks: Bool = true) -> Item {
+  package static func item(_ path: String, followsLinks: Bool = true) -> Item {
     guard let status = status(path, followsLinks: followsLinks) else { return .nothing }
     switch status.st_mode & S_IFMT {
     case S_IFREG: return .file
@@ -201,7 +201,7 @@ enum FileSystem {
   }
 
   /// Bytes of a file, links followed; nil if it is not there.
-  static func size(of path: String) -> Int? { status(path).map { Int($0.st_size) } }
+  package static func size(of path: String) -> Int? { status(path).map { Int($0.st_size) } }
 
   /// Who may read, write and run the regular file at a path; nil if there is none.
   static func mode(ofFile path: String) -> mode_t? {
@@ -288,7 +288,7 @@ enum FileSystem {
   }
 
   /// What a folder holds, in the order of the names' bytes, without hidden names.
-  static func entries(in folder: String) throws(SystemError) -> [FolderEntry] {
+  package static func entries(in folder: String) throws(SystemError) -> [FolderEntry] {
     guard let stream = unsafe opendir(folder) else { throw .last }
     defer { unsafe closedir(stream) }
     var entries: [FolderEntry] = []

@@ -13,7 +13,7 @@
 @safe
 public struct AlignedBuffer<Element: BitwiseCopyable>: ~Copyable {
   /// The first element, for the wrappers of the C kernels.
-  let base: UnsafeMutablePointer<Element>
+  package let base: UnsafeMutablePointer<Element>
 
   /// The number of elements.
   public let count: Int

@@ -50,7 +50,7 @@ func allocateAligned(bytes: Int) -> UnsafeMutableRawPointer {
 
 /// Throws where there is no memory for something that the Swift runtime will allocate, which ends the
 /// process without a word where it cannot.
-func requireAllocation(bytes: Int, for what: @autoclosure () -> String) throws(RigLError) {
+package func requireAllocation(bytes: Int, for what: @autoclosure () -> String) throws(RigLError) {
   guard bytes >= 1 << 20, !canMap(bytes: bytes + restOfProcess) else { return }
   throw RigLError(
     .memory, "out of memory: \(bytes) bytes needed for \(what())",
@@ -58,7 +58,7 @@ func requireAllocation(bytes: Int, for what: @autoclosure () -> String) throws(R
 }
 
 /// What to do where the system gives no memory.
-let memoryHint =
+package let memoryHint =
   "Raise the limit of memory (ulimit -v, or the container's), or end other programs."
 
 /// Ends the process where an allocation of so many bytes has failed.

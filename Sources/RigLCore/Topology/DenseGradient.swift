@@ -301,5 +301,5 @@ final class DenseGradient {
 
 extension Int {
   /// ceil(self / divisor).
-  func dividedUp(by divisor: Int) -> Int { (self + divisor - 1) / divisor }
+  package func dividedUp(by divisor: Int) -> Int { (self + divisor - 1) / divisor }
 }

@@ -101,31 +101,32 @@ extension Configuration {
     }
     // Whatever these samples are, they are not made by settings.
     if exceptData { return }
-    let isPhotos = dataKind == DataSource.photosName
-    if isPhotos, augmentation == .padCropFlip {
+    guard let format = dataFormat else { return }
+    if format.preparation != .padded, augmentation == .padCropFlip {
       throw RigLError(
-        .configuration, "augmentation: pad_crop_flip is for small images, not for photos",
-        hint: "choose random_resized_crop or none")
+        .configuration, "augmentation: pad_crop_flip is for small images, not for \(format.name)",
+        hint: "choose \(format.preparation == .resized ? "random_resized_crop or none" : "none")")
     }
-    if !isPhotos, augmentation == .randomResizedCrop {
+    if format.preparation != .resized, augmentation == .randomResizedCrop {
       throw RigLError(
         .configuration,
         "augmentation: random_resized_crop is for photos, not for \(shortened(data))",
-        hint: "choose pad_crop_flip or none")
+        hint: "choose \(format.preparation == .padded ? "pad_crop_flip or none" : "none")")
     }
-    if isPhotos, padTo != nil {
+    if format.preparation != .padded, padTo != nil {
+      let isResized = format.preparation == .resized
       throw RigLError(
-        .configuration, "pad_to: photos are resized, not padded", hint: "set image_size instead")
+        .configuration,
+        "pad_to: \(format.name) are \(isResized ? "resized, not padded" : "no images to pad")",
+        hint: isResized ? "set image_size instead" : "leave it out")
     }
-    if imageSize != nil, !isPhotos, data != DataSource.syntheticColorName {
+    if imageSize != nil, !format.takesImageSize {
       throw RigLError(
         .configuration, "image_size: images of \(shortened(data)) are not resized",
-        hint: "set pad_to to put them on a larger square")
+        hint: format.preparation == .padded
+          ? "set pad_to to put them on a larger square" : "leave it out")
     }
   }
-
-  /// The name of the data, also where ``data`` is the path of a folder.
-  var dataKind: String { DataSource.isName(data) ? data : DataSource.kind(ofFolder: data) }
 
   /// What grown connections start with, and whether the method has what that needs.
   private func validateGrowth() throws(RigLError) {

@@ -99,14 +99,14 @@ public struct ConfigurationLayers {
     {
       try requireOneFolder(
         absolutePath(name, relativeTo: base), absolutePath(folder, relativeTo: base),
-        isName: DataSource.isName(name), place: "\(path): ")
+        isName: DatasetFormat.isName(name), place: "\(path): ")
     }
     for (key, value) in settings.filter({ $0.key.string == data })
       + settings.filter({ $0.key.string != data && $0.key.string != "preset" })
     {
       let place = Place(path: path, line: key.mark?.line)
       if isSaved, key.string == data, let name = value.scalar?.string,
-        name == Configuration.custom || !DataSource.isName(name) && !folderExists(at: name)
+        name == Configuration.custom || !DatasetFormat.isName(name) && !folderExists(at: name)
       {
         mapping[Node(data)] = value
         places[data] = place
@@ -131,7 +131,7 @@ public struct ConfigurationLayers {
   /// - Throws: as ``set(data:relativeTo:)``, and where these are two folders.
   public mutating func set(data name: String, folder: String) throws(RigLError) {
     try requireOneFolder(
-      absolutePath(name), absolutePath(folder), isName: DataSource.isName(name), place: "")
+      absolutePath(name), absolutePath(folder), isName: DatasetFormat.isName(name), place: "")
     try set(data: name)
     options.setDataFolder(folder)
   }
@@ -178,17 +178,16 @@ public struct ConfigurationLayers {
     // A folder may be called custom, too.
     let isFolder =
       name == Configuration.custom && folderExists(at: absolutePath(name, relativeTo: base))
-    if DataSource.isName(name), !isFolder {
-      if !DataSource.namesOfFolders.contains(name) { options.dataFolder = nil }
+    if DatasetFormat.isName(name), !isFolder {
+      if DatasetFormat.named(name)?.recognizes == nil { options.dataFolder = nil }
       mapping[Node(Configuration.Key.data.rawValue)] = Node(name)
       return
     }
-    let path = try DataSource.folder(named: name, relativeTo: base)
-    let kind = DataSource.kind(ofFolder: path)
-    // The name that is left where the folder holds nothing that is known, and is taken as it is
-    // where files tell it.
-    if kind == "idx", !ImageFolder.isOne(at: path) { try MistakenFile.requireClasses(at: path) }
-    mapping[Node(Configuration.Key.data.rawValue)] = Node(kind)
+    let path = try DatasetFormat.folder(named: name, relativeTo: base)
+    if DatasetFormat.recognized(inFolder: path) == nil {
+      try MistakenFile.requireClasses(at: path)
+    }
+    mapping[Node(Configuration.Key.data.rawValue)] = Node(DatasetFormat.ofFolder(path).name)
     options.dataFolder = path
   }
 

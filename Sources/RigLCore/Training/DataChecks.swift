@@ -44,10 +44,11 @@ extension Dataset {
     guard classes > 0 else {
       throw RigLError(.data, "the \(part) samples have \(classes) classes")
     }
-    for sample in 0..<count {
-      let label = label(of: sample)
-      guard label >= 0, label < classes else {
-        throw .label(label, of: "\(part) sample \(sample)", classes: classes)
+    // So many at once, that no dataset is too large for a list of its labels.
+    for begin in stride(from: 0, to: count, by: 65536) {
+      let labels = labels(of: begin..<min(begin + 65536, count))
+      for (place, label) in labels.enumerated() where label < 0 || label >= classes {
+        throw .label(label, of: "\(part) sample \(begin + place)", classes: classes)
       }
     }
   }
@@ -70,7 +71,7 @@ extension Model {
         .data, "samples of \(dataset.classes) classes; the network has \(outputs) outputs",
         hint: "Its last layer needs an output for each class.")
     }
-    if let names = DataIdentity.classNames(of: dataset), names.count != dataset.classes {
+    if let names = dataset.classNames, names.count != dataset.classes {
       throw RigLError(
         .data, "\(names.count) class names for \(dataset.classes) classes",
         hint: "Give each class a name, or none.")
@@ -86,9 +87,11 @@ extension Dataset {
   ///
   /// Looked for only once a number has turned out not to be finite: nothing is looked through before.
   func firstBrokenValue(called sampleName: String) -> RigLError? {
-    let base = (self as? Subset)?.base ?? self
-    if base is any ByteDataset || base is any PixelDataset { return nil }
-    if let augmented = base as? any AugmentedDataset, augmented.isReadAhead { return nil }
+    switch undivided.access {
+    case .bytes, .pixels: return nil
+    case .augmented(let samples): if samples.isReadAhead { return nil }
+    case .values: break
+    }
     var values = [Float](repeating: 0, count: sampleShape.count)
     for sample in 0..<count {
       var span = values.mutableSpan

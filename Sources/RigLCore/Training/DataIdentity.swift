@@ -15,16 +15,16 @@ struct DataIdentity {
   /// Checksums of some values of samples of one's own, by what they are for.
   private let valueChecksums: [String: String]
 
-  /// Looks at all samples that are in memory, and at the names and sizes of photos.
+  /// Asks the samples for what tells them from others: photos, for example, for names and sizes.
   init(_ data: TrainingData) {
     samples = data.train.count
     input = data.train.sampleShape
     classes = data.train.classes
-    classNames = DataIdentity.classNames(of: data.train)
+    classNames = data.train.classNames
     normalization = data.normalization
-    var checksums = ["training": DataIdentity.checksums(of: data.train)]
-    checksums["validation"] = data.validation.map(DataIdentity.checksums)
-    checksums["test"] = DataIdentity.checksums(of: data.test)
+    var checksums = ["training": data.train.checksums]
+    checksums["validation"] = data.validation?.checksums
+    checksums["test"] = data.test.checksums
     var flat: [String: String] = [:]
     for (part, sums) in checksums {
       for (what, sum) in sums { flat["\(what) of the \(part) samples"] = sum }
@@ -40,16 +40,6 @@ struct DataIdentity {
   init(input: SampleShape, classes: Int) {
     (samples, self.input, self.classes, classNames) = (nil, input, classes, nil)
     (normalization, checksums, valueChecksums) = (nil, [:], [:])
-  }
-
-  /// The names of a dataset's classes, by label; nil if they have none but their numbers.
-  static func classNames(of dataset: any Dataset) -> [String]? {
-    switch (dataset as? Subset)?.base ?? dataset {
-    case let photos as PhotoSet: photos.classNames
-    case let images as ImageSet: images.classNames
-    case let images as TransformedImages: (images.base as? ImageSet)?.classNames
-    default: nil
-    }
   }
 
   /// The names in a checkpoint's metadata.
@@ -118,8 +108,7 @@ struct DataIdentity {
   /// The checksum of the values of some samples of one's own, from the first to the last; nil for
   /// others, and for values that are not the same twice.
   private static func valueChecksum(of dataset: any Dataset) -> String? {
-    let base = (dataset as? Subset)?.base ?? dataset
-    if base is any ByteDataset || base is any AugmentedDataset { return nil }
+    guard case .values = dataset.undivided.access else { return nil }
     var values = [Float](repeating: 0, count: dataset.sampleShape.count)
     func checksum() -> String {
       var sum = SafetensorsChecksum()
@@ -135,44 +124,6 @@ struct DataIdentity {
     return checksum() == first ? first : nil
   }
 
-  /// Checksums of a dataset's samples in their order, by what they are of: of images, labels and
-  /// pixels; of photos, paths below their folder and sizes, as to read them all would take long; of
-  /// others, labels.
-  private static func checksums(of dataset: any Dataset) -> [String: String] {
-    if let photos = dataset.photos {
-      return ["names or sizes": photos.listing(dataset as? Subset).digits]
-    }
-    var labels: [UInt8] = []
-    labels.reserveCapacity(4 * dataset.count)
-    for sample in 0..<dataset.count {
-      let label = UInt32(truncatingIfNeeded: dataset.label(of: sample))
-      for shift in stride(from: UInt32(0), to: 32, by: 8) {
-        labels.append(UInt8(truncatingIfNeeded: label >> shift))
-      }
-    }
-    var sum = SafetensorsChecksum()
-    sum.append(labels)
-    var sums = ["labels": sum.digits]
-    if let pixels = pixels(of: dataset) { sums["pixels"] = pixels.digits }
-    return sums
-  }
-
-  /// The checksum of bytes that are in memory; nil for other samples.
-  private static func pixels(of dataset: any Dataset) -> SafetensorsChecksum? {
-    let subset = dataset as? Subset
-    let base = subset?.base ?? dataset
-    guard let images = (base as? TransformedImages)?.base ?? base as? any ByteDataset else {
-      return nil
-    }
-    let (bytes, size) = (images.bytes, images.sampleShape.count)
-    var sum = SafetensorsChecksum()
-    for sample in 0..<dataset.count {
-      let begin = (subset?.baseIndex(of: sample) ?? sample) * size
-      sum.append(unsafe bytes.span.bytes.extracting(begin..<begin + size))
-    }
-    return sum
-  }
-
   private static func encoded(_ value: some Encodable) -> String? {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
@@ -184,18 +135,9 @@ struct DataIdentity {
   }
 }
 
-extension PhotoSet {
-  /// The checksum of the photos' paths and sizes; of the whole set, or of some of it.
-  fileprivate func listing(_ subset: Subset?) -> SafetensorsChecksum {
-    var sum = SafetensorsChecksum()
-    for sample in 0..<(subset?.count ?? count) {
-      let index = subset?.baseIndex(of: sample) ?? sample
-      let size = FileSystem.size(of: path(of: index)) ?? -1
-      let path = relativePath(of: index).precomposedStringWithCanonicalMapping
-      sum.append(Array("\(path)\0\(size)\n".utf8))
-    }
-    return sum
-  }
+extension Dataset {
+  /// The checksums of all samples in their order.
+  fileprivate var checksums: [String: String] { checksums(of: 0..<count) }
 }
 
 extension SampleShape {

@@ -19,11 +19,18 @@ extension Configuration {
     (copy.trainSamples, copy.testSamples, copy.split) = (nil, nil, usual.split)
     // To hold out none is no number of the samples there.
     if copy.validation != 0 { copy.validation = nil }
-    let kind = other.dataKind
-    let isPhotos = kind == DataSource.photosName
-    if isPhotos { copy.padTo = nil }
-    if !isPhotos, kind != DataSource.syntheticColorName { copy.imageSize = nil }
-    if isPhotos ? augmentation == .padCropFlip : augmentation == .randomResizedCrop {
+    // What samples that were given in Swift go through, settings do not say.
+    let format = other.dataFormat
+    let preparation = format?.preparation ?? .padded
+    if preparation != .padded { copy.padTo = nil }
+    if format?.takesImageSize != true { copy.imageSize = nil }
+    let isPossible =
+      switch augmentation {
+      case .none: true
+      case .padCropFlip: preparation == .padded
+      case .randomResizedCrop: preparation == .resized
+      }
+    if !isPossible {
       copy.augmentation = usual.augmentation
       (copy.cropPadding, copy.cropPaddingMode) = (usual.cropPadding, usual.cropPaddingMode)
     }
@@ -39,7 +46,7 @@ extension Configuration {
     of other: Configuration, folder: String?, otherFolder: String?
   ) -> Bool {
     func place(_ configuration: Configuration, _ folder: String?) -> String? {
-      let named = DataSource.isName(configuration.data) ? nil : configuration.data
+      let named = DatasetFormat.isName(configuration.data) ? nil : configuration.data
       return (folder ?? named).map { FileSystem.real(absolutePath($0)) }
     }
     return dataKind == other.dataKind && place(self, folder) == place(other, otherFolder)

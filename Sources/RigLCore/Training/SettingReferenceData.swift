@@ -1,11 +1,16 @@
 // The settings of data, network and sparsity.
 
 extension SettingReference {
+  /// The library's names of data; those that only a folder's contents say come last.
+  private static let names = [true, false].flatMap { isListed in
+    DatasetFormat.builtIn.filter { $0.isListed == isListed }.map(\.name)
+  }
+
   static let dataSettings: [SettingReference] = [
     SettingReference(
       .data, .data,
       .described(
-        "\((DataSource.names + ["idx"]).joined(separator: ", ")); --data also takes a folder's path"
+        "\(names.joined(separator: ", ")); --data also takes a folder's path"
       ),
       "Where samples come from. All but fashion-mnist and the synthetic ones need data_folder."),
     SettingReference(

@@ -33,9 +33,9 @@ public struct TrainingData: Sendable {
   /// as they are.
   func normalized(by normalization: PixelNormalization) -> TrainingData {
     var normalized = self
-    normalized.train = train.normalized(by: normalization)
-    normalized.validation = validation?.normalized(by: normalization)
-    normalized.test = test.normalized(by: normalization)
+    normalized.train = train.normalizedIfFitting(by: normalization)
+    normalized.validation = validation?.normalizedIfFitting(by: normalization)
+    normalized.test = test.normalizedIfFitting(by: normalization)
     return normalized
   }
 
@@ -55,25 +55,9 @@ public struct TrainingData: Sendable {
   private static func loadParts(
     _ configuration: Configuration, _ folder: String?
   ) throws(RigLError) -> TrainingData {
-    let (configuration, source) = try source(configuration, folder)
-    if case .photos(let photos) = source {
-      let parts = try photos.load(
-        training: configuration.photoTransform,
-        standardizes: configuration.perImageStandardization, split: configuration.split)
-      return try divided(
-        configuration, train: parts.train, plainTrain: parts.plainTrain,
-        validation: parts.validation, test: parts.test
-      ).normalized(by: configuration.normalization)
-    }
-    let (allTrain, allTest) = try source.load()
-    let transform = configuration.smallImageTransform
-    let plain = transform.withoutChance
-    // The training images once more, without what is drawn at random: held out ones are validated
-    // on.
-    return try divided(
-      configuration, train: transformed(allTrain, transform),
-      plainTrain: transformed(allTrain, plain), validation: nil, test: transformed(allTest, plain)
-    ).normalized(by: configuration.normalization)
+    let (format, request) = try request(configuration, folder)
+    return try divided(request.configuration, try format.load(request))
+      .normalized(by: configuration.normalization)
   }
 
   /// Loads the test samples alone.
@@ -88,73 +72,35 @@ public struct TrainingData: Sendable {
     _ configuration: Configuration, folder: String? = nil,
     normalization: PixelNormalization? = nil, classNames: [String]? = nil, classes: Int? = nil
   ) throws(RigLError) -> any Dataset {
-    let (configuration, source) = try source(configuration, folder)
+    var (format, request) = try request(configuration, folder)
     try configuration.normalization.validate()
-    let normalization = normalization ?? configuration.normalization.pixels
-    var test: any Dataset
-    if case .photos(let photos) = source {
-      test = try photos.loadTest(
-        classNames: classNames, transform: configuration.photoTransform,
-        standardizes: configuration.perImageStandardization, split: configuration.split)
-      test = normalization.map(test.normalized) ?? test
-    } else if let normalization {
-      test = try transformed(
-        source.loadTest(normalization: normalization, classes: classes),
-        configuration.smallImageTransform.withoutChance)
-    } else {
-      test = try transformed(
-        source.load().test, configuration.smallImageTransform.withoutChance)
-    }
+    request.normalization = normalization ?? configuration.normalization.pixels
+    (request.classNames, request.classes) = (classNames, classes)
+    var test = try format.loadTest(request)
+    if let numbers = request.normalization { test = test.normalizedIfFitting(by: numbers) }
     if let count = configuration.testSamples {
       test = try SampleDraw(.testSamples, of: test, by: configuration.split).taking(count)
     }
     return test
   }
 
-  /// The source that a configuration names, which is then a name and not a path.
-  private static func source(
+  /// The format that a configuration names, and what it is to load; data is then a name and not a
+  /// path.
+  private static func request(
     _ configuration: Configuration, _ folder: String?
-  ) throws(RigLError) -> (Configuration, DataSource) {
-    let (configuration, folder) = try configuration.namingData(folder: folder)
-    if configuration.data == "idx" {
-      guard let folder else {
-        let here = folderExists(at: "idx") ? " The folder idx here is ./idx." : ""
-        throw RigLError(
-          .configuration, "data idx: no folder given",
-          hint: "Give it by data_folder, or --data PATH.\(here)")
-      }
-      return (configuration, .folder(ImageFolder(path: folder)))
-    }
-    let source = try DataSource(name: configuration.data, folder: folder)
-    guard case .synthetic(var images) = source else { return (configuration, source) }
-    if configuration.data == DataSource.syntheticColorName, let side = configuration.imageSize {
-      images = .color(side: side)
-    }
-    // Generated only as far as they are asked for: each is a draw of its own, and a longer set
-    // begins with the shorter one's.
-    images.trainCount = min(configuration.trainSamples ?? .max, images.trainCount)
-    images.testCount = min(configuration.testSamples ?? .max, images.testCount)
-    return (configuration, .synthetic(images))
-  }
-
-  private static func transformed(
-    _ images: ImageSet, _ transform: SmallImageTransform
-  ) throws(RigLError) -> any Dataset {
-    if transform.isIdentity { return images }
-    return try TransformedImages(images, transform)
+  ) throws(RigLError) -> (DatasetFormat, DatasetRequest) {
+    let (named, folder) = try configuration.namingData(folder: folder)
+    let source = try DataSource(name: named.data, folder: folder)
+    return (source.format, DatasetRequest(named, folder: source.folder))
   }
 
   /// Takes as many samples as are asked for, and holds out those to validate on.
-  ///
-  /// - Parameters:
-  ///   - plainTrain: the training samples as evaluation sees them.
-  ///   - validation: samples to validate on that are none of the training samples.
   private static func divided(
-    _ configuration: Configuration, train: any Dataset, plainTrain: any Dataset,
-    validation: (any Dataset)?, test: any Dataset
+    _ configuration: Configuration, _ parts: DatasetParts
   ) throws(RigLError) -> TrainingData {
     let rule = configuration.split
-    var (train, plainTrain, test) = (train, plainTrain, test)
+    let validation = parts.validation
+    var (train, plainTrain, test) = (parts.train, parts.plainTrain, parts.test)
     if let count = configuration.trainSamples {
       train = try SampleDraw(.trainSamples, of: train, by: rule).taking(count)
       plainTrain = try SampleDraw(.trainSamples, of: plainTrain, by: rule).taking(count)
@@ -187,40 +133,30 @@ extension Configuration {
   /// - Throws: `RigLError`, `.configuration` or `.missingFile`, where it is neither a name nor a
   ///   folder, or where another folder is given too.
   func namingData(folder: String?) throws(RigLError) -> (Configuration, folder: String?) {
-    if DataSource.isName(data) { return (self, folder) }
-    let path = try DataSource.folder(named: data)
+    if DatasetFormat.isName(data) { return (self, folder) }
+    let path = try DatasetFormat.folder(named: data)
     if let folder, absolutePath(folder) != path {
       throw RigLError(
         .configuration, "data \(data): another folder is given too, \(folder)",
         hint: "Name one of them.")
     }
     var copy = self
-    copy.data = DataSource.kind(ofFolder: path)
+    copy.data = DatasetFormat.ofFolder(path).name
     return (copy, path)
   }
 
-  /// The side of the data's images before they are padded; nil where a folder says it.
-  var unpaddedSide: Int? {
-    switch dataKind {
-    case "fashion-mnist", "mnist", "synthetic": 28
-    case "cifar-10", "cifar-100": 32
-    case DataSource.syntheticColorName: imageSize ?? 32
-    default: nil
-    }
+  /// The format of the data, also where ``data`` is the path of a folder; nil for samples that were
+  /// given in Swift.
+  package var dataFormat: DatasetFormat? {
+    hasCustomData ? nil : DatasetFormat.named(data) ?? .ofFolder(data)
   }
+
+  /// The name of the data, also where ``data`` is the path of a folder.
+  var dataKind: String { dataFormat?.name ?? data }
 
   /// The names of the classes, by label, of data whose files do not have them; nil: unknown.
   func knownClassNames(_ classes: Int) -> [String]? {
-    guard dataKind == "fashion-mnist", classes == 10 else { return nil }
-    return [
-      "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag",
-      "Ankle boot",
-    ]
-  }
-
-  /// What photos go through in training.
-  var photoTransform: PhotoTransform {
-    PhotoTransform(side: imageSize ?? 224, isRandom: augmentation == .randomResizedCrop)
+    dataFormat?.classNames.flatMap { $0.count == classes ? $0 : nil }
   }
 
   /// What small images go through in training; see also ``SmallImageTransform/withoutChance``.

@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import RigLCore
+import RigLImages
 
 /// A run, and which of its weights.
 struct RunArguments: ParsableArguments {

@@ -17,7 +17,7 @@ struct SettingsArguments: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "fashion-mnist, mnist, cifar-10, cifar-100, photos, synthetic, synthetic-color, or a folder "
+      "\(DataSource.names.joined(separator: ", ")), or a folder "
         + "of IDX files, of CIFAR's, or of images by class.", valueName: "source"))
   var data: PlacedArgument?
 

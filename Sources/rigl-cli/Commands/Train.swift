@@ -1,5 +1,6 @@
 import ArgumentParser
 import RigLCore
+import RigLImages
 
 /// `rigl train`
 struct Train: ParsableCommand {

@@ -1,4 +1,5 @@
 import RigLCore
+import RigLImages
 
 /// Shows a training while it runs: a bar on a terminal, plain lines elsewhere. Stops it when a
 /// signal asks for it, or nobody reads the lines any more.

@@ -1,6 +1,7 @@
 internal import CImages
 internal import CPNG
 import Foundation
+import RigLCore
 
 /// Encodes small pictures as JPEG or PNG, for generated folders and tests.
 public enum ImageWriter {

@@ -1,3 +1,6 @@
+import Foundation
+import RigLCore
+
 /// Photos in files, JPEG or PNG, decoded when they are asked for.
 ///
 /// Orientation marks (Exif) and transparency are ignored, as most training pipelines do.
@@ -21,6 +24,8 @@ public struct PhotoSet: PixelDataset {
   package internal(set) var isDivided = false
 
   private let files: PhotoFiles
+
+  fileprivate var photoClassNames: [String] { classNames }
 
   /// Photos by class. Names are the same if they look the same (are canonically equivalent),
   /// whichever way their bytes say it; folders are opened by the bytes of their own names.
@@ -62,7 +67,38 @@ public struct PhotoSet: PixelDataset {
   public func path(of sample: Int) -> String { files.path(of: sample) }
 
   /// The path of a photo below the folder of its set: CLASS/NAME.
-  func relativePath(of sample: Int) -> String { files.relativePath(of: sample) }
+  public func key(of sample: Int) -> String? { files.relativePath(of: sample) }
+
+  /// The checksum of the photos' paths and sizes, as to read them all would take long.
+  public func checksums(of samples: some Sequence<Int>) -> [String: String] {
+    var sum = SafetensorsChecksum()
+    for sample in samples {
+      let size = FileSystem.size(of: path(of: sample)) ?? -1
+      let path = files.relativePath(of: sample).precomposedStringWithCanonicalMapping
+      sum.append(Array("\(path)\0\(size)\n".utf8))
+    }
+    return ["names or sizes": sum.digits]
+  }
+
+  /// Throws where a part is to be the first or last photos, which would be of few classes.
+  public func requireDivisible(
+    by rule: Configuration.Split, for setting: String
+  ) throws(RigLError) {
+    guard rule == .sequential else { return }
+    throw RigLError(
+      .configuration,
+      "split: sequential cannot take a part of photos (\(setting)), which lie by class; a run of a "
+        + "version that drew it by the run's seed cannot go on",
+      hint: "Start another run (split: random), or give the photos of each part in folders "
+        + "train, val and test.")
+  }
+
+  /// The same photos with other numbers by which a byte becomes a value.
+  public func normalized(by normalization: PixelNormalization) -> PhotoSet {
+    var copy = self
+    copy.normalization = normalization
+    return copy
+  }
 
   /// The memory of a decoder.
   public func makeScratch() -> AnyObject? { PhotoDecoder() }
@@ -80,4 +116,9 @@ public struct PhotoSet: PixelDataset {
       transform.crop(width: width, height: height, draws: draws)
     }
   }
+}
+
+extension Dataset where Self == PhotoSet {
+  /// The names of the classes, by label: their folders'.
+  public var classNames: [String]? { self.photoClassNames }
 }

@@ -1,3 +1,5 @@
+import RigLCore
+
 /// The names of many photos, by class, in little memory.
 final class PhotoFiles: Sendable {
   /// The classes' folders, by label, as they are called here; empty where there is none.

@@ -1,4 +1,5 @@
 internal import CImages
+import RigLCore
 
 /// Decodes JPEG and PNG files, one at a time, in memory that is kept from one to the next.
 ///
@@ -48,32 +49,15 @@ final class PhotoDecoder {
   ) throws(RigLError) {
     let crop: PhotoCrop
     let reduction: Int
-    if PhotoDecoder.isPNG(file) {
+    if PictureFormat.isPNG(file) {
       let (width, height) = try decodePNG(file, name)
       (crop, reduction) = (plan(width, height), 1)
-    } else if PhotoDecoder.isJPEG(file) {
+    } else if PictureFormat.isJPEG(file) {
       (crop, reduction) = try decodeJPEG(file, name, side: side, plan: plan)
     } else {
       throw PictureFormat.error(file, name)
     }
     try resample(crop, reduction: reduction, name, side: side, into: &pixels)
-  }
-
-  /// Whether a file begins as a JPEG or a PNG file does.
-  static func isPhoto(_ file: [UInt8]) -> Bool { isPNG(file.span) || isJPEG(file.span) }
-
-  /// Whether a file's name says that it is a JPEG or PNG file.
-  static func isPhoto(named name: String) -> Bool {
-    let lowercased = name.lowercased()
-    return [".jpg", ".jpeg", ".png"].contains { lowercased.hasSuffix($0) }
-  }
-
-  private static func isPNG(_ file: Span<UInt8>) -> Bool {
-    file.count >= 8 && file[0] == 0x89 && file[1] == 0x50 && file[2] == 0x4E && file[3] == 0x47
-  }
-
-  private static func isJPEG(_ file: Span<UInt8>) -> Bool {
-    file.count >= 2 && file[0] == 0xFF && file[1] == 0xD8
   }
 
   /// Makes sure that a buffer has room.

@@ -1,3 +1,5 @@
+import RigLCore
+
 /// Counts what lies in folders of photos and is not used.
 struct UnusedFiles {
   private let path: String

@@ -1,3 +1,5 @@
+import RigLCore
+
 /// How a folder of photos is laid out: by parts (`train/CLASS/…`, `val/CLASS/…`), or by class alone.
 ///
 /// The folders' contents say which, not their names alone: a folder `train` that holds photos is a
@@ -72,44 +74,4 @@ struct PhotoLayout: Hashable, Sendable {
     }
     return false
   }
-}
-
-/// What a folder holds under one name.
-struct FolderEntry: Hashable, Sendable {
-  /// Its name, with the bytes that it has; what is not UTF-8 in it is escaped.
-  let name: String
-  /// Whether it is a folder, or a link to one.
-  let isFolder: Bool
-  /// Whether its name is UTF-8.
-  let isNamed: Bool
-
-  /// Whether its name says that it is a JPEG or PNG file.
-  var isPhoto: Bool { !isFolder && PhotoDecoder.isPhoto(named: name) }
-
-  /// All that a folder holds, in the order of their names' bytes, without hidden ones.
-  ///
-  /// - Throws: `missingFile` if it cannot be read, `data` if a folder or photo has a name that is not
-  ///   UTF-8: it could neither be shown nor saved.
-  static func all(in folder: String) throws(RigLError) -> [FolderEntry] {
-    let entries = try naming(.missingFile, folder) { () throws(SystemError) in
-      try FileSystem.entries(in: folder)
-    }
-    for entry in entries where !entry.isNamed && (entry.isFolder || entry.isPhoto) {
-      throw RigLError(
-        .data, "\(folder)/\(entry.name): the name is not UTF-8",
-        hint: "Rename it, for example by convmv -f latin1 -t utf8 --notest.")
-    }
-    return entries
-  }
-}
-
-/// "1 file", "3 files".
-func counted(_ count: Int, _ what: String, plural: String? = nil) -> String {
-  "\(count) \(count == 1 ? what : plural ?? what + "s")"
-}
-
-/// The first few of many names, for a message of which they are a detail.
-package func firstOf(_ names: [String], most: Int = 5) -> String {
-  let more = names.count - most
-  return names.prefix(most).joined(separator: ", ") + (more > 0 ? " and \(more) more" : "")
 }

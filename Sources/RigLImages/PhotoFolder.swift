@@ -1,3 +1,5 @@
+import RigLCore
+
 /// A folder of photos by class: `train/CLASS/…` and `val/CLASS/…` or `test/CLASS/…`, or `CLASS/…`
 /// alone.
 ///
@@ -30,12 +32,6 @@ public struct PhotoFolder: Hashable, Sendable {
   /// The share of photos to test on where no folder says which.
   static let testShare = 0.1
 
-  /// Whether a folder looks like one of photos: it holds folders.
-  static func isOne(at path: String) -> Bool {
-    // Also folders whose names are none: they are refused by what they are called.
-    (try? FileSystem.entries(in: path))?.contains(where: \.isFolder) ?? false
-  }
-
   /// Lists the photos; none is read.
   ///
   /// - Parameters:
@@ -50,7 +46,7 @@ public struct PhotoFolder: Hashable, Sendable {
     if fileExists(at: path) { try MistakenFile.requireNoFile(at: path) }
     guard folderExists(at: path) else {
       throw RigLError(
-        .missingFile, "\(path): there is no such folder", hint: DataSource.movedHint)
+        .missingFile, "\(path): there is no such folder", hint: DatasetFormat.movedHint)
     }
     let plain = training.withoutChance
     let layout = try PhotoLayout(of: path)

@@ -1,3 +1,5 @@
+import RigLCore
+
 /// How folders of photos were read, for a user to see that it is what was meant.
 public struct PhotoReading: Hashable, Sendable {
   /// A line that says which folders are classes, and what their photos are for; nil: the samples are
@@ -64,12 +66,12 @@ public struct PhotoReading: Hashable, Sendable {
   }
 
   private static func photos(_ dataset: any Dataset) -> PhotoSet? {
-    ((dataset as? Subset)?.base ?? dataset) as? PhotoSet
+    dataset.undivided as? PhotoSet
   }
 
   /// Whether two parts of a set are the same samples.
   private static func areSame(_ one: any Dataset, _ other: any Dataset) -> Bool {
-    guard let one = one as? Subset, let other = other as? Subset, one.count == other.count else {
+    guard let one = one.selection, let other = other.selection, one.count == other.count else {
       return false
     }
     return (0..<one.count).allSatisfy { one.baseIndex(of: $0) == other.baseIndex(of: $0) }

@@ -1,4 +1,5 @@
 import Foundation
+import RigLCore
 
 /// The part of a picture that a square is made of, in the picture's pixels.
 public struct PhotoCrop: Hashable, Sendable {
