@@ -184,6 +184,53 @@ import Testing
     #expect(try Rigl.run("inspect", folder("data")).output.contains("fc1"))
   }
 
+  /// Samples of another dataset, with names of its classes.
+  private struct Named: Dataset {
+    let samples: any Dataset
+    var count: Int { samples.count }
+    var sampleShape: SampleShape { samples.sampleShape }
+    var classes: Int { samples.classes }
+    func label(of sample: Int) -> Int { samples.label(of: sample) }
+    func write(_ sample: Int, into values: inout MutableSpan<Float>) {
+      samples.write(sample, into: &values)
+    }
+    var classNames: [String]? { ["north", "south", "east", "west"] }
+  }
+
+  /// Classes of own samples have the names that these say, as those of photos have; also where they
+  /// are of a format that another program has added.
+  @Test(arguments: [Configuration.custom, "beads"])
+  func classesOfOwnSamplesHaveTheirNames(source: String) throws {
+    let (path, names) = (data.path, ["north", "south", "east", "west"])
+    DatasetFormat.register(
+      DatasetFormat("beads") { (_) throws(RigLError) in
+        let loaded = try DataSource(name: path).load()
+        return DatasetParts(train: Named(samples: loaded.train), test: Named(samples: loaded.test))
+      })
+    var configuration = Configuration()
+    configuration.data = "beads"
+    (configuration.validation, configuration.epochs, configuration.hidden) = (0, 1, [8])
+    var options = RunOptions()
+    (options.threads, options.output) = (1, folder("named"))
+    let own = source == "beads" ? nil : try TrainingData.load(configuration)
+    configuration.data = source == "beads" ? "beads" : "idx"
+    _ = try Trainer(
+      configuration, options: options,
+      data: own.map { TrainingData(train: $0.train, test: $0.test) }
+    ).run()
+    let saved = try SavedRun(folder("named"))
+    #expect(saved.classNames == names && saved.configuration.data == source)
+    let sample = (0..<36).map { "\($0 % 7)" }.joined(separator: ",") + "\n"
+    try Data(sample.utf8).write(to: URL(fileURLWithPath: folder("sample.csv")))
+    let lines = try Rigl.run("predict", folder("named"), folder("sample.csv"), "--normalized")
+      .output
+    #expect(names.contains { lines.contains("\"\($0)\"") } && lines.contains(",name,"), "\(lines)")
+    let table = try Rigl.run("evaluate", folder("named"), "--data", data.path).output
+    #expect(names.allSatisfy { table.contains($0) }, "\(table)")
+    #expect(try Rigl.run("inspect", folder("named")).status == 0)
+    if source == "beads" { try fails("evaluate", folder("named"), saying: "nothing named 'beads'") }
+  }
+
   /// A folder of that name is a folder.
   @Test func aFolderMayBeCalledCustom() throws {
     try FileManager.default.copyItem(atPath: data.path, toPath: folder("custom"))

@@ -65,8 +65,10 @@ public final class SavedRun {
     normalization = try SavedRun.normalization(of: file, channels: shape.channels)
     var names = DataIdentity.classNames(in: file.metadata)
     if names?.count != classes { names = nil }
-    // A path, of a folder that is gone: while paths were saved, photos alone had names.
-    if names != nil, !DatasetFormat.isName(configuration.data) {
+    // A path, of a folder that is gone: while paths were saved, photos alone had names, and parts were
+    // taken sequentially. Otherwise it is the name of a format that this program does not have.
+    let isPath = configuration.split == .sequential && !DatasetFormat.isName(configuration.data)
+    if names != nil, isPath {
       configuration.data = DatasetFormat.photos.name
     }
     try configuration.validate()
