@@ -199,16 +199,18 @@ import Testing
 
   /// Classes of own samples have the names that these say, as those of photos have; also where they
   /// are of a format that another program has added.
-  @Test(arguments: [Configuration.custom, "beads"])
+  @Test(arguments: ["custom", "beads"])
   func classesOfOwnSamplesHaveTheirNames(source: String) throws {
     let (path, names) = (data.path, ["north", "south", "east", "west"])
+    // Cases run side by side.
+    let format = source == "beads" ? "beads" : "pearls"
     DatasetFormat.register(
-      DatasetFormat("beads") { (_) throws(RigLError) in
+      DatasetFormat(format) { (_) throws(RigLError) in
         let loaded = try DataSource(name: path).load()
         return DatasetParts(train: Named(samples: loaded.train), test: Named(samples: loaded.test))
       })
     var configuration = Configuration()
-    configuration.data = "beads"
+    configuration.data = format
     (configuration.validation, configuration.epochs, configuration.hidden) = (0, 1, [8])
     var options = RunOptions()
     (options.threads, options.output) = (1, folder("named"))
@@ -218,6 +220,7 @@ import Testing
       configuration, options: options,
       data: own.map { TrainingData(train: $0.train, test: $0.test) }
     ).run()
+    DatasetFormat.unregister(named: format)
     let saved = try SavedRun(folder("named"))
     #expect(saved.classNames == names && saved.configuration.data == source)
     let sample = (0..<36).map { "\($0 % 7)" }.joined(separator: ",") + "\n"

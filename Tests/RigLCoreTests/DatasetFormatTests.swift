@@ -51,6 +51,8 @@ extension DatasetFormat {
 
   private func folder() throws -> TemporaryFolder {
     let folder = try TemporaryFolder()
+    // Folders of folders pass for photos, where nothing else is recognised.
+    try folder.write(["points-here/more/README": [10]])
     var draws = SeededGenerator(seed: 5)
     for (name, count) in [("train", 300), ("test", 60)] {
       let lines = (0..<count).map { index in
