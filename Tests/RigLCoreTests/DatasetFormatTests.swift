@@ -131,6 +131,52 @@ extension DatasetFormat {
     #expect(error?.what.contains("the labels of the") == true, "\(error?.what ?? "")")
   }
 
+  /// What a file has wrong is an error of data, also before samples are divided.
+  @Test(arguments: [nil, 0, 20]) func labelsThatAreNoClassesAreRefused(validation: Int?) throws {
+    let folder = try folder()
+    let path = folder("points-here") + "/train.points"
+    let text = try String(contentsOfFile: path, encoding: .utf8)
+    try Data(("7" + text.dropFirst()).utf8).write(to: URL(fileURLWithPath: path))
+    var configuration = configuration()
+    configuration.validation = validation
+    var options = RunOptions()
+    options.dataFolder = folder("points-here")
+    let error = #expect(throws: RigLError.self) { try Trainer(configuration, options: options) }
+    #expect(error?.kind == .data && error?.what.contains("label 7") == true, "\(error?.what ?? "")")
+  }
+
+  /// A format of images in memory is padded, cropped and normalised as those of the library are.
+  @Test func imagesOfAnOwnFormatGoThroughTheSettings() throws {
+    let format = DatasetFormat(
+      "stripes",
+      images: { (_) throws(RigLError) in
+        let shape = SampleShape(channels: 1, height: 4, width: 4)
+        let pixels = (0..<480).map { UInt8($0 / 2 % 2 == 0 ? 200 : 40) }
+        let images = try ImageSet(
+          bytes: pixels, labels: (0..<30).map { UInt8($0 % 3) }, sampleShape: shape, classes: 3)
+        return (images, images)
+      })
+    DatasetFormat.register(format)
+    defer { DatasetFormat.unregister(named: "stripes") }
+    var configuration = Configuration()
+    configuration.data = "stripes"
+    (configuration.padTo, configuration.validation) = (8, 6)
+    configuration.augmentation = .padCropFlip
+    try configuration.validate()
+    let data = try TrainingData.load(configuration)
+    #expect(data.train.sampleShape == SampleShape(channels: 1, height: 8, width: 8))
+    #expect(data.train.count == 24 && data.validation?.count == 6 && data.test.count == 30)
+    #expect(data.normalization?.means.count == 1)
+    configuration.augmentation = .none
+    let numbers = PixelNormalization(mean: 0.5, deviation: 0.25)
+    let test = try TrainingData.loadTest(configuration, normalization: numbers)
+    var values = [Float](repeating: 0, count: 64)
+    var span = values.mutableSpan
+    test.write(0, into: &span)
+    #expect(values[0] == -2 && abs(values[2 * 8 + 2] - (200 / 255 - 0.5) / 0.25) < 1e-6)
+    #expect(try DataSource(name: "stripes").load().train.count == 30)
+  }
+
   /// A name in the table and in a program is the program's, in the table's place.
   @Test func replacesWhatHasItsName() {
     let before = DatasetFormat.all.map(\.name)
@@ -186,6 +232,31 @@ private struct Telling: Dataset {
 }
 
 @Suite struct DatasetProtocolTests {
+  /// A label stands for one class: names that say another in one part are refused.
+  @Test func partsHaveTheSameClassNames() throws {
+    var (train, test) = SyntheticImages(trainCount: 40, testCount: 20).load()
+    func problem() -> RigLError? {
+      do throws(RigLError) {
+        _ = try Trainer(Configuration(), data: TrainingData(train: train, test: test))
+        return nil
+      } catch {
+        return error
+      }
+    }
+    train.classNames = (0..<10).map { "class \($0)" }
+    #expect(problem() == nil)
+    test.classNames = train.classNames
+    #expect(problem() == nil)
+    test.classNames?.swapAt(3, 4)
+    #expect(problem()?.kind == .data)
+    #expect(
+      problem()?.what
+        == "class 3 of the test samples is named 'class 4', that of the training samples named "
+        + "'class 3'")
+    test.classNames?.removeLast(8)
+    #expect(problem()?.what.contains("class 2 of the test samples is without a name") == true)
+  }
+
   @Test func whatIsNotSaidHasDefaults() throws {
     let plain = Plain()
     #expect(plain.classNames == nil && plain.key(of: 0) == nil && plain.selection == nil)

@@ -3,16 +3,23 @@
 extension DatasetFormat {
   /// The formats that the library has, a line each. A folder is of the first that recognises it.
   package static let builtIn = [
-    fashionMNIST, mnist, cifar10, cifar100,
+    fashionMNIST,
+    mnist,
+    cifar10,
+    cifar100,
     imageFiles,
     photos,
-    synthetic, syntheticColor,
+    synthetic,
+    syntheticColor,
   ]
 
   private static let registered = Registered<[DatasetFormat]>([])
 
   /// Adds a format, in the place of one of that name if there is one.
   public static func register(_ format: DatasetFormat) {
+    trap(
+      unless: !format.name.isEmpty && format.name != Configuration.custom,
+      "DatasetFormat: '\(format.name)' is no name for a format")
     registered.change { formats in
       formats.removeAll { $0.name == format.name }
       formats.append(format)

@@ -42,13 +42,22 @@ package struct SampleDraw {
 
   /// A part of a dataset.
   ///
-  /// - Throws: `RigLError(.configuration)` where the dataset cannot be divided by the rule.
+  /// - Throws: `RigLError(.configuration)` where the dataset cannot be divided by the rule, `.data` for a
+  ///   label that is no class.
   package init(
     _ part: Part, of dataset: any Dataset, by rule: Configuration.Split
   ) throws(RigLError) {
     (self.part, self.dataset, self.rule) = (part, dataset, rule)
     labels = dataset.labels(of: 0..<dataset.count)
     try dataset.requireDivisible(by: rule, for: part.setting)
+    trap(
+      unless: labels.count == dataset.count,
+      "labels(of:): \(labels.count) labels of \(dataset.count) samples")
+    let classes = dataset.classes
+    // Those of the library's files are in order; those of other formats nobody has looked at yet.
+    if let sample = labels.firstIndex(where: { $0 < 0 || $0 >= classes }) {
+      throw .label(labels[sample], of: "sample \(sample)", classes: classes)
+    }
   }
 
   /// Whether samples are drawn by names of their own, so that they come and go without moving others.

@@ -5,7 +5,7 @@ extension TrainingData {
   /// Throws where no training can be made of the samples.
   ///
   /// - Throws: `RigLError(.data)` for a part without samples, parts of different shape or classes,
-  ///   labels that are no class.
+  ///   or other names of these, labels that are no class.
   func validate() throws(RigLError) {
     try train.validate("training")
     try validate(test, "test")
@@ -26,6 +26,17 @@ extension TrainingData {
         "the \(part) samples have \(samples.classes) classes, the training samples "
           + "\(train.classes)",
         hint: "Both say how many there are in all, also where samples of some are missing.")
+    }
+    if let names = samples.classNames, let others = train.classNames, names != others {
+      let place =
+        names.indices.first { $0 >= others.count || names[$0] != others[$0] } ?? names.count
+      func name(_ names: [String]) -> String {
+        names.indices.contains(place) ? "named '\(names[place])'" : "without a name"
+      }
+      throw RigLError(
+        .data,
+        "class \(place) of the \(part) samples is \(name(names)), that of the training samples "
+          + name(others), hint: "A label stands for the same class in all parts.")
     }
     try samples.validate(part)
   }
