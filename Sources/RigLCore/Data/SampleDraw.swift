@@ -4,9 +4,9 @@ import Foundation
 /// no file or folder says which, and as many as `train_samples` and `test_samples` ask for.
 ///
 /// Neither the run's seed nor the machine has a say: runs that are compared hold out the same
-/// samples. A random draw goes by a key of each sample's own, which is a hash of its index, or of
-/// the key that the dataset gives it (a photo's path CLASS/NAME); those with the smallest keys are taken, and a class that would be
-/// missing in a part gives it one of its samples.
+/// samples. A random draw goes by a number of each sample's own, which is a hash of its index, or of
+/// the key that the dataset gives it (a photo's path CLASS/NAME); those with the smallest numbers are
+/// taken, and a class that would be missing in a part gives it one of its samples.
 package struct SampleDraw {
   /// What a part is for; each has keys of its own.
   package enum Part: Int {
@@ -42,8 +42,8 @@ package struct SampleDraw {
 
   /// A part of a dataset.
   ///
-  /// - Throws: `RigLError(.configuration)` where the dataset cannot be divided by the rule, `.data` for a
-  ///   label that is no class.
+  /// - Throws: `RigLError(.configuration)` where the dataset cannot be divided by the rule, `.data`
+  ///   for a label that is no class.
   package init(
     _ part: Part, of dataset: any Dataset, by rule: Configuration.Split
   ) throws(RigLError) {
@@ -77,8 +77,8 @@ package struct SampleDraw {
     return try Subset(dataset, indices: chosen(count, first: true, restIsPart: false))
   }
 
-  /// Holds out samples; of those with keys roughly `count`, of which so many that the share is 1/2, 1/4, 1/8
-  /// and so on: it stays the same when a few samples come or go, and so does each one's part.
+  /// Holds out samples; of those with keys roughly `count`, of which so many that the share is 1/2,
+  /// 1/4, 1/8 and so on: it stays the same when a few samples come or go, and so does each one's part.
   ///
   /// - Returns: indices in the dataset, ascending.
   /// - Throws: `RigLError` if no sample would be left, or a class would be missing in a part.
