@@ -224,11 +224,11 @@ public final class Model {
     try backward(outputGradient, pass) { _ in }
   }
 
-  /// The same; `visit` is called with the operands of each layer whose connections can move, last
+  /// The same; `visit` is called with each layer whose connections can move, last
   /// layer first, when its gradient is complete.
   func backward(
     _ outputGradient: Tensor, _ pass: Pass,
-    visit: (GradientOperands) throws(RigLError) -> Void
+    visit: (any GradientSource) throws(RigLError) -> Void
   ) throws(RigLError) {
     plan.outputGradient.show(outputGradient)
     try plan.backward(pass, visit)

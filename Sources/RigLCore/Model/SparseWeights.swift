@@ -14,8 +14,6 @@ public final class SparseWeights {
   public let inputs: Int
   /// Kernel positions (k²); 1 of a linear layer.
   public let taps: Int
-  /// How a convolution's operands lie in scratch; nil of a linear layer.
-  let geometry: BandGeometry?
   /// The weights of the connections, in storage order.
   public let parameter: Parameter
   /// Connections (n_l); the number never changes.
@@ -43,16 +41,15 @@ public final class SparseWeights {
   ) throws(RigLError) {
     try self.init(
       name: name, shape: [outputs, inputs], connections: connections,
-      forward: .linear(lanes: lanes), backward: .linear(lanes: lanes), geometry: nil)
+      forward: .linear(lanes: lanes), backward: .linear(lanes: lanes))
   }
 
   /// Allocates connections between inputs (channels times kernel positions) and outputs, whose
   /// operands lie in memory as the layouts say.
   init(
     name: String, shape: [Int], connections: Int, forward forwardLayout: ConnectionList.Layout,
-    backward backwardLayout: ConnectionList.Layout, geometry: BandGeometry?
+    backward backwardLayout: ConnectionList.Layout
   ) throws(RigLError) {
-    self.geometry = geometry
     let (outputs, inputs) = (shape[0], shape.dropFirst().reduce(1, *))
     self.name = name
     taps = forwardLayout.tapOffsets.count

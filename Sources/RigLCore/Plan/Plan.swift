@@ -171,15 +171,15 @@ final class Plan {
   }
 
   /// The gradients of parameters, from that of the output; `visit` is called with each stage whose
-  /// connections can move, when what its dense gradient is made of is at hand.
+  /// connections can move, when its dense gradient can be asked for.
   func backward(
-    _ pass: Pass, _ visit: (GradientOperands) throws(RigLError) -> Void
+    _ pass: Pass, _ visit: (any GradientSource) throws(RigLError) -> Void
   ) throws(RigLError) {
     for place in 0..<backwardOrder.count {
       let number = backwardOrder[place]
       pass.pool.clock?.enter(stage: number, isForward: false)
       try stages[number].backward(pass)
-      if let operands = stages[number].gradientOperands { try visit(operands) }
+      if let source = stages[number].gradientSource { try visit(source) }
     }
   }
 }

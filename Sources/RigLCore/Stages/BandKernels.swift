@@ -54,7 +54,7 @@ final class SparseBandKernel: BandKernel {
         rowStride: geometry.activation.channelStride,
         columnStride: geometry.gradient.channelStride, tapOffsets: geometry.backwardTaps,
         phases: geometry.phases * geometry.phases, phaseStride: geometry.activation.phaseStride,
-        tapPhases: geometry.tapPhases), geometry: geometry)
+        tapPhases: geometry.tapPhases))
   }
 
   var weight: Parameter { weights.parameter }

@@ -48,15 +48,3 @@ public final class Pass {
     }
   }
 }
-
-/// What a layer's dense gradient is made of, after its backward pass and before the next one's.
-public struct GradientOperands {
-  /// The connections.
-  let weights: SparseWeights
-  let input: Tensor
-  /// The gradient of the output; of a convolution's as it arrives, see
-  /// ``PlaneConvolution/takesNormGradient``.
-  let outputGradient: Tensor
-  /// The convolution between them; nil: a linear layer.
-  let convolution: PlaneConvolution?
-}

@@ -1,9 +1,40 @@
 // What growing a convolution's connections looks at: the gradient of weights that do not exist.
 
+/// The dense gradient of a convolution: a dense layer's weight gradient, band by band.
+struct ConvolutionGradient: GradientSource {
+  let convolution: PlaneConvolution
+  let connections: SparseWeights
+  let sums: DenseWeightSums
+
+  private var geometry: BandGeometry { convolution.geometry }
+
+  /// All columns of some output channels: as many as leave a panel for each thread, since each packs
+  /// all of the input. No sum depends on it.
+  func panels(threads: Int) -> GradientPanels {
+    let outputs = geometry.shape.outputs
+    let rows = min(outputs, min(max(16, outputs.dividedUp(by: threads)), 64))
+    return GradientPanels(
+      rows: rows, columns: connections.inputs,
+      scratch: geometry.growthScratchCount(outputs: rows))
+  }
+
+  func writeGradient(
+    outputs: Range<Int>, inputs: Range<Int>, into panel: inout MutableSpan<Float>,
+    shared: Span<Float>, scratch: inout MutableSpan<Float>
+  ) {
+    unsafe convolution.weightGradients(
+      sums, outputs: outputs, into: panel.base, scratch: scratch.base)
+  }
+
+  func gradient(output: Int, input: Int) -> Float {
+    convolution.weightGradient(output: output, position: input)
+  }
+}
+
 extension PlaneConvolution {
   /// The gradient of one weight, connected or not: of output `output`, at `position` = channel · k² +
   /// tap.
-  func weightGradient(output outputChannel: Int, position: Int) -> Float {
+  fileprivate func weightGradient(output outputChannel: Int, position: Int) -> Float {
     let shape = geometry.shape
     let (channel, tap) = (position / shape.taps, position % shape.taps)
     let (ky, kx) = (tap / shape.kernel, tap % shape.kernel)
@@ -33,19 +64,15 @@ extension PlaneConvolution {
     return sum
   }
 
-  /// The gradient of every weight of some output channels: a dense layer's weight gradient, band by
-  /// band, in one sum.
+  /// The gradient of every weight of some output channels, in one sum over all bands.
   ///
   /// - Parameters:
   ///   - result: (outputs, channels · k²).
   ///   - scratch: ``BandGeometry/growthScratchCount(outputs:)`` floats.
-  func weightGradients(
-    outputs: Range<Int>, into result: UnsafeMutablePointer<Float>,
+  fileprivate func weightGradients(
+    _ weightSums: DenseWeightSums, outputs: Range<Int>, into result: UnsafeMutablePointer<Float>,
     scratch: UnsafeMutablePointer<Float>
   ) {
-    guard let weightSums else {
-      trap("\(name): growth without a training pass")
-    }
     let shape = geometry.shape
     // Rows are as far apart as with all outputs: taps have the offsets of a dense layer's.
     let side = DenseTaps.Side(

@@ -25,8 +25,8 @@ final class PlaneConvolution: FoldingStage {
   private let inputGradient: Tensor?
   private let gradientParts: GradientParts
   private let biasSums: AlignedBuffer<Double>
-  /// What a topology update asks for every weight's gradient, where connections move.
-  let weightSums: DenseWeightSums?
+  /// Sums of every weight's gradient, where connections move.
+  private let weightSums: DenseWeightSums?
 
   init(
     _ layer: any Conv2d, _ site: StageSite, _ geometry: BandGeometry, _ kernel: any BandKernel
@@ -57,10 +57,9 @@ final class PlaneConvolution: FoldingStage {
 
   func weightsDidChange() { kernel.weightsDidChange() }
 
-  var gradientOperands: GradientOperands? {
-    guard let connections = kernel.connections else { return nil }
-    return GradientOperands(
-      weights: connections, input: input, outputGradient: outputGradient, convolution: self)
+  var gradientSource: (any GradientSource)? {
+    guard let connections = kernel.connections, let weightSums else { return nil }
+    return ConvolutionGradient(convolution: self, connections: connections, sums: weightSums)
   }
 
   func fold(_ norm: Normalization) {

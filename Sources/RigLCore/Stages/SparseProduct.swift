@@ -1,14 +1,14 @@
 /// y = W x + b with only the connections that exist stored and multiplied.
 final class SparseProduct: Stage {
   let weights: LayerWeights?
-  private let connections: SparseWeights
+  let connections: SparseWeights
   private let bias: Parameter?
-  private let inputs: Int
+  let inputs: Int
   private let outputs: Int
   private let epilogue: Epilogue
-  private let input: Tensor
+  let input: Tensor
   private let output: Tensor
-  private let outputGradient: Tensor
+  let outputGradient: Tensor
   private let inputGradient: Tensor?
   private let gradientParts: GradientParts
 
@@ -33,10 +33,7 @@ final class SparseProduct: Stage {
 
   func weightsDidChange() { connections.weightsDidChange() }
 
-  var gradientOperands: GradientOperands? {
-    GradientOperands(
-      weights: connections, input: input, outputGradient: outputGradient, convolution: nil)
-  }
+  var gradientSource: (any GradientSource)? { self }
 
   var timing: StageTiming { StageTiming(.forwardKernel, .backwardKernel) }
 

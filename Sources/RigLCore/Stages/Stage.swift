@@ -18,8 +18,9 @@ public protocol Stage: AnyObject {
   func backward(_ pass: Pass) throws(RigLError)
   /// Called when the weights have changed.
   func weightsDidChange()
-  /// What the dense gradient is made of, after a backward pass; nil if no connections can move.
-  var gradientOperands: GradientOperands? { get }
+  /// Who writes the dense gradient after a backward pass, for connections to grow by; nil if none can
+  /// move.
+  var gradientSource: (any GradientSource)? { get }
   /// What kinds of work the stage's passes begin with.
   var timing: StageTiming { get }
   /// What each kind of work has to do at the least in a step; none where there is nothing to say.
@@ -36,7 +37,7 @@ extension Stage {
   /// Nothing, unless the stage says otherwise.
   public func weightsDidChange() {}
   /// Nil, unless the stage says otherwise.
-  public var gradientOperands: GradientOperands? { nil }
+  public var gradientSource: (any GradientSource)? { nil }
   /// Other work, unless the stage says otherwise.
   public var timing: StageTiming { StageTiming(.other) }
   /// None, unless the stage says otherwise.

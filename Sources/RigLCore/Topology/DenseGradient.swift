@@ -5,36 +5,24 @@
 /// in memory can still be grown.
 @safe
 final class DenseGradient {
-  /// Output rows and input columns of a panel: long enough for the dense product to be quick, and
-  /// small enough to be scored from the cache.
-  static let panelRows = 128
-  static let panelColumns = 1024
+  /// Positions of a row that are scored at a time.
+  static let scoredColumns = 1024
 
   private let pool: ThreadPool
-  /// The gathered input, (inputs, samples); only if a batch has several groups.
-  private var gatheredInput: AlignedBuffer<Float>
+  /// What all panels of a layer read.
+  private var shared: AlignedBuffer<Float>
   private let workers: [Worker]
   /// What all workers select into.
   private let selection: TopSelection
+  /// The layer whose turn it is, its size, and that of its panels.
+  private var source: (any GradientSource)?
   private var inputs = 0
   private var outputs = 0
-  private var samples = 0
-  private var inputView: MatrixView?
-  private var outputGradient: Tensor?
-  /// The convolution that the operands belong to; nil: a linear layer.
-  private var convolution: PlaneConvolution?
-  /// Output rows and input columns of a panel of this layer.
-  private var panel = (rows: panelRows, columns: panelColumns)
-
-  /// Output channels of a convolution's panel, which has all columns: as many as leave a panel for
-  /// each thread, since each packs all of the input. No sum depends on it.
-  private static func convolutionRows(outputs: Int, threads: Int) -> Int {
-    min(outputs, min(max(16, outputs.dividedUp(by: threads)), 64))
-  }
+  private var panel = GradientPanels()
 
   /// One thread's part of the work.
   final class Worker {
-    var rows: AlignedBuffer<Float>
+    var scratch: AlignedBuffer<Float>
     var panel: AlignedBuffer<Float>
     var excluded: AlignedBuffer<Int32>
     let part: TopSelection.Part
@@ -42,69 +30,48 @@ final class DenseGradient {
     /// Dropped connections of score 0 that this thread met.
     var droppedAtZero = 0
 
-    init(rows: Int, panel: Int, selection: TopSelection) {
-      self.rows = AlignedBuffer(count: rows)
+    init(scratch: Int, panel: Int, selection: TopSelection) {
+      self.scratch = AlignedBuffer(count: scratch)
       self.panel = AlignedBuffer(count: panel)
-      excluded = AlignedBuffer(count: DenseGradient.panelColumns)
+      excluded = AlignedBuffer(count: DenseGradient.scoredColumns)
       part = TopSelection.Part(of: selection)
     }
   }
 
-  /// Memory for some layers of a model and selections of at most `selected` positions.
+  /// Memory for some layers of a model, which have a source each, and selections of at most
+  /// `selected` positions.
   init(pool: ThreadPool, layers: [SparseWeights], model: Model, selected: Int) {
     self.pool = pool
-    let groups = model.capacity.dividedUp(by: model.lanes)
-    let samples = groups * model.lanes
-    let linear = layers.filter { $0.geometry == nil }
-    let inputs = linear.map(\.inputs).max() ?? 0
-    gatheredInput = AlignedBuffer(count: groups > 1 ? inputs * samples : 0)
     let selection = TopSelection(atMost: selected)
     self.selection = selection
-    var (rows, panel) = (0, 0)
-    if !linear.isEmpty {
-      rows = groups > 1 ? DenseGradient.panelRows * samples : 0
-      panel = DenseGradient.panelRows * DenseGradient.panelColumns
-    }
+    var (scratch, panel, shared) = (0, 0, 0)
+    let sources = model.plan.stages.compactMap(\.gradientSource)
     for layer in layers {
-      guard let geometry = layer.geometry else { continue }
-      let height = DenseGradient.convolutionRows(outputs: layer.outputs, threads: pool.threads)
-      rows = max(rows, geometry.growthScratchCount(outputs: height))
-      panel = max(panel, height * layer.inputs)
+      guard let source = sources.first(where: { $0.connections === layer }) else {
+        trap("layer \(layer.name): its stage has no gradientSource to grow connections by")
+      }
+      let panels = source.panels(threads: pool.threads)
+      scratch = max(scratch, panels.scratch)
+      shared = max(shared, panels.shared)
+      panel = max(panel, min(panels.rows, layer.outputs) * min(panels.columns, layer.inputs))
     }
+    self.shared = AlignedBuffer(count: shared)
     workers = (0..<pool.threads).map { _ in
-      Worker(rows: rows, panel: panel, selection: selection)
+      Worker(scratch: scratch, panel: panel, selection: selection)
     }
   }
 
-  /// Takes a layer's input and the gradient of its output; both must stay as they are.
-  func begin(_ operands: GradientOperands) {
-    let (input, outputGradient) = (operands.input, operands.outputGradient)
-    convolution = operands.convolution
-    self.outputGradient = outputGradient
+  /// Takes a layer after its backward pass; its input and the gradient of its output must stay as
+  /// they are.
+  func begin(_ source: any GradientSource) {
+    self.source = source
+    (inputs, outputs) = (source.connections.inputs, source.connections.outputs)
+    panel = source.panels(threads: pool.threads)
     let stage = pool.clock?.begin(.growth)
     defer { if let stage { pool.clock?.begin(stage) } }
-    if let shape = convolution?.geometry.shape {
-      (inputs, outputs) = (shape.inputs * shape.taps, shape.outputs)
-      let rows = DenseGradient.convolutionRows(outputs: outputs, threads: pool.threads)
-      panel = (rows, inputs)
-      return
-    }
-    panel = (DenseGradient.panelRows, DenseGradient.panelColumns)
-    inputs = input.shape.count
-    outputs = outputGradient.shape.count
-    samples = input.groups * input.lanes
-    guard input.groups > 1 else {
-      unsafe inputView = unsafe MatrixView(base: input.base, stride: input.lanes)
-      return
-    }
-    unsafe inputView = unsafe MatrixView(base: gatheredInput.base, stride: samples)
-    pool.run(chunks: inputs.dividedUp(by: 256), with: (self, input)) { operands, index, _ in
-      let (gradient, input) = operands
-      let channels = index * 256..<min((index + 1) * 256, gradient.inputs)
-      unsafe input.gather(
-        channels: channels,
-        into: MatrixView(base: gradient.gatheredInput.base, stride: gradient.samples))
-    }
+    let base = unsafe shared.base
+    var span = unsafe MutableSpan(_unsafeStart: base, count: panel.shared)
+    source.prepareGradient(in: &span, pool)
   }
 
   /// What a selection grows.
@@ -218,9 +185,9 @@ final class DenseGradient {
     for row in rows {
       let scores = unsafe worker.panel.base + (row - rows.lowerBound) * columns.count
       for start in stride(
-        from: columns.lowerBound, to: columns.upperBound, by: DenseGradient.panelColumns)
+        from: columns.lowerBound, to: columns.upperBound, by: DenseGradient.scoredColumns)
       {
-        let piece = start..<min(start + DenseGradient.panelColumns, columns.upperBound)
+        let piece = start..<min(start + DenseGradient.scoredColumns, columns.upperBound)
         let offered = unsafe UnsafeMutableBufferPointer(
           start: scores + (start - columns.lowerBound), count: piece.count)
         let (excluded, zeros) = unsafe connections.write(
@@ -239,34 +206,15 @@ final class DenseGradient {
   private func multiply(
     rowPanel: Int, columnPanel: Int, worker: Worker
   ) -> (rows: Range<Int>, columns: Range<Int>) {
+    guard let source else { trap("DenseGradient: begin has not been called") }
     let rows = rowPanel * panel.rows..<min((rowPanel + 1) * panel.rows, outputs)
     let columns = columnPanel * panel.columns..<min((columnPanel + 1) * panel.columns, inputs)
-    if let convolution {
-      unsafe convolution.weightGradients(
-        outputs: rows, into: worker.panel.base, scratch: worker.rows.base)
-      return (rows, columns)
-    }
-    guard let outputGradient, let inputView = unsafe inputView else {
-      trap("DenseGradient: begin has not been called")
-    }
-    let gradientRows: MatrixView
-    if outputGradient.groups > 1 {
-      // Channel 0's row would lie before the panel's memory; only the rows asked for are touched.
-      let view = unsafe MatrixView(
-        base: worker.rows.base - rows.lowerBound * samples, stride: samples)
-      unsafe outputGradient.gather(channels: rows, into: view)
-      unsafe gradientRows = MatrixView(base: worker.rows.base, stride: samples)
-    } else {
-      unsafe gradientRows = MatrixView(
-        base: outputGradient.base + rows.lowerBound * outputGradient.lanes,
-        stride: outputGradient.lanes)
-    }
-    let result = unsafe MatrixView(base: worker.panel.base, stride: columns.count)
-    let inputColumns = unsafe MatrixView(
-      base: inputView.base + columns.lowerBound * inputView.stride, stride: inputView.stride)
-    unsafe denseProduct(
-      gradientRows, transposeB: true, inputColumns, into: result, m: rows.count, n: columns.count,
-      k: samples)
+    let (own, scratch, shared) = unsafe (worker.panel.base, worker.scratch.base, self.shared.base)
+    var result = unsafe MutableSpan(_unsafeStart: own, count: rows.count * columns.count)
+    var memory = unsafe MutableSpan(_unsafeStart: scratch, count: panel.scratch)
+    source.writeGradient(
+      outputs: rows, inputs: columns, into: &result,
+      shared: unsafe Span(_unsafeStart: shared, count: panel.shared), scratch: &memory)
     return (rows, columns)
   }
 
@@ -292,9 +240,9 @@ final class DenseGradient {
 
   /// Bytes held.
   var bytes: Int {
-    gatheredInput.count * 4 + selection.bytes
+    shared.count * 4 + selection.bytes
       + workers.reduce(0) {
-        $0 + ($1.rows.count + $1.panel.count + $1.excluded.count) * 4 + $1.part.bytes
+        $0 + ($1.scratch.count + $1.panel.count + $1.excluded.count) * 4 + $1.part.bytes
       }
   }
 }

@@ -10,9 +10,11 @@ extension Model {
     let gradient = DenseGradient(
       pool: pass.pool, layers: sparseLayers, model: self, selected: 0)
     var collected = sparseLayers.map { _ in [Float]() }
-    try backward(outputGradient, pass) { operands in
-      guard let index = sparseLayers.firstIndex(where: { $0 === operands.weights }) else { return }
-      gradient.begin(operands)
+    try backward(outputGradient, pass) { source in
+      guard let index = sparseLayers.firstIndex(where: { $0 === source.connections }) else {
+        return
+      }
+      gradient.begin(source)
       collected[index] = gradient.array()
     }
     return collected

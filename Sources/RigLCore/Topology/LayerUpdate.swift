@@ -43,15 +43,15 @@ public final class LayerUpdate {
 
   func begin(
     _ weights: SparseWeights, layerIndex: Int, step: Int, batchesConsumed: UInt64,
-    gradient operands: GradientOperands?
+    gradient source: (any GradientSource)?
   ) {
     self.weights = weights
     self.layerIndex = layerIndex
     self.step = step
     self.batchesConsumed = batchesConsumed
-    hasGradient = operands != nil && gradient != nil
-    if let operands {
-      gradient?.begin(operands)
+    hasGradient = source != nil && gradient != nil
+    if let source {
+      gradient?.begin(source)
     }
     kept = weights.count
     regrown = 0

@@ -28,7 +28,7 @@ public enum NewConnectionWeight: Hashable, Sendable {
   /// Weights are drawn by position, so the order in which connections are visited is no matter.
   func apply(
     to weights: SparseWeights, change: TopologyChange, random: CounterRandom,
-    gradient: PositionGradient?
+    gradient: (any GradientSource)?
   ) {
     if self == .zero { return }
     let statistics = OldWeights(of: weights, change: change)
@@ -45,9 +45,9 @@ public enum NewConnectionWeight: Hashable, Sendable {
         let limit = statistics.meanMagnitude
         value = limit > 0 ? random.uniform(position, in: -limit..<limit) / divisor : 0
       case .gradient(let divisor):
-        value = (gradient?.value(row: row, column: column) ?? 0) / divisor
+        value = (gradient?.gradient(output: row, input: column) ?? 0) / divisor
       case .gradientSign(let divisor):
-        let slope = gradient?.value(row: row, column: column) ?? 0
+        let slope = gradient?.gradient(output: row, input: column) ?? 0
         value = (slope > 0 ? 1 : slope < 0 ? -1 : 0) / divisor
       }
       unsafe weights.parameter.values.base[storage] = value
@@ -72,30 +72,6 @@ public enum NewConnectionWeight: Hashable, Sendable {
       deviation = Float(max(squares / count - sum / count * (sum / count), 0).squareRoot())
       meanMagnitude = Float(magnitudes / count)
     }
-  }
-}
-
-/// The data loss's gradient at single positions of a layer, from the operands of its backward pass.
-struct PositionGradient {
-  private let operands: GradientOperands
-
-  init(_ operands: GradientOperands) { self.operands = operands }
-
-  /// dL/dW[row, column] = Σ over samples of dY[row] X[column]; of a convolution over pixels, too.
-  func value(row: Int, column: Int) -> Float {
-    let (input, outputGradient) = (operands.input, operands.outputGradient)
-    if let convolution = operands.convolution {
-      return convolution.weightGradient(output: row, position: column)
-    }
-    var sum: Float = 0
-    for group in 0..<input.groups {
-      let x = unsafe input.base + group * input.groupStride + column * input.lanes
-      let dy =
-        unsafe outputGradient.base + group * outputGradient.groupStride
-        + row * outputGradient.lanes
-      for lane in 0..<input.lanes { unsafe sum += dy[lane] * x[lane] }
-    }
-    return sum
   }
 }
 
@@ -124,6 +100,6 @@ extension Initializer {
       : Double(weights.outputs * weights.taps)
     return weight(
       random, position: row * weights.inputs + column, fanIn: fanIn, fanOut: fanOut,
-      isLinear: weights.geometry == nil)
+      isLinear: weights.parameter.shape.count == 2)
   }
 }

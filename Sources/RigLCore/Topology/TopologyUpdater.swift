@@ -99,46 +99,45 @@ final class TopologyUpdater {
 
   /// Moves all layers, for a method that does not look at gradients.
   func moveAll() throws(RigLError) {
-    for index in 0..<layers.count { try move(index, operands: nil) }
+    for index in 0..<layers.count { try move(index, source: nil) }
   }
 
-  /// Moves one layer while its operands are at hand.
-  func move(_ operands: GradientOperands) throws(RigLError) {
-    for index in 0..<layers.count where layers[index] === operands.weights {
-      try move(index, operands: operands)
+  /// Moves one layer while its dense gradient is at hand.
+  func move(_ source: any GradientSource) throws(RigLError) {
+    for index in 0..<layers.count where layers[index] === source.connections {
+      try move(index, source: source)
     }
   }
 
   private func move(
-    _ index: Int, operands: GradientOperands?
+    _ index: Int, source: (any GradientSource)?
   ) throws(RigLError) {
     let weights = layers[index]
     let count = UpdateSchedule.moved(of: weights.count, fraction: fraction)
     guard count > 0, let update else { return }
     pool.clock?.enter(weights, .rewiring)
     update.begin(
-      weights, layerIndex: index, step: step, batchesConsumed: batchesConsumed, gradient: operands)
+      weights, layerIndex: index, step: step, batchesConsumed: batchesConsumed, gradient: source)
     try method.move(count, in: update)
     let firsts = explored.follow(update, layer: index)
     neverActiveBefore = firsts.flatMap { firsts in neverActiveBefore.map { $0 + firsts } }
     let change = update.commit()
     moved += change.newConnections
-    let gradient = operands.map { PositionGradient($0) }
     newWeight.apply(
       to: weights, change: change,
       random: CounterRandom(
-        seed: seed, purpose: .weights, layer: index, stream: batchesConsumed), gradient: gradient)
+        seed: seed, purpose: .weights, layer: index, stream: batchesConsumed), gradient: source)
     optimizer.follow(change, of: weights.parameter, scratch: scratch)
-    if updatesGradients, let gradient { moveGradient(of: weights, change, gradient) }
+    if updatesGradients, let source { moveGradient(of: weights, change, source) }
   }
 
   /// Surviving connections keep their gradient; new ones take the dense gradient's value.
   private func moveGradient(
-    of weights: SparseWeights, _ change: TopologyChange, _ gradient: PositionGradient
+    of weights: SparseWeights, _ change: TopologyChange, _ source: any GradientSource
   ) {
     weights.parameter.gradient.remap(origins: change.origins, scratch: &scratch.oldColumns)
     weights.forEachNewConnection(in: change) { storage, row, column in
-      unsafe weights.parameter.gradient.base[storage] = gradient.value(row: row, column: column)
+      unsafe weights.parameter.gradient.base[storage] = source.gradient(output: row, input: column)
     }
   }
 }
