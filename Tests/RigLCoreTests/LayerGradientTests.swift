@@ -15,7 +15,7 @@ import Testing
     /// pixels, and any that is near ReLU's corner spoils the difference: so there, channels are
     /// active or not as a whole.
     func value(_ parameter: Parameter, _ index: Int) -> Float {
-      guard input.height > 1 else { return 0.3 + Float(index) / 10 }
+      guard input.height * input.width > 1 else { return 0.3 + Float(index) / 10 }
       guard parameter.name.hasSuffix(".bias") else { return 0.4 + Float(index) / 20 }
       return (index % 3 == 1 ? -1 : 1) * (2 + Float(index) / 10)
     }
@@ -60,11 +60,8 @@ import Testing
     },
   ]
 
-  @Test(arguments: cases + PlaneCases.all + BlockCases.all) func gradientsAreThoseOfTheForwardPass(
-    _ one: Case
-  )
-    throws
-  {
+  @Test(arguments: cases + PlaneCases.all + BlockCases.all + OwnLayerCases.all)
+  func gradientsAreThoseOfTheForwardPass(_ one: Case) throws {
     let probe = Probe()
     let model = try Model(
       Sequential([probe] + one.layers()), input: one.input, capacity: one.samples,

@@ -152,11 +152,12 @@ struct StepBreakdown {
 }
 
 extension StepPart {
-  /// "3x3 64-128", "784-300"; "-" without weights.
+  /// "3x3 64-128", "5 64-128", "784-300"; "-" without weights.
   fileprivate var form: String {
     guard let shape else { return "-" }
     let sizes = "\(shape[1])-\(shape[0])"
-    return shape.count == 4 ? "\(shape[2])x\(shape[3]) \(sizes)" : sizes
+    let kernel = shape.dropFirst(2).map { "\($0)" }.joined(separator: "x")
+    return kernel.isEmpty ? sizes : "\(kernel) \(sizes)"
   }
 
   /// The share of weights that do not exist.

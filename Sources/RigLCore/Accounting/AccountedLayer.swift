@@ -11,6 +11,8 @@ public struct AccountedLayer: Hashable, Sendable {
     case conv
     /// (channels · multiplier, 1, k, k) weights, one input channel for each output channel.
     case depthwise
+    /// (out, in, …) weights of an own layer, each used at several places of a sample.
+    case shared
   }
 
   /// The layer's name.
@@ -41,6 +43,8 @@ public struct AccountedLayer: Hashable, Sendable {
   public private(set) var sparsity: Double = 0
   /// Its active connections.
   public private(set) var connections: Int
+  /// What follows the inputs in the weights' shape, of a layer of kind ``Kind/shared``.
+  private var taps: [Int] = []
   /// Whether it is stored as compressed rows rather than as a dense array.
   public private(set) var isStoredSparse = false
 
@@ -105,6 +109,24 @@ public struct AccountedLayer: Hashable, Sendable {
       paperInputSize: paperInputSize, hasBias: hasBias)
   }
 
+  /// A dense layer of one's own whose weights are each used at `places` places of a sample: a
+  /// convolution in one dimension, a linear layer applied at every place of a sequence.
+  ///
+  /// - Parameter shape: of the weights: outputs, inputs, then what there is of a kernel.
+  public static func shared(
+    _ name: String, shape: [Int], places: Int, hasBias: Bool = true
+  ) -> AccountedLayer {
+    trap(
+      unless: shape.count >= 2 && shape.allSatisfy { $0 > 0 },
+      "layer '\(name)': weights of shape \(shape), expected outputs, inputs and more")
+    var layer = AccountedLayer(
+      .shared, name: name, inputs: shape[1], outputs: shape[0], kernel: 1, stride: 1, padding: 0,
+      input: (1, places), paperInputSize: nil, hasBias: hasBias)
+    layer.taps = Array(shape[2...])
+    layer.connections = layer.positions
+    return layer
+  }
+
   /// The same layer with other connections, as a ``SparsityAllocation`` gives them.
   ///
   /// - Parameter isStoredSparse: by default every layer of sparsity above 0 is.
@@ -161,6 +183,7 @@ extension AccountedLayer {
     case .linear: [outputs, inputs]
     case .conv: [outputs, inputs, kernel, kernel]
     case .depthwise: [outputs, 1, kernel, kernel]
+    case .shared: [outputs, inputs] + taps
     }
   }
 

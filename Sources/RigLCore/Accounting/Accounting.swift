@@ -67,13 +67,14 @@ extension Accounting {
 
   private func paperCost(of layer: AccountedLayer) -> Cost {
     let channels = layer.kind == .depthwise ? layer.outputs / layer.inputs : layer.outputs
-    let fanIn = layer.inputs * layer.kernel * layer.kernel
-    let places = layer.paperInputSize - layer.kernel + 1 + layer.kernel / 2 * 2
-    let side = (places + layer.stride - 1) / layer.stride
+    let fanIn = layer.inputs * layer.shape.dropFirst(2).reduce(1, *)
+    let side =
+      (layer.paperInputSize - layer.kernel + 1 + layer.kernel / 2 * 2).dividedUp(by: layer.stride)
+    let places = layer.kind == .shared ? layer.outputWidth : side * side
     let density = 1 - layer.sparsity
 
     let connectionsOfOutput = Double(fanIn) * density  // v
-    let outputs = Double(side * side * channels)  // E
+    let outputs = Double(places * channels)  // E
     let positions = Double(layer.positions)
     let bits =
       32 * density * positions + (layer.sparsity > 0 ? positions : 0) + 32 * Double(channels)

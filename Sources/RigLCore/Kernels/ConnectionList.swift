@@ -126,15 +126,14 @@ final class ConnectionList {
   /// Whether a row's sum is complete when it is stored, so that ``forward`` can apply an epilogue.
   var appliesEpilogues: Bool { sizes.blocks == 1 }
 
-  /// y = W x for the rows of `slabs`, over the groups `groups` of both tensors; through `epilogue`
-  /// if the list ``appliesEpilogues``.
+  /// y = W x for the rows of `slabs`, at so many places of each sample, over the groups `groups` of
+  /// both tensors; through `epilogue` if the list ``appliesEpilogues``.
   func forward(
-    slabs: Range<Int>, groups: Range<Int>, weights: UnsafePointer<Float>, input: Tensor,
-    output: Tensor, epilogue: RowEpilogue?
+    slabs: Range<Int>, groups: Range<Int>, places: Int, weights: UnsafePointer<Float>,
+    input: Tensor, output: Tensor, epilogue: RowEpilogue?
   ) {
-    let width = input.lanes % 64 == 0 ? 64 : min(input.lanes, 32)
     var tiles = ConnectionList.tiles(
-      width: width, lanes: input.lanes, groups: groups.count, operand: input.groupStride,
+      widest: 64, span: places * input.lanes, groups: groups.count, operand: input.groupStride,
       result: output.groupStride)
     var list = unsafe view(weights: weights)
     let x = unsafe input.base + groups.lowerBound * input.groupStride
@@ -152,17 +151,20 @@ final class ConnectionList {
     expectOK(status, "csk_sparse_forward")
   }
 
-  /// dx = Wᵀ dy and dw (+)= x dyᵀ for the input rows of `slabs`, over `groups`.
+  /// dx = Wᵀ dy and dw (+)= x dyᵀ for the input rows of `slabs`, at so many places of each sample,
+  /// over `groups`. The gradient of the first place's output lies `origin` elements into a group.
   func backward(
-    slabs: Range<Int>, groups: Range<Int>, weights: UnsafePointer<Float>, outputGradient: Tensor,
-    input: Tensor, inputGradient: Tensor?, weightGradient: UnsafeMutablePointer<Float>,
+    slabs: Range<Int>, groups: Range<Int>, places: Int, origin: Int,
+    weights: UnsafePointer<Float>, outputGradient: Tensor, input: Tensor, inputGradient: Tensor?,
+    weightGradient: UnsafeMutablePointer<Float>,
     accumulate: Bool
   ) {
     var tiles = ConnectionList.tiles(
-      width: min(input.lanes, 32), lanes: input.lanes, groups: groups.count,
+      widest: 32, span: places * input.lanes, groups: groups.count,
       operand: outputGradient.groupStride, result: input.groupStride)
     var list = unsafe view(weights: weights)
-    let dy = unsafe outputGradient.base + groups.lowerBound * outputGradient.groupStride
+    let dy =
+      unsafe outputGradient.base + groups.lowerBound * outputGradient.groupStride + origin
     let place = groups.lowerBound * input.groupStride
     let dx = unsafe inputGradient.map { unsafe $0.base + place }
     let status = unsafe csk_sparse_backward(
@@ -228,12 +230,15 @@ final class ConnectionList {
       row_offsets: rowOffsets.base, offsets: offsets.base, weights: weights)
   }
 
-  /// A group's lanes in tiles of `width`, group by group.
-  private static func tiles(width: Int, lanes: Int, groups: Int, operand: Int, result: Int)
+  /// `span` neighbouring elements of a group, in the widest tiles that they are a multiple of, group
+  /// by group.
+  private static func tiles(widest: Int, span: Int, groups: Int, operand: Int, result: Int)
     -> csk_tiles
   {
-    csk_tiles(
-      vectors: Int32(width / 8), rows: 1, outer: Int32(groups), inner: Int32(lanes / width),
+    var width = widest
+    while span % width != 0 { width /= 2 }
+    return csk_tiles(
+      vectors: Int32(width / 8), rows: 1, outer: Int32(groups), inner: Int32(span / width),
       x_outer: operand, x_inner: width, x_row: 0, y_outer: result, y_inner: width, y_row: 0)
   }
 

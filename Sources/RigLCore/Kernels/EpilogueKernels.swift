@@ -1,6 +1,9 @@
 internal import CSparseKernels
 
 /// What is applied to a layer's output after its product: bias, then ReLU, then dropout.
+///
+/// A layer whose ``Layer/fusing`` offers ``Fusing/appliesEpilogue`` has its stage do it: by handing
+/// it to a ``SparseProduct``, or by ``apply(to:bias:_:)`` and ``applyBackward(to:output:bias:_:)``.
 public struct Epilogue: Sendable {
   var relu = false
   /// The probability of dropping a value in training; 0: no dropout.
@@ -19,6 +22,38 @@ public struct Epilogue: Sendable {
     return unsafe csk_epilogue(
       relu: relu, keep: pass.isTraining ? 1 - dropout : 1, dropout_key: (key.0, key.1),
       dropout_stream: pass.batchesConsumed, places: pass.places)
+  }
+}
+
+extension Epilogue {
+  /// Applies bias, ReLU and dropout to a stage's output: output = dropout(relu(output + bias)).
+  ///
+  /// - Parameter bias: one for each value of a sample.
+  public func apply(to output: Tensor, bias: Parameter?, _ pass: Pass) {
+    check(bias, output)
+    guard bias != nil || !isIdentity(pass) else { return }
+    pass.pool.run(chunks: output.groups, with: (output, self, bias, pass)) { work, group, _ in
+      let (output, epilogue, bias, pass) = work
+      output.applyEpilogue(
+        group: group, channels: 0..<output.shape.count, bias: bias, epilogue: epilogue, pass: pass)
+    }
+  }
+
+  /// Turns the gradient of a stage's output into that of what ``apply(to:bias:_:)`` was given, and
+  /// sums the bias's gradient.
+  public func applyBackward(
+    to gradient: Tensor, output: Tensor, bias: Parameter?, _ pass: Pass
+  ) {
+    check(bias, output)
+    guard gradient.groups > 0 else { return }
+    gradient.applyEpilogueBackward(
+      groups: 0..<gradient.groups, output: output, bias: bias, epilogue: self, pass: pass)
+  }
+
+  private func check(_ bias: Parameter?, _ output: Tensor) {
+    trap(
+      unless: bias.map { $0.count == output.shape.count } ?? true,
+      "Epilogue: a bias of \(bias?.count ?? 0) for an output of \(output.shape.count) values")
   }
 }
 

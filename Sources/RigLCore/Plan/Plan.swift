@@ -213,7 +213,8 @@ private struct StageMaker {
       count = connections[layer.name] ?? layer.inputs * layer.outputs
     }
     var site = StageSite(
-      number: node.number, input: values[node.input], output: values[node.output],
+      number: node.number, input: values[node.input], layerInput: values[node.input].shape,
+      output: values[node.output],
       outputGradient: gradients[isTraining ? node.outputGradient ?? 0 : 0],
       inputGradient: isTraining ? node.inputGradient.map { gradients[$0] } : nil,
       isTraining: isTraining, connections: count, parts: parts)

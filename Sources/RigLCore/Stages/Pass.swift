@@ -40,6 +40,16 @@ public final class Pass {
     unsafe scratches[worker].buffer.base
   }
 
+  /// Counts the time that `body` takes, on all threads, as work of a kind, where a ``StageClock``
+  /// measures: for the parts of a stage that ``Stage/timing`` does not name.
+  public func measure<Failure>(
+    _ kind: StepStage, _ body: () throws(Failure) -> Void
+  ) throws(Failure) {
+    let before = pool.clock?.begin(kind)
+    defer { if let before { pool.clock?.begin(before) } }
+    try body()
+  }
+
   private final class AlignedBufferBox {
     private(set) var buffer = AlignedBuffer<Float>(count: 0)
 

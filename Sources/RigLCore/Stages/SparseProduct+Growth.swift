@@ -1,7 +1,15 @@
-// The dense gradient of a linear layer, dY Xᵀ: one dense product a panel.
+// The dense gradient, dY Xᵀ: of vectors one dense product a panel, else one for each group and tap.
 
 extension SparseProduct: GradientSource {
-  func panels(threads: Int) -> GradientPanels {
+  /// 128 × 1024 positions, or as many whole channels as have no more.
+  public func panels(threads: Int) -> GradientPanels {
+    guard layout.isLinear else {
+      let (rows, taps) = (GradientPanels().rows, layout.taps.count)
+      let columns = max(1, GradientPanels().columns / taps) * taps
+      return GradientPanels(
+        rows: rows, columns: columns,
+        scratch: min(rows, connections.outputs) * min(columns / taps, inputs))
+    }
     // With one group, both operands are rows of samples as they are.
     let groups = input.capacity.dividedUp(by: input.lanes)
     let samples = groups > 1 ? groups * input.lanes : 0
@@ -11,9 +19,9 @@ extension SparseProduct: GradientSource {
       shared: inputs * samples)
   }
 
-  /// Gathers the groups of the input side by side, so that the product has one long inner dimension.
-  func prepareGradient(in shared: inout MutableSpan<Float>, _ pool: ThreadPool) {
-    guard input.groups > 1 else { return }
+  /// Gathers the groups of vectors side by side, so that the product has one long inner dimension.
+  public func prepareGradient(in shared: inout MutableSpan<Float>, _ pool: ThreadPool) {
+    guard layout.isLinear, input.groups > 1 else { return }
     let gathered = unsafe MatrixView(base: shared.base, stride: samples)
     unsafe pool.run(chunks: inputs.dividedUp(by: 256), with: (self, gathered)) {
       operands, index, _ in
@@ -23,10 +31,18 @@ extension SparseProduct: GradientSource {
     }
   }
 
-  func writeGradient(
+  /// A panel, by dense products.
+  public func writeGradient(
     outputs: Range<Int>, inputs: Range<Int>, into panel: inout MutableSpan<Float>,
     shared: Span<Float>, scratch: inout MutableSpan<Float>
   ) {
+    trap(
+      unless: panel.count == outputs.count * inputs.count,
+      "layer \(connections.name): room for \(panel.count) gradients of \(outputs.count) outputs and "
+        + "\(inputs.count) inputs")
+    guard layout.isLinear else {
+      return unsafe writeShared(outputs, inputs, into: panel.base, scratch: scratch.base)
+    }
     let (dy, x): (MatrixView, MatrixView)
     if input.groups > 1 {
       let rows = unsafe scratch.base
@@ -45,15 +61,50 @@ extension SparseProduct: GradientSource {
       k: samples)
   }
 
-  /// Σ over samples of dY[output] X[input].
-  func gradient(output: Int, input column: Int) -> Float {
+  /// The product of some outputs and whole input channels, tap by tap and group by group: a channel's
+  /// values and lanes lie in one piece, and are the inner dimension.
+  private func writeShared(
+    _ outputs: Range<Int>, _ inputs: Range<Int>, into panel: UnsafeMutablePointer<Float>,
+    scratch: UnsafeMutablePointer<Float>
+  ) {
+    let taps = layout.taps.count
+    trap(
+      unless: inputs.lowerBound % taps == 0 && inputs.upperBound % taps == 0,
+      "layer \(connections.name): the gradient of inputs \(inputs) is not of whole channels")
+    let (first, channels) = (inputs.lowerBound / taps, inputs.count / taps)
+    let (rowLength, columnLength) = (
+      layout.outputWidth * input.lanes, layout.inputWidth * input.lanes
+    )
+    for tap in 0..<taps {
+      for group in 0..<input.groups {
+        let dy = unsafe MatrixView(
+          base: outputGradient.base + group * outputGradient.groupStride, stride: rowLength)
+        let ahead = group * input.groupStride + layout.taps[tap] * input.lanes
+        let x = unsafe MatrixView(base: input.base + ahead, stride: columnLength)
+        unsafe denseProduct(
+          dy.row(outputs.lowerBound), transposeB: true, x.row(first),
+          into: MatrixView(base: scratch, stride: channels), m: outputs.count, n: channels,
+          k: rowLength, beta: group > 0 ? 1 : 0)
+      }
+      for output in 0..<outputs.count {
+        for channel in 0..<channels {
+          unsafe panel[(output * channels + channel) * taps + tap] =
+            scratch[output * channels + channel]
+        }
+      }
+    }
+  }
+
+  /// Σ over samples and places of dY[output] X[input].
+  public func gradient(output: Int, input column: Int) -> Float {
+    let (channel, tap) = column.quotientAndRemainder(dividingBy: layout.taps.count)
+    let first = channel * layout.inputWidth + layout.taps[tap]
+    let length = layout.outputWidth * input.lanes
     var sum: Float = 0
     for group in 0..<input.groups {
-      let x = unsafe input.base + group * input.groupStride + column * input.lanes
-      let dy =
-        unsafe outputGradient.base + group * outputGradient.groupStride
-        + output * outputGradient.lanes
-      for lane in 0..<input.lanes { unsafe sum += dy[lane] * x[lane] }
+      let x = unsafe input.base + group * input.groupStride + first * input.lanes
+      let dy = unsafe outputGradient.base + group * outputGradient.groupStride + output * length
+      for element in 0..<length { unsafe sum += dy[element] * x[element] }
     }
     return sum
   }

@@ -1,54 +1,99 @@
-/// y = W x + b with only the connections that exist stored and multiplied.
-final class SparseProduct: Stage {
-  let weights: LayerWeights?
-  let connections: SparseWeights
+/// y = epilogue(W x + b) with only the connections that exist stored and multiplied: the stage of a
+/// ``SparseLinear``, and what an own sparse layer multiplies with.
+///
+/// An own layer's ``Layer/makeStage(_:)`` returns one, with a ``Layout`` of its own, or a stage that
+/// works with one between tensors of its own. The product has the weights and the bias, applies ReLU
+/// and dropout, shares out the work among threads, says what it costs, and is the
+/// ``GradientSource`` that connections grow by.
+public final class SparseProduct: Stage {
+  /// The weights and the bias.
+  public let weights: LayerWeights?
+  /// The connections.
+  public let connections: SparseWeights
+  let layout: Layout
   private let bias: Parameter?
+  /// The bias of each value of the output; the layer's own where an output channel is one value.
+  private let valueBias: Parameter?
+  /// Input channels.
   let inputs: Int
   private let outputs: Int
   private let epilogue: Epilogue
   let input: Tensor
   private let output: Tensor
   let outputGradient: Tensor
+  /// The gradient of the output with zeros around each channel; the same where there is one tap, 0.
+  private let paddedGradient: Tensor
   private let inputGradient: Tensor?
   private let gradientParts: GradientParts
 
-  init(_ layer: SparseLinear, _ site: StageSite) throws(RigLError) {
-    (inputs, outputs, epilogue) = (layer.inputs, layer.outputs, site.epilogue)
+  /// A product at a place in a network, for a layer with (outputs, inputs, …) weights, where an
+  /// output's inputs are channels times taps.
+  ///
+  /// - Throws: `RigLError(.configuration)` for more connections, or values, than 32 bits can count.
+  public init(
+    _ layer: any WeightLayer, _ site: StageSite, _ layout: Layout = .linear
+  ) throws(RigLError) {
+    layout.check(layer, site)
+    self.layout = layout
+    (outputs, epilogue) = (layer.outputs, site.epilogue)
+    inputs = layer.inputs / layout.taps.count
     connections = try SparseWeights(
-      name: layer.name, outputs: outputs, inputs: inputs, connections: site.connections ?? 0,
-      lanes: site.lanes)
+      name: layer.name, shape: layer.shape, connections: site.connections ?? 0,
+      forward: layout.forward(lanes: site.lanes), backward: layout.backward(lanes: site.lanes))
     bias = layer.makeBias()
+    let values = outputs * layout.outputWidth
+    valueBias =
+      layout.outputWidth == 1
+      ? bias
+      : bias.map { Parameter(name: $0.name, shape: [values], count: values, decays: false) }
     weights = LayerWeights(
-      layer, input: site.input.shape, weight: connections.parameter, bias: bias,
+      layer, input: site.layerInput, weight: connections.parameter, bias: bias,
       connections: connections)
     (input, output) = (site.input, site.output)
     (outputGradient, inputGradient) = (site.outputGradient, site.inputGradient)
+    paddedGradient =
+      layout.gradientWidth == layout.outputWidth
+      ? outputGradient
+      : Tensor(
+        shape: SampleShape(channels: outputs * layout.gradientWidth),
+        capacity: site.isTraining ? site.capacity : 0, lanes: site.lanes)
     gradientParts = GradientParts(
-      weight: connections.parameter, bias: bias, storage: site.parts)
+      weight: connections.parameter, bias: valueBias, storage: site.parts)
     let largest = GroupBands(
       groups: site.capacity.dividedUp(by: site.lanes), lanes: site.lanes,
-      channels: inputs + outputs, connections: connections.count)
+      channels: input.shape.count + values, connections: connections.count)
     if site.isTraining && largest.areShared { gradientParts.reserve() }
   }
 
-  func weightsDidChange() { connections.weightsDidChange() }
+  /// Has the weights brought into the forward product's order before the next one.
+  public func weightsDidChange() { connections.weightsDidChange() }
 
-  var gradientSource: (any GradientSource)? { self }
+  /// The product.
+  public var gradientSource: (any GradientSource)? { self }
 
-  var timing: StageTiming { StageTiming(.forwardKernel, .backwardKernel) }
+  /// The products; padding and joining are told apart on the way.
+  public var timing: StageTiming { StageTiming(.forwardKernel, .backwardKernel) }
 
-  func work(_ counts: StepCounts) -> [StepStage: StageWork] {
+  /// What the products and growth do.
+  public func work(_ counts: StepCounts) -> [StepStage: StageWork] {
     counts.product(
-      inputs: inputs, outputs: outputs, weights: connections.count, connections: connections,
+      inputs: input.shape.count, outputs: output.shape.count, weights: connections.count,
+      connections: connections, places: layout.outputWidth,
+      gradientCopy: isPadded ? paddedGradient.shape.count : 0,
       makesInputGradient: inputGradient != nil, isMasked: epilogue.relu)
   }
 
+  private func bands() -> GroupBands {
+    GroupBands(
+      of: input, channels: input.shape.count + output.shape.count, connections: connections.count)
+  }
+
   /// y = epilogue(W x + b), a band of groups at a time.
-  func forward(_ pass: Pass) {
+  public func forward(_ pass: Pass) {
     output.samples = input.samples
     connections.refreshForwardWeights(pass.pool)
-    let bands = GroupBands(
-      of: input, channels: inputs + outputs, connections: connections.count)
+    let bands = bands()
+    if let bias { spread(bias) }
     // A thread's share is a band if there are enough of them, else some of a band's outputs.
     let slabs = bands.areShared ? connections.forward.slabs : 1
     let cuts = connections.forward.slabs / slabs
@@ -68,24 +113,27 @@ final class SparseProduct: Stage {
     let isOnTheWay = list.appliesEpilogues && !epilogue.drops(pass)
     // With a few connections an output, most of the time goes into bringing in what is written.
     let isStreamed = isOnTheWay && output.outgrowsCaches
-    if !isStreamed && connections.count < 16 * outputs { output.warm(groups, channels: rows) }
+    let values = rows.scaled(by: layout.outputWidth)
+    if !isStreamed && connections.count < 16 * outputs { output.warm(groups, channels: values) }
     unsafe list.forward(
-      slabs: slabs, groups: groups, weights: connections.forwardBase, input: input, output: output,
+      slabs: slabs, groups: groups, places: layout.outputWidth, weights: connections.forwardBase,
+      input: input, output: output,
       epilogue: isOnTheWay ? .init(bias: bias, relu: epilogue.relu) : nil)
     guard !isOnTheWay, bias != nil || !epilogue.isIdentity(pass) else { return }
     for group in groups {
       output.applyEpilogue(
-        group: group, channels: rows, bias: bias, epilogue: epilogue, pass: pass)
+        group: group, channels: values, bias: valueBias, epilogue: epilogue, pass: pass)
     }
   }
 
   /// dX and dW in one walk over the connections; dW at connections only.
-  func backward(_ pass: Pass) {
+  public func backward(_ pass: Pass) {
     inputGradient?.samples = input.samples
-    let bands = GroupBands(
-      of: input, channels: inputs + outputs, connections: connections.count)
-    let work = BackwardWork(layer: self, bands: bands, pass: pass)
-    if bands.areShared { backwardByBands(work) } else { backwardBySlabs(work) }
+    let work = BackwardWork(layer: self, bands: bands(), pass: pass)
+    // What was summed before is in the layer's own bias.
+    if layout.outputWidth > 1 { valueBias?.gradient.fill(0) }
+    if work.bands.areShared { backwardByBands(work) } else { backwardBySlabs(work) }
+    if let bias { sumGradient(of: bias, pass) }
   }
 
   private struct BackwardWork {
@@ -100,12 +148,14 @@ final class SparseProduct: Stage {
     // Bands in order, so that each slab's owner sums dW in a fixed order.
     for band in 0..<work.bands.count {
       outputGradient.applyEpilogueBackward(
-        groups: work.bands[band], output: output, bias: bias, epilogue: epilogue, pass: work.pass)
+        groups: work.bands[band], output: output, bias: valueBias, epilogue: epilogue,
+        pass: work.pass)
+      if isPadded { padGradient(work.bands[band], work.pass) }
       work.pass.pool.run(chunks: connections.backward.slabs, with: (work, band)) {
         operands, slab, worker in
         let (work, band) = operands
         let (layer, groups) = (work.layer, work.bands[band])
-        if work.pass.warmBands.isFirst(band, of: worker) { layer.outputGradient.warm(groups) }
+        if work.pass.warmBands.isFirst(band, of: worker) { layer.paddedGradient.warm(groups) }
         unsafe layer.backward(
           slabs: slab..<slab + 1, groups: groups, work,
           gradient: layer.connections.parameter.gradient.base,
@@ -117,24 +167,30 @@ final class SparseProduct: Stage {
   /// Many groups: a thread's share is some bands, with sums of dW of its own that are added up, in
   /// order, at the end.
   private func backwardByBands(_ work: BackwardWork) {
-    work.pass.pool.run(chunks: work.bands.parts, with: work) { work, part, _ in
+    work.pass.pool.run(chunks: work.bands.parts, with: work) { work, part, worker in
       let (layer, pass) = (work.layer, work.pass)
       let (gradient, biasGradient) = unsafe layer.gradientParts.bases(part)
       let accumulates = part == 0 && pass.accumulatesGradients
-      if !accumulates { unsafe biasGradient?.update(repeating: 0, count: layer.outputs) }
+      let values = layer.output.shape.count
+      if !accumulates { unsafe biasGradient?.update(repeating: 0, count: values) }
       let bands = work.bands.part(part)
       for band in bands {
         let groups = work.bands[band]
         if layer.outputGradient.needsEpilogueBackward(
-          groups: groups, bias: layer.bias, epilogue: layer.epilogue, pass)
+          groups: groups, bias: layer.valueBias, epilogue: layer.epilogue, pass)
         {
           for group in groups {
             unsafe layer.outputGradient.applyEpilogueBackward(
-              group: group, channels: 0..<layer.outputs, output: layer.output,
+              group: group, channels: 0..<values, output: layer.output,
               biasGradient: biasGradient, epilogue: layer.epilogue, pass: pass)
           }
         } else {
           layer.outputGradient.warm(groups)
+        }
+        if layer.isPadded {
+          pass.pool.clock?.enter(.backwardPack, worker)
+          for group in groups { layer.padGradient(ofGroup: group) }
+          pass.pool.clock?.enter(.backwardKernel, worker)
         }
         unsafe layer.backward(
           slabs: 0..<layer.connections.backward.slabs, groups: groups, work, gradient: gradient,
@@ -148,12 +204,66 @@ final class SparseProduct: Stage {
     slabs: Range<Int>, groups: Range<Int>, _ work: BackwardWork,
     gradient: UnsafeMutablePointer<Float>, accumulate: Bool
   ) {
-    let rows = connections.backward.rows(of: slabs)
+    let rows = connections.backward.rows(of: slabs).scaled(by: layout.inputWidth)
     input.warm(groups, channels: rows)
     inputGradient?.warm(groups, channels: rows)
     unsafe connections.backward.backward(
-      slabs: slabs, groups: groups, weights: connections.parameter.values.base,
-      outputGradient: outputGradient, input: input, inputGradient: inputGradient,
+      slabs: slabs, groups: groups, places: layout.inputWidth,
+      origin: layout.zerosBefore * input.lanes, weights: connections.parameter.values.base,
+      outputGradient: paddedGradient, input: input, inputGradient: inputGradient,
       weightGradient: gradient, accumulate: accumulate)
   }
+
+  // MARK: - Channels of several values
+
+  private var isPadded: Bool { paddedGradient !== outputGradient }
+
+  /// Copies the gradient of the output for some groups, with zeros around each channel: the backward
+  /// product reads at every place of the input, where an output may not reach.
+  private func padGradient(_ groups: Range<Int>, _ pass: Pass) {
+    pass.measure(.backwardPack) {
+      pass.pool.run(chunks: groups.count, with: (self, groups.lowerBound)) { work, index, _ in
+        work.0.padGradient(ofGroup: work.1 + index)
+      }
+    }
+  }
+
+  private func padGradient(ofGroup group: Int) {
+    let (from, to) = (outputGradient, paddedGradient)
+    let source = unsafe from.base + group * from.groupStride
+    let target = unsafe to.base + group * to.groupStride + layout.zerosBefore * to.lanes
+    for channel in 0..<outputs {
+      unsafe (target + channel * layout.gradientWidth * to.lanes).update(
+        from: source + channel * layout.outputWidth * from.lanes,
+        count: layout.outputWidth * from.lanes)
+    }
+  }
+
+  /// Gives each value of the output its channel's bias.
+  private func spread(_ bias: Parameter) {
+    guard let valueBias, layout.outputWidth > 1 else { return }
+    let (source, target) = unsafe (bias.values.base, valueBias.values.base)
+    for channel in 0..<outputs {
+      unsafe (target + channel * layout.outputWidth).update(
+        repeating: source[channel], count: layout.outputWidth)
+    }
+  }
+
+  /// Sums the gradient of each channel's bias over its values.
+  private func sumGradient(of bias: Parameter, _ pass: Pass) {
+    guard let valueBias, layout.outputWidth > 1 else { return }
+    let (source, target) = unsafe (valueBias.gradient.base, bias.gradient.base)
+    for channel in 0..<outputs {
+      var sum = unsafe pass.accumulatesGradients ? Double(target[channel]) : 0
+      for place in 0..<layout.outputWidth {
+        unsafe sum += Double(source[channel * layout.outputWidth + place])
+      }
+      unsafe target[channel] = Float(sum)
+    }
+  }
+}
+
+extension Range<Int> {
+  /// The values of a range of channels with so many values each.
+  fileprivate func scaled(by width: Int) -> Range<Int> { lowerBound * width..<upperBound * width }
 }

@@ -58,18 +58,23 @@ public struct StageTiming: Sendable {
 }
 
 /// What a stage is made with: its tensors, and what it applies for the layers around it.
+///
+/// A stage that works with another one, as an own layer may with a ``SparseProduct``, hands it a copy
+/// with tensors of its own between the two.
 public struct StageSite {
   /// The layer's number in the network, a key of its random numbers.
   public let number: Int
   /// The input.
-  public let input: Tensor
+  public var input: Tensor
+  /// The shape that the network gives the layer, whatever ``input`` is now.
+  let layerInput: SampleShape
   /// The output.
-  public let output: Tensor
+  public var output: Tensor
   /// The gradient of the output; of no samples in a model for prediction.
-  public let outputGradient: Tensor
+  public var outputGradient: Tensor
   /// The gradient of the input; nil where nobody asks for it: a network's first layer, a model for
   /// prediction. The same as ``outputGradient`` of a layer that works in place.
-  public let inputGradient: Tensor?
+  public var inputGradient: Tensor?
   /// Whether there will be training passes.
   public let isTraining: Bool
   /// How many connections the layer's weight has; nil without one.
@@ -113,10 +118,21 @@ public final class LayerWeights {
   /// Where the weight at a position is among the stored ones; nil: there.
   private let order: (@Sendable (Int) -> Int)?
 
-  /// Weights that are stored in the order of positions, or as `order` says.
+  /// Weights of which every position is stored, in the order of positions.
+  public convenience init(
+    _ layer: any WeightLayer, input: SampleShape, weight: Parameter, bias: Parameter?
+  ) {
+    trap(
+      unless: weight.count == layer.inputs * layer.outputs && weight.shape == layer.shape,
+      "layer \(layer.name): a weight of \(weight.count) values and shape \(weight.shape), expected "
+        + "\(layer.inputs * layer.outputs) and \(layer.shape)")
+    self.init(layer, input: input, weight: weight, bias: bias, connections: nil)
+  }
+
+  /// Weights of connections, or weights that are stored in the order of positions or as `order` says.
   init(
     _ layer: any WeightLayer, input: SampleShape, weight: Parameter, bias: Parameter?,
-    connections: SparseWeights? = nil, order: (@Sendable (Int) -> Int)? = nil
+    connections: SparseWeights?, order: (@Sendable (Int) -> Int)? = nil
   ) {
     self.layer = layer
     accounted = layer.accounted(of: input)

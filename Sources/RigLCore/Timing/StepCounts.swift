@@ -62,17 +62,23 @@ public struct StepCounts {
     return work.stages
   }
 
-  // MARK: - Linear layers
+  // MARK: - Products
 
-  /// The work of products between vectors.
+  /// The work of products.
+  ///
+  /// - Parameters:
+  ///   - inputs: values of the input; `outputs`: of the output.
+  ///   - places: how often a sample meets each weight.
+  ///   - gradientCopy: values of the output's gradient with zeros around, where it is copied.
   func product(
-    inputs: Int, outputs: Int, weights: Int, connections: SparseWeights?,
-    makesInputGradient: Bool, isMasked: Bool
+    inputs: Int, outputs: Int, weights: Int, connections: SparseWeights?, places: Int = 1,
+    gradientCopy: Int = 0, makesInputGradient: Bool, isMasked: Bool
   ) -> [StepStage: StageWork] {
     let x = Double(4 * padded * inputs)
     let y = Double(4 * padded * outputs)
     let count = Double(weights)
-    let flops = 2 * count * Double(samples)
+    let uses = Double(samples * places)
+    let flops = 2 * count * uses
     let list = count * (connections == nil ? 4 : 8)
     // ReLU's and dropout's gradients look at the output.
     let masked = isMasked ? y : 0
@@ -81,6 +87,9 @@ public struct StepCounts {
     work[.backwardKernel] = StageWork(
       flops: makesInputGradient ? 2 * flops : flops,
       near: y + (makesInputGradient ? x : 0) + 4 * count, far: x + masked + list)
+    if gradientCopy > 0 {
+      work[.backwardPack] = StageWork(near: y + Double(4 * padded * gradientCopy))
+    }
     guard let sparse = connections else { return work.stages }
     let bands = GroupBands(
       groups: padded / lanes, lanes: lanes, channels: inputs + outputs, connections: sparse.count)
@@ -89,7 +98,7 @@ public struct StepCounts {
     }
     work[.forwardWeights] = StageWork(far: 12 * count)
     work[.growth] = StageWork(
-      flops: 2 * Double(sparse.positions) * Double(samples), near: y, far: x)
+      flops: 2 * Double(sparse.positions) * uses, near: y, far: x)
     return work.stages
   }
 

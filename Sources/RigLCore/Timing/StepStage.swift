@@ -84,10 +84,12 @@ public struct StageWork: Hashable, Sendable {
   /// direction.
   public var nearSet = 0.0
 
-  /// No work.
-  public init() {}
-
-  init(flops: Double = 0, near: Double = 0, far: Double = 0) {
+  /// Work; without arguments none.
+  ///
+  /// - Parameters:
+  ///   - near: see ``nearBytes``; they are the ``nearSet``, too.
+  ///   - far: see ``farBytes``.
+  public init(flops: Double = 0, near: Double = 0, far: Double = 0) {
     (self.flops, nearBytes, farBytes, nearSet) = (flops, near, far, near)
   }
 
@@ -95,7 +97,7 @@ public struct StageWork: Hashable, Sendable {
   public var bytes: Double { nearBytes + farBytes }
 
   /// Adds another pass of the same stage.
-  mutating func add(_ other: StageWork) {
+  public mutating func add(_ other: StageWork) {
     flops += other.flops
     nearBytes += other.nearBytes
     farBytes += other.farBytes

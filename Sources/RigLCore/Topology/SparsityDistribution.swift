@@ -2,7 +2,8 @@
 public struct SparsifiableLayer: Hashable, Sendable {
   /// The layer's name, unique in its network.
   public let name: String
-  /// The weights' dense shape: OIHW for a convolution, (out, in) for a linear layer.
+  /// The weights' dense shape: OIHW for a convolution, (out, in) for a linear layer, (out, in, …) for an
+  /// own one.
   public let shape: [Int]
   /// Whether it is the network's first layer, which `uniform` leaves dense.
   public let isFirst: Bool
@@ -20,8 +21,8 @@ public struct SparsifiableLayer: Hashable, Sendable {
     canBeSparse: Bool = true
   ) {
     trap(
-      unless: shape.count == 2 || shape.count == 4,
-      "layer '\(name)': shape \(shape) has \(shape.count) dimensions, expected 2 or 4")
+      unless: shape.count >= 2,
+      "layer '\(name)': shape \(shape) has \(shape.count) dimensions, expected 2 or more")
     trap(unless: shape.allSatisfy { $0 > 0 }, "layer '\(name)': shape \(shape) has no positions")
     self.name = name
     self.shape = shape

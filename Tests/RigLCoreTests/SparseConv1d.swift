@@ -1,0 +1,1 @@
+../../Examples/Sources/own-layer/SparseConv1d.swift
