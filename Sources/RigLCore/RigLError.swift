@@ -1,4 +1,4 @@
-/// What went wrong in the world outside the program: a file, a setting, a number.
+/// An error of the world outside the program: of a file, a setting, a number.
 ///
 /// Mistakes in a program that uses the library trap instead.
 public struct RigLError: Error, Hashable, Sendable {
@@ -20,9 +20,9 @@ public struct RigLError: Error, Hashable, Sendable {
 
   /// Which kind of error it is.
   public let kind: Kind
-  /// What is wrong, and where: a path and position, a key, a layer and step.
+  /// The message: what is wrong and where, with a path and position, a key, or a layer and step.
   public let what: String
-  /// What to do about it, if anything sensible can be said.
+  /// The advice: what to do, where anything sensible can be said; nil: none.
   public let hint: String?
 
   /// Creates an error; control characters of names in it are escaped.
@@ -34,7 +34,7 @@ public struct RigLError: Error, Hashable, Sendable {
 }
 
 extension RigLError: CustomStringConvertible {
-  /// What, where, and on a second line what to do.
+  /// The message, and the advice on a second line.
   public var description: String {
     hint.map { "\(what)\n  \($0)" } ?? what
   }

@@ -78,7 +78,7 @@ public struct GeneratedImageFolder: Hashable, Sendable {
   public var side: Int
   /// Every so many pictures are PNG, the others JPEG; 0: all are JPEG.
   public var pngEvery: Int
-  /// What everything is drawn from.
+  /// The seed of all random numbers of the images.
   public var seed: UInt64
 
   /// Describes a folder; nothing is written yet.

@@ -4,7 +4,7 @@ import RigLCore
 final class PhotoFiles: Sendable {
   /// The classes' folders, by label, as they are called here; empty where there is none.
   let folders: [String]
-  /// What is not used, a line each.
+  /// The unused files and folders, a line for each reason.
   let remarks: [String]
 
   private let path: String

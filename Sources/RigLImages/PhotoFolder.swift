@@ -21,7 +21,7 @@ public struct PhotoFolder: Hashable, Sendable {
   public struct Parts: Sendable {
     /// Photos to train on, as training sees them.
     public let train: Subset
-    /// The same photos as evaluation sees them.
+    /// The training photos without augmentation, as evaluation sees them.
     public let plainTrain: Subset
     /// Photos of a validation folder, if there is one.
     public let validation: PhotoSet?

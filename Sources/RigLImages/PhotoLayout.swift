@@ -7,14 +7,14 @@ import RigLCore
 struct PhotoLayout: Hashable, Sendable {
   /// The folder of each part that there is; none: the folders are classes.
   private(set) var parts: [Part: String] = [:]
-  /// What beside the parts is not looked at.
+  /// The folders beside the parts that are not looked at, a line each.
   private(set) var remarks: [String] = []
 
-  /// What photos are for.
+  /// The part of a set that a folder's photos are for.
   enum Part: String, CaseIterable, Sendable {
     case train, validation, test
 
-    /// What its folder may be called.
+    /// The names that the part's folder may have.
     var names: [String] {
       switch self {
       case .train: ["train", "training"]

@@ -5,7 +5,7 @@ public struct PhotoReading: Hashable, Sendable {
   /// A line that says which folders are classes, and what their photos are for; nil: the samples are
   /// no photos.
   public let summary: String?
-  /// What of the folders is not used, a line each.
+  /// The unused files and folders, a line each.
   public let remarks: [String]
 
   /// Of the samples of a training.

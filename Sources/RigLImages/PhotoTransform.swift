@@ -56,7 +56,7 @@ public struct PhotoTransform: Hashable, Sendable, Codable {
     resizedSide = (side * 256 + 112) / 224
   }
 
-  /// What evaluation sees: the middle.
+  /// The transform for evaluation: the middle of the picture.
   public var withoutChance: PhotoTransform {
     var transform = self
     transform.isRandom = false

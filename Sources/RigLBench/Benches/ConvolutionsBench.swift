@@ -2,7 +2,7 @@ import RigLCore
 
 /// A convolution whose step is measured.
 public struct ConvolutionCase: Hashable, Sendable {
-  /// What a layer is in a network.
+  /// The kind of a convolution: sparse, stem or depthwise.
   public enum Kind: String, Hashable, Sendable {
     /// A layer between others, which may be sparse.
     case inner
@@ -12,7 +12,7 @@ public struct ConvolutionCase: Hashable, Sendable {
     case depthwise
   }
 
-  /// What the layer is.
+  /// The kind of the convolution.
   public let kind: Kind
   /// Channels, kernel, stride, padding k / 2.
   public let shape: ConvolutionShape

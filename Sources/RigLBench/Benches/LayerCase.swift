@@ -59,7 +59,7 @@ public struct LayerCase: Hashable, Sendable {
   }
 }
 
-/// What a sparse layer's step, forward and both backward products, must do at least.
+/// The least work of a sparse layer's step, forward and both backward products.
 public struct LayerWork: Hashable, Sendable {
   /// Floating-point operations: two for each connection and sample forward, four backward.
   public let flops: Double

@@ -161,7 +161,7 @@ extension LayersBench {
 
 /// The sparsity at which a sparse step's time, as a share of the dense one's, falls to 1.
 public struct BreakEven: Sendable {
-  /// What was measured, by sparsity.
+  /// The measured points: a sparsity, and the dense step's time over the sparse one's.
   public private(set) var probes: [(sparsity: Double, ratio: Double)] = []
   /// The sparsity; nil if even the highest one measured does not gain.
   public private(set) var sparsity: Double?

@@ -3,13 +3,13 @@ import RigLCore
 /// How much memory training takes, and how long each part of a step. Every case wants a process of
 /// its own, since what one has used stays with the process.
 public struct MemoryBench: Sendable {
-  /// What is trained.
+  /// The training whose memory is measured.
   public enum Case: String, CaseIterable, Sendable {
     /// One layer 200 000 → 200 000 with 4 million connections: 160 GB if it were dense.
     case huge
     /// 4096-4096-4096-10 at 95 %, batch 128, with RigL.
     case mlp
-    /// The same with a topology that never changes.
+    /// The mlp with a topology that never changes.
     case mlpStatic = "mlp-static"
   }
 

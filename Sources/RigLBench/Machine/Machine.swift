@@ -9,7 +9,7 @@ public struct Machine: Sendable {
   public let processors: Int
   /// The instruction set that the kernels use.
   public let kernels: String
-  /// What computes dense products: "BLIS" or "plain loop".
+  /// The library of dense products: "BLIS" or "plain loop".
   public let dense: String
   /// Bytes of the caches of one processor, and of those it shares.
   public let caches: Caches

@@ -12,7 +12,7 @@ public enum MemoryLevel: String, CaseIterable, Sendable {
   case memory
 }
 
-/// What a machine can do at most with a number of threads, measured.
+/// The measured peaks of a machine with a number of threads.
 public struct Peaks: Sendable {
   /// Threads that took part.
   public var threads: Int

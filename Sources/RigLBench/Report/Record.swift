@@ -51,7 +51,7 @@ public struct Record: Sendable {
   public private(set) var fields: [Field]
   /// How people should see it.
   public let layout: Layout
-  /// Whether it only says again, in a table, what another result has in JSON.
+  /// Whether the record only repeats, in a table, what another one has in JSON.
   public let isOnlyForPeople: Bool
 
   /// A result of a benchmark, which becomes the first field.

@@ -1,4 +1,4 @@
-/// What the accounting has to know about a layer with weights.
+/// A layer with weights as the accounting sees it: sizes, connections, storage.
 ///
 /// Kernels are square, with the same stride and padding in both directions; a linear layer is a
 /// 1×1 kernel on a 1×1 input.
@@ -45,7 +45,7 @@ public struct AccountedLayer: Hashable, Sendable {
   public private(set) var connections: Int
   /// What follows the inputs in the weights' shape, of a layer of kind ``Kind/shared``.
   private var taps: [Int] = []
-  /// Whether it is stored as compressed rows rather than as a dense array.
+  /// Whether the layer is stored as compressed rows rather than as a dense array.
   public private(set) var isStoredSparse = false
 
   private init(
@@ -160,7 +160,7 @@ public struct AccountedLayer: Hashable, Sendable {
     return layer
   }
 
-  /// The same layer with every position active, stored as a dense array.
+  /// The layer with every position active, stored as a dense array.
   public var dense: AccountedLayer {
     with(sparsity: 0, connections: positions, isStoredSparse: false)
   }

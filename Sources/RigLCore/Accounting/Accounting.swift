@@ -5,7 +5,7 @@
 /// Reference: Evci et al., *Rigging the Lottery: Making All Tickets Winners*, ICML 2020,
 /// appendix H. <https://arxiv.org/abs/1911.11134>
 public enum Accounting: String, Hashable, Sendable, Codable, CaseIterable {
-  /// What this program does and stores.
+  /// The FLOPs and bytes of this program.
   ///
   /// - FLOPs of a sample: at each output position 2 for every connection and 1 for every bias that
   ///   exists.
@@ -21,7 +21,7 @@ public enum Accounting: String, Hashable, Sendable, Codable, CaseIterable {
   case paper
 }
 
-/// What one layer or one network costs.
+/// The cost of a layer or a network: FLOPs of a sample's forward pass, and bytes.
 public struct Cost: Hashable, Sendable {
   /// Floating-point operations of the forward pass on one sample; whole numbers under
   /// ``Accounting/real``.
@@ -37,7 +37,7 @@ public struct Cost: Hashable, Sendable {
 }
 
 extension Accounting {
-  /// What a layer costs.
+  /// The cost of a layer.
   public func cost(of layer: AccountedLayer) -> Cost {
     switch self {
     case .real: realCost(of: layer)
@@ -45,7 +45,7 @@ extension Accounting {
     }
   }
 
-  /// What the layers of a network cost together.
+  /// The sum of the costs of layers.
   public func cost(of layers: [AccountedLayer]) -> Cost {
     layers.reduce(into: Cost(flops: 0, bytes: 0)) { total, layer in
       let cost = cost(of: layer)

@@ -1,4 +1,4 @@
-/// What a network costs, ready to print: as JSON its keys are snake_case.
+/// A network's costs, ready to print: as JSON its keys are snake_case.
 public struct AccountingReport: Hashable, Sendable, Codable {
   /// The figures of one layer.
   public struct Layer: Hashable, Sendable, Codable {

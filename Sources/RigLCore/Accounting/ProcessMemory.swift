@@ -42,7 +42,7 @@ public func currentMemoryBytes() -> Int? {
     return kibibytes * 1024
   }
 
-  /// What a line of `/proc/self/status` says after its key.
+  /// The words after a key in `/proc/self/status`.
   func statusWords(_ key: String) -> [Substring] {
     guard let bytes = try? FileSystem.contents(of: "/proc/self/status", limit: 1 << 16) else {
       return []

@@ -1,4 +1,4 @@
-/// What a training method costs, in forward passes of the sparse and of the dense network.
+/// The cost of a training method, in forward passes of the sparse and of the dense network.
 ///
 /// A backward pass counts as two forward passes. With f_S and f_D the FLOPs of a sample's forward
 /// pass through the sparse and the dense network, a sample costs, on average over the training:

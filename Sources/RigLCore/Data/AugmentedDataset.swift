@@ -64,7 +64,7 @@ public protocol AugmentedDataset: Dataset {
 }
 
 extension AugmentedDataset {
-  /// They are.
+  /// True: augmented samples take long enough to be made while the batch before trains.
   public var isReadAhead: Bool { true }
 
   /// As values that may differ from epoch to epoch.

@@ -4,7 +4,7 @@ import Foundation
 public struct DamagedSample: Hashable, Sendable {
   /// Its index in the dataset (the base of a subset).
   public let sample: Int
-  /// What is wrong with it, and where it is.
+  /// The error: what is wrong with the sample, and its path.
   public let error: RigLError
 }
 
@@ -42,9 +42,9 @@ public final class BatchPacker {
   private let subset: Subset?
   private let base: any Dataset
   private let source: Source
-  /// What threads need to make samples, one each.
+  /// The scratch of each thread that makes samples; nil where a dataset needs none.
   private var scratches: [AnyObject?] = []
-  /// What went wrong since the batch was taken; guarded by the lock.
+  /// The samples that failed since the batch was taken, by place; guarded by the lock.
   private var failures: [(place: Int, error: RigLError)] = []
   // Not a Mutex: the thread sanitizer does not see through its futex.
   private let lock = NSLock()
@@ -180,7 +180,7 @@ public final class BatchPacker {
     try leaveOutDamaged()
   }
 
-  /// What a thread needs for ``prepare(place:with:)``.
+  /// The scratch of a thread for ``prepare(place:with:)``; nil where none is needed.
   func makeScratch() -> AnyObject? {
     if case .pixels(let images, _) = source { images.makeScratch() } else { nil }
   }

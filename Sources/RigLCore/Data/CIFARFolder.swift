@@ -48,7 +48,7 @@ public struct CIFARFolder: Hashable, Sendable {
     }
   }
 
-  /// The folder.
+  /// The path of the folder of CIFAR's binary files.
   public var path: String
   /// Which of the two it is.
   public var kind: Kind

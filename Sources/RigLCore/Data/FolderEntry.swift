@@ -2,12 +2,12 @@
 package struct FolderEntry: Hashable, Sendable {
   /// Its name, with the bytes that it has; what is not UTF-8 in it is escaped.
   package let name: String
-  /// Whether it is a folder, or a link to one.
+  /// Whether the entry is a folder, or a link to one.
   package let isFolder: Bool
   /// Whether its name is UTF-8.
   package let isNamed: Bool
 
-  /// Whether its name says that it is a JPEG or PNG file.
+  /// Whether the entry's name says that it is a JPEG or PNG file.
   package var isPhoto: Bool { !isFolder && PictureFormat.isRead(named: name) }
 
   /// All that a folder holds, in the order of their names' bytes, without hidden ones.

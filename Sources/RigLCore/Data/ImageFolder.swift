@@ -3,13 +3,13 @@
 /// `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, `t10k-images-idx3-ubyte` and
 /// `t10k-labels-idx1-ubyte`, with or without `.gz`, also spelt with a dot before `idx`.
 public struct ImageFolder: Hashable, Sendable {
-  /// The folder.
+  /// The path of the folder of IDX files.
   public var path: String
   /// The number of classes; nil takes the largest training label plus 1.
   public var classes: Int?
   /// How pixels become values; nil computes mean and deviation of the training images.
   public var normalization: PixelNormalization?
-  /// What to do if a file is missing.
+  /// The advice where a file is missing; nil: none.
   public var hint: String?
 
   /// A folder with a training and a test set.

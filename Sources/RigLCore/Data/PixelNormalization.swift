@@ -40,12 +40,12 @@ public struct PixelNormalization: Hashable, Sendable, Codable {
     deviations = [counts.count { $0 > 0 } > 1 ? (squares / total).squareRoot() : 1]
   }
 
-  /// What a byte of a channel is multiplied with: value = scale · byte + ``shift(of:)``.
+  /// The factor of a channel's bytes, 1 / (255 σ): value = scale · byte + ``shift(of:)``.
   public func scale(of channel: Int = 0) -> Float {
     Float(1 / (255 * deviations[deviations.count == 1 ? 0 : channel]))
   }
 
-  /// What is then added.
+  /// The addend of a channel's values, −μ / σ.
   public func shift(of channel: Int = 0) -> Float {
     let place = means.count == 1 ? 0 : channel
     return Float(-means[place] / deviations[place])
@@ -67,7 +67,7 @@ public struct PixelNormalization: Hashable, Sendable, Codable {
 // MARK: - Published numbers
 
 extension PixelNormalization {
-  /// What everybody uses for Fashion-MNIST: its training set's, to four digits.
+  /// The usual numbers for Fashion-MNIST: its training set's mean and deviation, to four digits.
   public static let fashionMNIST = PixelNormalization(mean: 0.2860, deviation: 0.3530)
 
   /// CIFAR-10's training set, red, green and blue, over all 50 000 · 32² pixels, to four digits.
@@ -90,9 +90,9 @@ extension PixelNormalization {
 
 /// How the bytes of one image become values of mean 0 and deviation 1.
 public struct ImageStandardization: Hashable, Sendable {
-  /// What a byte is multiplied with: value = scale · byte + ``shift``.
+  /// The factor of a byte, 1 / max(deviation, 1 / √n): value = scale · byte + ``shift``.
   public let scale: Float
-  /// What is then added.
+  /// The addend of a value, −mean · ``scale``.
   public let shift: Float
 
   /// (x - mean) / max(deviation, 1 / √n), x being the image's n bytes, as they are (0 to 255), and

@@ -1,4 +1,4 @@
-/// What lies around an image where a random crop reaches beyond it.
+/// The pixels around an image where a random crop reaches beyond it.
 public enum CropPaddingMode: String, Codable, CaseIterable, Sendable {
   /// Black pixels.
   case constant
@@ -13,7 +13,7 @@ public struct SmallImageTransform: Hashable, Sendable, Codable {
   public var padTo: Int?
   /// Pixels on each side that a random crop of the image's size may take in; 0: no crop.
   public var cropPadding = 0
-  /// What these pixels are.
+  /// The pixels that a padded crop may take in around the image.
   public var cropPaddingMode = CropPaddingMode.constant
   /// Whether every other image, at random, is mirrored left to right.
   public var flips = false
@@ -32,10 +32,10 @@ public struct SmallImageTransform: Hashable, Sendable, Codable {
     self.standardizes = standardizes
   }
 
-  /// Whether it changes nothing.
+  /// Whether the transform changes nothing.
   public var isIdentity: Bool { self == SmallImageTransform() }
 
-  /// The same without what is drawn at random: for validation and test samples.
+  /// The transform without random parts: for validation and test samples.
   public var withoutChance: SmallImageTransform {
     SmallImageTransform(padTo: padTo, standardizes: standardizes)
   }
@@ -52,7 +52,7 @@ public struct SmallImageTransform: Hashable, Sendable, Codable {
 public struct TransformedImages: PixelDataset {
   /// The images as they are.
   public private(set) var base: any ByteDataset
-  /// What is done to them.
+  /// The transform of each image.
   public let transform: SmallImageTransform
   /// The shape of an image after that.
   public let sampleShape: SampleShape
@@ -93,7 +93,7 @@ public struct TransformedImages: PixelDataset {
       width: transform.padTo ?? shape.width)
   }
 
-  /// The same with other numbers by which pixels become values.
+  /// The images with other numbers by which pixels become values.
   public func normalized(by normalization: PixelNormalization) -> TransformedImages {
     var copy = self
     copy.base = base.normalized(by: normalization)

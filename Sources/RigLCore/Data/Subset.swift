@@ -125,9 +125,9 @@ public enum ValidationChoice: Hashable, Sendable {
 
 /// Training samples, and those held out to choose between networks.
 public struct ValidationSplit: Sendable {
-  /// What is trained on.
+  /// The samples to train on.
   public let train: any Dataset
-  /// What was held out; nil if nothing was.
+  /// The samples held out; nil if none were.
   public let validation: (any Dataset)?
 }
 

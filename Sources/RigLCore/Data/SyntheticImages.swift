@@ -22,7 +22,7 @@ public struct SyntheticImages: Hashable, Sendable {
   public var combinations: Int
   /// The noise's standard deviation, on the scale of pixels from 0 to 255; strokes have 120...200.
   public var noise: Double
-  /// What everything is drawn from. Not the run's seed: runs that are compared share their data.
+  /// The seed of all images. Not the run's seed: runs that are compared share their data.
   public var seed: UInt64
 
   /// Creates a description of the data; nothing is generated yet.

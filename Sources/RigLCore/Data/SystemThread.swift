@@ -6,7 +6,7 @@
   internal import Darwin
 #endif
 
-/// What a thread runs, on its way to it.
+/// The closure that a new thread runs, on its way to it.
 private final class ThreadBody {
   let run: @Sendable () -> Void
 

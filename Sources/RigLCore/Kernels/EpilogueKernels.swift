@@ -1,6 +1,6 @@
 internal import CSparseKernels
 
-/// What is applied to a layer's output after its product: bias, then ReLU, then dropout.
+/// The elementwise work on a layer's output after its product: bias, then ReLU, then dropout.
 ///
 /// A layer whose ``Layer/fusing`` offers ``Fusing/appliesEpilogue`` has its stage do it: by handing
 /// it to a ``SparseProduct``, or by ``apply(to:bias:_:)`` and ``applyBackward(to:output:bias:_:)``.
@@ -90,7 +90,7 @@ extension Tensor {
     unsafe csk_warm(base + groups.lowerBound * groupStride, Int64(groups.count * groupStride))
   }
 
-  /// The same for some channels only.
+  /// Warms some channels of groups, as ``warm(_:)``.
   func warm(_ groups: Range<Int>, channels: Range<Int>) {
     for group in groups {
       let start = group * groupStride + channels.lowerBound * lanes

@@ -42,7 +42,7 @@ extension RowLayout {
   }
 }
 
-/// What a reader applies to a layer's raw output as it reads it: relu(scale · x + shift).
+/// The elementwise work of a reader on a layer's raw output: relu(scale · x + shift), by channel.
 struct Prologue {
   /// Gives scale and shift; nil: 1 and 0.
   var norm: Normalization?
@@ -68,7 +68,7 @@ struct PlaneRow {
   let base: UnsafeMutablePointer<Float>
   let channels: Int
   let width: Int
-  /// Whether its planes are so many that caches cannot hold them until they are read again.
+  /// Whether caches cannot hold the tensor's planes until they are read again.
   let outgrowsCaches: Bool
 
   /// Some channels of the row.

@@ -94,7 +94,7 @@ public final class ThreadPool {
     }
   }
 
-  /// Who runs jobs.
+  /// The threads that run a job.
   package enum Policy: CaseIterable, Sendable {
     /// All threads or the caller alone, whatever takes less time.
     case adaptive

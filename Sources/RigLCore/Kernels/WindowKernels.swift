@@ -62,7 +62,7 @@ struct WindowRows {
     set { unsafe rows[index] = newValue }
   }
 
-  /// One row of the largest element of each window.
+  /// Writes a row of max-pooling: the largest element of each window.
   mutating func maximum(
     _ window: PoolingWindow, into y: PlaneRow, indices: UnsafeMutablePointer<UInt8>?
   ) {
@@ -90,7 +90,7 @@ struct WindowRows {
     expectOK(status, "csk_max_pool_gradient_row")
   }
 
-  /// One row of the mean of each window.
+  /// Writes a row of average pooling: the mean of each window's elements that exist.
   mutating func average(_ window: PoolingWindow, into y: PlaneRow) {
     var view = window.view
     let (channels, width) = unsafe (Int32(shape.channels), Int32(shape.width))

@@ -2,7 +2,7 @@ import Foundation
 
 /// The labels of a batch.
 public final class Labels {
-  /// One class a sample.
+  /// The class of each sample of the batch, `capacity` long.
   public internal(set) var buffer: AlignedBuffer<Int32>
   /// Samples in the batch now.
   public var count = 0
@@ -19,7 +19,7 @@ public final class Labels {
   }
 }
 
-/// What a loss says of each sample, and the memory it works in.
+/// The predictions for a batch, and the memory in which a loss works.
 public final class Outcome {
   /// The class with the largest logit, ties to the lower.
   public var predictions: AlignedBuffer<Int32>
@@ -41,7 +41,7 @@ public final class Outcome {
   }
 }
 
-/// What training makes small.
+/// A loss: what training minimises, as a mean over the samples of a batch.
 ///
 /// An own loss is one method, the loss of a single sample.
 public protocol Loss: Sendable {

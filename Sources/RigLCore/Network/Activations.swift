@@ -3,10 +3,10 @@ public struct ReLU: Layer {
   /// Creates a layer.
   public init() {}
 
-  /// What it is.
+  /// The name `relu`.
   public var stageName: String { "relu" }
 
-  /// It works in place.
+  /// In place, channel by channel.
   public var fusing: Fusing { [.isInPlace, .keepsChannels] }
   /// Strips of the same shape.
   public func strip(of input: SampleShape) -> SampleShape? { input }
@@ -33,11 +33,11 @@ public struct Dropout: Layer {
     self.probability = probability
   }
 
-  /// What it is.
+  /// The name `dropout`.
   public var stageName: String { "dropout" }
   /// The type and the probability.
   public var kind: String { "Dropout(\(probability))" }
-  /// It works in place.
+  /// In place, channel by channel.
   public var fusing: Fusing { [.isInPlace, .keepsChannels] }
   /// Strips of the same shape.
   public func strip(of input: SampleShape) -> SampleShape? { input }

@@ -11,9 +11,9 @@ public struct BatchNorm: Layer {
   public let channels: Int
   /// How much of a running average stays at each training batch.
   public let momentum: Double
-  /// What is added to the variance (ε).
+  /// The addend of the variance (ε), against a division by 0.
   public let epsilon: Double
-  /// What γ starts at.
+  /// The first value of γ.
   public let gamma: Float
 
   /// Creates a layer; `gamma` is what γ starts at.
@@ -28,11 +28,11 @@ public struct BatchNorm: Layer {
     self.gamma = gamma
   }
 
-  /// The name.
+  /// The layer's name.
   public var nameInFiles: String? { name }
   /// The type, with momentum and ε.
   public var kind: String { "BatchNorm(momentum \(momentum), epsilon \(epsilon))" }
-  /// It works on channels.
+  /// True: batch-norm is by channel.
   public var takesPlanes: Bool { true }
   /// Strips of the same shape.
   public func strip(of input: SampleShape) -> SampleShape? { input }

@@ -18,7 +18,7 @@ public protocol Layer: Sendable {
   ///
   /// - Throws: `RigLError(.configuration)` for an input that the layer cannot take.
   func outputShape(of input: SampleShape) throws(RigLError) -> SampleShape
-  /// What the layer can do for the layers next to it: by default nothing.
+  /// The work for neighbouring layers that the layer can take on: by default none.
   var fusing: Fusing { get }
   /// The shape of the output's strips for strips of the input; nil, the default, if a single image
   /// cannot be cut into strips for this layer.
@@ -35,28 +35,28 @@ public enum LayerParts {
   case none
   /// Layers one after the other.
   case sequence([any Layer])
-  /// What two branches share, the main branch, and the shortcut, whose outputs are added up.
+  /// Two branches whose outputs are added up: `before` is what both read through.
   case branches(before: [any Layer], main: [any Layer], shortcut: [any Layer])
 }
 
-/// What a layer can do for the layers next to it, so that they need no pass of their own.
+/// The work that a layer can take on for its neighbours, so that they need no pass of their own.
 public struct Fusing: OptionSet, Sendable {
   /// The bits.
   public let rawValue: Int
   /// Creates a set of bits.
   public init(rawValue: Int) { self.rawValue = rawValue }
 
-  /// It applies ``StageSite/epilogue`` to its output: ReLU and dropout after it.
+  /// The layer applies ``StageSite/epilogue`` to its output: ReLU and dropout after it.
   public static let appliesEpilogue = Fusing(rawValue: 1)
-  /// It applies batch-norm and ReLU to planes as it reads them.
+  /// The layer applies batch-norm and ReLU to planes as it reads them.
   static let readsThrough = Fusing(rawValue: 2)
-  /// It sums the statistics of the planes that it writes.
+  /// The layer sums the statistics of the planes that it writes.
   static let sumsOutput = Fusing(rawValue: 4)
   /// Its output are planes, to which batch-norm and ReLU can be applied.
   static let makesPlanes = Fusing(rawValue: 8)
-  /// It adds another tensor to its output as it writes it.
+  /// The layer adds another tensor to its output as it writes it.
   static let addsToOutput = Fusing(rawValue: 16)
-  /// It adds another tensor to its input's gradient as it writes it.
+  /// The layer adds another tensor to its input's gradient as it writes it.
   static let addsToGradient = Fusing(rawValue: 32)
   /// Its backward pass leaves the gradient of its output as it was.
   public static let keepsGradient = Fusing(rawValue: 64)
@@ -81,9 +81,9 @@ extension Layer {
   public func outputShape(of input: SampleShape) throws(RigLError) -> SampleShape { input }
   /// Nothing, unless the layer says otherwise.
   public var fusing: Fusing { [] }
-  /// No strips, unless the layer says otherwise.
+  /// Nil: an image cannot be cut into strips, unless the layer says otherwise.
   public func strip(of input: SampleShape) -> SampleShape? { nil }
-  /// It does not, unless the layer says otherwise.
+  /// False, unless the layer says otherwise.
   public var gathersStrips: Bool { false }
 
   /// The layers with weights, in order, this one included.
@@ -154,13 +154,13 @@ public protocol WeightLayer: Layer {
 }
 
 extension WeightLayer {
-  /// The name.
+  /// The layer's name.
   public var nameInFiles: String? { name }
   /// (out, in).
   public var shape: [Int] { [outputs, inputs] }
   /// The outputs.
   public var fanOut: Int { outputs }
-  /// It has all.
+  /// False: every output reads all inputs.
   public var isDepthwise: Bool { false }
   /// A linear layer.
   public func accounted(of input: SampleShape) -> AccountedLayer {

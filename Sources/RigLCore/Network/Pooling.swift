@@ -1,6 +1,6 @@
 /// The largest element, or the mean, of each window; windows are clipped at the borders.
 public struct Pool2d: Layer {
-  /// What is made of a window.
+  /// The value that a window becomes.
   public enum Kind: Sendable {
     /// The largest element; ties to the first in row order.
     case maximum
@@ -10,7 +10,7 @@ public struct Pool2d: Layer {
 
   /// The name in errors.
   public let name: String
-  /// What is made of a window.
+  /// The value that a window becomes: its largest element or its mean.
   public let pooling: Kind
   let window: PoolingWindow
 
@@ -26,15 +26,15 @@ public struct Pool2d: Layer {
     window = PoolingWindow(kernel: kernel, stride: stride ?? kernel, padding: padding)
   }
 
-  /// What it is.
+  /// The name `max-pool` or `average-pool`.
   public var stageName: String { pooling == .maximum ? "max-pool" : "average-pool" }
   /// The type, with the windows.
   public var kind: String {
     "Pool2d(\(pooling) \(window.kernel), stride \(window.stride), padding \(window.padding))"
   }
-  /// It works on planes.
+  /// True: pooling works on images.
   public var takesPlanes: Bool { true }
-  /// It makes planes.
+  /// Its output are planes, each channel made of the same channel of the input.
   public var fusing: Fusing { [.makesPlanes, .keepsGradient, .keepsChannels] }
 
   /// floor((side + 2 padding − kernel) / stride) + 1 pixels a side.
@@ -74,22 +74,22 @@ public struct GlobalAveragePool: Layer {
   /// Creates a layer.
   public init() {}
 
-  /// What it is.
+  /// The name `global-pool`.
   public var stageName: String { "global-pool" }
 
-  /// It works on planes.
+  /// True: pooling works on images.
   public var takesPlanes: Bool { true }
-  /// It reads through batch-norm and ReLU.
+  /// The layer applies batch-norm and ReLU as it reads.
   public var fusing: Fusing { [.readsThrough, .keepsGradient, .keepsChannels] }
 
-  /// One value a channel.
+  /// A vector of one value for each channel.
   public func outputShape(of input: SampleShape) throws(RigLError) -> SampleShape {
     SampleShape(channels: input.channels)
   }
 
-  /// One value a channel.
+  /// A vector of one value for each channel.
   public func strip(of input: SampleShape) -> SampleShape? { SampleShape(channels: input.channels) }
-  /// It does.
+  /// True: the mean is over all strips.
   public var gathersStrips: Bool { true }
 
   /// A pass over pixels.
@@ -101,12 +101,12 @@ public struct Flatten: Layer {
   /// Creates a layer.
   public init() {}
 
-  /// What it is.
+  /// The name `flatten`.
   public var stageName: String { "flatten" }
 
-  /// It works on planes.
+  /// True: the input are images.
   public var takesPlanes: Bool { true }
-  /// It keeps all values.
+  /// The output's gradient is kept, and each value is one of the input's.
   public var fusing: Fusing { [.keepsGradient, .keepsChannels] }
 
   /// All values of the input.

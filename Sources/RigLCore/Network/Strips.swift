@@ -15,7 +15,7 @@ extension Residual {
 }
 
 extension Sequential {
-  /// Whether a layer does; those after it work on vectors.
+  /// Whether a layer makes one vector of all strips; layers after it work on vectors.
   public var gathersStrips: Bool { layers.contains { $0.gathersStrips } }
 
   /// The last layer's, or of the one that gathers strips.
@@ -41,7 +41,7 @@ extension Sequential {
 }
 
 extension SampleShape {
-  /// One of so many strips.
+  /// The shape of one of `strips` strips: as wide, with that part of the rows.
   func strip(of strips: Int) -> SampleShape {
     SampleShape(channels: channels, height: height / strips, width: width)
   }

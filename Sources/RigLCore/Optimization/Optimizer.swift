@@ -1,6 +1,6 @@
 import Foundation
 
-/// What changes parameters from their gradients.
+/// A rule that changes parameters by their gradients, once a step.
 ///
 /// State lies in slots, arrays beside a parameter's values that move with the connections when a
 /// topology changes. An own optimizer names its slots and applies its rule to a range.
@@ -17,11 +17,11 @@ public protocol Optimizer: Sendable {
   func update(_ parameter: Parameter, slots: [Slot], range: Range<Int>, settings: StepSettings)
 }
 
-/// What an optimizer's step depends on besides the gradients.
+/// The numbers of a step that a rule depends on besides the gradients.
 public struct StepSettings: Sendable {
   /// The learning rate of this step.
   public var learningRate: Double
-  /// What gradients are multiplied with: clipping and gradient accumulation; 1 without.
+  /// The factor of the gradients: of clipping and of gradient accumulation; 1 without both.
   public var gradientScale: Float
   /// The step's number from 1, which Adam's corrections use.
   public var number: Int

@@ -14,7 +14,7 @@ public struct AtomicFile: ~Copyable {
 
   private let temporary: String
   private let file: OpenFile
-  /// Who may read and write the file that is replaced, and so the new one; nil: as new files.
+  /// The permissions of the file that is replaced, for the new one; nil: those of new files.
   private let mode: UInt32?
   private var isPending = true
 

@@ -2,11 +2,11 @@
 public struct MetricsRow: Hashable, Sendable, Codable {
   /// Which samples a row is about.
   public enum Split: String, Hashable, Sendable, Codable, CaseIterable {
-    /// Those that the weights are fitted to.
+    /// The training samples, to which weights are fitted.
     case train
-    /// Those held back to choose by.
+    /// The validation samples, held back to choose the best weights by.
     case validation
-    /// Those that nothing was chosen by.
+    /// The test samples, by which nothing is chosen.
     case test
     /// None: the row is about a topology update.
     case update
@@ -45,7 +45,7 @@ public struct MetricsRow: Hashable, Sendable, Codable {
   public var gradientNorm: Double?
   /// Connections that a topology update moved: ``TopologyUpdate/moved``.
   public var connectionsMoved: Int?
-  /// Those of them that are at positions never active before; nil if it is not known.
+  /// The moved connections at positions never active before; nil if that is not known.
   public var neverActiveBefore: Int?
   /// The share of all positions that were ever active, after a topology update; nil if it is not
   /// known.

@@ -13,7 +13,7 @@ package struct NetworkDescription: Hashable, Codable, Sendable {
   /// The layers, in order.
   package let layers: [Layer]
 
-  /// One layer.
+  /// A layer of the description.
   package struct Layer: Hashable, Codable, Sendable {
     /// The Swift type, with what else it computes by: `Dropout(0.1)`.
     package let kind: String

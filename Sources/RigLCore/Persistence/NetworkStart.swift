@@ -75,7 +75,7 @@ package struct NetworkStart {
 // MARK: - What is taken
 
 extension NetworkStart {
-  /// What a training takes of the network.
+  /// The part of the network that a training takes.
   struct Plan {
     let start: NetworkStart
     /// The training's configuration, with the connections that it starts with in
@@ -88,7 +88,7 @@ extension NetworkStart {
     /// The numbers that pixels went through before the network saw them, if the training goes on
     /// with them: not if its settings ask for others.
     let normalization: PixelNormalization?
-    /// What a user should know of it, a line each.
+    /// The remarks for the user, a line each.
     let remarks: [String]
     /// What the network was trained by and this training does not have; nil: nothing.
     let warning: String?

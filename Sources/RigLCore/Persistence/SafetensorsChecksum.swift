@@ -7,7 +7,7 @@ internal import CZlib
 package struct SafetensorsChecksum {
   /// The metadata's key of the checksum.
   static let key = "rigl.crc32"
-  /// What stands for the digits while the checksum is being computed.
+  /// The digits of the checksum while it is being computed.
   static let placeholder = "00000000"
 
   private var value: UInt = 0

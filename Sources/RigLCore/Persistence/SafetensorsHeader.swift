@@ -1,4 +1,4 @@
-/// What the header of a safetensors file says, checked against the file's size.
+/// The header of a safetensors file, checked against the file's size.
 struct SafetensorsHeader {
   /// A tensor and where its bytes begin in the file.
   struct Entry {

@@ -16,7 +16,7 @@ public final class SavedRun {
   public let sampleShape: SampleShape
   /// The number of classes.
   public let classes: Int
-  /// What pixels went through before training; nil if the samples were not pixels.
+  /// The normalization of pixels in training; nil if the samples were not pixels.
   public let normalization: PixelNormalization?
   /// The path of the checkpoint.
   public let checkpointPath: String
@@ -27,7 +27,7 @@ public final class SavedRun {
   public let classNames: [String]?
   /// The samples that the last evaluation could not read.
   public private(set) var damaged: [DamagedSample] = []
-  /// What was wrong with newer checkpoints.
+  /// The faults of newer checkpoints, which were passed over, a line each.
   public let warnings: [String]
 
   /// What the files say of a network that was given in Swift.
@@ -307,7 +307,7 @@ public final class SavedRun {
   }
 }
 
-/// What a network takes a sample for.
+/// A network's answer for a sample: the class, and how probable it is.
 public struct Prediction: Hashable, Sendable, Codable {
   /// The class.
   public let label: Int

@@ -151,7 +151,7 @@ package final class OpenFile: Sendable {
     }
   }
 
-  /// What ``tryLock()`` found.
+  /// The outcome of ``tryLock()``.
   enum Lock {
     case taken, heldByAnother, unsupported
   }
@@ -187,7 +187,7 @@ private func retrying<Value: SignedInteger>(_ call: () -> Value) throws(SystemEr
 
 /// Names in a file system.
 package enum FileSystem {
-  /// What is at a path; a link only where links are not followed.
+  /// The kind of thing at a path; a link only where links are not followed.
   package enum Item { case nothing, file, folder, link, other }
 
   package static func item(_ path: String, followsLinks: Bool = true) -> Item {
@@ -203,7 +203,7 @@ package enum FileSystem {
   /// Bytes of a file, links followed; nil if it is not there.
   package static func size(of path: String) -> Int? { status(path).map { Int($0.st_size) } }
 
-  /// Who may read, write and run the regular file at a path; nil if there is none.
+  /// The permissions of the regular file at a path; nil if there is none.
   static func mode(ofFile path: String) -> mode_t? {
     guard let status = status(path, followsLinks: false), status.st_mode & S_IFMT == S_IFREG
     else { return nil }

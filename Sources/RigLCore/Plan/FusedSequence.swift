@@ -1,4 +1,4 @@
-/// What layers are fused into, before there are nodes: one of them or several.
+/// A stage as it is fused, before there are nodes: a layer's, or a pass that is put in.
 struct FusedItem {
   let operation: PlanNode.Operation
   let number: Int
@@ -32,7 +32,7 @@ struct FusedItem {
 /// Layers of a sequence while they are fused.
 struct FusedSequence {
   private(set) var items: [FusedItem] = []
-  /// What the next stage is to read through.
+  /// The batch-norm and ReLU that the next stage is to apply as it reads.
   private var pending: PlanNode.Reading
   /// Whether the data at this point are planes that a stage here has made.
   private var isOnPlanes: Bool
@@ -97,7 +97,7 @@ struct FusedSequence {
     return nil
   }
 
-  /// What is pending, which the stage that reads next applies.
+  /// The batch-norm and ReLU that are pending, for the stage that reads next; none are left.
   private mutating func takePending() -> PlanNode.Reading {
     if pending.norm != nil, let last = items.indices.last,
       items[last].fusing.contains(.sumsOutput)

@@ -15,7 +15,7 @@ struct Fuser {
   let numbers = LayerNumbers()
   private let strips: Int
 
-  /// What a run of layers came to.
+  /// The nodes and tensors that a run of layers came to.
   struct Run {
     /// The value that the last stage writes.
     var output: Int
@@ -29,7 +29,7 @@ struct Fuser {
     /// Stages and batch-norms in that order, for their parameters.
     var owners: [Owner] = []
 
-    /// What has parameters.
+    /// An owner of parameters: a node or a batch-norm.
     enum Owner {
       case stage(Int)
       case norm(Int)

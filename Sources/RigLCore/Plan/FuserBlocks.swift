@@ -84,7 +84,7 @@ extension Fuser {
     return add(node)
   }
 
-  /// What branches read through, and its batch-norm for its parameters.
+  /// The batch-norm and ReLU that both branches read through, and whose parameters these have.
   private func reading(
     of layers: [any Layer], _ norm: Int?
   ) throws(RigLError) -> (PlanNode.Reading, [Run.Owner]) {

@@ -1,6 +1,6 @@
 /// A stage before it is made: what runs there, and what it applies for the stages around it.
 struct PlanNode {
-  /// What runs.
+  /// The operation of a node.
   enum Operation {
     /// A layer's stage.
     case layer(any Layer)
@@ -28,7 +28,7 @@ struct PlanNode {
   /// The values that it reads and writes; of a sum the main branch's.
   var input = 0
   var output = 0
-  /// What the input is read through.
+  /// The batch-norm and ReLU that the input is read through.
   var reading = Reading()
   /// Whether another reader of the same input applies the gradient of what it is read through.
   var leavesReading = false
@@ -47,7 +47,7 @@ struct PlanNode {
   var outputGradient: Int?
   var inputGradient: Int?
 
-  /// What the layer can do for its neighbours.
+  /// The work for its neighbours that the node's layer can take on.
   var fusing: Fusing {
     switch operation {
     case .layer(let layer): layer.fusing
@@ -61,7 +61,7 @@ struct PlanNode {
 
 /// A residual block's branches.
 struct PlanBlock {
-  /// What names of its parts begin with: "layer1.0 sum".
+  /// The beginning of the names of its parts: "layer1.0" of "layer1.0 sum".
   let name: String
   /// Whether a ReLU follows the sum.
   let relu: Bool
@@ -74,7 +74,7 @@ struct PlanBlock {
   var shortcutNorm: Int?
   /// Whether the main branch's last stage writes the sum.
   var isWritten = false
-  /// What both branches read the input through.
+  /// The batch-norm and ReLU that both branches read the block's input through.
   var shared = PlanNode.Reading()
   /// Whether the shortcut passes by it.
   var passesBy = false

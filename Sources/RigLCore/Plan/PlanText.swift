@@ -6,7 +6,7 @@ package struct StageDescription: Hashable, Sendable, Encodable {
   package let stage: String
   /// Channels, height and width of a sample of its output.
   package let output: [Int]
-  /// What it applies besides its own operation.
+  /// The work of other layers that the stage applies, by name.
   package let applies: [String]
   /// Bytes of its output for a full batch, of its input's gradient, and of what an optimizer changes;
   /// 0 of a tensor that is another stage's, or not there.
@@ -77,7 +77,7 @@ extension Plan {
     return "\(name(of: node)) entry"
   }
 
-  /// What a stage applies besides its own operation.
+  /// The work of other layers that a node applies, by name.
   private func applied(_ node: PlanNode) -> [String] {
     switch node.operation {
     case .fork(let number):

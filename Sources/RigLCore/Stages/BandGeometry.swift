@@ -178,7 +178,7 @@ struct BandGeometry {
     }
   }
 
-  /// What is subtracted from the place of an input pixel for a tap's operand in `gradient`.
+  /// The element offsets, one a tap, to be taken off an input pixel's place in `gradient`.
   var backwardTaps: [Int32] {
     taps { ky, kx in
       (ky / shape.stride) * gradient.rowStride + (kx / shape.stride) * BandGeometry.lanes

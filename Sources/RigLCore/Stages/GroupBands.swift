@@ -61,7 +61,7 @@ struct GroupBands {
 /// slab of it (measured: 384 → 1536, batch 2048, 98 % sparse, the backward product from 5.7 to
 /// 2.5 ms, the reading included).
 final class WarmBands {
-  /// One band a thread, a cache line apart.
+  /// The band that each thread has in its cache, a cache line apart.
   private var bands: AlignedBuffer<Int>
   private static let stride = 8
 

@@ -13,9 +13,9 @@ package final class Normalization {
   /// The shape of the input.
   let input: SampleShape
 
-  /// Whether the weights of the convolution before contain it, so that nothing is to be applied.
+  /// Whether batch-norm is in the weights of the convolution before it: nothing is left to apply.
   private(set) var isFolded = false
-  /// What readers apply: scale · x + shift.
+  /// The factor of each channel, γ / σ, that readers apply: scale · x + shift.
   private(set) var scale: AlignedBuffer<Float>
   private(set) var shift: AlignedBuffer<Float>
   /// The batch's mean.

@@ -1,4 +1,4 @@
-/// What one pass over a batch needs to know besides the batch.
+/// The context of a pass over a batch: threads, seed, batch number, scratch.
 ///
 /// One value, made with the training, is updated from pass to pass.
 @safe

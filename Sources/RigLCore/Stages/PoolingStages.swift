@@ -181,7 +181,7 @@ final class Flattening: Stage {
     return [.pooling: counts.both(StageWork(near: both), StageWork(near: both))]
   }
 
-  /// The same values in another order.
+  /// Copies planes [y][channel][x] into vectors (channel, y, x): the same values in another order.
   func forward(_ pass: Pass) {
     output.samples = input.samples
     pass.pool.run(chunks: input.groups, with: (input, output)) { work, group, _ in

@@ -1,4 +1,4 @@
-/// What a residual block's sum and entry have in common: its branches.
+/// The branches of a residual block, for its sum and its entry.
 struct BlockSite {
   /// The branches' outputs; of a shortcut without layers the block's input.
   let main: Tensor
@@ -10,7 +10,7 @@ struct BlockSite {
   let relu: Bool
   /// Whether the main branch's last stage writes the sum.
   let isWritten: Bool
-  /// What both branches read the block's input through.
+  /// The batch-norm and ReLU that both branches read the block's input through.
   let shared: Prologue
   /// Whether the shortcut passes by what the main branch reads through.
   let passesBy: Bool

@@ -8,7 +8,7 @@ internal import Synchronization
   internal import Darwin
 #endif
 
-/// What memory is taken for, to be named where there is none left.
+/// The use of memory, to be named where there is none left.
 enum MemoryUse: UInt8 {
   case work, data, network, optimizer, batch
 
@@ -22,7 +22,7 @@ enum MemoryUse: UInt8 {
     }
   }
 
-  /// What memory is being taken for now, in this process.
+  /// The use of the memory that this process takes now.
   static var current: MemoryUse {
     get { MemoryUse(rawValue: use.load(ordering: .relaxed)) ?? .work }
     set { use.store(newValue.rawValue, ordering: .relaxed) }
@@ -79,7 +79,7 @@ private let restOfProcess = 16 << 20
 
 private nonisolated(unsafe) let emergency = unsafe malloc(1 << 16)
 
-/// Whether the system would give the process so many bytes more now.
+/// Whether the system would give the process that many more bytes now.
 private func canMap(bytes: Int) -> Bool {
   let memory = unsafe mmap(
     nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)

@@ -1,7 +1,7 @@
 /// A sparse topology: for each output row, the positions of its connections, ascending.
 ///
 /// Positions within a row are the layer's dense order (inputs, then taps), so that row, position
-/// is the field's OIHW order. The number of connections never changes; moves rewrite in place.
+/// is the field's OIHW order. Moves rewrite in place.
 struct CSR: ~Copyable {
   /// Outputs.
   let rows: Int

@@ -29,7 +29,7 @@ public final class StageClock {
   private let stride: Int
   /// Time that passed while the calling thread was at each part.
   private let walls: AlignedBuffer<Int>
-  /// What the calling thread is at, and others will be when they join in.
+  /// The part of the step that the calling thread is at, and threads that join in will be.
   private var part = 0
   private(set) var stage = StepStage.other
   private var started = 0

@@ -34,7 +34,7 @@ public enum StepStage: Int, CaseIterable, Sendable {
   case rewiring
   /// Weights change; with the gradients' norm if they are clipped.
   case optimizer
-  /// What none of the others is.
+  /// All work that is none of the others.
   case other
   /// Threads have nothing to do: others are not done yet, or one alone works.
   case waiting
@@ -115,7 +115,7 @@ public struct StepPart: Sendable {
   public internal(set) var pixels = 1
   /// Connections, all weights of a dense layer.
   public internal(set) var connections: Int?
-  /// What its stages have to do, for a full batch; none where there is nothing to say.
+  /// The least work of each of its stages, for a full batch; none where there is nothing to say.
   public internal(set) var work: [StepStage: StageWork] = [:]
 }
 

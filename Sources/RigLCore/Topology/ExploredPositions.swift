@@ -9,7 +9,7 @@ import Foundation
 package final class ExploredPositions {
   /// The most bytes of all layers' former positions, each layer's in the smaller form.
   package var limit = 64 << 20
-  /// Whether they are known: not in a run whose checkpoint does not say, nor beyond the limit.
+  /// Whether the positions are known: not where a checkpoint lacks them, nor beyond the limit.
   package private(set) var isKnown = true
   let layers: [SparseWeights]
   let former: [FormerPositions]

@@ -1,13 +1,13 @@
-/// What a sparsity distribution has to know about a layer's weights.
+/// The sizes of a layer's weights that a sparsity distribution goes by.
 public struct SparsifiableLayer: Hashable, Sendable {
   /// The layer's name, unique in its network.
   public let name: String
   /// The weights' dense shape: OIHW for a convolution, (out, in) for a linear layer, (out, in, …) for an
   /// own one.
   public let shape: [Int]
-  /// Whether it is the network's first layer, which `uniform` leaves dense.
+  /// Whether the layer is the network's first one, which `uniform` leaves dense.
   public let isFirst: Bool
-  /// Whether it is the network's last layer.
+  /// Whether the layer is the network's last one.
   public let isLast: Bool
   /// False for what is dense under every distribution: depthwise convolutions, embeddings.
   public let canBeSparse: Bool
@@ -54,7 +54,7 @@ public struct SparsifiableLayer: Hashable, Sendable {
 public struct SparsityDistribution: Hashable, Sendable, Codable {
   /// The rule that shares connections out among the layers.
   public enum Kind: String, Hashable, Sendable, Codable, CaseIterable {
-    /// The same sparsity everywhere.
+    /// Every layer has the same sparsity.
     case uniform
     /// Erdős–Rényi, on input and output channels.
     case erdosRenyi = "er"

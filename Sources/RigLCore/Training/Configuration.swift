@@ -16,16 +16,16 @@ public struct Configuration: Codable, Hashable, Sendable {
   /// Training samples held out for validation, of photos about as many; 0: none; nil: a tenth, at
   /// most 5000, and none where a class has a single sample.
   public var validation: Int?
-  /// Which samples those are.
+  /// The rule by which validation, training and test samples are chosen.
   public var split = Split.random
   /// Let the test samples be the validation split. The result on them is then not a result on
   /// unseen data.
   public var validateOnTest = false
-  /// What training samples go through that others do not.
+  /// The augmentation of training samples, which validation and test samples do not go through.
   public var augmentation = Augmentation.none
   /// Pixels on each side that the crops of `pad_crop_flip` may take in (p).
   public var cropPadding = 4
-  /// What these pixels are: black, or the image mirrored.
+  /// The pixels that padding consists of: black, or the image mirrored.
   public var cropPaddingMode = CropPaddingMode.constant
   /// The side of the square that small images are put in the middle of, on black; nil: none.
   public var padTo: Int?
@@ -90,9 +90,9 @@ public struct Configuration: Codable, Hashable, Sendable {
   public var annealing = UpdateSchedule.Annealing.cosine
   /// The power of `inverse_power` annealing.
   public var annealingPower = 3.0
-  /// What weight a grown connection starts with.
+  /// The weight that a grown connection starts with.
   public var newWeights = NewWeights.zero
-  /// What that weight is divided by (d).
+  /// The divisor (d) of that weight.
   public var newWeightDivisor = 1.0
   /// Whether an update that would replace a weight step is followed by one on the same batch.
   public var updateThenStep = false
@@ -112,7 +112,7 @@ public struct Configuration: Codable, Hashable, Sendable {
   public var seed: UInt64 = 0
   /// The share of the target spread over all classes.
   public var labelSmoothing: Float = 0
-  /// What changes the weights.
+  /// The optimizer.
   public var optimizer = OptimizerKind.sgd {
     didSet { if !hasOwnRate.value { followOptimizer() } }
   }
@@ -185,7 +185,7 @@ public struct Configuration: Codable, Hashable, Sendable {
   /// Lets the learning rate be one for this optimizer alone.
   mutating func bindRateToOptimizer() { hasOwnRate.value = false }
 
-  /// What training samples go through, by name.
+  /// The augmentation of training samples, by name.
   public enum Augmentation: String, Codable, CaseIterable, Sendable {
     /// Nothing: they are as evaluation sees them.
     case none
@@ -207,7 +207,7 @@ public struct Configuration: Codable, Hashable, Sendable {
     case dense
   }
 
-  /// What weight a grown connection starts with, by name.
+  /// The weight that a grown connection starts with, by name.
   public enum NewWeights: String, Codable, CaseIterable, Sendable {
     /// Zero.
     case zero
@@ -223,7 +223,7 @@ public struct Configuration: Codable, Hashable, Sendable {
     case gradientSign = "gradient_sign"
   }
 
-  /// What changes the weights, by name.
+  /// The optimizer, by name.
   public enum OptimizerKind: String, Codable, CaseIterable, Sendable {
     /// ``SGD``.
     case sgd
@@ -243,7 +243,7 @@ public struct Configuration: Codable, Hashable, Sendable {
 
   /// How the learning rate changes, by name.
   public enum ScheduleKind: String, Codable, CaseIterable, Sendable {
-    /// It does not.
+    /// The learning rate stays at its peak.
     case constant
     /// By a factor at milestones.
     case step

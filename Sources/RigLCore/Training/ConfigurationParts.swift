@@ -149,7 +149,7 @@ extension Configuration {
     return schedule.scaled(by: multiplier)
   }
 
-  /// What changes the weights.
+  /// The optimizer that the settings describe.
   public func makeOptimizer() -> any Optimizer {
     switch optimizer {
     case .sgd:
@@ -176,7 +176,7 @@ extension Configuration {
     }
   }
 
-  /// What weight a grown connection starts with.
+  /// The weight that a grown connection starts with.
   public var newConnectionWeight: NewConnectionWeight {
     let divisor = Float(newWeightDivisor)
     return switch newWeights {

@@ -13,11 +13,11 @@ package struct CustomRules: Hashable, Codable, Sendable {
   /// The key of `config.yaml`.
   static let key = "custom_parts"
 
-  /// One of them.
+  /// A part that may be given in Swift.
   struct Rule {
     /// The argument of ``Trainer`` that gives it.
     let argument: String
-    /// What it is.
+    /// The kind of part: loss, topology method or optimizer.
     let noun: String
     /// Its name; nil: it is the configuration's.
     let name: String?
@@ -35,10 +35,10 @@ package struct CustomRules: Hashable, Codable, Sendable {
     ]
   }
 
-  /// Those that were given.
+  /// The parts that were given in Swift.
   var given: [Rule] { all.filter { $0.name != nil } }
 
-  /// Those that were given here, and not there.
+  /// The parts that were given here, and not in `others`.
   func missing(in others: CustomRules) -> [Rule] {
     zip(all, others.all).filter { $0.0.name != nil && $0.1.name == nil }.map(\.0)
   }

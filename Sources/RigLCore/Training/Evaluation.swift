@@ -29,7 +29,7 @@ public final class Evaluator {
   private let classes: [Int]?
   /// The samples that the last evaluation could not read, in order.
   public private(set) var damaged: [DamagedSample] = []
-  /// What a sample is called in an error.
+  /// The word for a sample in an error.
   var sampleName = "sample"
 
   /// An evaluator of a model on a dataset; it uses the model's memory between training steps.

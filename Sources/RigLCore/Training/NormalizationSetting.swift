@@ -22,7 +22,7 @@ extension Configuration {
     /// Numbers as a file has them.
     package static let example = "{mean: [0.5], deviation: [0.5]}"
 
-    /// What it may be, in a line.
+    /// The possible values, in a line.
     static let expected =
       words.map(\.word).joined(separator: ", ")
       + ", or a mapping of a mean and a deviation for each channel, as "

@@ -1,8 +1,8 @@
 /// A configuration with a name.
 public struct Preset: Sendable {
-  /// The name.
+  /// The preset's name, as `--preset` takes it.
   public let name: String
-  /// What it is, in a line.
+  /// The network and training, in a line.
   public let summary: String
   /// The configuration.
   public let configuration: Configuration

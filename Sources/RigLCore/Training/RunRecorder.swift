@@ -1,6 +1,6 @@
 /// Keeps a training's run folder: configuration, metrics, checkpoints.
 final class RunRecorder {
-  /// What was found wrong, but not so wrong as to stop.
+  /// The faults that were found but did not stop the training, a line each.
   private(set) var warnings: [String] = []
   /// What the run starts from, or goes on with other than it was begun.
   private(set) var remarks: [String] = []

@@ -5,13 +5,13 @@ public struct SettingReference: Sendable {
   public let key: String
   /// The part of the reference it stands in.
   public let section: Section
-  /// What it does, in a sentence or two.
+  /// The effect of the setting, in a sentence or two.
   public let meaning: String
-  /// What it may be.
+  /// The possible values.
   public let values: Values
-  /// What it is unless set, as a file has it; nil: it then has no value, see ``unset``.
+  /// The default value as a file has it; nil: there is none, see ``unset``.
   public let defaultValue: String?
-  /// What holds where it has no value; nil: it always has one.
+  /// The meaning of having no value; nil: the setting always has one.
   public let unset: String?
   /// The methods, networks, data or other settings that it matters for; nil: all.
   public let matters: String?
@@ -26,7 +26,7 @@ public struct SettingReference: Sendable {
     case learningRate = "Learning rate"
     case running = "Running"
 
-    /// What its settings have in common.
+    /// The subject that the group's settings have in common.
     public var summary: String {
       switch self {
       case .data: "Where samples come from, and what they go through."
@@ -40,7 +40,7 @@ public struct SettingReference: Sendable {
     }
   }
 
-  /// What a setting may be.
+  /// The values that a setting may have.
   public enum Values: Sendable {
     /// One of some words, each with its meaning.
     case words([(word: String, meaning: String)])
@@ -57,7 +57,7 @@ public struct SettingReference: Sendable {
     /// Something else, described.
     case described(String)
 
-    /// What they are, in a line.
+    /// The values, in a line.
     public var text: String {
       switch self {
       case .words(let words): words.map(\.word).joined(separator: ", ")
@@ -80,7 +80,7 @@ public struct SettingReference: Sendable {
     }
   }
 
-  /// What it is unless set, in words.
+  /// The default, in words.
   public var defaultText: String {
     guard let unset else { return defaultValue ?? "" }
     return defaultValue ?? "unset: \(unset)"

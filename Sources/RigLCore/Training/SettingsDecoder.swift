@@ -8,7 +8,7 @@ struct SettingError: Error {
   let value: String
   /// The value's line.
   let line: Int?
-  /// What it should be.
+  /// The expected kind of value, in words.
   let expected: String
   /// The words that it may be, if it is one of some.
   let words: [String]
@@ -35,7 +35,7 @@ extension Node {
     return isNothing ? "nothing" : scalar?.string ?? ""
   }
 
-  /// Whether it is `null`, `~` or nothing at all, and not in quotation marks.
+  /// Whether the value is `null`, `~` or nothing at all, and not in quotation marks.
   var isNothing: Bool {
     guard let scalar, [.any, .plain].contains(scalar.style) else { return false }
     return ["", "~", "null", "Null", "NULL"].contains(scalar.string)

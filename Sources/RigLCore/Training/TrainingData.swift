@@ -1,17 +1,17 @@
 /// The samples of a run, by what they are for.
 public struct TrainingData: Sendable {
-  /// What weights are fitted to.
+  /// The samples that weights are fitted to.
   public var train: any Dataset { didSet { origin = nil } }
-  /// What is looked at while training, to choose by; nil: nothing.
+  /// The samples that models are chosen by (best checkpoint, early stopping); nil: none.
   public var validation: (any Dataset)? { didSet { origin = nil } }
-  /// Samples that are looked at once training is over, by which nothing is chosen.
+  /// The samples for the final figures; nothing is ever chosen by them.
   public var test: any Dataset { didSet { origin = nil } }
-  /// What of this division is not as one would expect it, and why; nil: nothing.
+  /// The remark on this division where it is not as one would expect, with the reason; nil: none.
   var remark: String?
-  /// What they were loaded by, if they are still those; nil: they were given in code.
+  /// The settings that the samples were loaded by, while they are those; nil: given in code.
   private(set) var origin: Origin?
 
-  /// What samples are loaded by.
+  /// The settings and the folder that samples were loaded by.
   struct Origin: Sendable {
     /// The configuration's settings of data, as a file has them.
     let settings: [String: String]
@@ -26,7 +26,7 @@ public struct TrainingData: Sendable {
     self.test = test
   }
 
-  /// What pixels go through before the network sees them; nil if the samples are not pixels.
+  /// The normalization of pixels before the network sees them; nil if the samples are not pixels.
   public var normalization: PixelNormalization? { train.pixelNormalization }
 
   /// The samples with other numbers by which their pixels become values; parts that have no pixels

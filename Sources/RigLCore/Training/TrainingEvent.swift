@@ -1,4 +1,4 @@
-/// What happened in a training, for those who watch it.
+/// An event in a training, for callbacks.
 public enum TrainingEvent: Sendable {
   /// Training begins, at this step: 0, or a checkpoint's.
   case started(step: Int, of: Int)
@@ -19,12 +19,12 @@ public enum TrainingEvent: Sendable {
 
 /// Whether training goes on.
 public enum TrainingDecision: Sendable {
-  /// It does.
+  /// Training goes on.
   case proceed
   /// It stops at the next weight step, with a checkpoint: the result has the test figures of the
   /// weights then and of the best ones.
   case stop
-  /// It stops there, to go on later: without test figures, and as soon as it can.
+  /// Training stops there, to go on later: without test figures, and as soon as it can.
   case interrupt
 }
 

@@ -19,7 +19,7 @@ struct Bench: ParsableCommand {
     ])
 }
 
-/// What all benchmarks take.
+/// The arguments of all benchmarks.
 struct BenchArguments: ParsableArguments {
   @Flag(help: "Print one JSON object a line.")
   var json = false
@@ -244,7 +244,7 @@ extension Bench {
       abstract: "Training that moves connections against training that does not.",
       discussion: "Also the optimizers' steps, as shares of what copying memory moves.")
 
-    /// What is measured.
+    /// The comparison to measure.
     enum Case: String, CaseIterable, ExpressibleByArgument {
       case rigl, optimizers
     }

@@ -1,6 +1,6 @@
 import RigLCore
 
-/// What `rigl train --dry-run` prints.
+/// The output of `rigl train --dry-run`.
 struct DryRun: Encodable {
   /// A layer as the training would start with it.
   struct Layer: Encodable {

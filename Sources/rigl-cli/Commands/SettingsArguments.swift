@@ -174,7 +174,7 @@ struct PlacedArgument: ExpressibleByArgument {
   }
 }
 
-/// What a network's connections depend on.
+/// The arguments that a network's connections depend on.
 struct SparsityArguments: ParsableArguments {
   @Option(help: "Which connections move: rigl, set, static or dense.")
   var method: PlacedArgument?

@@ -1,6 +1,6 @@
 import RigLCore
 
-/// What a training came to, to print.
+/// The outcome of a training, to print.
 struct TrainingSummary: Encodable {
   let event = "end"
   let run: String

@@ -1,7 +1,7 @@
 import Foundation
 import RigLCore
 
-/// What a network is given: the shape of a sample, and what its pixels have gone through.
+/// The input of a network: a sample's shape, and what its pixels have gone through.
 struct InputDescription {
   private let shape: SampleShape
   private let normalization: PixelNormalization?

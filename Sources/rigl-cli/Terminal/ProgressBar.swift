@@ -2,7 +2,7 @@ import RigLCore
 
 /// One line on a terminal that shows how far a training is, drawn at most ten times a second.
 struct ProgressBar {
-  /// What the line shows.
+  /// The figures that the line shows.
   struct State {
     var done = 0
     var total = 1

@@ -54,11 +54,11 @@ struct Terminal: Sendable {
   static let standardOutput = Terminal(.standard)
   static let standardError = Terminal(.error)
 
-  /// Whether it is a terminal that can move its cursor.
+  /// Whether the output is a terminal that can move its cursor.
   let isInteractive: Bool
-  /// Whether it may show colours: <https://no-color.org>.
+  /// Whether the terminal may show colours: <https://no-color.org>.
   let showsColours: Bool
-  /// Whether it shows more than ASCII.
+  /// Whether the terminal shows more than ASCII.
   let showsUnicode: Bool
   private let descriptor: Int32
 
@@ -229,7 +229,7 @@ enum Interruption {
   /// Whether the terminal has gone.
   static var hasHungUp: Bool { signal == SIGHUP }
 
-  /// What the user calls it.
+  /// The name of a signal as the user knows it.
   static func name(of signal: Int32) -> String {
     switch signal {
     case SIGINT: "Ctrl-C"

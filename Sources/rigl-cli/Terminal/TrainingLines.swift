@@ -1,6 +1,6 @@
 import RigLCore
 
-/// What `rigl train --json` prints of an epoch.
+/// The line of `rigl train --json` for an epoch.
 struct EpochLine: Encodable {
   let event = "epoch"
   let epoch: Int
@@ -28,7 +28,7 @@ struct EpochLine: Encodable {
   }
 }
 
-/// What `rigl train --json` prints last where an error ends the training.
+/// The last line of `rigl train --json` where an error ends the training.
 struct ErrorLine: Encodable {
   let event = "error"
   let run: String?

@@ -4,7 +4,7 @@ import RigLImages
 /// Shows a training while it runs: a bar on a terminal, plain lines elsewhere. Stops it when a
 /// signal asks for it, or nobody reads the lines any more.
 final class TrainingWatcher: TrainingCallback {
-  /// What kept a line from being written.
+  /// The error that kept a line from being written; nil: none.
   private(set) var outputError: (any Error)?
 
   private let printing: PrintingArguments

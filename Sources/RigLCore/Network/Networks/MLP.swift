@@ -13,7 +13,7 @@ public struct MLP: Network, Hashable {
     self.dropout = dropout
   }
 
-  /// One linear layer more than there are hidden widths.
+  /// The layers: one linear layer more than there are hidden widths.
   public func layers(input: SampleShape, classes: Int) -> Sequential {
     var layers: [any Layer] = []
     var width = input.count
