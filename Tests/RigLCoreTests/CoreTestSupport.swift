@@ -4,11 +4,11 @@ import Testing
 /// A network of one's own layers, for tests of layers.
 func makeModel(
   _ layers: any Layer..., inputs: Int, capacity: Int, connections: [String: Int] = [:],
-  isTraining: Bool = true
+  variable: Set<String> = [], isTraining: Bool = true
 ) throws -> Model {
   try Model(
     Sequential(layers), input: SampleShape(channels: inputs), capacity: capacity,
-    connections: connections, isTraining: isTraining)
+    connections: connections, variable: variable, isTraining: isTraining)
 }
 
 /// Passes its input on, and keeps the gradient that comes back: put before a layer, it has the

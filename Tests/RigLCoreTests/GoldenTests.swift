@@ -90,6 +90,16 @@ struct GoldenCase {
     var weight_decay_on_bias: Bool?
     var densities: [Double]?
     var order: String?
+    // trajectory by a method other than RigL
+    var method: String?
+    var scope: String?
+    var sparsity: Double?
+    var initial_sparsity: Double?
+    var prune_begin: Int?
+    var prune_end: Int?
+    var update_begin: Int?
+    var redistribution: Bool?
+    var momentum_decay: Float?
     // planes
     var stride: Int?
     var padding: Int?
@@ -100,6 +110,8 @@ struct GoldenCase {
       case label_smoothing, kind, lr, momentum, nesterov, weight_decay, betas, eps, max_norm, steps
       case min_lr, first_cycle, cycle_multiplier, milestones, factor, drop_fraction, grow_score, k
       case model, dims, batch, batches_consumed, update_every, anneal, update_end
+      case method, scope, sparsity, initial_sparsity, prune_begin, prune_end, update_begin
+      case redistribution, momentum_decay
       case weight_decay_on_bias, densities, order, stride, padding, groups, kernel
     }
   }

@@ -84,14 +84,18 @@ extension GoldenTests {
     let batchSize = try #require(attributes.batch)
     var layers: [any Layer] = []
     var connections: [String: Int] = [:]
+    var variable: Set<String> = []
     for index in 0..<dims.count - 1 {
       if index > 0 { layers.append(ReLU()) }
       layers.append(SparseLinear("\(index)", inputs: dims[index], outputs: dims[index + 1]))
       connections["\(index)"] = try file.uint8("m\(index)_mask").count { $0 != 0 }
+      if try #require(attributes.densities)[index] < 1, attributes.method != nil {
+        variable.insert("\(index)")
+      }
     }
     let model = try Model(
       Sequential(layers), input: SampleShape(channels: dims[0]), capacity: batchSize,
-      connections: connections)
+      connections: connections, variable: variable)
     for (index, layer) in model.weightLayers.enumerated() {
       try layer.set(dense: file.float32("w\(index)"), mask: file.uint8("m\(index)_mask"))
       try layer.setBias(file.float32("b\(index)"))
@@ -101,13 +105,21 @@ extension GoldenTests {
     let batch = Batch(for: model)
     batch.labels.count = batchSize
     var losses: [Float] = []
+    var counts: [Int32] = []
     for consumed in 0..<(try #require(attributes.batches_consumed)) {
       for place in 0..<batchSize {
         let sample = (consumed * batchSize + place) % y.count
         for index in 0..<dims[0] { batch.inputs[place, index] = x[sample * dims[0] + index] }
         batch.labels[place] = Int(y[sample])
       }
-      losses.append(Float(try step.train(on: batch).loss))
+      let report = try step.train(on: batch)
+      losses.append(Float(report.loss))
+      if report.update != nil { counts += model.weightLayers.map { Int32($0.count) } }
+    }
+    if file["counts"] != nil {
+      #expect(
+        try counts == file.int32("counts"),
+        "\(golden.name): \(counts) connections after each update")
     }
     #expect(step.step == attributes.steps, "\(golden.name): weight steps")
     try golden.expect(losses, "losses", within: 1e-4)
@@ -123,11 +135,13 @@ extension GoldenTests {
     let attributes = golden.attributes
     try #require(attributes.order == "sequential, wrapping around", "\(golden.name): order")
     var settings = TrainingStep.Settings()
-    settings.method = RigL()
-    settings.schedule = UpdateSchedule(
-      interval: try #require(attributes.update_every), end: attributes.update_end,
-      initialFraction: try #require(attributes.drop_fraction),
-      annealing: try #require(attributes.anneal.flatMap(UpdateSchedule.Annealing.init)))
+    settings.method = try method(attributes, model)
+    if attributes.update_end != nil {
+      settings.schedule = UpdateSchedule(
+        interval: try #require(attributes.update_every), begin: attributes.update_begin ?? 0,
+        end: attributes.update_end, initialFraction: try #require(attributes.drop_fraction),
+        annealing: try #require(attributes.anneal.flatMap(UpdateSchedule.Annealing.init)))
+    }
     try settings.schedule.validate()
     return TrainingStep(
       model: model, loss: CrossEntropy(),
@@ -136,5 +150,39 @@ extension GoldenTests {
         weightDecay: attributes.weight_decay ?? 0),
       learningRate: LearningRateSchedule(peak: try #require(attributes.lr)), settings: settings,
       pool: try ThreadPool(threads: 2), seed: 0)
+  }
+
+  /// The method of a trajectory: RigL, or one that is made of public parts.
+  private static func method(
+    _ attributes: GoldenCase.Attributes, _ model: Model
+  ) throws -> any TopologyMethod {
+    let isGlobal = attributes.scope == "global"
+    func sparsity() throws -> CubicSparsity {
+      CubicSparsity(
+        initial: attributes.initial_sparsity ?? 0, final: try #require(attributes.sparsity),
+        begin: try #require(attributes.prune_begin), end: try #require(attributes.prune_end))
+    }
+    switch attributes.method {
+    case nil: return RigL()
+    case "pruning" where isGlobal:
+      return GlobalPruning(
+        sparsity: try #require(attributes.sparsity), begin: try #require(attributes.prune_begin),
+        end: try #require(attributes.prune_end), interval: try #require(attributes.update_every))
+    case "pruning":
+      return LayerPruning(
+        sparsity: try sparsity(), interval: try #require(attributes.update_every))
+    case "snip":
+      var densities: [String: Double] = [:]
+      for (index, density) in try #require(attributes.densities).enumerated() {
+        densities["\(index)"] = density
+      }
+      return SNIPMethod(participants: Participants(densities: densities), isGlobal: isGlobal)
+    case "granet": return GraNetMethod(sparsity: try sparsity(), isGlobal: isGlobal)
+    case "snfs":
+      return SNFSMethod(
+        moments: .init(model.sparseLayers, decay: try #require(attributes.momentum_decay)),
+        redistributes: attributes.redistribution == true)
+    case let other?: throw RigLError(.data, "unknown method \(other)")
+    }
   }
 }

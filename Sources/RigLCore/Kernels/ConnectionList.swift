@@ -2,8 +2,9 @@ internal import CSparseKernels
 
 /// The connections of a layer in the order in which a kernel walks them, in one direction.
 ///
-/// A pure function of the topology: rebuilt in place when connections move, never saved. All arrays
-/// have the size of the worst topology with the same number of connections, so a rebuild allocates
+/// A pure function of the topology: rebuilt in place when connections move, never saved. How it is cut
+/// depends on their number. All arrays have room for the worst topology with the same number of
+/// connections, or of one whose number changes for any smaller number, too, so a rebuild allocates
 /// nothing.
 @safe
 final class ConnectionList {
@@ -42,7 +43,12 @@ final class ConnectionList {
   private var shape: csk_list_shape
   private let tapOffsets: AlignedBuffer<Int32>
   private let tapPhases: AlignedBuffer<Int32>
-  private let sizes: csk_list_sizes
+  private var sizes: csk_list_sizes
+  /// What it was made for.
+  private let direction: Direction
+  private let layout: Layout
+  private let channels: (outputs: Int32, inputs: Int32)
+  private let isVariable: Bool
   private var entryStarts: AlignedBuffer<Int64>
   private var runStarts: AlignedBuffer<Int64>
   private var rowStarts: AlignedBuffer<Int64>
@@ -66,16 +72,48 @@ final class ConnectionList {
 
   /// Measures and allocates a list for `connections` connections between `inputs` and `outputs`:
   /// of a convolution, input channels times kernel positions.
-  init(direction: Direction, outputs: Int, inputs: Int, connections: Int, layout: Layout)
-    throws(RigLError)
-  {
+  ///
+  /// - Parameter isVariable: whether the number of connections will change.
+  init(
+    direction: Direction, outputs: Int, inputs: Int, connections: Int, layout: Layout,
+    isVariable: Bool = false
+  ) throws(RigLError) {
+    (self.direction, self.layout, self.isVariable) = (direction, layout, isVariable)
     taps = layout.tapOffsets.count
-    let (rowCount, channels) = (Int32(outputs), Int32(inputs / taps))
+    channels = (Int32(outputs), Int32(inputs / taps))
     tapOffsets = AlignedBuffer(layout.tapOffsets)
     tapPhases = AlignedBuffer(layout.tapPhases)
-    var shape = unsafe csk_list_shape()
+    rows = direction == .forward ? outputs : inputs / taps * layout.phases
+    unsafe shape = csk_list_shape()
+    sizes = csk_list_sizes()
+    entryStarts = AlignedBuffer(count: 0)
+    runStarts = AlignedBuffer(count: 0)
+    rowStarts = AlignedBuffer(count: 0)
+    runs = AlignedBuffer(count: 0)
+    rowOffsets = AlignedBuffer(count: 0)
+    offsets = AlignedBuffer(count: connections)
+    guard choose(connections) != csk_status_overflow else {
+      throw RigLError(
+        .configuration,
+        "a layer of \(inputs) inputs and \(outputs) outputs is too wide: offsets do not fit 32 bits",
+        hint: "use a smaller batch, or a narrower layer")
+    }
+    makeRoom(sizes)
+    if isVariable { makeRoomForFewer(than: connections) }
+  }
+
+  /// Cuts the list for another number of connections, in memory for `capacity`; to be built next.
+  func resize(_ connections: Int, capacity: Int) {
+    offsets.setSize(connections, capacity)
+    expectOK(choose(connections), "csk_list_measure")
+    makeRoom(sizes)
+  }
+
+  /// Chooses how the list is cut, and measures what that needs.
+  private func choose(_ connections: Int) -> csk_status {
     unsafe csk_list_choose(
-      direction.kernelDirection, rowCount, channels, Int32(taps), Int64(connections), &shape)
+      direction.kernelDirection, channels.outputs, channels.inputs, Int32(taps),
+      Int64(connections), &shape)
     unsafe shape.direction = direction.kernelDirection
     unsafe shape.row_stride = Int32(layout.rowStride)
     unsafe shape.column_stride = Int32(layout.columnStride)
@@ -86,26 +124,32 @@ final class ConnectionList {
       unsafe shape.phase_stride = Int32(layout.phaseStride)
       unsafe shape.tap_phases = UnsafePointer(tapPhases.base)
     }
-    var sizes = csk_list_sizes()
     let status = unsafe csk_list_measure(
-      &shape, rowCount, channels, Int32(taps), Int64(connections), &sizes)
-    guard status != csk_status_overflow else {
-      throw RigLError(
-        .configuration,
-        "a layer of \(inputs) inputs and \(outputs) outputs is too wide: offsets do not fit 32 bits",
-        hint: "use a smaller batch, or a narrower layer")
-    }
-    expectOK(status, "csk_list_measure")
-    unsafe self.shape = shape
-    self.sizes = sizes
-    rows = direction == .forward ? outputs : inputs / taps * layout.phases
+      &shape, channels.outputs, channels.inputs, Int32(taps), Int64(connections), &sizes)
+    if status != csk_status_overflow { expectOK(status, "csk_list_measure") }
+    return status
+  }
+
+  private func makeRoom(_ sizes: csk_list_sizes) {
     let segments = Int(sizes.segments) + 1
-    entryStarts = AlignedBuffer(count: segments)
-    runStarts = AlignedBuffer(count: segments)
-    rowStarts = AlignedBuffer(count: segments)
-    runs = AlignedBuffer(count: Int(sizes.runs))
-    rowOffsets = AlignedBuffer(count: Int(sizes.rows))
-    offsets = AlignedBuffer(count: connections)
+    entryStarts.makeRoom(segments)
+    runStarts.makeRoom(segments)
+    rowStarts.makeRoom(segments)
+    runs.makeRoom(Int(sizes.runs))
+    rowOffsets.makeRoom(Int(sizes.rows))
+  }
+
+  /// Makes room for what fewer connections need, which may be cut into more parts: a number in each
+  /// sixteenth of an octave tells the others' needs nearly enough.
+  private func makeRoomForFewer(than connections: Int) {
+    var fewer = connections
+    while fewer > 0 {
+      fewer -= max(1, fewer / 16)
+      expectOK(choose(fewer), "csk_list_measure")
+      makeRoom(sizes)
+    }
+    expectOK(choose(connections), "csk_list_measure")
+    makeRoom(sizes)
   }
 
   /// Rebuilds the list for a topology; `csrIndices` receives each entry's index in the CSR.
@@ -174,7 +218,7 @@ final class ConnectionList {
     expectOK(status, "csk_sparse_backward")
   }
 
-  /// What becomes of a row's sum while it is in registers: relu(sum + bias).
+  /// The epilogue of a row's sum while it is in registers: relu(sum + bias).
   struct RowEpilogue {
     let bias: Parameter?
     let relu: Bool

@@ -27,8 +27,13 @@ final class TopSelection {
     positionBuffer = AlignedBuffer(count: capacity)
   }
 
-  /// Starts over.
+  /// Starts over; makes room for more than there was.
   func begin(_ order: Order, count: Int) {
+    let needed = Int(csk_selection_capacity(Int64(count)))
+    if needed > keys.count {
+      keys.makeRoom(needed)
+      positionBuffer.makeRoom(needed)
+    }
     let status = unsafe csk_selection_begin(
       &selection, order == .largest ? csk_select_largest : csk_select_smallest, Int64(count),
       keys.base, positionBuffer.base, Int64(keys.count))
@@ -73,9 +78,13 @@ final class TopSelection {
     return unsafe UnsafeBufferPointer(start: positionBuffer.base, count: Int(selection.count))
   }
 
-  /// The memory of the selected positions, for other uses until the next `begin`.
-  var positions: UnsafeMutableBufferPointer<Int64> {
-    unsafe UnsafeMutableBufferPointer(start: positionBuffer.base, count: positionBuffer.count)
+  /// The memory of the selected positions, for `count` others until the next `begin`.
+  func positions(_ count: Int) -> UnsafeMutableBufferPointer<Int64> {
+    if positionBuffer.count < count {
+      positionBuffer.makeRoom(count)
+      keys.makeRoom(count)
+    }
+    return unsafe UnsafeMutableBufferPointer(start: positionBuffer.base, count: count)
   }
 
   /// Bytes that the selection holds.

@@ -60,17 +60,17 @@ extension AlignedBuffer where Element == Float {
     expectOK(status, "csk_gather")
   }
 
-  /// Moves the elements: self[i] = old self[origins[i]], or 0 where the origin is -1. `scratch`
-  /// holds the old elements meanwhile.
-  mutating func remap(
-    origins: borrowing AlignedBuffer<Int32>, scratch: inout AlignedBuffer<Int32>
-  ) {
-    trap(unless: scratch.count >= count && origins.count >= count, "remap: scratch too small")
-    let status = unsafe scratch.base.withMemoryRebound(to: Float.self, capacity: count) { old in
-      unsafe old.update(from: base, count: count)
-      return unsafe csk_remap(old, Int64(count), origins.base, base, Int64(count))
+  /// Moves the elements as an update moved connections: self[i] = old self[origins[i]], or 0 where
+  /// the origin is -1, for as many as there are then. `scratch` holds the old elements meanwhile.
+  mutating func follow(_ change: TopologyChange, scratch: inout AlignedBuffer<Int32>) {
+    let (old, new) = (count, change.stored)
+    trap(unless: scratch.count >= old, "follow: scratch too small")
+    unsafe scratch.base.withMemoryRebound(to: Float.self, capacity: old) { copy in
+      unsafe copy.update(from: base, count: old)
+      setSize(new, change.capacity)
+      let status = unsafe csk_remap(copy, Int64(old), change.origins.base, base, Int64(new))
+      expectOK(status, "csk_remap")
     }
-    expectOK(status, "csk_remap")
   }
 
   /// The sum of squares of a range, in double.

@@ -45,9 +45,9 @@ public final class Model {
   public private(set) var isFolded = false
   /// The batch-norms, in order.
   package var normalizations: [Normalization] { plan.norms }
-  /// What an optimizer changes, in order.
+  /// The parameters that an optimizer changes, in the order of the layers.
   public let parameters: [Parameter]
-  /// What training changes without an optimizer, in order.
+  /// The running averages, which training changes without an optimizer, in the order of the layers.
   public let averages: [RunningAverage]
 
   /// Makes room for a model; its topology and weights are drawn, set or read afterwards.
@@ -57,6 +57,7 @@ public final class Model {
   ///   - input: the shape of a sample.
   ///   - capacity: the most samples in a batch.
   ///   - connections: how many each weight layer has, by name; a layer not named has all.
+  ///   - variable: names of the layers whose number of connections topology updates may change.
   ///   - isTraining: whether there will be training passes.
   ///   - usesStrips: whether a model for single samples (`capacity` 1, no training) may cut images
   ///     into strips, so that no lane is idle. Its layers' ``LayerWeights/accounted`` is then a
@@ -65,7 +66,7 @@ public final class Model {
   ///   connections are asked for that no layer can have.
   public init(
     _ layers: Sequential, input: SampleShape, capacity: Int, connections: [String: Int] = [:],
-    isTraining: Bool = true, usesStrips: Bool = false
+    variable: Set<String> = [], isTraining: Bool = true, usesStrips: Bool = false
   ) throws(RigLError) {
     guard capacity > 0 else {
       throw RigLError(
@@ -84,13 +85,14 @@ public final class Model {
     let layerInput = inputShape.strip(of: strips)
     let described = layers.weightLayers
     try Model.check(connections, of: described)
+    try Model.check(variable, of: described)
     try Model.checkMemory(
       try layers.accounted(input: inputShape), connections, input: inputShape, capacity: capacity,
       isTraining: isTraining)
     try Model.requireOwnNames(described)
     plan = try Plan(
       layers, input: layerInput, capacity: capacity * strips, lanes: lanes, strips: strips,
-      connections: connections, isTraining: isTraining)
+      connections: connections, variable: variable, isTraining: isTraining)
     cutInput =
       strips == 1
       ? nil
@@ -132,6 +134,18 @@ public final class Model {
           "layer \(layer.name): \(count) connections; it cannot be sparse, and has \(positions)",
           hint: "Leave it out.")
       }
+    }
+  }
+
+  /// Throws where the number of connections is to change of a layer that there is not, or that cannot be
+  /// sparse.
+  private static func check(
+    _ variable: Set<String>, of layers: [any WeightLayer]
+  ) throws(RigLError) {
+    let names = layers.filter(\.canBeSparse).map(\.name)
+    let unknown = variable.subtracting(names).sorted()
+    guard unknown.isEmpty else {
+      throw .unknownNames(unknown, kind: "layer", in: "a model's variable layers", valid: names)
     }
   }
 
@@ -240,7 +254,7 @@ public final class Model {
   }
 
   /// Connections of all weight layers.
-  public var connections: Int { weightLayers.reduce(0) { $0 + $1.weight.count } }
+  public var connections: Int { weightLayers.reduce(0) { $0 + $1.count } }
 
   /// A tensor for a batch of inputs.
   public func makeInput() -> Tensor {

@@ -1,4 +1,4 @@
-/// What a network is made of: layer by layer, its connections, bytes, live and dead units.
+/// The make-up of a network: layer by layer, its connections, bytes, live and dead units.
 ///
 /// A unit is an output of a layer: of a convolution, a channel. It is dead if no connection leads to
 /// it, or none leads on from it: into the layers with weights that read it next, after pooling and
@@ -87,11 +87,11 @@ extension Model {
     let arrive = reached ?? [Bool](repeating: true, count: layer.outputs)
     let live = arrive.indices.count { arrive[$0] && read?[$0] ?? true }
     let accounted = layer.accounted.withConnections(
-      layer.weight.count, isStoredSparse: layer.connections != nil)
+      layer.count, isStoredSparse: layer.isStoredSparse)
     return ModelInspection.Layer(
       name: layer.name, shape: layer.shape,
-      density: Double(layer.weight.count) / Double(layer.outputs * layer.inputs),
-      connections: layer.weight.count, bytes: Int(Accounting.real.cost(of: accounted).bytes),
+      density: Double(layer.count) / Double(layer.outputs * layer.inputs),
+      connections: layer.count, bytes: Int(Accounting.real.cost(of: accounted).bytes),
       denseBytes: Int(Accounting.real.cost(of: accounted.dense).bytes), liveUnits: live,
       deadUnits: layer.outputs - live)
   }
@@ -227,7 +227,7 @@ extension LayerWeights {
       return outputs?.contains(true) ?? true ? nil : [Bool](repeating: false, count: inputs)
     }
     var read = [Bool](repeating: false, count: inputs)
-    connections.forEachPlace { output, input in
+    connections.forEachPair { output, input in
       if outputs?[output] ?? true { read[input] = true }
     }
     return read.joined(into: inputs / connections.taps)
@@ -239,7 +239,7 @@ extension LayerWeights {
       return inputs?.contains(true) ?? true ? nil : [Bool](repeating: false, count: outputs)
     }
     var reached = [Bool](repeating: false, count: outputs)
-    connections.forEachPlace { output, input in
+    connections.forEachPair { output, input in
       if inputs?[input] ?? true { reached[output] = true }
     }
     return reached
@@ -248,7 +248,7 @@ extension LayerWeights {
 
 extension SparseWeights {
   /// Calls `body` with the output and input of each connection.
-  fileprivate func forEachPlace(_ body: (_ output: Int, _ input: Int) -> Void) {
+  fileprivate func forEachPair(_ body: (_ output: Int, _ input: Int) -> Void) {
     for row in 0..<outputs {
       for index in csr.row(row) { body(row, unsafe Int(csr.columns.base[index])) }
     }

@@ -6,8 +6,9 @@ public final class Parameter {
   public let shape: [Int]
   /// Whether weight decay applies: to weights, not to biases.
   public let decays: Bool
-  /// Values stored; not read off the buffers, so that it can be asked for while one is changed.
-  public let count: Int
+  /// Values stored; not read off the buffers, so that it can be asked for while one is changed. Of a
+  /// sparse layer's weight, it changes with the number of connections.
+  public private(set) var count: Int
   /// The values. A sparse layer's are in the order of its connections in memory, which moves with
   /// the topology; ``SparseWeights`` relates it to positions.
   public var values: AlignedBuffer<Float>
@@ -23,13 +24,34 @@ public final class Parameter {
     values = AlignedBuffer(count: count)
     gradient = AlignedBuffer(count: count)
   }
+
+  /// Values that there is memory for.
+  var capacity: Int { values.capacity }
+
+  /// Makes it so many values in memory of so many; what they were is lost where memory changes.
+  func setSize(_ newCount: Int, _ capacity: Int) {
+    values.setSize(newCount, capacity)
+    gradient.setSize(newCount, capacity)
+    count = newCount
+  }
+
+  /// Moves values, and the gradient if it is still needed, as an update moved connections.
+  func follow(_ change: TopologyChange, scratch: TopologyScratch, movesGradient: Bool) {
+    values.follow(change, scratch: &scratch.oldColumns)
+    if movesGradient {
+      gradient.follow(change, scratch: &scratch.oldColumns)
+    } else {
+      gradient.setSize(change.stored, change.capacity)
+    }
+    count = change.stored
+  }
 }
 
 /// A named array of optimizer state beside a parameter's values.
 public final class Slot {
-  /// What it holds: `velocity`, `first_moment`, `second_moment`.
+  /// The slot's name: `velocity`, `first_moment`, `second_moment`.
   public let name: String
-  /// One number for each value of the parameter, in the same order.
+  /// The slot's numbers, one for each value of the parameter, in the same order.
   public var buffer: AlignedBuffer<Float>
 
   init(name: String, count: Int) {

@@ -5,7 +5,19 @@
 /// backward kernel's list, so that the backward kernel reads the weights and writes their gradient
 /// without a permutation; the forward list alone holds a copy of the weights, gathered once a step.
 /// Storage order is a pure function of the topology, and files hold CSR order.
+///
+/// Where a topology method changes their number, a layer of nearly all its positions is stored
+/// densely: an array element for each position, exactly 0 where there is no connection. Which storage
+/// it is depends on the number alone.
 public final class SparseWeights {
+  /// How weights lie in memory.
+  public enum Storage: Sendable {
+    /// One element for each connection, in the order of the backward kernel's list.
+    case sparse
+    /// One element for each position, in the order of the dense product.
+    case dense
+  }
+
   /// The layer's name.
   public let name: String
   /// Outputs: rows of the weight.
@@ -14,73 +26,117 @@ public final class SparseWeights {
   public let inputs: Int
   /// Kernel positions (k²); 1 of a linear layer.
   public let taps: Int
-  /// The weights of the connections, in storage order.
+  /// The stored weights: in sparse storage those of the connections.
   public let parameter: Parameter
-  /// Connections (n_l); the number never changes.
-  public var count: Int { parameter.count }
+  /// Connections (n_l).
+  public private(set) var count: Int
+  /// How the weights lie in memory now.
+  public private(set) var storage: Storage
   /// Positions a connection could have (N_l).
   public var positions: Int { outputs * inputs }
+  /// Whether every position has a connection.
+  var isWhole: Bool { count == positions }
   /// Connections a position: n_l / N_l.
   public var density: Double { positions == 0 ? 0 : Double(count) / Double(positions) }
+  /// The storages of a layer whose number of connections may change; nil: it never changes.
+  let variation: Variation?
 
   /// The topology.
   private(set) var csr: CSR
-  /// CSR index of each connection in storage order.
+  /// CSR index of each connection in storage order; in dense storage none.
   private(set) var csrIndices: AlignedBuffer<Int32>
   /// Storage index of each entry of the forward list.
   private var forwardSources: AlignedBuffer<Int32>
   /// The copy of the weights in the order of the forward list.
   private var forwardWeights: AlignedBuffer<Float>
+  /// In dense storage, the places without a connection.
+  private var inactive = AlignedBuffer<Int32>(count: 0)
   private var forwardIsStale = true
   let forward: ConnectionList
   let backward: ConnectionList
 
+  /// What a changing number of connections needs to know.
+  struct Variation: Sendable {
+    /// The density from which weights are stored densely.
+    var denseFrom = 0.75
+    /// Where dense storage has the weight at a position (output · inputs + input); nil: there.
+    var order: (@Sendable (Int) -> Int)?
+  }
+
   /// Allocates a layer's connections; they do not exist until ``assign(ascending:scratch:)``.
   convenience init(
-    name: String, outputs: Int, inputs: Int, connections: Int, lanes: Int
+    name: String, outputs: Int, inputs: Int, connections: Int, lanes: Int,
+    variation: Variation? = nil
   ) throws(RigLError) {
     try self.init(
       name: name, shape: [outputs, inputs], connections: connections,
-      forward: .linear(lanes: lanes), backward: .linear(lanes: lanes))
+      forward: .linear(lanes: lanes), backward: .linear(lanes: lanes),
+      variation: variation)
   }
 
   /// Allocates connections between inputs (channels times kernel positions) and outputs, whose
   /// operands lie in memory as the layouts say.
   init(
     name: String, shape: [Int], connections: Int, forward forwardLayout: ConnectionList.Layout,
-    backward backwardLayout: ConnectionList.Layout
+    backward backwardLayout: ConnectionList.Layout,
+    variation: Variation? = nil
   ) throws(RigLError) {
+    self.variation = variation
     let (outputs, inputs) = (shape[0], shape.dropFirst().reduce(1, *))
     self.name = name
     taps = forwardLayout.tapOffsets.count
     self.outputs = outputs
     self.inputs = inputs
-    guard connections <= Int(Int32.max) else {
+    let positions = outputs * inputs
+    let most = variation == nil ? connections : positions
+    guard most <= Int(Int32.max) else {
       throw RigLError(
-        .configuration, "layer \(name): \(connections) connections; at most \(Int32.max) fit",
+        .configuration, "layer \(name): \(most) connections; at most \(Int32.max) fit",
         hint: "raise its sparsity")
     }
+    count = connections
+    storage = SparseWeights.storage(of: connections, positions: positions, variation)
+    let listed = storage == .sparse ? connections : 0
     parameter = Parameter(
-      name: "\(name).weight", shape: shape, count: connections, decays: true)
+      name: "\(name).weight", shape: shape, count: storage == .sparse ? connections : positions,
+      decays: true)
     csr = CSR(rows: outputs, columnCount: inputs, connections: connections)
-    csrIndices = AlignedBuffer(count: connections)
-    forwardSources = AlignedBuffer(count: connections)
-    forwardWeights = AlignedBuffer(count: connections)
+    csrIndices = AlignedBuffer(count: listed)
+    forwardSources = AlignedBuffer(count: listed)
+    forwardWeights = AlignedBuffer(count: listed)
     forward = try ConnectionList(
-      direction: .forward, outputs: outputs, inputs: inputs, connections: connections,
-      layout: forwardLayout)
+      direction: .forward, outputs: outputs, inputs: inputs, connections: listed,
+      layout: forwardLayout, isVariable: variation != nil)
     backward = try ConnectionList(
-      direction: .backward, outputs: outputs, inputs: inputs, connections: connections,
-      layout: backwardLayout)
+      direction: .backward, outputs: outputs, inputs: inputs, connections: listed,
+      layout: backwardLayout, isVariable: variation != nil)
+  }
+
+  private static func storage(
+    of connections: Int, positions: Int, _ variation: Variation?
+  ) -> Storage {
+    guard let variation else { return .sparse }
+    return Double(connections) >= variation.denseFrom * Double(positions) ? .dense : .sparse
+  }
+
+  /// The storage of a number of connections.
+  func storage(of connections: Int) -> Storage {
+    SparseWeights.storage(of: connections, positions: positions, variation)
   }
 
   /// Int64 elements of workspace that a rebuild needs.
   var workspaceCount: Int { max(forward.workspaceCount, backward.workspaceCount) }
 
-  /// Sets the topology to ascending dense positions and rebuilds the lists. The weights keep their
-  /// places in memory, so the caller sets or moves them.
+  /// Sets the topology to ascending dense positions, perhaps of another number, and rebuilds the
+  /// lists. The weights keep their places in memory, so the caller sets or moves them.
   func assign(ascending positions: UnsafeBufferPointer<Int64>, scratch: TopologyScratch) {
+    let isAsBefore = positions.count == count
+    makeRoom(for: positions.count)
+    csr.columns.resize(positions.count)
     unsafe csr.assign(ascending: positions)
+    resize(positions.count)
+    if !isAsBefore { parameter.setSize(stored, storedCapacity) }
+    scratch.makeRoom(for: self)
     rebuild(scratch)
   }
 
@@ -100,7 +156,7 @@ public final class SparseWeights {
       throw RigLError(
         .data,
         "layer \(name): \(positions.count) positions and \(weights.count) weights for "
-          + "\(count) connections", hint: "A layer's number of connections never changes.")
+          + "\(count) connections", hint: "Only topology updates change the number of connections.")
     }
     var previous = -1
     for (index, position) in positions.enumerated() {
@@ -130,18 +186,7 @@ public final class SparseWeights {
       hint: "Give each position once, in increasing order, and the weights in the same.")
   }
 
-  /// Multiplies the weights of each output.
-  func scaleOutputs(by factors: [Float]) {
-    var outputs = [Int32](repeating: 0, count: count)
-    for output in 0..<self.outputs {
-      for index in Int(csr.rowOffsets[output])..<Int(csr.rowOffsets[output + 1]) {
-        outputs[index] = Int32(output)
-      }
-    }
-    for place in 0..<count {
-      parameter.values[place] *= factors[Int(outputs[Int(csrIndices[place])])]
-    }
-  }
+  // MARK: - In an update
 
   /// Copies the topology into the scratch, before an update writes the next one in its place.
   func saveTopology(in scratch: TopologyScratch) {
@@ -154,12 +199,50 @@ public final class SparseWeights {
     unsafe (csr.columns.base, csr.rowOffsets.base)
   }
 
-  /// Rebuilds the lists after the topology was written.
-  func topologyDidChange(scratch: TopologyScratch) {
+  /// Connections that the topology has memory for.
+  var capacity: Int { csr.columns.capacity }
+
+  /// The capacity for another number of connections: more than needed, so that not every update
+  /// allocates, or less than there was where half of it would lie idle.
+  private func capacity(for connections: Int) -> Int {
+    if connections > capacity { return min(positions, max(connections, capacity + capacity / 4)) }
+    return connections <= capacity / 2 ? connections : capacity
+  }
+
+  /// Makes room for a topology of so many connections, before it is written.
+  func makeRoom(for connections: Int) {
+    if connections > capacity { csr.columns.reallocate(capacity(for: connections)) }
+    csr.columns.resize(max(count, connections))
+  }
+
+  /// Takes on the topology that was written, of so many connections: their number, storage and lists.
+  /// The weights are the caller's to move.
+  func topologyDidChange(count connections: Int, scratch: TopologyScratch) {
+    resize(connections)
     rebuild(scratch)
   }
 
+  /// Changes the number of connections, and with it the memory of all but the parameter.
+  private func resize(_ connections: Int) {
+    guard connections != count else { return csr.columns.resize(connections) }
+    let capacity = capacity(for: connections)
+    count = connections
+    csr.columns.resize(connections)
+    csr.columns.reallocate(capacity)
+    storage = storage(of: connections)
+    let (listed, room) = storage == .sparse ? (connections, capacity) : (0, 0)
+    csrIndices.setSize(listed, room)
+    forwardSources.setSize(listed, room)
+    forwardWeights.setSize(listed, room)
+    forward.resize(listed, capacity: room)
+    backward.resize(listed, capacity: room)
+  }
+
   private func rebuild(_ scratch: TopologyScratch) {
+    forwardIsStale = true
+    guard storage == .sparse else { return collectInactive() }
+    inactive.setSize(0, 0)
+    scratch.makeRoom(for: self)
     unsafe backward.build(csr, csrIndices: csrIndices.base, workspace: scratch.words.base)
     scratch.invert(csrIndices)
     unsafe forward.build(csr, csrIndices: forwardSources.base, workspace: scratch.words.base)
@@ -167,8 +250,64 @@ public final class SparseWeights {
       unsafe forwardSources.base[entry] =
         scratch.storageIndices[Int(forwardSources.base[entry])]
     }
-    forwardIsStale = true
   }
+
+  /// Calls `body` with the CSR index of each connection and its place in the arrays, in no particular
+  /// order.
+  func forEachPlace(_ body: (_ index: Int, _ place: Int) -> Void) {
+    guard storage == .dense else {
+      for place in 0..<count { unsafe body(Int(csrIndices.base[place]), place) }
+      return
+    }
+    forEachPosition { index, position in body(index, densePlace(position)) }
+  }
+
+  /// Writes each connection's place in the arrays, in CSR order.
+  func writePlaces(into places: UnsafeMutablePointer<Int32>) {
+    forEachPlace { index, place in unsafe places[index] = Int32(place) }
+  }
+
+  /// Elements of the parameter's arrays with the number of connections as it is, and those that they
+  /// have memory for.
+  var stored: Int { storage == .sparse ? count : positions }
+  var storedCapacity: Int { storage == .sparse ? capacity : positions }
+
+  /// Where dense storage has the weight at a position.
+  private func densePlace(_ position: Int) -> Int { variation?.order?(position) ?? position }
+
+  /// Calls `body` with the CSR index and the position of each connection.
+  private func forEachPosition(_ body: (_ index: Int, _ position: Int) -> Void) {
+    for row in 0..<outputs {
+      for index in csr.row(row) { unsafe body(index, row * inputs + Int(csr.columns.base[index])) }
+    }
+  }
+
+  /// Lists the places without a connection.
+  private func collectInactive() {
+    inactive.makeRoom(positions - count)
+    var (next, expected) = (0, 0)
+    func add(upTo position: Int) {
+      while expected < position {
+        unsafe inactive.base[next] = Int32(densePlace(expected))
+        (next, expected) = (next + 1, expected + 1)
+      }
+    }
+    forEachPosition { _, position in
+      add(upTo: position)
+      expected = position + 1
+    }
+    add(upTo: positions)
+  }
+
+  /// Zeroes the gradient where there is no connection: neither clipping nor the optimizer, whose slots
+  /// are 0 there, then know of these places.
+  func maskGradient() {
+    for index in 0..<inactive.count {
+      unsafe parameter.gradient.base[Int(inactive.base[index])] = 0
+    }
+  }
+
+  // MARK: - In a step
 
   /// Says that the weights have changed.
   func weightsDidChange() {
@@ -196,92 +335,8 @@ public final class SparseWeights {
 
   /// Bytes held for the connections and their lists, without optimizer state.
   public var bytes: Int {
-    count * 5 * 4 + (outputs + 1) * 8 + count * 4 + forward.bytes + backward.bytes
-  }
-}
-
-// MARK: - In the order of positions
-
-extension SparseWeights {
-  /// Calls `body` for each connection in the order of positions: its index in that order, its
-  /// position (output · inputs + input), and its index in the parameter's arrays.
-  public func forEachConnection(_ body: (_ index: Int, _ position: Int, _ storage: Int) -> Void) {
-    var storageIndices = AlignedBuffer<Int32>(count: count)
-    storageIndices.invert(csrIndices)
-    for row in 0..<outputs {
-      for index in csr.row(row) {
-        let column = unsafe Int(csr.columns.base[index])
-        body(index, row * inputs + column, Int(storageIndices[index]))
-      }
-    }
-  }
-
-  /// The positions (output · inputs + input) of the connections, ascending.
-  public func connectedPositions() -> [Int] {
-    var positions: [Int] = []
-    positions.reserveCapacity(count)
-    forEachConnection { _, position, _ in positions.append(position) }
-    return positions
-  }
-
-  /// The elements of an array in storage order (weights, gradient, a slot), in the order of
-  /// positions.
-  public func inPositionOrder(_ stored: borrowing AlignedBuffer<Float>) -> AlignedBuffer<Float> {
-    trap(unless: stored.count == count, "\(stored.count) elements for \(count) connections")
-    let ordered = AlignedBuffer<Float>(count: count)
-    for storage in 0..<count {
-      unsafe ordered.base[Int(csrIndices.base[storage])] = stored.base[storage]
-    }
-    return ordered
-  }
-
-  /// The reverse: elements in the order of positions, in storage order.
-  func inStorageOrder(
-    _ ordered: borrowing AlignedBuffer<Float>, into stored: inout AlignedBuffer<Float>
-  ) {
-    trap(
-      unless: ordered.count == count && stored.count == count,
-      "layer \(name): \(ordered.count) values for \(count) connections")
-    for storage in 0..<count {
-      unsafe stored.base[storage] = ordered.base[Int(csrIndices.base[storage])]
-    }
-  }
-
-  /// Sets the weights from values in the order of positions.
-  public func setWeights(_ ordered: borrowing AlignedBuffer<Float>) {
-    inStorageOrder(ordered, into: &parameter.values)
-    weightsDidChange()
-  }
-
-  /// The weight as a dense (outputs · inputs) array, zero where there is no connection.
-  public func dense(_ stored: borrowing AlignedBuffer<Float>) -> [Float] {
-    var dense = [Float](repeating: 0, count: positions)
-    let ordered = inPositionOrder(stored)
-    for row in 0..<outputs {
-      for index in csr.row(row) {
-        dense[row * inputs + Int(csr.columns[index])] = ordered[index]
-      }
-    }
-    return dense
-  }
-
-  /// Connections of each output.
-  public func outputDegrees() -> [Int] { (0..<outputs).map { csr.row($0).count } }
-
-  /// Connections of each input.
-  public func inputDegrees() -> [Int] {
-    var degrees = [Int](repeating: 0, count: inputs)
-    for index in 0..<count { degrees[Int(csr.columns[index])] += 1 }
-    return degrees
-  }
-}
-
-extension AlignedBuffer where Element == Int32 {
-  /// self[permutation[i]] = i.
-  mutating func invert(_ permutation: borrowing AlignedBuffer<Int32>) {
-    trap(unless: permutation.count <= count, "invert: \(permutation.count) into \(count)")
-    for index in 0..<permutation.count {
-      unsafe base[Int(permutation.base[index])] = Int32(index)
-    }
+    parameter.count * 8 + csr.columns.count * 4 + (outputs + 1) * 8 + inactive.count * 4
+      + (csrIndices.count + forwardSources.count + forwardWeights.count) * 4 + forward.bytes
+      + backward.bytes
   }
 }

@@ -22,9 +22,9 @@ extension Conv2d {
   public var kind: String {
     "\(type(of: self))(stride \(convolution.stride), padding \(convolution.padding))"
   }
-  /// It works on planes.
+  /// True: convolutions work on images.
   public var takesPlanes: Bool { true }
-  /// It takes on all that stands around it.
+  /// The work of neighbours: batch-norm and ReLU before; sums and statistics after.
   public var fusing: Fusing {
     [
       .readsThrough, .sumsOutput, .makesPlanes, .addsToOutput, .addsToGradient, .keepsGradient,
@@ -87,12 +87,12 @@ public struct SparseConv2d: Conv2d {
     self.canBeSparse = canBeSparse
   }
 
-  /// Sparse bands, or dense ones where the layer has all connections.
+  /// Sparse bands, or dense ones where the layer has all connections; both where their number changes.
   public func makeStage(_ site: StageSite) throws(RigLError) -> any Stage {
     try stage(site) { (geometry) throws(RigLError) in
-      guard let count = site.connections, count < inputs * outputs else {
-        return DenseBandKernel(name: name, geometry)
-      }
+      let count = site.connections ?? inputs * outputs
+      if site.isVariable { return try VariableBandKernel(name: name, geometry, connections: count) }
+      guard count < inputs * outputs else { return DenseBandKernel(name: name, geometry) }
       return try SparseBandKernel(name: name, geometry, connections: count)
     }
   }
@@ -141,7 +141,7 @@ public struct DepthwiseConv2d: Conv2d {
   public var hasBias: Bool { false }
   /// Every weight exists, whatever the distribution.
   public var canBeSparse: Bool { false }
-  /// It is.
+  /// True: each output channel has one input channel of its own.
   public var isDepthwise: Bool { true }
 
   /// Creates a layer.

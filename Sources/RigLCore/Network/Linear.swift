@@ -14,7 +14,7 @@ public struct SparseLinear: WeightLayer {
   public let hasBias: Bool
   /// A sparsity distribution may leave out positions.
   public var canBeSparse: Bool { true }
-  /// It applies ReLU and dropout.
+  /// The layer applies ReLU and dropout to its output.
   public var fusing: Fusing { .appliesEpilogue }
 
   /// Creates a layer; its connections are drawn when a ``Model`` is made of it.
@@ -34,8 +34,10 @@ public struct SparseLinear: WeightLayer {
     return SampleShape(channels: outputs)
   }
 
-  /// Sparse products, or dense ones where the layer has all connections.
+  /// Sparse products, or dense ones where the layer has all connections; both where their number
+  /// changes.
   public func makeStage(_ site: StageSite) throws(RigLError) -> any Stage {
+    if site.isVariable { return try VariableProduct(self, site) }
     if site.connections == inputs * outputs { return DenseProduct(self, site) }
     return try SparseProduct(self, site)
   }
@@ -54,7 +56,7 @@ public struct DenseLinear: WeightLayer {
   public let hasBias: Bool
   /// Every weight exists, whatever the distribution.
   public var canBeSparse: Bool { false }
-  /// It applies ReLU and dropout.
+  /// The layer applies ReLU and dropout to its output.
   public var fusing: Fusing { .appliesEpilogue }
 
   /// Creates a layer.

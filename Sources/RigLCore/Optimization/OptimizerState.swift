@@ -2,16 +2,16 @@
 public final class OptimizerState {
   /// The rule.
   public let optimizer: any Optimizer
-  /// What it changes, in a fixed order.
+  /// The parameters that the optimizer changes, in the order of the layers.
   public let parameters: [Parameter]
   /// The slots of each parameter.
   public let slots: [[Slot]]
   /// Weight steps taken.
   public internal(set) var steps = 0
 
-  /// The pieces that are updated in parallel.
-  private let pieces: [(parameter: Int, range: Range<Int>)]
-  private var pieceSums: AlignedBuffer<Double>
+  /// The pieces that are updated in parallel: of all values that there is memory for.
+  private var pieces: [(parameter: Int, range: Range<Int>)] = []
+  private var pieceSums = AlignedBuffer<Double>(count: 0)
 
   /// Makes zeroed slots for the parameters.
   public init(_ optimizer: any Optimizer, parameters: [Parameter]) {
@@ -22,13 +22,24 @@ public final class OptimizerState {
     slots = parameters.map { parameter in
       optimizer.slotNames.map { Slot(name: $0, count: parameter.count) }
     }
+    makePieces()
+  }
+
+  /// Cuts the parameters into pieces.
+  func makePieces() {
     let length = 1 << 15
     pieces = parameters.enumerated().flatMap { index, parameter in
-      (0..<parameter.count.dividedUp(by: length)).map {
-        (index, $0 * length..<min(($0 + 1) * length, parameter.count))
+      (0..<parameter.capacity.dividedUp(by: length)).map {
+        (index, $0 * length..<min(($0 + 1) * length, parameter.capacity))
       }
     }
     pieceSums = AlignedBuffer(count: pieces.count)
+  }
+
+  /// A piece, as far as there are values now.
+  private func piece(_ index: Int) -> (parameter: Int, range: Range<Int>) {
+    let (parameter, range) = pieces[index]
+    return (parameter, range.clamped(to: 0..<max(parameters[parameter].count, range.lowerBound)))
   }
 
   /// Changes all parameters once.
@@ -44,7 +55,8 @@ public final class OptimizerState {
       learningRate: learningRate, gradientScale: gradientScale, number: steps)
     pool.run(chunks: pieces.count, with: (self, settings, pool.clock)) { job, index, worker in
       let (state, settings, clock) = job
-      let piece = state.pieces[index]
+      let piece = state.piece(index)
+      guard !piece.range.isEmpty else { return }
       clock?.enter(parameter: piece.parameter, worker)
       state.optimizer.update(
         state.parameters[piece.parameter], slots: state.slots[piece.parameter],
@@ -56,7 +68,7 @@ public final class OptimizerState {
   public func gradientNorm(pool: ThreadPool) -> Double {
     pool.clock?.enter(.optimizer)
     pool.run(chunks: pieces.count, with: self) { state, index, _ in
-      let piece = state.pieces[index]
+      let piece = state.piece(index)
       unsafe state.pieceSums.base[index] =
         state.parameters[piece.parameter].gradient.sumOfSquares(piece.range)
     }
@@ -69,9 +81,19 @@ public final class OptimizerState {
   func follow(_ change: TopologyChange, of parameter: Parameter, scratch: TopologyScratch) {
     for index in 0..<parameters.count where parameters[index] === parameter {
       for number in 0..<slots[index].count {
-        slots[index][number].buffer.remap(origins: change.origins, scratch: &scratch.oldColumns)
+        slots[index][number].buffer.follow(change, scratch: &scratch.oldColumns)
       }
     }
+    makePiecesFit(parameter)
+  }
+
+  /// Cuts the parameters anew where one has more values than pieces, or memory for far fewer.
+  private func makePiecesFit(_ parameter: Parameter) {
+    var end = 0
+    for index in 0..<pieces.count where parameters[pieces[index].parameter] === parameter {
+      end = pieces[index].range.upperBound
+    }
+    if end != parameter.capacity { makePieces() }
   }
 }
 

@@ -8,6 +8,7 @@ extension Model {
   func tensors(_ optimizer: OptimizerState?) -> [SafetensorsTensor] {
     var tensors: [SafetensorsTensor] = []
     forEachParameter { parameter, sparse in
+      let sparse = sparse.flatMap { $0.isWhole ? nil : $0 }
       if let sparse {
         tensors.append(SafetensorsTensor(part(parameter, "columns"), .int32, shape: [sparse.count]))
         tensors.append(
@@ -34,11 +35,13 @@ extension Model {
   ) throws(RigLError) {
     for parameter in parameters {
       let sparse = sparseWeights(of: parameter)
-      if let sparse {
+      if let sparse, !sparse.isWhole {
         try writer.append(sparse.csr.columns, to: part(parameter, "columns"))
         try writer.append(sparse.csr.rowOffsets, to: part(parameter, "row_offsets"))
         try writer.append(
           sparse.inPositionOrder(parameter.values), to: part(parameter, "values"))
+      } else if let sparse {
+        try writer.append(sparse.inPositionOrder(parameter.values), to: parameter.name)
       } else {
         try writer.append(inPositionOrder(parameter, parameter.values), to: parameter.name)
       }
@@ -98,13 +101,15 @@ extension Model {
         let name = part(parameter, slot.name)
         if let sparse {
           var ordered = AlignedBuffer<Float>(count: sparse.count)
-          try file.read(name, shape: [sparse.count], into: &ordered)
+          try file.read(name, shape: try sparse.shape(in: file), into: &ordered)
+          slot.buffer.setSize(parameter.count, parameter.capacity)
           sparse.inStorageOrder(ordered, into: &slot.buffer)
         } else {
           try read(name, parameter, from: file, into: &slot.buffer)
         }
       }
     }
+    optimizer?.makePieces()
     for average in averages {
       try file.read(average.name, shape: [average.values.count], into: &average.values)
     }
@@ -123,7 +128,8 @@ extension Model {
       for slot in optimizer?.slots(of: parameter) ?? [] {
         try requireState(part(parameter, slot.name), in: file)
         try file.require(
-          part(parameter, slot.name), .float32, shape: sparse.map { [$0.count] } ?? parameter.shape)
+          part(parameter, slot.name), .float32,
+          shape: try sparse?.shape(in: file) ?? parameter.shape)
       }
     }
     for average in averages {
@@ -204,14 +210,26 @@ extension SparseWeights {
   /// - Throws: `RigLError(.data)` for a part that is missing, of another shape, or a topology that is
   ///   none.
   func readParts(of file: SafetensorsFile, scratch: TopologyScratch) throws(RigLError) {
-    assign(ascending: try positions(in: file, count: count), scratch: scratch)
+    let count = try connections(in: file)
     var ordered = AlignedBuffer<Float>(count: count)
-    try file.readFloats(part(parameter, "values"), shape: [count], into: &ordered)
+    if isWhole(in: file) {
+      var all = AlignedBuffer<Int64>(count: count)
+      for position in 0..<count { all[position] = Int64(position) }
+      assign(ascending: all, scratch: scratch)
+      try file.readFloats(parameter.name, shape: parameter.shape, into: &ordered)
+    } else {
+      assign(ascending: try positions(in: file, count: count), scratch: scratch)
+      try file.readFloats(part(parameter, "values"), shape: [count], into: &ordered)
+    }
     setWeights(ordered)
   }
 
   /// Throws where a file's parts are not those of a topology of as many connections.
   fileprivate func requireParts(of file: SafetensorsFile) throws(RigLError) {
+    if isWhole(in: file) {
+      try file.requireFloats(parameter.name, shape: parameter.shape)
+      return
+    }
     guard let values = file[part(parameter, "values")] else {
       throw RigLError(
         .data, "\(file.path): \(parameter.name) is not there as a sparse weight",
@@ -219,6 +237,7 @@ extension SparseWeights {
           "It is there with its zeros: NetworkImport makes a run of such a file."
         })
     }
+    let count = try connections(in: file)
     guard values.shape == [count] else {
       throw RigLError(
         .data,
@@ -227,6 +246,28 @@ extension SparseWeights {
     }
     try file.requireFloats(part(parameter, "values"), shape: [count])
     _ = try positions(in: file, count: count)
+  }
+
+  /// The connections that this layer takes from a file: as many as it has, or where their number changes
+  /// as many as are there.
+  private func connections(in file: SafetensorsFile) throws(RigLError) -> Int {
+    guard variation != nil else { return count }
+    if isWhole(in: file) { return positions }
+    let count = try file.require(part(parameter, "values")).count
+    guard count <= positions else {
+      throw RigLError(.data, "\(file.path): layer \(name) has more connections than places")
+    }
+    return count
+  }
+
+  /// Whether a file has every position's weight, and this layer may have every connection.
+  private func isWhole(in file: SafetensorsFile) -> Bool {
+    variation != nil && file[parameter.name] != nil
+  }
+
+  /// The shape of what a file has of each weight: all positions', or a row of the connections'.
+  fileprivate func shape(in file: SafetensorsFile) throws(RigLError) -> [Int] {
+    isWhole(in: file) ? parameter.shape : [try connections(in: file)]
   }
 
   /// Sets the topology to ascending dense positions.

@@ -23,7 +23,7 @@ public final class NetworkImport {
   public let sampleShape: SampleShape
   /// The number of classes.
   public let classes: Int
-  /// What pixels go through before the network sees them; nil: unknown.
+  /// The normalization of pixels before the network sees them; nil: unknown.
   public let normalization: PixelNormalization?
   /// The path of the file.
   public let path: String
@@ -95,7 +95,7 @@ public final class NetworkImport {
     try model.requireNothingElse(in: file)
     try model.take(file)
     self.configuration = configuration.describing(
-      model.weightLayers.map(\.weight.count), of: layers.weightLayers, allocation)
+      model.weightLayers.map(\.count), of: layers.weightLayers, allocation)
     guard try self.configuration.allocate(layers.weightLayers).connections == model.connections
     else {
       throw RigLError(

@@ -31,9 +31,10 @@ final class Plan {
   /// - Parameters:
   ///   - capacity: the most samples in a batch; of an image in strips, the strips.
   ///   - connections: how many each weight layer has, by name; a layer not named has all.
+  ///   - variable: layers whose number of connections will change.
   init(
     _ layers: Sequential, input: SampleShape, capacity: Int, lanes: Int, strips: Int,
-    connections: [String: Int], isTraining: Bool
+    connections: [String: Int], variable: Set<String>, isTraining: Bool
   ) throws(RigLError) {
     var fuser = try Fuser(layers, input: input, capacity: capacity, strips: strips)
     let shapes = fuser.numberGradients()
@@ -53,7 +54,8 @@ final class Plan {
     outputGradient = gradients[0]
     let maker = StageMaker(
       nodes: nodes, blocks: blocks, norms: norms, values: values, gradients: gradients,
-      connections: connections, isTraining: isTraining, parts: Tensor.Storage(count: 0))
+      connections: connections, variable: variable, isTraining: isTraining,
+      parts: Tensor.Storage(count: 0))
     var made = [(any Stage)?](repeating: nil, count: nodes.count)
     for number in run.written { made[number] = try maker.makeStage(number) }
     stages = made.compactMap(\.self)
@@ -138,7 +140,7 @@ final class Plan {
     }
   }
 
-  /// What an optimizer changes, in the order of the layers.
+  /// The parameters, in the order of the layers.
   var parameters: [Parameter] {
     owners.flatMap { owner in
       switch owner {
@@ -148,7 +150,7 @@ final class Plan {
     }
   }
 
-  /// What training changes without an optimizer, in the order of the layers.
+  /// The running averages, in the order of the layers.
   var averages: [RunningAverage] {
     owners.flatMap { owner in
       switch owner {
@@ -192,6 +194,7 @@ private struct StageMaker {
   let values: [Tensor]
   let gradients: [Tensor]
   let connections: [String: Int]
+  let variable: Set<String>
   let isTraining: Bool
   let parts: Tensor.Storage
 
@@ -208,16 +211,17 @@ private struct StageMaker {
   }
 
   private func site(_ node: PlanNode) -> StageSite {
-    var count: Int?
+    var (count, isVariable) = (Int?.none, false)
     if case .layer(let layer as any WeightLayer) = node.operation {
       count = connections[layer.name] ?? layer.inputs * layer.outputs
+      isVariable = layer.canBeSparse && variable.contains(layer.name)
     }
     var site = StageSite(
       number: node.number, input: values[node.input], layerInput: values[node.input].shape,
       output: values[node.output],
       outputGradient: gradients[isTraining ? node.outputGradient ?? 0 : 0],
       inputGradient: isTraining ? node.inputGradient.map { gradients[$0] } : nil,
-      isTraining: isTraining, connections: count, parts: parts)
+      isTraining: isTraining, connections: count, isVariable: isVariable, parts: parts)
     site.epilogue = node.epilogue
     site.prologue = reading(node.reading)
     site.leavesPrologue = node.leavesReading

@@ -12,7 +12,7 @@ import Foundation
 /// them one after the other from a ``sequence()``. Both number the same blocks: do one or the
 /// other under one key and stream.
 public struct CounterRandom: Hashable, Sendable {
-  /// What the numbers are for. Raw values are part of the key: adding is free, changing one
+  /// The purpose of random numbers. Raw values are part of the key: adding is free, changing one
   /// changes the results of every run.
   public enum Purpose: UInt32, CaseIterable, Sendable {
     /// The order of the samples in an epoch.
@@ -31,6 +31,8 @@ public struct CounterRandom: Hashable, Sendable {
     case synthetic = 7
     /// Crops, flips and the like.
     case augmentation = 8
+    /// Connections dropped at random.
+    case dropping = 9
   }
 
   /// Two words of Philox key, which hold seed, purpose and layer; dropout kernels take them as

@@ -41,7 +41,10 @@ final class SparseBandKernel: BandKernel {
   private let geometry: BandGeometry
   let weights: SparseWeights
 
-  init(name: String, _ geometry: BandGeometry, connections: Int) throws(RigLError) {
+  init(
+    name: String, _ geometry: BandGeometry, connections: Int,
+    variation: SparseWeights.Variation? = nil
+  ) throws(RigLError) {
     self.geometry = geometry
     let shape = geometry.shape
     weights = try SparseWeights(
@@ -54,7 +57,7 @@ final class SparseBandKernel: BandKernel {
         rowStride: geometry.activation.channelStride,
         columnStride: geometry.gradient.channelStride, tapOffsets: geometry.backwardTaps,
         phases: geometry.phases * geometry.phases, phaseStride: geometry.activation.phaseStride,
-        tapPhases: geometry.tapPhases))
+        tapPhases: geometry.tapPhases), variation: variation)
   }
 
   var weight: Parameter { weights.parameter }

@@ -8,18 +8,24 @@ final class DenseBandKernel: BandKernel {
   private let forwardTaps: [DenseTaps]
   private let sums: DenseWeightSums
   /// The weights for the pass at work: forward's order, then backward's, phase by phase.
-  private let copy: AlignedBuffer<Float>
+  private var copy: AlignedBuffer<Float>
   private var copied: Order?
 
   /// Which pass the copy is for.
   private enum Order { case forward, backward }
 
-  init(name: String, _ geometry: BandGeometry) {
-    self.geometry = geometry
+  convenience init(name: String, _ geometry: BandGeometry) {
     let shape = geometry.shape
-    weight = Parameter(
-      name: "\(name).weight", shape: [shape.outputs, shape.inputs, shape.kernel, shape.kernel],
-      count: shape.outputs * shape.inputs * shape.taps, decays: true)
+    self.init(
+      Parameter(
+        name: "\(name).weight", shape: [shape.outputs, shape.inputs, shape.kernel, shape.kernel],
+        count: shape.outputs * shape.inputs * shape.taps, decays: true), geometry)
+  }
+
+  /// A kernel of weights that are perhaps not always stored densely.
+  init(_ weight: Parameter, _ geometry: BandGeometry) {
+    (self.weight, self.geometry) = (weight, geometry)
+    let shape = geometry.shape
     forwardTaps = [DenseTaps(indices: Array(0..<shape.taps), offsets: geometry.forwardTaps)]
     sums = DenseWeightSums(geometry)
     copy = AlignedBuffer(count: weight.count)
@@ -37,7 +43,15 @@ final class DenseBandKernel: BandKernel {
   var isByTap: Bool { true }
 
   /// Says that the weights have changed.
-  func weightsDidChange() { copied = nil }
+  func weightsDidChange() {
+    copied = nil
+    // No memory for a copy of what is not stored here now.
+    let needed =
+      weight.count == geometry.shape.outputs * geometry.shape.inputs * geometry.shape.taps
+    if copy.count != (needed ? weight.count : 0) {
+      copy = AlignedBuffer(count: needed ? weight.count : 0)
+    }
+  }
 
   func willRunForward(_ pass: Pass) {
     guard copied != .forward else { return }

@@ -16,12 +16,17 @@ final class DenseProduct: Stage {
   /// Samples in the panels, dead lanes included.
   private var samples = 0
 
-  init(_ layer: any WeightLayer, _ site: StageSite) {
-    (inputs, outputs, epilogue) = (layer.inputs, layer.outputs, site.epilogue)
-    weight = Parameter(
-      name: "\(layer.name).weight", shape: layer.shape, count: outputs * inputs, decays: true)
-    bias = layer.makeBias()
-    weights = LayerWeights(layer, input: site.input.shape, weight: weight, bias: bias)
+  convenience init(_ layer: any WeightLayer, _ site: StageSite) {
+    let weight = Parameter(
+      name: "\(layer.name).weight", shape: layer.shape, count: layer.outputs * layer.inputs,
+      decays: true)
+    self.init(
+      LayerWeights(layer, input: site.input.shape, weight: weight, bias: layer.makeBias()), site)
+  }
+
+  init(_ weights: LayerWeights, _ site: StageSite) {
+    (inputs, outputs, epilogue) = (weights.inputs, weights.outputs, site.epilogue)
+    (self.weights, weight, bias) = (weights, weights.weight, weights.bias)
     (input, output) = (site.input, site.output)
     (outputGradient, inputGradient) = (site.outputGradient, site.inputGradient)
     let samples = Tensor.elements(

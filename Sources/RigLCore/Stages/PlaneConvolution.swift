@@ -13,9 +13,9 @@ final class PlaneConvolution: FoldingStage {
   let outputNorm: Normalization?
   /// Whether the gradient of the output arrives as that of `outputNorm`'s result.
   let takesNormGradient: Bool
-  /// What is added to the output as it is written: a residual block's shortcut.
+  /// The tensor added to the output as it is written: a residual block's shortcut; nil: none.
   let addend: Tensor?
-  /// What is added to the input's gradient: a shortcut's, that reads the same input.
+  /// The tensor added to the input's gradient: that of a shortcut which reads the same input.
   private let gradientAddend: Tensor?
   /// Whether another reader of the same input applies the prologue's gradient to the sum.
   private let leavesPrologue: Bool
@@ -23,6 +23,7 @@ final class PlaneConvolution: FoldingStage {
   let output: Tensor
   let outputGradient: Tensor
   private let inputGradient: Tensor?
+  private let isTraining: Bool
   private let gradientParts: GradientParts
   private let biasSums: AlignedBuffer<Double>
   /// Sums of every weight's gradient, where connections move.
@@ -48,14 +49,19 @@ final class PlaneConvolution: FoldingStage {
     (outputGradient, inputGradient) = (site.outputGradient, site.inputGradient)
     // A bias is summed apart: convolutions that have one are few.
     gradientParts = GradientParts(weight: kernel.weight, bias: nil, storage: site.parts)
-    if site.isTraining { gradientParts.reserve() }
+    isTraining = site.isTraining
+    if isTraining { gradientParts.reserve() }
     biasSums = AlignedBuffer(
       count: site.isTraining ? GradientParts.count * (bias?.count ?? 0) : 0)
     weightSums =
       site.isTraining && kernel.connections != nil ? DenseWeightSums(geometry) : nil
   }
 
-  func weightsDidChange() { kernel.weightsDidChange() }
+  func weightsDidChange() {
+    kernel.weightsDidChange()
+    // There may be more of them than before.
+    if isTraining { gradientParts.reserve() }
+  }
 
   var gradientSource: (any GradientSource)? {
     guard let connections = kernel.connections, let weightSums else { return nil }
@@ -224,6 +230,7 @@ final class PlaneConvolution: FoldingStage {
       unsafe work.layer.backward(part, work, worker, scratch: work.pass.scratch(of: worker))
     }
     gradientParts.join(bands.parts, pool: pass.pool)
+    kernel.connections?.maskGradient()
     if let bias { sumBias(bias, outputGradient, pass) }
     if !leavesPrologue { prologue.norm?.finishBackward(parts: bands.parts, pass) }
   }

@@ -26,29 +26,42 @@ public final class SparseProduct: Stage {
   private let inputGradient: Tensor?
   private let gradientParts: GradientParts
 
+  private let isTraining: Bool
+
   /// A product at a place in a network, for a layer with (outputs, inputs, …) weights, where an
   /// output's inputs are channels times taps.
   ///
   /// - Throws: `RigLError(.configuration)` for more connections, or values, than 32 bits can count.
-  public init(
+  public convenience init(
     _ layer: any WeightLayer, _ site: StageSite, _ layout: Layout = .linear
   ) throws(RigLError) {
     layout.check(layer, site)
-    self.layout = layout
-    (outputs, epilogue) = (layer.outputs, site.epilogue)
-    inputs = layer.inputs / layout.taps.count
-    connections = try SparseWeights(
+    // There is no dense product in this layout for connections whose number changes.
+    let connections = try SparseWeights(
       name: layer.name, shape: layer.shape, connections: site.connections ?? 0,
-      forward: layout.forward(lanes: site.lanes), backward: layout.backward(lanes: site.lanes))
-    bias = layer.makeBias()
+      forward: layout.forward(lanes: site.lanes), backward: layout.backward(lanes: site.lanes),
+      variation: site.isVariable ? SparseWeights.Variation(denseFrom: .infinity) : nil)
+    let weights = LayerWeights(
+      layer, input: site.layerInput, weight: connections.parameter, bias: layer.makeBias(),
+      connections: connections)
+    self.init(weights, connections, site, layout)
+  }
+
+  /// A product of connections that perhaps are not always stored sparse.
+  init(
+    _ weights: LayerWeights, _ connections: SparseWeights, _ site: StageSite,
+    _ layout: Layout = .linear
+  ) {
+    self.layout = layout
+    (outputs, epilogue) = (weights.outputs, site.epilogue)
+    inputs = weights.inputs / layout.taps.count
+    (self.weights, self.connections, bias) = (weights, connections, weights.bias)
+    isTraining = site.isTraining
     let values = outputs * layout.outputWidth
     valueBias =
       layout.outputWidth == 1
       ? bias
       : bias.map { Parameter(name: $0.name, shape: [values], count: values, decays: false) }
-    weights = LayerWeights(
-      layer, input: site.layerInput, weight: connections.parameter, bias: bias,
-      connections: connections)
     (input, output) = (site.input, site.output)
     (outputGradient, inputGradient) = (site.outputGradient, site.inputGradient)
     paddedGradient =
@@ -59,14 +72,23 @@ public final class SparseProduct: Stage {
         capacity: site.isTraining ? site.capacity : 0, lanes: site.lanes)
     gradientParts = GradientParts(
       weight: connections.parameter, bias: valueBias, storage: site.parts)
+    reserveParts()
+  }
+
+  /// Makes room for parts of the gradient where the largest batch needs them: again when there are more
+  /// connections than before, or so few that bands are shared out.
+  private func reserveParts() {
     let largest = GroupBands(
-      groups: site.capacity.dividedUp(by: site.lanes), lanes: site.lanes,
-      channels: input.shape.count + values, connections: connections.count)
-    if site.isTraining && largest.areShared { gradientParts.reserve() }
+      groups: input.capacity.dividedUp(by: input.lanes), lanes: input.lanes,
+      channels: input.shape.count + outputs * layout.outputWidth, connections: connections.count)
+    if isTraining && largest.areShared { gradientParts.reserve() }
   }
 
   /// Has the weights brought into the forward product's order before the next one.
-  public func weightsDidChange() { connections.weightsDidChange() }
+  public func weightsDidChange() {
+    connections.weightsDidChange()
+    if connections.variation != nil { reserveParts() }
+  }
 
   /// The product.
   public var gradientSource: (any GradientSource)? { self }

@@ -7,9 +7,9 @@
 public protocol Stage: AnyObject {
   /// The weights, if there are any.
   var weights: LayerWeights? { get }
-  /// What the optimizer changes, in a fixed order: by default those of the weights.
+  /// The parameters that the optimizer changes, in a fixed order: by default those of the weights.
   var parameters: [Parameter] { get }
-  /// What training changes without an optimizer, in a fixed order: saved with the parameters.
+  /// The running averages, which training changes without an optimizer: saved with the parameters.
   var averages: [RunningAverage] { get }
   /// The output for a batch.
   func forward(_ pass: Pass) throws(RigLError)
@@ -21,9 +21,9 @@ public protocol Stage: AnyObject {
   /// Who writes the dense gradient after a backward pass, for connections to grow by; nil if none can
   /// move.
   var gradientSource: (any GradientSource)? { get }
-  /// What kinds of work the stage's passes begin with.
+  /// The kinds of work that the stage's passes begin with.
   var timing: StageTiming { get }
-  /// What each kind of work has to do at the least in a step; none where there is nothing to say.
+  /// The least work of each kind in a step; none where there is nothing to say.
   func work(_ counts: StepCounts) -> [StepStage: StageWork]
 }
 
@@ -57,7 +57,7 @@ public struct StageTiming: Sendable {
   }
 }
 
-/// What a stage is made with: its tensors, and what it applies for the layers around it.
+/// The place of a stage: its tensors, and the work of neighbouring layers that it applies.
 ///
 /// A stage that works with another one, as an own layer may with a ``SparseProduct``, hands it a copy
 /// with tensors of its own between the two.
@@ -79,10 +79,12 @@ public struct StageSite {
   public let isTraining: Bool
   /// How many connections the layer's weight has; nil without one.
   public let connections: Int?
+  /// Whether their number will change.
+  public let isVariable: Bool
   /// ReLU and dropout, to be applied to the output; nothing unless the layer's ``Layer/fusing``
   /// offers it.
   public internal(set) var epilogue = Epilogue()
-  /// What the input is read through.
+  /// The batch-norm and ReLU that the input is read through.
   var prologue = Prologue()
   /// Whether another reader of the same input applies the prologue's gradient to the sum.
   var leavesPrologue = false
@@ -90,9 +92,9 @@ public struct StageSite {
   var outputNorm: Normalization?
   /// Whether the gradient of the output arrives as that of `outputNorm`'s result.
   var takesNormGradient = false
-  /// What is added to the output as it is written: a residual block's shortcut.
+  /// The tensor added to the output as it is written: a residual block's shortcut; nil: none.
   var addend: Tensor?
-  /// What is added to the input's gradient as it is written: a shortcut's.
+  /// The tensor added to the input's gradient as it is written: a shortcut's; nil: none.
   var gradientAddend: Tensor?
   /// Memory for the sums of parts of a gradient, shared by all stages of a model.
   let parts: Tensor.Storage
@@ -156,6 +158,11 @@ public final class LayerWeights {
   public var canBeSparse: Bool { layer.canBeSparse }
   /// The weight, then the bias.
   public var parameters: [Parameter] { [weight] + (bias.map { [$0] } ?? []) }
+
+  /// How many of the positions have a weight (n_l).
+  public var count: Int { connections?.count ?? weight.count }
+  /// Whether only connections are stored.
+  public var isStoredSparse: Bool { connections?.storage == .sparse }
 
   /// Where the weight at a position (row-major in ``shape``) is among ``weight``'s values, of a layer
   /// that stores every weight.

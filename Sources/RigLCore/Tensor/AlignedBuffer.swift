@@ -6,28 +6,69 @@
   internal import Darwin
 #endif
 
-/// A fixed number of elements in memory that this value alone owns, aligned to 64 bytes and zeroed.
+/// Elements in memory that this value alone owns, aligned to 64 bytes and zeroed.
 ///
-/// A buffer never grows and cannot be copied by accident; ``copy(from:)`` says so where a copy is
-/// meant. Read it through ``span``, write it through ``mutableSpan``.
+/// A buffer cannot be copied by accident; ``copy(from:)`` says so where a copy is meant. Read it
+/// through ``withSpan(_:)``, write it through ``withMutableSpan(_:)``. Its number of elements changes
+/// for topologies alone, within the memory that it has.
 @safe
 public struct AlignedBuffer<Element: BitwiseCopyable>: ~Copyable {
   /// The first element, for the wrappers of the C kernels.
-  package let base: UnsafeMutablePointer<Element>
+  package private(set) var base: UnsafeMutablePointer<Element>
 
   /// The number of elements.
-  public let count: Int
+  public private(set) var count: Int
+
+  /// Elements that there is memory for.
+  private(set) var capacity: Int
 
   /// Allocates `count` elements whose bytes are all zero; ends the process with a line that says what
   /// for, and the status of ``RigLError/Kind/memory``, where there is no memory for them.
   public init(count: Int) {
+    unsafe base = AlignedBuffer.allocate(count)
+    self.count = count
+    capacity = count
+  }
+
+  private static func allocate(_ count: Int) -> UnsafeMutablePointer<Element> {
     trap(unless: count >= 0, "AlignedBuffer: \(count) elements")
     let (bytes, overflow) = count.multipliedReportingOverflow(by: MemoryLayout<Element>.stride)
     if overflow { endWithoutMemory(bytes: .max) }
     let raw = unsafe allocateAligned(bytes: bytes)
     unsafe raw.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
-    unsafe base = raw.bindMemory(to: Element.self, capacity: count)
-    self.count = count
+    return unsafe raw.bindMemory(to: Element.self, capacity: count)
+  }
+
+  /// Makes it memory of so many elements, and keeps those that fit.
+  mutating func reallocate(_ newCapacity: Int) {
+    guard newCapacity != capacity else { return }
+    let kept = Swift.min(count, newCapacity)
+    let memory = unsafe AlignedBuffer.allocate(newCapacity)
+    unsafe memory.update(from: base, count: kept)
+    unsafe free(base)
+    unsafe base = memory
+    (count, capacity) = (kept, newCapacity)
+  }
+
+  /// Changes the number of elements within the memory that there is. What is beyond the old number is
+  /// whatever was there.
+  mutating func resize(_ newCount: Int) {
+    trap(
+      unless: newCount >= 0 && newCount <= capacity,
+      "AlignedBuffer: \(newCount) elements in memory of \(capacity)")
+    count = newCount
+  }
+
+  /// Changes the number of elements; allocates only where there is no memory for them.
+  mutating func makeRoom(_ newCount: Int) {
+    if newCount > capacity { reallocate(newCount) }
+    count = newCount
+  }
+
+  /// Makes it so many elements in memory of so many; what they were is lost where memory changes.
+  mutating func setSize(_ newCount: Int, _ newCapacity: Int) {
+    if newCapacity != capacity { self = AlignedBuffer(count: newCapacity) }
+    resize(newCount)
   }
 
   /// A buffer with the elements of an array.

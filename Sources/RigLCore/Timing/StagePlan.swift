@@ -7,7 +7,7 @@ struct StagePlan {
   private(set) var footprint = 0.0
   /// The part that each of the model's parameters belongs to.
   private(set) var parameterParts: [Int] = []
-  /// What belongs to no layer.
+  /// The indices of what belongs to no layer.
   private(set) var (batch, loss, parameters, rest) = (0, 0, 0, 0)
 
   /// The part that each stage belongs to.
@@ -36,7 +36,7 @@ struct StagePlan {
       parts[parameterParts[index]].work[.optimizer, default: StageWork()].add(work)
       footprint += Double(parameter.count * 4 * (2 + slots))
     }
-    for layer in model.sparseLayers { footprint += Double(layer.bytes - 8 * layer.count) }
+    for layer in model.sparseLayers { footprint += Double(layer.bytes - 8 * layer.parameter.count) }
   }
 
   /// The place of a layer's connections among the parts.
@@ -82,7 +82,7 @@ struct StagePlan {
   private mutating func describe(_ weights: LayerWeights, _ output: SampleShape, _ place: Int) {
     parts[place].shape = weights.shape
     parts[place].pixels = output.height * output.width
-    parts[place].connections = weights.weight.count
+    parts[place].connections = weights.count
     places[ObjectIdentifier(weights.weight)] = place
     if let connections = weights.connections { places[ObjectIdentifier(connections)] = place }
   }

@@ -12,15 +12,21 @@ final class DenseGradient {
   /// What all panels of a layer read.
   private var shared: AlignedBuffer<Float>
   private let workers: [Worker]
-  /// What all workers select into.
+  /// The selection that all workers offer to.
   private let selection: TopSelection
   /// The layer whose turn it is, its size, and that of its panels.
   private var source: (any GradientSource)?
   private var inputs = 0
   private var outputs = 0
   private var panel = GradientPanels()
+  /// Those of all layers.
+  private let sources: [any GradientSource]
+  /// Whether the layer's gradient is at hand; else it is 0 to whoever looks.
+  private var hasGradient = false
+  /// What turns gradients into scores; nil: they are the scores.
+  private var growthScore: (any GrowthScore)?
 
-  /// One thread's part of the work.
+  /// A thread's part of the work: its scratch, and its part of the selection.
   final class Worker {
     var scratch: AlignedBuffer<Float>
     var panel: AlignedBuffer<Float>
@@ -45,7 +51,7 @@ final class DenseGradient {
     let selection = TopSelection(atMost: selected)
     self.selection = selection
     var (scratch, panel, shared) = (0, 0, 0)
-    let sources = model.plan.stages.compactMap(\.gradientSource)
+    sources = model.plan.stages.compactMap(\.gradientSource)
     for layer in layers {
       guard let source = sources.first(where: { $0.connections === layer }) else {
         trap("layer \(layer.name): its stage has no gradientSource to grow connections by")
@@ -64,14 +70,57 @@ final class DenseGradient {
   /// Takes a layer after its backward pass; its input and the gradient of its output must stay as
   /// they are.
   func begin(_ source: any GradientSource) {
-    self.source = source
-    (inputs, outputs) = (source.connections.inputs, source.connections.outputs)
-    panel = source.panels(threads: pool.threads)
+    take(source)
+    hasGradient = true
     let stage = pool.clock?.begin(.growth)
     defer { if let stage { pool.clock?.begin(stage) } }
     let base = unsafe shared.base
     var span = unsafe MutableSpan(_unsafeStart: base, count: panel.shared)
     source.prepareGradient(in: &span, pool)
+  }
+
+  /// Takes a layer without its gradient, which is 0 to whoever looks.
+  func begin(without weights: SparseWeights) {
+    for index in 0..<sources.count where sources[index].connections === weights {
+      take(sources[index])
+    }
+    hasGradient = false
+  }
+
+  private func take(_ source: any GradientSource) {
+    self.source = source
+    (inputs, outputs) = (source.connections.inputs, source.connections.outputs)
+    panel = source.panels(threads: pool.threads)
+  }
+
+  /// Shows the whole gradient, panel by panel.
+  func show(to observer: any GrowthScore) {
+    let stage = pool.clock?.begin(.growth)
+    defer { if let stage { pool.clock?.begin(stage) } }
+    growthScore = observer
+    defer { growthScore = nil }
+    let columnPanels = inputs.dividedUp(by: panel.columns)
+    pool.run(
+      chunks: outputs.dividedUp(by: panel.rows) * columnPanels, with: (self, columnPanels)
+    ) { operands, index, worker in
+      let (gradient, columnPanels) = operands
+      let worker = gradient.workers[worker]
+      let (rows, columns) = gradient.multiply(
+        rowPanel: index / columnPanels, columnPanel: index % columnPanels, worker: worker)
+      for row in rows {
+        unsafe gradient.applyScore(
+          worker.panel.base + (row - rows.lowerBound) * columns.count, row: row, columns)
+      }
+    }
+  }
+
+  /// Turns a row's gradients into scores, if they are not the scores.
+  private func applyScore(
+    _ gradients: UnsafeMutablePointer<Float>, row: Int, _ columns: Range<Int>
+  ) {
+    guard let growthScore, let source else { return }
+    var span = unsafe MutableSpan(_unsafeStart: gradients, count: columns.count)
+    growthScore.score(&span, output: row, inputs: columns, of: source.connections)
   }
 
   /// What a selection grows.
@@ -85,8 +134,8 @@ final class DenseGradient {
     let droppedAtZero: Int
   }
 
-  /// Selects the `count` positions with the largest (or smallest) gradient magnitude among those
-  /// that are not kept.
+  /// Selects the `count` positions with the largest (or smallest) magnitude of the gradient, or of its
+  /// score, among those that are not kept.
   ///
   /// Dropped connections of score 0 come before all others of that score. They are not offered, but
   /// marked and counted, and let in at the end as far as there is room for a score of 0.
@@ -94,8 +143,10 @@ final class DenseGradient {
   /// - Returns: nil if a gradient is not a number.
   func select(
     _ order: TopSelection.Order, count: Int, csr: borrowing CSR,
-    fates: borrowing AlignedBuffer<ConnectionFate>
+    fates: borrowing AlignedBuffer<ConnectionFate>, score: (any GrowthScore)? = nil
   ) -> Selected? {
+    growthScore = score
+    defer { growthScore = nil }
     let stage = pool.clock?.begin(.growth)
     defer { if let stage { pool.clock?.begin(stage) } }
     selection.begin(order, count: count)
@@ -162,7 +213,9 @@ final class DenseGradient {
         var isOffered = false
         if unsafe fates[index] != .kept {
           // By bits: comparing floats depends on denormal modes.
-          isOffered = unsafe scores[Int(column)].magnitude.bitPattern != 0
+          isOffered =
+            unsafe fates[index] == .pruned
+            || scores[Int(column)].magnitude.bitPattern != 0
           if !isOffered {
             unsafe fates[index] = .droppedAtZero
             zeros += 1
@@ -184,6 +237,7 @@ final class DenseGradient {
     let (rows, columns) = multiply(rowPanel: rowPanel, columnPanel: columnPanel, worker: worker)
     for row in rows {
       let scores = unsafe worker.panel.base + (row - rows.lowerBound) * columns.count
+      unsafe applyScore(scores, row: row, columns)
       for start in stride(
         from: columns.lowerBound, to: columns.upperBound, by: DenseGradient.scoredColumns)
       {
@@ -209,6 +263,10 @@ final class DenseGradient {
     guard let source else { trap("DenseGradient: begin has not been called") }
     let rows = rowPanel * panel.rows..<min((rowPanel + 1) * panel.rows, outputs)
     let columns = columnPanel * panel.columns..<min((columnPanel + 1) * panel.columns, inputs)
+    guard hasGradient else {
+      unsafe worker.panel.base.update(repeating: 0, count: rows.count * columns.count)
+      return (rows, columns)
+    }
     let (own, scratch, shared) = unsafe (worker.panel.base, worker.scratch.base, self.shared.base)
     var result = unsafe MutableSpan(_unsafeStart: own, count: rows.count * columns.count)
     var memory = unsafe MutableSpan(_unsafeStart: scratch, count: panel.scratch)
@@ -218,8 +276,10 @@ final class DenseGradient {
     return (rows, columns)
   }
 
-  /// Memory for `selected` positions that are not selected by gradient; what was is gone.
-  var positions: UnsafeMutableBufferPointer<Int64> { unsafe selection.positions }
+  /// Memory for `count` positions that are not selected by gradient; what was is gone.
+  func positions(_ count: Int) -> UnsafeMutableBufferPointer<Int64> {
+    unsafe selection.positions(count)
+  }
 
   /// The whole gradient, (outputs · inputs): for layers whose dense form is no trouble.
   func array() -> [Float] {

@@ -61,7 +61,7 @@ public enum NewConnectionWeight: Hashable, Sendable {
 
     init(of weights: SparseWeights, change: TopologyChange) {
       var (sum, squares, magnitudes, count) = (0.0, 0.0, 0.0, 0.0)
-      for storage in 0..<weights.count where unsafe change.origins.base[storage] >= 0 {
+      for storage in 0..<change.stored where unsafe change.origins.base[storage] >= 0 {
         let value = unsafe Double(weights.parameter.values.base[storage])
         sum += value
         squares += value * value
@@ -81,9 +81,9 @@ extension SparseWeights {
   func forEachNewConnection(
     in change: TopologyChange, _ body: (_ storage: Int, _ row: Int, _ column: Int) -> Void
   ) {
-    for storage in 0..<count where unsafe change.origins.base[storage] < 0 {
-      let index = unsafe Int(csrIndices.base[storage])
-      body(storage, csr.rowContaining(index), unsafe Int(csr.columns.base[index]))
+    forEachPlace { index, place in
+      guard unsafe change.origins.base[place] < 0 else { return }
+      body(place, csr.rowContaining(index), unsafe Int(csr.columns.base[index]))
     }
   }
 }

@@ -56,4 +56,19 @@ public struct SparsityAllocation: Hashable, Sendable, Codable {
 
   /// The entry of a layer, or nil where no layer has that name.
   public subscript(name: String) -> LayerSparsity? { layers.first { $0.name == name } }
+
+  /// The connections that each layer of a model begins with, by name, under a method that changes their
+  /// number or does not, and the names of the layers in which it may.
+  func connections(
+    under counts: ConnectionCounts
+  ) -> (connections: [String: Int], variable: Set<String>) {
+    var connections: [String: Int] = [:]
+    var variable: Set<String> = []
+    for layer in layers {
+      let isSparse = layer.connections < layer.positions
+      connections[layer.name] = counts == .pruned ? layer.positions : layer.connections
+      if isSparse && counts != .constant { variable.insert(layer.name) }
+    }
+    return (connections, variable)
+  }
 }

@@ -6,27 +6,65 @@ public enum TopologyTiming: Sendable {
   /// beginning of the next step, before its batch. What is evaluated and saved between two steps was
   /// trained, and after the last step there is no update.
   case afterWeightStep
+  /// Once, before the first weight step, on a batch of its own, when its gradients are complete; the
+  /// schedule is not asked.
+  case beforeFirstStep
   /// Never: the topology stays as it was drawn.
   case never
 }
 
-/// Moves a layer's connections while the network trains. When and how many is
-/// ``UpdateSchedule``'s business; the method says which.
+/// Whether a method changes how many connections layers have.
+public enum ConnectionCounts: Sendable {
+  /// It never does: what the sparsity distribution gives.
+  case constant
+  /// They fall and rise from what the distribution gives.
+  case variable
+  /// They begin with every position of the layers that the distribution makes sparse, and fall.
+  case pruned
+}
+
+/// Moves connections while the network trains. When is the ``UpdateSchedule``'s business, and of its
+/// fraction f(t) how many by default; the method says which, and if it wants to how many.
 ///
-/// An own method is these two members:
+/// An own method is two members, or three:
 ///
 ///     struct DropAtRandomScale: TopologyMethod {
 ///       let timing = TopologyTiming.afterWeightStep
 ///       func move(_ count: Int, in layer: LayerUpdate) throws(RigLError) {
 ///         try layer.dropSmallestMagnitudes(count)
-///         try layer.growAtRandom(count)
+///         try layer.growAtRandom(layer.missing)
 ///       }
 ///     }
 public protocol TopologyMethod: Sendable {
   /// When the method moves connections.
   var timing: TopologyTiming { get }
-  /// Drops `count` (k) connections of a layer and grows as many.
+  /// Whether it changes how many connections layers have: by default it does not.
+  var counts: ConnectionCounts { get }
+  /// Whether an update comes before step `step` (t), the previous one having come before step `last`: by
+  /// default when the schedule says.
+  func isDue(at step: Int, last: Int, _ schedule: UpdateSchedule) -> Bool
+  /// What looks at the dense gradient of each layer whose connections can move, in every weight step, to
+  /// keep a moment of it for example; what it writes over gradients is lost. By default nil: nobody does,
+  /// and no step computes one. It costs a step about as much as a dense layer's gradient.
+  var observer: (any GrowthScore)? { get }
+  /// Decides how many connections each layer drops and has afterwards, before any layer moves: by default
+  /// what the schedule says.
+  func plan(_ update: TopologyPlan) throws(RigLError)
+  /// Drops `count` (k) connections of a layer, and grows what is then ``LayerUpdate/missing``.
   func move(_ count: Int, in layer: LayerUpdate) throws(RigLError)
+}
+
+extension TopologyMethod {
+  /// Never, unless the method says otherwise.
+  public var counts: ConnectionCounts { .constant }
+  /// When the schedule says, unless the method says otherwise.
+  public func isDue(at step: Int, last: Int, _ schedule: UpdateSchedule) -> Bool {
+    schedule.isDue(step: step, last: last)
+  }
+  /// Nobody, unless the method says otherwise.
+  public var observer: (any GrowthScore)? { nil }
+  /// What the schedule says, unless the method says otherwise.
+  public func plan(_ update: TopologyPlan) throws(RigLError) {}
 }
 
 /// Drops the connections of least magnitude and grows those of greatest gradient.
@@ -71,12 +109,12 @@ public struct SET: TopologyMethod {
 
 /// Keeps the topology that was drawn at the start: the baseline, and the whole of dense training.
 public struct StaticTopology: TopologyMethod {
-  /// No updates.
+  /// Never: there are no updates.
   public let timing = TopologyTiming.never
 
   /// Creates the method.
   public init() {}
 
-  /// Never called.
+  /// Moves nothing, and is never called, as there are no updates.
   public func move(_ count: Int, in layer: LayerUpdate) throws(RigLError) {}
 }

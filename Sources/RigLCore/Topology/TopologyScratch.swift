@@ -13,7 +13,7 @@ final class TopologyScratch {
   var origins: AlignedBuffer<Int32>
   /// Counts of magnitudes, for the cut.
   let histogram = MagnitudeCut.Histogram()
-  /// What the last update did, for the optimizer to follow.
+  /// The change of the last update, for the optimizer's slots to follow.
   let change: TopologyChange
 
   /// Storage index of each connection in CSR order, between ``invert(_:)`` and the moment when the
@@ -27,7 +27,7 @@ final class TopologyScratch {
 
   /// Scratch for the given layers.
   init(layers: [SparseWeights]) {
-    let connections = layers.map(\.count).max() ?? 0
+    let connections = layers.map { max($0.capacity, $0.stored) }.max() ?? 0
     let rows = layers.map(\.outputs).max() ?? 0
     words = AlignedBuffer(count: layers.map(\.workspaceCount).max() ?? 0)
     oldColumns = AlignedBuffer(count: connections)
@@ -36,30 +36,51 @@ final class TopologyScratch {
     origins = AlignedBuffer(count: connections)
     change = TopologyChange(atMost: connections)
   }
+
+  /// Makes room for a layer as it is, and for a next topology of so many connections.
+  func makeRoom(for layer: SparseWeights, next connections: Int = 0) {
+    let stored = layer.storage(of: connections) == .sparse ? connections : layer.positions
+    // Two at a time: of more, an array is made.
+    let needed = max(max(layer.count, layer.stored), max(connections, stored))
+    if layer.workspaceCount > words.count { words.makeRoom(layer.workspaceCount) }
+    guard needed > oldColumns.count else { return }
+    oldColumns.makeRoom(needed)
+    fates.makeRoom(needed)
+    origins.makeRoom(needed)
+    change.origins.makeRoom(needed)
+  }
 }
 
-/// What becomes of a connection in a topology update.
+/// The fate of a connection in a topology update.
 enum ConnectionFate: UInt8 {
-  /// It stays.
+  /// The connection stays.
   case kept
-  /// It is dropped: a candidate for growth like any other position.
+  /// It is dropped: a candidate for growth like any other position, that keeps its weight and state if
+  /// it is grown again.
   case dropped
+  /// It is pruned: a candidate that starts anew if it is grown again.
+  case pruned
   /// It is dropped, and its score is 0: a candidate before all others of that score.
   case droppedAtZero
   /// It was dropped, and is grown again because no candidate had a better score than 0.
   case regrown
 
-  /// Whether it is in the next topology without having been selected for it.
+  /// Whether the connection is in the next topology without having been selected for it.
   var stays: Bool { self == .kept || self == .regrown }
 }
 
 /// Where a layer's connections were before a topology update.
 public final class TopologyChange {
-  /// For each connection, in the order of the parameter's arrays, its index before the update; -1
-  /// where it is new.
+  /// For each element of the parameter's arrays, its index before the update; -1 where it is a new
+  /// connection's, or in dense storage none's.
   public internal(set) var origins: AlignedBuffer<Int32>
-  /// Connections of the layer.
+  /// Connections of the layer after the update.
   public internal(set) var count = 0
+  /// Elements of the parameter's arrays after the update: the connections, or in dense storage the
+  /// positions.
+  public internal(set) var stored = 0
+  /// Elements that these arrays are to have memory for.
+  var capacity = 0
   /// Connections that are new: the grown ones less those that had just been dropped.
   public internal(set) var newConnections = 0
 

@@ -1,4 +1,4 @@
-/// What a topology update did.
+/// The result of a topology update: its drop fraction, and how many connections moved.
 public struct TopologyUpdate: Hashable, Sendable {
   /// The weight step (t) before or after which it happened.
   public let step: Int
@@ -7,9 +7,11 @@ public struct TopologyUpdate: Hashable, Sendable {
   /// The fraction of each sparse layer's connections that were dropped, and grown elsewhere or again
   /// (f(t)).
   public let dropFraction: Double
-  /// Connections of all layers that are at another position than before: those dropped, less those
-  /// that were grown again where they had just been.
+  /// Connections of all layers that are at positions that had none before: those grown, less those that
+  /// were grown again where they had just been.
   public let moved: Int
+  /// Connections of all sparse layers after the update.
+  public let connections: Int
   /// Connections among the moved ones that are at positions never active before; nil if it is not
   /// known which were.
   public let neverActiveBefore: Int?
@@ -31,6 +33,7 @@ final class TopologyUpdater {
   private let layers: [SparseWeights]
   private let optimizer: OptimizerState
   private let scratch: TopologyScratch
+  private let plan: TopologyPlan
   /// Nil if no layer is sparse: then an update moves nothing, but consumes its batch all the same.
   private let update: LayerUpdate?
   private let newWeight: NewConnectionWeight
@@ -62,11 +65,13 @@ final class TopologyUpdater {
     explored = ExploredPositions(model: model)
     last = schedule.initialLast
     scratch = TopologyScratch(layers: layers)
+    plan = TopologyPlan(layers: layers, optimizer: optimizer, scratch: scratch)
+    // A method that changes counts may grow a layer to its capacity at once.
+    let fraction = method.counts == .variable ? 1 : schedule.initialFraction
     let mostMoved =
-      layers.map { UpdateSchedule.moved(of: $0.count, fraction: schedule.initialFraction) }.max()
-      ?? 0
+      layers.map { UpdateSchedule.moved(of: $0.capacity, fraction: fraction) }.max() ?? 0
     var gradient: DenseGradient?
-    if method.timing == .insteadOfWeightStep, !layers.isEmpty {
+    if method.timing == .insteadOfWeightStep || method.observer != nil, !layers.isEmpty {
       gradient = DenseGradient(pool: pool, layers: layers, model: model, selected: mostMoved)
     }
     if let first = layers.first {
@@ -78,23 +83,40 @@ final class TopologyUpdater {
   }
 
   /// Whether an update happens at step t.
-  func isDue(at step: Int) -> Bool { schedule.isDue(step: step, last: last) }
+  func isDue(at step: Int) -> Bool {
+    if method.timing == .beforeFirstStep { return step == 0 && last < 0 }
+    return method.isDue(at: step, last: last, schedule)
+  }
 
-  /// Starts an update at step t.
-  func begin(step: Int, batchesConsumed: UInt64, learningRate: Double, peak: Double) {
+  /// Starts an update at step t, and has the method decide how many connections layers are to have.
+  func begin(
+    step: Int, batchesConsumed: UInt64, learningRate: Double, peak: Double
+  ) throws(RigLError) {
     self.step = step
     self.batchesConsumed = batchesConsumed
-    fraction = schedule.fraction(at: step, learningRate: learningRate, peak: peak)
+    fraction =
+      method.timing == .beforeFirstStep
+      ? 0 : schedule.fraction(at: step, learningRate: learningRate, peak: peak)
     last = step
     moved = 0
     neverActiveBefore = explored.isKnown ? 0 : nil
+    plan.begin(
+      step: step, fraction: fraction, hasGradients: method.timing == .beforeFirstStep)
+    try method.plan(plan)
+    plan.requirePossible()
   }
 
-  /// What the last update did.
+  /// Has the method look at a layer's dense gradient in a weight step, if it wants to.
+  func observe(_ source: any GradientSource) {
+    guard let observer = method.observer, let update else { return }
+    update.observe(source, observer)
+  }
+
+  /// The result of the last update.
   var report: TopologyUpdate {
     TopologyUpdate(
       step: step, batchesConsumed: batchesConsumed, dropFraction: fraction, moved: moved,
-      neverActiveBefore: neverActiveBefore, exploredShare: explored.share)
+      connections: plan.count, neverActiveBefore: neverActiveBefore, exploredShare: explored.share)
   }
 
   /// Moves all layers, for a method that does not look at gradients.
@@ -112,30 +134,31 @@ final class TopologyUpdater {
   private func move(
     _ index: Int, source: (any GradientSource)?
   ) throws(RigLError) {
-    let weights = layers[index]
-    let count = UpdateSchedule.moved(of: weights.count, fraction: fraction)
-    guard count > 0, let update else { return }
+    let (weights, planned) = (layers[index], plan.layers[index])
+    // A method may move what the schedule says without having planned it.
+    let count = max(planned.drop, UpdateSchedule.moved(of: planned.target, fraction: fraction))
+    guard count > 0 || planned.target != weights.count, let update else { return }
     pool.clock?.enter(weights, .rewiring)
     update.begin(
-      weights, layerIndex: index, step: step, batchesConsumed: batchesConsumed, gradient: source)
-    try method.move(count, in: update)
+      planned, of: plan, layerIndex: index, batchesConsumed: batchesConsumed, gradient: source,
+      hasGradients: source != nil || method.timing == .beforeFirstStep)
+    try method.move(planned.drop, in: update)
     let firsts = explored.follow(update, layer: index)
     neverActiveBefore = firsts.flatMap { firsts in neverActiveBefore.map { $0 + firsts } }
-    let change = update.commit()
+    let change = update.commit(movesGradient: updatesGradients)
     moved += change.newConnections
     newWeight.apply(
       to: weights, change: change,
       random: CounterRandom(
         seed: seed, purpose: .weights, layer: index, stream: batchesConsumed), gradient: source)
     optimizer.follow(change, of: weights.parameter, scratch: scratch)
-    if updatesGradients, let source { moveGradient(of: weights, change, source) }
+    if updatesGradients, let source { setNewGradients(of: weights, change, source) }
   }
 
-  /// Surviving connections keep their gradient; new ones take the dense gradient's value.
-  private func moveGradient(
+  /// New connections take the dense gradient's value; those that survived have kept theirs.
+  private func setNewGradients(
     of weights: SparseWeights, _ change: TopologyChange, _ source: any GradientSource
   ) {
-    weights.parameter.gradient.remap(origins: change.origins, scratch: &scratch.oldColumns)
     weights.forEachNewConnection(in: change) { storage, row, column in
       unsafe weights.parameter.gradient.base[storage] = source.gradient(output: row, input: column)
     }

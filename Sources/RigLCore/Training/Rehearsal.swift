@@ -1,4 +1,4 @@
-/// What a training will take, measured on its first steps.
+/// The time and memory that a training will take, measured on its first steps.
 public struct Rehearsal: Hashable, Sendable, Codable {
   /// Batches that were timed.
   public let batches: Int
@@ -100,7 +100,7 @@ extension Model {
   /// Bytes of parameters, connections and their lists, and gradients; not of activations.
   public var bytes: Int {
     let numbers = parameters.reduce(0) { $0 + $1.count + $1.gradient.count }
-    let topology = sparseLayers.reduce(0) { $0 + $1.bytes - $1.count * 8 }
+    let topology = sparseLayers.reduce(0) { $0 + $1.bytes - $1.parameter.count * 8 }
     return numbers * MemoryLayout<Float>.stride + topology
   }
 }

@@ -18,11 +18,11 @@ public final class Trainer {
   public let options: RunOptions
   /// The samples.
   public private(set) var data: TrainingData
-  /// What the network was made by.
+  /// The network's description, which the model was made of.
   let network: any Network
   /// The network.
   public let model: Model
-  /// One batch of training.
+  /// The step: one batch of training.
   public let step: TrainingStep
   /// Connections of each layer.
   public let allocation: SparsityAllocation
@@ -36,13 +36,13 @@ public final class Trainer {
   let isDescribedNetwork: Bool
   /// The run's folder, once the run has begun.
   public private(set) var folder: RunFolder?
-  /// Who watches.
+  /// The callbacks, told of every event in this order.
   public var callbacks: [any TrainingCallback] = []
 
   /// What is taken of the network that the options name to start from, or why it cannot be: a run
   /// that goes on does without.
   let start: Swift.Result<NetworkStart.Plan, RigLError>?
-  /// Whether it goes on with weights that a run's checkpoint holds: not with those that it drew.
+  /// Whether the training goes on with weights of a run's checkpoint: not with those that it drew.
   var hasSavedWeights = false
   /// The run that this training makes longer; nil: none.
   let extending: RunExtension?
@@ -61,12 +61,12 @@ public final class Trainer {
   /// Seconds of the loop that were not training: evaluations and checkpoints.
   private(set) var secondsAside = 0.0
 
-  /// What a training came to.
+  /// The outcome of a training: test figures, steps, seconds.
   public struct Result: Sendable {
     /// The result on the test samples of the weights that training ended with; nil if it was
     /// interrupted, to go on later.
     public let test: Evaluation?
-    /// That of the weights that were best on the validation samples, if there are any.
+    /// The test figures of the weights that were best on the validation samples; nil without those.
     public let bestTest: Evaluation?
     /// The validation accuracy and step of the latter.
     public let best: (accuracy: Double, step: Int)?
@@ -154,14 +154,15 @@ public final class Trainer {
     }
     if case .success(let plan)? = start { configuration = plan.configuration }
     allocation = try configuration.allocate(layers.weightLayers)
-    var connections: [String: Int] = [:]
-    for layer in allocation.layers { connections[layer.name] = layer.connections }
+    let method = method ?? configuration.makeMethod()
+    let (connections, variable) = allocation.connections(under: method.counts)
     MemoryUse.current = .network
     // Batches are no larger than all samples; but groups of samples are as those of a full batch.
     let counts = [samples.train.count, samples.validation?.count ?? 0, samples.test.count]
     let capacity = min(configuration.batchSize, max(counts.max() ?? 0, Tensor.mostLanes))
     model = try Model(
-      layers, input: shape, capacity: capacity, connections: connections, isTraining: true)
+      layers, input: shape, capacity: capacity, connections: connections, variable: variable,
+      isTraining: true)
     try model.requireFitting(samples.train)
     customNetwork = try network.flatMap { (network) throws(RigLError) in
       try configuration.take(network, layers, named: named, input: shape, classes: classes)
@@ -172,7 +173,7 @@ public final class Trainer {
     stepsPerEpoch = configuration.stepsPerEpoch(samples: count)
     totalSteps = configuration.steps(samples: count)
     var settings = TrainingStep.Settings()
-    settings.method = method ?? configuration.makeMethod()
+    settings.method = method
     settings.schedule = try configuration.updateSchedule(samples: count)
     settings.newWeight = configuration.newConnectionWeight
     settings.updateThenStep = configuration.updateThenStep

@@ -53,7 +53,7 @@ extension Trainer {
   private var cutWarning: String? {
     let layers = model.weightLayers
     let remedy = "lower sparsity, or make layers wider"
-    if let empty = layers.first(where: { $0.weight.count == 0 }) {
+    if let empty = layers.first(where: { $0.count == 0 }) {
       return "sparsity: layer \(empty.name) has no connections; \(remedy)"
     }
     guard layers.count > 1, model.liveHiddenUnits() == 0 else { return nil }

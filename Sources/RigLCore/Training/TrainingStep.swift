@@ -6,13 +6,13 @@
 public final class TrainingStep {
   /// The network.
   public let model: Model
-  /// What is made small.
+  /// The loss that training minimises.
   public let loss: any Loss
-  /// What changes the weights, with its state.
+  /// The optimizer with its state.
   public let optimizer: OptimizerState
   /// The learning rate at each weight step.
   public let learningRate: LearningRateSchedule
-  /// What else a step needs to know.
+  /// The settings: topology method and schedule, clipping, accumulation.
   public let settings: Settings
   /// Each sample's prediction and rank in the last batch.
   public let outcome: Outcome
@@ -34,7 +34,7 @@ public final class TrainingStep {
   package var explored: ExploredPositions? { topology?.explored }
   let pass: Pass
   private let logitsGradient: Tensor
-  /// What cannot be trained with; nil: everything can.
+  /// The error for settings that cannot be trained with; nil: there is none.
   private let unusable: RigLError?
   /// Batches whose gradients are summed up so far for the next weight step.
   var accumulated: Int { sum.batches }
@@ -46,7 +46,7 @@ public final class TrainingStep {
     public var method: any TopologyMethod = StaticTopology()
     /// When connections move, and how many.
     public var schedule = UpdateSchedule(end: nil, annealing: .constant)
-    /// What weight a grown connection starts with.
+    /// The weight that a grown connection starts with.
     public var newWeight = NewConnectionWeight.zero
     /// The largest norm of all gradients together; nil: no clipping.
     public var clipNorm: Double?
@@ -61,7 +61,7 @@ public final class TrainingStep {
     public init() {}
   }
 
-  /// What a step did.
+  /// The report of a step: loss, accuracy, learning rate, topology update.
   public struct Report: Sendable {
     /// The mean loss of the batch, before anything moved.
     public let loss: Double
@@ -145,20 +145,26 @@ public final class TrainingStep {
     guard loss.isFinite else { throw notFinite("loss is \(loss.magnitude)") }
 
     // loss → gradients → connections
-    if let topology, settings.method.timing == .insteadOfWeightStep, accumulated == 0,
-      topology.isDue(at: step)
-    {
-      begin(topology, rate)
+    if let topology, isUpdateDue(.insteadOfWeightStep) {
+      try begin(topology, rate)
+      // Layer by layer, while what its dense gradient is made of is at hand.
       try model.backward(logitsGradient, pass) { (operands) throws(RigLError) in
         try topology.move(operands)
       }
+      model.weightsDidChange()
       update = topology.report
       guard settings.updateThenStep else { return report(loss, batch, rate, update: update) }
+    } else if let topology, isUpdateDue(.beforeFirstStep) {
+      try model.backward(logitsGradient, pass)
+      try begin(topology, rate)
+      try topology.moveAll()
+      model.weightsDidChange()
+      return report(loss, batch, rate, update: topology.report)
     } else {
       // loss → gradients
       let weight = sum.weight(of: batch.inputs.samples)
       if weight != 1 { logitsGradient.scale(by: weight) }
-      try model.backward(logitsGradient, pass)
+      try model.backward(logitsGradient, pass) { topology?.observe($0) }
     }
     sum.add(batch.inputs.samples)
     guard accumulated == settings.accumulation else {
@@ -181,17 +187,21 @@ public final class TrainingStep {
   ///
   /// - Returns: what moved; nil without an update.
   private func makePendingUpdate(_ rate: Double) throws(RigLError) -> TopologyUpdate? {
-    guard let topology, settings.method.timing == .afterWeightStep, step > 0, accumulated == 0,
-      topology.isDue(at: step)
-    else { return nil }
-    begin(topology, rate)
+    guard let topology, step > 0, isUpdateDue(.afterWeightStep) else { return nil }
+    try begin(topology, rate)
     try topology.moveAll()
+    model.weightsDidChange()
     return topology.report
   }
 
+  /// Whether a method of this timing is to make an update now.
+  private func isUpdateDue(_ timing: TopologyTiming) -> Bool {
+    settings.method.timing == timing && accumulated == 0 && topology?.isDue(at: step) == true
+  }
+
   /// Starts an update before the weight step that is due.
-  private func begin(_ topology: TopologyUpdater, _ rate: Double) {
-    topology.begin(
+  private func begin(_ topology: TopologyUpdater, _ rate: Double) throws(RigLError) {
+    try topology.begin(
       step: step, batchesConsumed: batchesConsumed, learningRate: rate,
       peak: learningRate.largestRate)
   }
@@ -356,7 +366,7 @@ private struct GradientSum {
   private var samples = 0
   private var first = 0
 
-  /// What the mean gradient of a batch of `count` samples is multiplied with before it is added.
+  /// The factor of the mean gradient of a batch of `count` samples before it is added, n_i / r.
   func weight(of count: Int) -> Float { batches == 0 ? 1 : Float(count) / Float(first) }
 
   /// Counts a batch that was added.
@@ -366,6 +376,6 @@ private struct GradientSum {
     samples += count
   }
 
-  /// What the sum is multiplied with to be the mean over all samples.
+  /// The factor that makes the sum the mean over all samples, r / Σ n_i.
   var mean: Float { Float(Double(first) / Double(samples)) }
 }

@@ -1,0 +1,41 @@
+/// One connection of a layer, as a score sees it.
+public struct Connection {
+  private let weights: SparseWeights
+  private let slots: [Slot]
+  /// Its index in the order of positions, and in the arrays.
+  private let index: Int
+  private let place: Int
+  private let hasGradient: Bool
+
+  init(weights: SparseWeights, slots: [Slot], index: Int, place: Int, hasGradient: Bool) {
+    (self.weights, self.slots) = (weights, slots)
+    (self.index, self.place, self.hasGradient) = (index, place, hasGradient)
+  }
+
+  /// The weight (w).
+  public var weight: Float { unsafe weights.parameter.values.base[place] }
+
+  /// The data loss's gradient dL/dw on the batch of the update: only where the update replaces a weight
+  /// step, in a layer's own part of it (``TopologyMethod/move(_:in:)``), or comes before the first step.
+  public var gradient: Float {
+    trap(
+      unless: hasGradient,
+      "layer \(weights.name): a connection's gradient is at hand in move(_:in:) of a method whose "
+        + "timing is insteadOfWeightStep, or beforeFirstStep")
+    return unsafe weights.parameter.gradient.base[place]
+  }
+
+  /// A number of the optimizer's state beside the weight, by its place in ``Optimizer/slotNames``: of
+  /// ``SGD`` with momentum 0 is the velocity, of ``Adam`` 0 and 1 are the moments.
+  public func moment(_ slot: Int) -> Float {
+    trap(
+      unless: slots.indices.contains(slot),
+      "layer \(weights.name): moment \(slot) of an optimizer that has \(slots.count)")
+    return unsafe slots[slot].buffer.base[place]
+  }
+
+  /// The output that it leads to: the row of the weight.
+  public var output: Int { weights.csr.rowContaining(index) }
+  /// The input that it comes from: the column of the weight; of a convolution channel · k² + tap.
+  public var input: Int { unsafe Int(weights.csr.columns.base[index]) }
+}

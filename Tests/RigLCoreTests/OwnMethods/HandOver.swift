@@ -1,0 +1,1 @@
+../../../Examples/Sources/own-method/HandOver.swift

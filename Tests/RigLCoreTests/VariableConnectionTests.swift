@@ -1,0 +1,260 @@
+import AllocationCounter
+import Foundation
+import RigLCore
+import Testing
+
+/// Layers whose number of connections changes while they train.
+@Suite struct VariableConnectionTests {
+  /// Sets counts as it is told: of its i-th update, densities[i] of the positions.
+  struct Densities: TopologyMethod {
+    var densities: [Double]
+    var counts = ConnectionCounts.pruned
+    let timing = TopologyTiming.insteadOfWeightStep
+
+    func plan(_ update: TopologyPlan) {
+      let density = densities[min(update.step, densities.count - 1)]
+      // By index: without optimisation, iterating over an array allocates.
+      for index in 0..<update.layers.count {
+        let layer = update.layers[index]
+        layer.target = Int(Double(layer.positions) * density)
+        // A few move, too.
+        layer.drop = max(layer.count - layer.target, layer.count / 10)
+      }
+    }
+
+    func move(_ count: Int, in layer: LayerUpdate) throws(RigLError) {
+      try layer.dropSmallestMagnitudes(count)
+      try layer.growLargestGradients(layer.missing)
+    }
+  }
+
+  fileprivate func step(
+    _ model: Model, _ method: any TopologyMethod, threads: Int = 2, pool: ThreadPool? = nil,
+    optimizer: any Optimizer = SGD(momentum: 0.9, weightDecay: 0.01), updateThenStep: Bool = true
+  ) throws -> TrainingStep {
+    var settings = TrainingStep.Settings()
+    settings.method = method
+    settings.schedule = UpdateSchedule(
+      interval: 1, end: nil, initialFraction: 0.1, annealing: .constant)
+    settings.clipNorm = 1
+    settings.updateThenStep = updateThenStep
+    return TrainingStep(
+      model: model, loss: CrossEntropy(), optimizer: optimizer,
+      learningRate: LearningRateSchedule(peak: 0.05), settings: settings,
+      pool: try pool ?? ThreadPool(threads: threads), seed: 3)
+  }
+
+  fileprivate func batch(_ model: Model, seed: UInt64) -> Batch {
+    let batch = Batch(for: model)
+    batch.inputs.set(randomValues(model.inputShape.count * model.capacity, seed: seed))
+    batch.labels.count = model.capacity
+    for sample in 0..<model.capacity { batch.labels[sample] = sample % model.outputs }
+    return batch
+  }
+
+  fileprivate func linear(_ connections: Int = 60 * 40) throws -> Model {
+    try makeModel(
+      SparseLinear("a", inputs: 60, outputs: 40), ReLU(),
+      SparseLinear("b", inputs: 40, outputs: 10), inputs: 60, capacity: 72,
+      connections: ["a": connections, "b": 400], variable: ["a"])
+  }
+
+  private func convolutional() throws -> Model {
+    let input = SampleShape(channels: 3, height: 9, width: 7)
+    return try Model(
+      Sequential(
+        SparseConv2d("first", inputs: 3, outputs: 12, kernel: 3), BatchNorm("bn", channels: 12),
+        ReLU(), SparseConv2d("second", inputs: 12, outputs: 10, kernel: 3, stride: 2, bias: true),
+        GlobalAveragePool()),
+      input: input, capacity: 40, variable: ["first", "second"])
+  }
+
+  /// Down from all positions, across the border between storages both ways, and to very few.
+  static let course = [1, 0.95, 0.8, 0.8, 0.6, 0.3, 0.05, 0.4, 0.9, 0.7, 0.02]
+
+  @Test(arguments: [(false, 1, true), (false, 2, false), (true, 1, false), (true, 2, true)])
+  func everyStorageIsTheSameNetwork(
+    isConvolutional: Bool, threads: Int, updatesThenSteps: Bool
+  ) throws {
+    let model = try isConvolutional ? convolutional() : linear()
+    model.draw(seed: 1, initializer: Initializer(.heNormal))
+    let step = try step(
+      model, Densities(densities: Self.course), threads: threads, updateThenStep: updatesThenSteps)
+    let layer = model.sparseLayers[0]
+    for number in 0..<Self.course.count {
+      let batch = batch(model, seed: UInt64(number))
+      let report = try step.train(on: batch)
+      #expect(report.movedWeights == updatesThenSteps)
+      #expect(report.update?.connections == model.connections - rest(model))
+      if !updatesThenSteps {
+        try compareWithFile(model, batch)
+        let next = try step.train(on: batch)
+        #expect(next.movedWeights && next.update == nil)
+      }
+      #expect(layer.count == Int(Double(layer.positions) * Self.course[number]))
+      #expect((layer.storage == .dense) == (layer.density >= 0.75))
+      #expect(layer.parameter.count == (layer.storage == .dense ? layer.positions : layer.count))
+      try checkInactive(layer, step)
+      try compareWithFile(model, batch)
+    }
+  }
+
+  /// Connections of layers that are not sparse.
+  private func rest(_ model: Model) -> Int {
+    model.weightLayers.reduce(0) { $0 + ($1.connections == nil ? $1.count : 0) }
+  }
+
+  /// Weights and slots are exactly 0 where there is no connection.
+  private func checkInactive(_ layer: SparseWeights, _ step: TrainingStep) throws {
+    let index = try #require(step.optimizer.parameters.firstIndex { $0 === layer.parameter })
+    var connected = Set<Int>()
+    layer.forEachConnection { _, _, place in connected.insert(place) }
+    #expect(connected.count == layer.count)
+    for slot in step.optimizer.slots[index] {
+      #expect(slot.buffer.count == layer.parameter.count)
+    }
+    for place in 0..<layer.parameter.count where !connected.contains(place) {
+      #expect(layer.parameter.values[place] == 0)
+      #expect(layer.parameter.gradient[place] == 0)
+      for slot in step.optimizer.slots[index] { #expect(slot.buffer[place] == 0) }
+    }
+  }
+
+  /// What a file of the model predicts, which is stored sparse, is what the model does.
+  private func compareWithFile(_ model: Model, _ batch: Batch) throws {
+    let folder = try TemporaryFolder()
+    try model.save(to: folder("m.safetensors"))
+    let copy = try Model(
+      model.layers, savedAt: folder("m.safetensors"), input: model.inputShape,
+      capacity: model.capacity)
+    let pass = Pass(pool: try ThreadPool(threads: 1), seed: 0)
+    let expected = try model.forward(batch.inputs, pass).values()
+    let actual = try copy.forward(batch.inputs, pass).values()
+    let largest = expected.map(\.magnitude).max() ?? 0
+    let error = zip(actual, expected).map { abs($0 - $1) }.max() ?? 0
+    #expect(error <= 1e-5 * largest)
+  }
+
+  /// The gradients of a layer that is nearly dense are those of the same connections stored sparse.
+  @Test(arguments: [false, true]) func gradientsAgreeAcrossTheBorder(isConvolutional: Bool) throws {
+    func train(_ density: Double, _ other: Double) throws -> [Float] {
+      let model = try isConvolutional ? convolutional() : linear()
+      model.draw(seed: 1, initializer: Initializer(.heNormal))
+      let step = try step(
+        model, Densities(densities: [density, other]), optimizer: SGD(), updateThenStep: false)
+      _ = try step.train(on: batch(model, seed: 1))
+      return model.sparseLayers[0].dense(model.sparseLayers[0].parameter.values)
+    }
+    // The same positions go whether it ends in dense storage or not: of those left in both, the
+    // weights agree.
+    let (above, below) = (try train(0.76, 0.76), try train(0.74, 0.74))
+    for (one, other) in zip(above, below) where one != 0 && other != 0 { #expect(one == other) }
+    #expect(above.count { $0 != 0 } > below.count { $0 != 0 })
+  }
+
+  // MARK: - Runs
+
+  static let configuration = ResumeTests.configuration.changing {
+    $0.hidden = [32, 24]
+    $0.epochs = 2
+    $0.clipNorm = 1
+    $0.optimizer = .adam
+    $0.learningRate = 0.003
+  }
+
+  static let methods: [(String, any TopologyMethod)] = [
+    ("pruning", GlobalPruning(sparsity: 0.9, begin: 2, end: 20, interval: 3)),
+    ("hand over", HandOver()), ("saliency", SaliencyDrop()),
+    (
+      "GraNet",
+      GraNetMethod(sparsity: CubicSparsity(final: 0.9, begin: 0, end: 20), isGlobal: true)
+    ),
+    (
+      "SNIP",
+      SNIPMethod(participants: Participants(densities: ["fc1": 0.2, "fc2": 0.3]), isGlobal: false)
+    ),
+  ]
+
+  private final class StopAt: TrainingCallback {
+    let step: Int
+    init(_ step: Int) { self.step = step }
+    func observe(_ event: TrainingEvent, in trainer: Trainer) -> TrainingDecision {
+      trainer.step.step >= step ? .interrupt : .proceed
+    }
+  }
+
+  private func train(
+    _ method: any TopologyMethod, _ path: String, threads: Int = 1, until step: Int? = nil,
+    resuming: Bool = false
+  ) throws -> Trainer {
+    var options = RunOptions()
+    options.threads = threads
+    options.checkpointEvery = 5
+    options.keep = 9
+    if !resuming { options.output = path }
+    let trainer = try Trainer(Self.configuration, options: options, method: method)
+    if let step { trainer.callbacks = [StopAt(step)] }
+    _ = try resuming ? trainer.resume(path) : trainer.run()
+    return trainer
+  }
+
+  @Test(arguments: 0..<methods.count)
+  func runsAreTheSameForAnyThreadsAndAcrossAStop(number: Int) throws {
+    let (name, method) = Self.methods[number]
+    let folder = try TemporaryFolder()
+    let whole = try train(method, folder("whole"))
+    let last = CheckpointStore(folder: folder("whole/checkpoints")).path(step: whole.totalSteps)
+    let bytes = try fileBytes(last)
+    _ = try train(method, folder("threads"), threads: 2)
+    #expect(
+      try fileBytes(last.replacing("whole", with: "threads")) == bytes, "\(name), two threads")
+    for stop in [1, 3, 8, 14, 21] {
+      _ = try train(method, folder("\(stop)"), until: stop)
+      _ = try train(method, folder("\(stop)"), resuming: true)
+      #expect(
+        try fileBytes(last.replacing("whole", with: "\(stop)")) == bytes, "\(name), step \(stop)")
+    }
+    let rows = try MetricsLog.rows(at: folder("whole/metrics.csv"))
+    #expect(rows.last { $0.connections != nil }?.connections == whole.model.connections)
+  }
+
+  /// Pruning ends with as many connections as it is to, in less memory than it began with.
+  @Test func pruningGivesMemoryBack() throws {
+    let folder = try TemporaryFolder()
+    let whole = try train(Self.methods[0].1, folder("run"))
+    let (layers, model) = (whole.model.sparseLayers, whole.model)
+    let positions = layers.reduce(0) { $0 + $1.positions }
+    #expect(layers.reduce(0) { $0 + $1.count } == Int(Double(positions) * 0.1 + 0.5))
+    let dense = try Model(model.layers, input: model.inputShape, capacity: model.capacity)
+    #expect(model.bytes * 2 < dense.bytes)
+    #expect(whole.step.optimizer.bytes * 3 < 8 * positions)
+    // It evaluates as any other run.
+    let saved = try SavedRun(folder("run"))
+    #expect(saved.model.connections == model.connections)
+  }
+}
+
+extension AllocationTests {
+  /// Within its capacity, a layer's number changes without allocation.
+  @Test(arguments: [1, 2])
+  func changesWithinTheCapacityAllocateNothing(threads: Int) throws {
+    let cases = VariableConnectionTests()
+    let model = try cases.linear(1200)
+    model.draw(seed: 1, initializer: Initializer(.heNormal))
+    var course = [0.5, 0.45]
+    for _ in 0..<10 { course += [0.4, 0.5, 0.3, 0.47] }
+    let method = VariableConnectionTests.Densities(densities: course, counts: .variable)
+    let pool = try ThreadPool(threads: threads)
+    let step = try cases.step(model, method, pool: pool, optimizer: Adam())
+    let batch = cases.batch(model, seed: 1)
+    // What the runtime makes once is made.
+    for _ in 0..<2 { _ = try step.train(on: batch) }
+    watchThreads(of: pool, true)
+    defer { watchThreads(of: pool, false) }
+    let before = allocation_counter_total()
+    for _ in 0..<30 { _ = try step.train(on: batch) }
+    let allocations = allocation_counter_total() - before
+    #expect(allocations == 0)
+    #expect(step.step == 32)
+  }
+}
