@@ -91,6 +91,43 @@ import Testing
     }
   }
 
+  /// The same of a locally connected layer, whose outputs read windows of their own.
+  @Test(arguments: [3, 70]) func windowsAreThoseOfPlainLoops(samples: Int) throws {
+    let layer = LocallyConnected("a", channels: 2, width: 12, outputs: 3, kernel: 4, stride: 2)
+    let model = try Model(
+      Sequential(layer), input: Self.shape, capacity: samples, connections: ["a": 50])
+    model.draw(seed: 2, initializer: Initializer(.heNormal))
+    let (x, dy) = (
+      randomValues(24 * samples, seed: 1), randomValues(model.outputs * samples, seed: 2)
+    )
+    let pass = Pass(pool: try ThreadPool(threads: 2), seed: 1)
+    pass.isTraining = true
+    let y = try model.forward(model.makeInput(x), pass).values()
+    let weights = model.weightLayers[0]
+    let dense = weights.dense(weights.weight.values)
+    let found = try model.denseGradients(model.makeOutputGradient(dy), pass)[0]
+    let own = weights.dense(weights.weight.gradient)
+    let mask = weights.mask()
+    for output in 0..<layer.outputs {
+      for sample in 0..<samples {
+        let expected = (0..<layer.inputs).reduce(0.0) {
+          let value = x[sample * 24 + layer.value(output: output, input: $1)]
+          return $0 + Double(dense[output * layer.inputs + $1]) * Double(value)
+        }
+        #expect((Double(y[sample * layer.outputs + output]) - expected).magnitude < 1e-5)
+      }
+      for input in 0..<layer.inputs {
+        let gradient = (0..<samples).reduce(0.0) {
+          let value = x[$1 * 24 + layer.value(output: output, input: input)]
+          return $0 + Double(dy[$1 * layer.outputs + output]) * Double(value)
+        }
+        let position = output * layer.inputs + input
+        #expect((Double(found[position]) - gradient).magnitude < 1e-4)
+        if mask[position] != 0 { #expect((Double(own[position]) - gradient).magnitude < 1e-4) }
+      }
+    }
+  }
+
   /// Gradients of two batches add up, the bias's included.
   @Test func gradientsAccumulate() throws {
     let layer = SparseConv1d("a", channels: 2, outputs: 3, kernel: 3)
@@ -173,9 +210,14 @@ import Testing
   }
 
   /// New connections whose weight begins with the gradient take that of their position.
-  @Test func newWeightsAreGradients() throws {
-    let layer = SparseConv1d("a", channels: 2, outputs: 6, kernel: 5)
+  @Test(
+    arguments: [
+      SparseConv1d("a", channels: 2, outputs: 6, kernel: 5),
+      LocallyConnected("a", channels: 2, width: 12, outputs: 1, kernel: 4, stride: 2),
+    ] as [any WeightLayer])
+  func newWeightsAreGradients(layer: any WeightLayer) throws {
     let one = try grow(layer, threads: 1, newWeight: .gradient(divisor: 2))
+    #expect(one.after != one.before)
     for position in Set(one.after).subtracting(one.before) {
       let expected = one.gradient[position] / 2
       #expect((one.weights[position] - expected).magnitude < 1e-4 * max(1, expected.magnitude))
@@ -293,79 +335,5 @@ extension AllocationTests {
     }
     let allocations = allocation_counter_total() - before
     #expect(allocations == 0)
-  }
-}
-
-/// A layer whose dense gradient is written by plain loops of its own.
-private struct LoopedGrowth: WeightLayer {
-  let layer: SparseConv1d
-  var name: String { layer.name }
-  var inputs: Int { layer.inputs }
-  var outputs: Int { layer.outputs }
-  var shape: [Int] { layer.shape }
-  var hasBias: Bool { true }
-  var canBeSparse: Bool { true }
-  var takesPlanes: Bool { true }
-  var fusing: Fusing { layer.fusing }
-
-  func outputShape(of input: SampleShape) throws(RigLError) -> SampleShape {
-    try layer.outputShape(of: input)
-  }
-  func accounted(of input: SampleShape) -> AccountedLayer { layer.accounted(of: input) }
-  func makeStage(_ site: StageSite) throws(RigLError) -> any Stage {
-    LoopedStage(try layer.makeStage(site), site, kernel: layer.kernel)
-  }
-}
-
-private final class LoopedStage: Stage, GradientSource {
-  private let stage: any Stage
-  private let site: StageSite
-  private let kernel: Int
-
-  init(_ stage: any Stage, _ site: StageSite, kernel: Int) {
-    (self.stage, self.site, self.kernel) = (stage, site, kernel)
-  }
-
-  var weights: LayerWeights? { stage.weights }
-  func forward(_ pass: Pass) throws(RigLError) { try stage.forward(pass) }
-  func backward(_ pass: Pass) throws(RigLError) { try stage.backward(pass) }
-  func weightsDidChange() { stage.weightsDidChange() }
-
-  var gradientSource: (any GradientSource)? { self }
-  var connections: SparseWeights {
-    guard let connections = weights?.connections else { fatalError("not sparse") }
-    return connections
-  }
-  // Odd panels, with a memory of each kind that is written and read.
-  func panels(threads: Int) -> GradientPanels {
-    GradientPanels(rows: 4, columns: 7, scratch: 1, shared: site.input.shape.count)
-  }
-  func prepareGradient(in shared: inout MutableSpan<Float>, _ pool: ThreadPool) {
-    for index in shared.indices { shared[index] = 1 }
-  }
-  func writeGradient(
-    outputs: Range<Int>, inputs: Range<Int>, into panel: inout MutableSpan<Float>,
-    shared: Span<Float>, scratch: inout MutableSpan<Float>
-  ) {
-    for (row, output) in outputs.enumerated() {
-      for (column, input) in inputs.enumerated() {
-        scratch[0] = gradient(output: output, input: input)
-        panel[row * inputs.count + column] = scratch[0] * shared[input % shared.count]
-      }
-    }
-  }
-  func gradient(output: Int, input: Int) -> Float {
-    let width = site.input.shape.width
-    var sum: Float = 0
-    for sample in 0..<site.input.samples {
-      for place in 0..<width {
-        let column = place + input % kernel - kernel / 2
-        guard column >= 0, column < width else { continue }
-        sum +=
-          site.outputGradient[sample, output * width + place]
-          * site.input[sample, input / kernel * width + column]
-      }
-    }
-    return sum
   }
 }

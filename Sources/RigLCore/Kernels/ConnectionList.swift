@@ -152,9 +152,10 @@ final class ConnectionList {
     makeRoom(sizes)
   }
 
-  /// Rebuilds the list for a topology; `csrIndices` receives each entry's index in the CSR.
+  /// Rebuilds the list for a topology with these columns, the CSR's own as a rule; `csrIndices`
+  /// receives each entry's index in the CSR.
   func build(
-    _ csr: borrowing CSR, csrIndices: UnsafeMutablePointer<Int32>,
+    _ csr: borrowing CSR, columns: UnsafePointer<Int32>, csrIndices: UnsafeMutablePointer<Int32>,
     workspace: UnsafeMutablePointer<Int64>
   ) {
     var storage = unsafe csk_list_storage(
@@ -162,8 +163,8 @@ final class ConnectionList {
       runs: runs.base, row_offsets: rowOffsets.base, offsets: offsets.base,
       csr_indices: csrIndices)
     var view = unsafe csk_csr(
-      rows: Int32(csr.rows), channels: Int32(csr.columnCount / taps), taps: Int32(taps),
-      row_offsets: csr.rowOffsets.base, columns: csr.columns.base)
+      rows: Int32(csr.rows), channels: channels.inputs, taps: Int32(taps),
+      row_offsets: csr.rowOffsets.base, columns: columns)
     expectOK(unsafe csk_list_build(&view, &shape, &storage, workspace), "csk_list_build")
   }
 

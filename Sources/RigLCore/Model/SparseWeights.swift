@@ -54,6 +54,10 @@ public final class SparseWeights {
   private var forwardIsStale = true
   let forward: ConnectionList
   let backward: ConnectionList
+  /// What each output reads, where that is not the same for all; nil: it is.
+  private let windows: InputWindows?
+  /// The value that each connection reads, in CSR order; only with windows.
+  private var valuesRead: AlignedBuffer<Int32>
 
   /// What a changing number of connections needs to know.
   struct Variation: Sendable {
@@ -78,7 +82,7 @@ public final class SparseWeights {
   /// operands lie in memory as the layouts say.
   init(
     name: String, shape: [Int], connections: Int, forward forwardLayout: ConnectionList.Layout,
-    backward backwardLayout: ConnectionList.Layout,
+    backward backwardLayout: ConnectionList.Layout, windows: InputWindows? = nil,
     variation: Variation? = nil
   ) throws(RigLError) {
     self.variation = variation
@@ -104,11 +108,14 @@ public final class SparseWeights {
     csrIndices = AlignedBuffer(count: listed)
     forwardSources = AlignedBuffer(count: listed)
     forwardWeights = AlignedBuffer(count: listed)
+    self.windows = windows
+    valuesRead = AlignedBuffer(count: windows == nil ? 0 : listed)
+    let read = windows?.values ?? inputs
     forward = try ConnectionList(
-      direction: .forward, outputs: outputs, inputs: inputs, connections: listed,
+      direction: .forward, outputs: outputs, inputs: read, connections: listed,
       layout: forwardLayout, isVariable: variation != nil)
     backward = try ConnectionList(
-      direction: .backward, outputs: outputs, inputs: inputs, connections: listed,
+      direction: .backward, outputs: outputs, inputs: read, connections: listed,
       layout: backwardLayout, isVariable: variation != nil)
   }
 
@@ -234,6 +241,7 @@ public final class SparseWeights {
     csrIndices.setSize(listed, room)
     forwardSources.setSize(listed, room)
     forwardWeights.setSize(listed, room)
+    if windows != nil { valuesRead.setSize(listed, room) }
     forward.resize(listed, capacity: room)
     backward.resize(listed, capacity: room)
   }
@@ -243,9 +251,13 @@ public final class SparseWeights {
     guard storage == .sparse else { return collectInactive() }
     inactive.setSize(0, 0)
     scratch.makeRoom(for: self)
-    unsafe backward.build(csr, csrIndices: csrIndices.base, workspace: scratch.words.base)
+    windows?.write(csr, into: valuesRead)
+    let columns = unsafe windows == nil ? csr.columns.base : valuesRead.base
+    unsafe backward.build(
+      csr, columns: columns, csrIndices: csrIndices.base, workspace: scratch.words.base)
     scratch.invert(csrIndices)
-    unsafe forward.build(csr, csrIndices: forwardSources.base, workspace: scratch.words.base)
+    unsafe forward.build(
+      csr, columns: columns, csrIndices: forwardSources.base, workspace: scratch.words.base)
     for entry in 0..<count {
       unsafe forwardSources.base[entry] =
         scratch.storageIndices[Int(forwardSources.base[entry])]
@@ -336,7 +348,7 @@ public final class SparseWeights {
   /// Bytes held for the connections and their lists, without optimizer state.
   public var bytes: Int {
     parameter.count * 8 + csr.columns.count * 4 + (outputs + 1) * 8 + inactive.count * 4
-      + (csrIndices.count + forwardSources.count + forwardWeights.count) * 4 + forward.bytes
-      + backward.bytes
+      + (csrIndices.count + forwardSources.count + forwardWeights.count + valuesRead.count) * 4
+      + forward.bytes + backward.bytes
   }
 }

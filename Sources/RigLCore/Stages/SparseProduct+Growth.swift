@@ -55,10 +55,23 @@ extension SparseProduct: GradientSource {
       unsafe dy = MatrixView(base: outputGradient.base, stride: samples).row(outputs.lowerBound)
       unsafe x = MatrixView(base: input.base, stride: samples)
     }
-    unsafe denseProduct(
-      dy, transposeB: true, x.row(inputs.lowerBound),
-      into: MatrixView(base: panel.base, stride: inputs.count), m: outputs.count, n: inputs.count,
-      k: samples)
+    let result = unsafe MatrixView(base: panel.base, stride: inputs.count)
+    guard let windows = layout.windows else {
+      return unsafe denseProduct(
+        dy, transposeB: true, x.row(inputs.lowerBound), into: result, m: outputs.count,
+        n: inputs.count, k: samples)
+    }
+    for (place, output) in outputs.enumerated() {
+      for run in 0..<windows.runs.count {
+        let some = windows.runs[run].clamped(to: inputs)
+        guard !some.isEmpty else { continue }
+        let first = windows.starts[output] + windows.taps[some.lowerBound]
+        let target = unsafe result.row(place).base + some.lowerBound - inputs.lowerBound
+        unsafe denseProduct(
+          dy.row(place), transposeB: true, x.row(first),
+          into: MatrixView(base: target, stride: some.count), m: 1, n: some.count, k: samples)
+      }
+    }
   }
 
   /// The product of some outputs and whole input channels, tap by tap and group by group: a channel's
@@ -98,7 +111,9 @@ extension SparseProduct: GradientSource {
   /// Σ over samples and places of dY[output] X[input].
   public func gradient(output: Int, input column: Int) -> Float {
     let (channel, tap) = column.quotientAndRemainder(dividingBy: layout.taps.count)
-    let first = channel * layout.inputWidth + layout.taps[tap]
+    let first =
+      layout.windows.map { $0.starts[output] + $0.taps[column] }
+      ?? channel * layout.inputWidth + layout.taps[tap]
     let length = layout.outputWidth * input.lanes
     var sum: Float = 0
     for group in 0..<input.groups {

@@ -12,7 +12,10 @@ extension SparseProduct {
   /// each element of its kernel (0, 1, 2, …; 0, 2, 4, … if it is dilated), and a linear layer that is
   /// applied at every place of a sequence the one tap 0. An input that must have zeros around it is
   /// brought into a tensor of the own stage's first.
-  public struct Layout: Hashable, Sendable {
+  ///
+  /// Where outputs share no weights but see different parts of the input, as in a locally connected
+  /// layer, each has a window of its own: ``init(values:starts:taps:)``.
+  public struct Layout: Sendable {
     /// Values of an input channel.
     public let inputWidth: Int
     /// Values of an output channel: places where the weights are applied.
@@ -21,6 +24,7 @@ extension SparseProduct {
     public let taps: [Int]
     /// The farthest tap: zeros that the backward product reads before an output channel's gradient.
     let zerosBefore: Int
+    let windows: InputWindows?
 
     /// A layout; every place must have its operands within the input channel.
     public init(inputWidth: Int, outputWidth: Int, taps: [Int] = [0]) {
@@ -31,6 +35,18 @@ extension SparseProduct {
       )
       (self.inputWidth, self.outputWidth, self.taps) = (inputWidth, outputWidth, taps)
       zerosBefore = taps.max() ?? 0
+      windows = nil
+    }
+
+    /// Windows of vectors: input i of output o is the value `starts[o] + taps[i]` of a sample.
+    ///
+    /// - Parameters:
+    ///   - values: of the input.
+    ///   - starts: one for each output.
+    ///   - taps: one for each input of an output, strictly increasing.
+    public init(values: Int, starts: [Int], taps: [Int]) {
+      windows = InputWindows(values: values, starts: starts, taps: taps)
+      (inputWidth, outputWidth, self.taps, zerosBefore) = (1, 1, [0], 0)
     }
 
     /// Vectors: a linear layer's.
@@ -38,6 +54,11 @@ extension SparseProduct {
 
     /// Whether operands are vectors, each weight with one operand a sample.
     var isLinear: Bool { inputWidth == 1 && taps.count == 1 }
+
+    /// Input channels of a layer.
+    func channels(of layer: any WeightLayer) -> Int {
+      windows?.values ?? layer.inputs / taps.count
+    }
     /// Values from one output channel's gradient to the next for the backward product, which works at
     /// the places of the input.
     var gradientWidth: Int { zerosBefore + inputWidth }
@@ -65,7 +86,12 @@ extension SparseProduct {
       trap(
         unless: layer.inputs % taps.count == 0,
         "layer \(name): \(layer.inputs) inputs of an output, no multiple of \(taps.count) taps")
-      let channels = layer.inputs / taps.count
+      trap(
+        unless: windows.map { $0.starts.count == layer.outputs && $0.taps.count == layer.inputs }
+          ?? true,
+        "layer \(name): windows for \(windows?.starts.count ?? 0) outputs of "
+          + "\(windows?.taps.count ?? 0) inputs, but it has \(layer.outputs) of \(layer.inputs)")
+      let channels = channels(of: layer)
       requireTensor("input", site.input, channels, inputWidth, of: name)
       requireTensor("output", site.output, layer.outputs, outputWidth, of: name)
       trap(

@@ -14,7 +14,7 @@ public final class SparseProduct: Stage {
   private let bias: Parameter?
   /// The bias of each value of the output; the layer's own where an output channel is one value.
   private let valueBias: Parameter?
-  /// Input channels.
+  /// Input channels; values, of vectors.
   let inputs: Int
   private let outputs: Int
   private let epilogue: Epilogue
@@ -40,6 +40,7 @@ public final class SparseProduct: Stage {
     let connections = try SparseWeights(
       name: layer.name, shape: layer.shape, connections: site.connections ?? 0,
       forward: layout.forward(lanes: site.lanes), backward: layout.backward(lanes: site.lanes),
+      windows: layout.windows,
       variation: site.isVariable ? SparseWeights.Variation(denseFrom: .infinity) : nil)
     let weights = LayerWeights(
       layer, input: site.layerInput, weight: connections.parameter, bias: layer.makeBias(),
@@ -54,7 +55,7 @@ public final class SparseProduct: Stage {
   ) {
     self.layout = layout
     (outputs, epilogue) = (weights.outputs, site.epilogue)
-    inputs = weights.inputs / layout.taps.count
+    inputs = layout.channels(of: weights.layer)
     (self.weights, self.connections, bias) = (weights, connections, weights.bias)
     isTraining = site.isTraining
     let values = outputs * layout.outputWidth
