@@ -3,6 +3,8 @@
 //
 //   logits = W x + b;  loss = softmax cross-entropy;  SGD with momentum
 //
+//     swift run --package-path Examples c-kernels
+//
 // Everything the kernels work on is allocated once; a training step allocates nothing. Ends with
 // status 1 if a kernel fails, the products are not those of plain loops, or it does not learn.
 #include <CSparseKernels.h>
