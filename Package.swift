@@ -144,3 +144,10 @@ if Context.environment["RIGL_SANITIZED"] != nil {
   package.targets.removeAll { unwatched.contains($0.name) }
   package.products.removeAll { $0.name == "rigl" }
 }
+
+// The documentation's plugin is for those who build it (scripts/docc): who depends on the package does
+// not fetch it.
+if Context.environment["RIGL_DOCC"] != nil {
+  package.dependencies.append(
+    .package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.4.3"))
+}

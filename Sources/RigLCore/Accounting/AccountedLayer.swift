@@ -85,7 +85,7 @@ public struct AccountedLayer: Hashable, Sendable {
 
   /// A dense convolution with (outputs, inputs, kernel, kernel) weights.
   ///
-  /// - Parameter paperInputSize: see ``paperInputSize``; by default the input's height.
+  /// ``paperInputSize`` is by default the input's height.
   public static func conv(
     _ name: String, inputs: Int, outputs: Int, kernel: Int, stride: Int = 1, padding: Int,
     inputHeight: Int, inputWidth: Int, paperInputSize: Int? = nil, hasBias: Bool = false
@@ -98,7 +98,7 @@ public struct AccountedLayer: Hashable, Sendable {
 
   /// A depthwise convolution with (channels · multiplier, 1, kernel, kernel) weights.
   ///
-  /// - Parameter paperInputSize: see ``paperInputSize``; by default the input's height.
+  /// ``paperInputSize`` is by default the input's height.
   public static func depthwise(
     _ name: String, channels: Int, multiplier: Int = 1, kernel: Int, stride: Int = 1, padding: Int,
     inputHeight: Int, inputWidth: Int, paperInputSize: Int? = nil, hasBias: Bool = false
@@ -112,7 +112,7 @@ public struct AccountedLayer: Hashable, Sendable {
   /// A dense layer of one's own whose weights are each used at `places` places of a sample: a
   /// convolution in one dimension, a linear layer applied at every place of a sequence.
   ///
-  /// - Parameter shape: of the weights: outputs, inputs, then what there is of a kernel.
+  /// The shape is that of the weights: outputs, inputs, then what there is of a kernel.
   public static func shared(
     _ name: String, shape: [Int], places: Int, hasBias: Bool = true
   ) -> AccountedLayer {
@@ -129,7 +129,7 @@ public struct AccountedLayer: Hashable, Sendable {
 
   /// The same layer with other connections, as a ``SparsityAllocation`` gives them.
   ///
-  /// - Parameter isStoredSparse: by default every layer of sparsity above 0 is.
+  /// By default every layer of sparsity above 0 is stored sparse.
   public func sparsified(
     _ layer: LayerSparsity, isStoredSparse: Bool? = nil
   ) -> AccountedLayer {
@@ -142,7 +142,7 @@ public struct AccountedLayer: Hashable, Sendable {
 
   /// The same layer with the connections it has now: its sparsity is what they come to.
   ///
-  /// - Parameter isStoredSparse: by default every layer with an inactive position is.
+  /// By default every layer with an inactive position is stored sparse.
   public func withConnections(_ count: Int, isStoredSparse: Bool? = nil) -> AccountedLayer {
     trap(
       unless: count >= 0 && count <= positions,

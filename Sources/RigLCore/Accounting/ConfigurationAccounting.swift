@@ -8,6 +8,7 @@ extension Configuration {
   /// Erdős–Rényi distributions, where in training it is dense.
   ///
   /// - Parameters:
+  ///   - accounting: the rules by which operations are counted.
   ///   - input: the shape of a sample.
   ///   - classes: the number of classes.
   ///   - samples: training samples, which say how long the training is.

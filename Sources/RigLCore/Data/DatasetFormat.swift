@@ -129,6 +129,7 @@ extension DatasetFormat {
   /// A format of small images that are held in memory: settings pad, crop and mirror them.
   ///
   /// - Parameters:
+  ///   - name: what ``Configuration/data`` calls the format.
   ///   - images: loads both sets.
   ///   - testImages: loads the test set alone, where the request says how its pixels become values;
   ///     nil: both are loaded.

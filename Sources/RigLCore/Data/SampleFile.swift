@@ -30,6 +30,7 @@ public struct SampleFile: Sendable {
   /// Opens a file.
   ///
   /// - Parameters:
+  ///   - path: the path of the file.
   ///   - run: what says the size of a sample and the normalisation.
   ///   - areNormalized: whether the numbers of a text are what the network sees, not pixels.
   /// - Throws: `RigLError(.missingFile)` or `.data`, with the path.

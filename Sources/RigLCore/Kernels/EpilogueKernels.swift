@@ -26,9 +26,8 @@ public struct Epilogue: Sendable {
 }
 
 extension Epilogue {
-  /// Applies bias, ReLU and dropout to a stage's output: output = dropout(relu(output + bias)).
-  ///
-  /// - Parameter bias: one for each value of a sample.
+  /// Applies bias, ReLU and dropout to a stage's output: output = dropout(relu(output + bias)), with a
+  /// bias for each value of a sample.
   public func apply(to output: Tensor, bias: Parameter?, _ pass: Pass) {
     check(bias, output)
     guard bias != nil || !isIdentity(pass) else { return }

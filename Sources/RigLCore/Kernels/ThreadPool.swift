@@ -84,7 +84,7 @@ public final class ThreadPool {
     trap(unless: status == csk_status_ok, "csk_pool_run returned \(status)")
   }
 
-  /// Calls `body(chunk, worker)` once for each chunk, as ``run(chunks:with:_:)`` does; allocates a
+  /// Calls `body(chunk, worker)` once for each chunk, as ``run(chunks:with:line:_:)`` does; allocates a
   /// few bytes.
   public func run(
     chunks: Int, line: UInt = #line, _ body: (_ chunk: Int, _ worker: Int) -> Void

@@ -3,7 +3,7 @@
 ///
 /// It is never a pass of its own between two layers that work on planes: the layer before sums the
 /// statistics as it writes, the layer after applies scale and shift as it reads, and going back
-/// they do the same the other way round. See ``Normalization``.
+/// they do the same the other way round.
 public struct BatchNorm: Layer {
   /// The name in files.
   public let name: String

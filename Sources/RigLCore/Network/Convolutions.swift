@@ -73,9 +73,8 @@ public struct SparseConv2d: Conv2d {
   /// Whether a sparsity distribution may leave out positions.
   public let canBeSparse: Bool
 
-  /// Creates a layer; its connections are drawn when a ``Model`` is made of it.
-  ///
-  /// - Parameter padding: zeros on every side; by default k / 2.
+  /// Creates a layer; its connections are drawn when a ``Model`` is made of it. Padding, the zeros on
+  /// every side, is by default k / 2.
   public init(
     _ name: String, inputs: Int, outputs: Int, kernel: Int, stride: Int = 1, padding: Int? = nil,
     bias: Bool = false, canBeSparse: Bool = true
@@ -110,9 +109,7 @@ public struct DenseConv2d: Conv2d {
   /// Every weight exists, whatever the distribution.
   public var canBeSparse: Bool { false }
 
-  /// Creates a layer.
-  ///
-  /// - Parameter padding: zeros on every side; by default k / 2.
+  /// Creates a layer. Padding, the zeros on every side, is by default k / 2.
   public init(
     _ name: String, inputs: Int, outputs: Int, kernel: Int, stride: Int = 1, padding: Int? = nil,
     bias: Bool = false
@@ -144,11 +141,8 @@ public struct DepthwiseConv2d: Conv2d {
   /// True: each output channel has one input channel of its own.
   public var isDepthwise: Bool { true }
 
-  /// Creates a layer.
-  ///
-  /// - Parameters:
-  ///   - padding: zeros on every side; by default k / 2.
-  ///   - decays: whether weight decay applies; MobileNet's training leaves it out.
+  /// Creates a layer. Padding, the zeros on every side, is by default k / 2; weight decay is left out,
+  /// as MobileNet's training does, unless `decays`.
   public init(
     _ name: String, channels: Int, kernel: Int, stride: Int = 1, padding: Int? = nil,
     decays: Bool = false

@@ -12,7 +12,9 @@ public protocol Optimizer: Sendable {
   /// step, on several threads.
   ///
   /// - Parameters:
+  ///   - parameter: the values and their gradient.
   ///   - slots: the parameter's slots, in the order of ``slotNames``.
+  ///   - range: the indices whose values are changed.
   ///   - settings: what this step uses.
   func update(_ parameter: Parameter, slots: [Slot], range: Range<Int>, settings: StepSettings)
 }

@@ -47,6 +47,7 @@ public final class OptimizerState {
   /// - Parameters:
   ///   - learningRate: this step's.
   ///   - gradientScale: what gradients are multiplied with.
+  ///   - pool: threads that share the work.
   public func step(learningRate: Double, gradientScale: Float, pool: ThreadPool) {
     pool.clock?.enter(.optimizer)
     defer { pool.clock?.enter(.other) }

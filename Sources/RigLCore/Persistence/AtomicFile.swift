@@ -9,7 +9,7 @@ internal import Synchronization
 public struct AtomicFile: ~Copyable {
   /// The path that the file will have.
   public let path: String
-  /// Bytes written so far, counting gaps that ``write(_:at:)`` has left.
+  /// Bytes written so far, counting gaps that writing at an offset has left.
   public private(set) var size = 0
 
   private let temporary: String
@@ -21,8 +21,10 @@ public struct AtomicFile: ~Copyable {
   /// Starts a file that will replace whatever file is at `path`, and may be read and written by
   /// those who may do so with the older one.
   ///
-  /// - Parameter followsLinks: whether a link stays one, and the file that it leads to is replaced;
-  ///   otherwise the link itself is, as in the folder of a run, whose files are its own.
+  /// - Parameters:
+  ///   - path: the path of the file.
+  ///   - followsLinks: whether a link stays one, and the file that it leads to is replaced; otherwise
+  ///     the link itself is, as in the folder of a run, whose files are its own.
   /// - Throws: `RigLError(.write)` if something else than a file is there, such as a folder or a
   ///   device, or its folder cannot be written.
   public init(replacing path: String, followsLinks: Bool = true) throws(RigLError) {

@@ -57,8 +57,10 @@ public struct CheckpointStore: Hashable, Sendable {
   /// later steps: they are damaged, or of a future that this run did not take.
   ///
   /// - Parameters:
+  ///   - step: the step.
   ///   - tensors: what `body` writes, every element of it.
   ///   - metadata: strings that come back as ``SafetensorsFile/metadata``.
+  ///   - body: writes the elements.
   /// - Returns: the checkpoint; once it is on the disk, what goes wrong with others is a warning.
   /// - Throws: `RigLError(.write)`; the older ones are all still there. What `body` throws.
   @discardableResult

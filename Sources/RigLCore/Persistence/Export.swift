@@ -9,8 +9,10 @@ extension SavedRun {
   /// for ``ResNet`` and ``VGG16``. Otherwise a sparse weight is `NAME.values`, `NAME.columns` and
   /// `NAME.row_offsets`, as in checkpoints. Running averages are there in both.
   ///
-  /// - Parameter isDense: whether sparse weights are written with their zeros; they are never in
-  ///   memory that way.
+  /// - Parameters:
+  ///   - path: the path of the file, which may replace another one.
+  ///   - isDense: whether sparse weights are written with their zeros; they are never in memory that
+  ///     way.
   /// - Throws: `RigLError(.configuration)` for a file that is a run's own, this one's or another's;
   ///   `.write` if the file cannot be written.
   public func export(to path: String, isDense: Bool) throws(RigLError) {

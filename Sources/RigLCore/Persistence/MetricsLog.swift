@@ -47,6 +47,7 @@ public final class MetricsLog {
   /// of an older version gets those of today. A log that is not there is created.
   ///
   /// - Parameters:
+  ///   - path: the path of the log.
   ///   - batchesConsumed: the checkpoint's.
   ///   - lastUpdate: the step of its last topology update, −1 if there was none. Rows of later
   ///     updates are after the checkpoint, although one that draws no batch has the checkpoint's.

@@ -21,6 +21,7 @@ extension Model {
   ///     print(again.connections, "connections")
   ///
   /// - Parameters:
+  ///   - path: the path of the file.
   ///   - optimizer: one of this model's parameters.
   ///   - metadata: strings that come back as ``SafetensorsFile/metadata``.
   /// - Throws: `RigLError(.write)` if the file cannot be written; `.configuration` for a file that is
@@ -139,7 +140,9 @@ extension TrainingStep {
   ///     try again.load(from: "step.safetensors")
   ///     print("at step", again.step)
   ///
-  /// - Parameter metadata: strings that come back as ``SafetensorsFile/metadata``.
+  /// - Parameters:
+  ///   - path: the path of the file.
+  ///   - metadata: strings that come back as ``SafetensorsFile/metadata``.
   /// - Throws: as ``Model/save(to:optimizer:metadata:)``; `.configuration` while gradients accumulate.
   public func save(to path: String, metadata: [String: String] = [:]) throws(RigLError) {
     guard accumulated == 0 else {

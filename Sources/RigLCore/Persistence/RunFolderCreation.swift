@@ -6,7 +6,9 @@ extension RunFolder {
   /// It appears whole or not at all: a process that is killed meanwhile leaves nothing of its name,
   /// and the same command begins the run again.
   ///
-  /// - Parameter configuration: what `config.yaml` says.
+  /// - Parameters:
+  ///   - path: the path of the folder.
+  ///   - configuration: what `config.yaml` says.
   /// - Throws: `RigLError(.configuration)` if anything of that name exists, an empty folder included;
   ///   `RigLError(.write)` if it cannot be created, and then nothing of it is left.
   public static func create(

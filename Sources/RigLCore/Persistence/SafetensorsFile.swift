@@ -127,7 +127,7 @@ public final class SafetensorsFile: Sendable {
 
   /// Reads a tensor into a buffer that has its number of elements.
   ///
-  /// - Throws: as ``read(_:shape:into:)``.
+  /// - Throws: as reading into a buffer.
   public func read<Element: SafetensorsElement>(
     _ name: String, shape: [Int]? = nil, into buffer: inout AlignedBuffer<Element>
   ) throws(RigLError) {
@@ -138,7 +138,7 @@ public final class SafetensorsFile: Sendable {
 
   /// Reads a tensor.
   ///
-  /// - Throws: as ``read(_:shape:into:)``.
+  /// - Throws: as reading into a buffer.
   public func elements<Element: SafetensorsElement>(
     _ name: String, of type: Element.Type = Element.self, shape: [Int]? = nil
   ) throws(RigLError) -> [Element] {
@@ -151,7 +151,7 @@ public final class SafetensorsFile: Sendable {
 
   /// Reads the bytes of a tensor of any type.
   ///
-  /// - Throws: as ``read(_:shape:into:)``.
+  /// - Throws: as reading into a buffer.
   public func bytes(_ name: String) throws(RigLError) -> [UInt8] {
     let tensor = try require(name)
     let begin = header.entries[name]?.begin ?? 0

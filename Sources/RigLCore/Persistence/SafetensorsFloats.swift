@@ -4,7 +4,7 @@ extension SafetensorsFile {
   /// Reads a tensor of `F32`, `F16` or `BF16` as single precision, which holds every value of all
   /// three.
   ///
-  /// - Throws: as ``read(_:shape:into:)``; `F64` and whole numbers are refused, since they would lose
+  /// - Throws: as reading into a buffer; `F64` and whole numbers are refused, since they would lose
   ///   digits.
   public func readFloats(
     _ name: String, shape: [Int]? = nil, into buffer: inout AlignedBuffer<Float>

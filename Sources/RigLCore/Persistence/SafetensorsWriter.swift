@@ -21,6 +21,7 @@ public struct SafetensorsWriter: ~Copyable {
   /// Starts a file.
   ///
   /// - Parameters:
+  ///   - path: the path of the file.
   ///   - tensors: what the file will hold, in any order; names are unique.
   ///   - metadata: strings that come back as ``SafetensorsFile/metadata``.
   ///   - checksummed: adds a checksum to the metadata, for ``SafetensorsFile/verifyChecksum()``.

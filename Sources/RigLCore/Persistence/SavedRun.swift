@@ -40,6 +40,7 @@ public final class SavedRun {
   /// Opens a run folder.
   ///
   /// - Parameters:
+  ///   - path: the path of the folder.
   ///   - network: the network, if the run was of one's own.
   ///   - best: take the weights that were best on the validation samples.
   ///   - batch: the most samples predicted at once; of 1, images are cut into strips, so that a
@@ -47,6 +48,7 @@ public final class SavedRun {
   ///   - foldsBatchNorm: whether batch-norm goes into the weights: quicker, and results differ from
   ///     the training's by rounding. For prediction only: the model's parameters are then not those
   ///     of the run.
+  ///   - threads: threads that share the work.
   public init(
     _ path: String, network: (any Network)? = nil, best: Bool = false, batch: Int? = nil,
     foldsBatchNorm: Bool = false, threads: Int = ThreadPool.processors
@@ -236,8 +238,9 @@ public final class SavedRun {
   /// Labels count by the names of their classes where both have names: some of the run's classes are
   /// enough. See also ``absentClasses(in:)``.
   ///
-  /// - Parameter loss: the run's, if it was one of one's own; nil: cross-entropy with its label
-  ///   smoothing.
+  /// - Parameters:
+  ///   - dataset: the samples.
+  ///   - loss: the run's, if it was one of one's own; nil: cross-entropy with its label smoothing.
   /// - Throws: `RigLError(.data)` for samples of another shape or of other classes; `.configuration`
   ///   without the loss of a run that was trained with one of one's own; as ``Evaluator/evaluate()``.
   public func evaluate(

@@ -87,6 +87,7 @@ public struct StageWork: Hashable, Sendable {
   /// Work; without arguments none.
   ///
   /// - Parameters:
+  ///   - flops: see ``flops``.
   ///   - near: see ``nearBytes``; they are the ``nearSet``, too.
   ///   - far: see ``farBytes``.
   public init(flops: Double = 0, near: Double = 0, far: Double = 0) {

@@ -18,6 +18,8 @@ public protocol GradientSource {
   /// once, each for other panels and with a scratch of its own.
   ///
   /// - Parameters:
+  ///   - outputs: the panel's rows of the weight.
+  ///   - inputs: the panel's columns of the weight.
   ///   - panel: (outputs, inputs), row by row.
   ///   - shared: what ``prepareGradient(in:_:)`` wrote.
   ///   - scratch: ``GradientPanels/scratch`` elements of any value.

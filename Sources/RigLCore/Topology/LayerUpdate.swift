@@ -105,8 +105,10 @@ extension LayerUpdate {
   ///       }
   ///     }
   ///
-  /// - Parameter score: a connection's score, from its weight, gradient, moments and place; a pure
-  ///   function of these.
+  /// - Parameters:
+  ///   - count: how many connections are dropped.
+  ///   - score: a connection's score, from its weight, gradient, moments and place; a pure function of
+  ///     these.
   /// - Throws: `RigLError(.numerical)` if a score is not a number.
   public func dropSmallest(
     _ count: Int, by score: (Connection) -> Float

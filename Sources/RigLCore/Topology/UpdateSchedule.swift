@@ -71,6 +71,7 @@ public struct UpdateSchedule: Hashable, Sendable, Codable {
   /// Steps before `begin` have the first fraction, steps after `end` the last.
   ///
   /// - Parameters:
+  ///   - step: the step (t).
   ///   - learningRate: the rate at this step; only ``Annealing/learningRate`` uses it.
   ///   - peak: the largest rate of the run.
   public func fraction(at step: Int, learningRate: Double, peak: Double) -> Double {

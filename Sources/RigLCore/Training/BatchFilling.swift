@@ -22,6 +22,8 @@ extension Batch {
   /// ``fill(from:pool:)``.
   ///
   /// - Parameters:
+  ///   - dataset: the samples to choose from.
+  ///   - indices: which of them the batch has, in this order.
   ///   - context: what an ``AugmentedDataset`` draws by.
   ///   - pool: threads that share the work; nil: none.
   /// - Returns: the samples that could not be read and are not in the batch.
@@ -75,7 +77,9 @@ extension Batch {
   ///       print(batch.inputs.samples, "samples")
   ///     }
   ///
-  /// - Parameter pool: threads that share the work; nil: none.
+  /// - Parameters:
+  ///   - packer: what has chosen the samples.
+  ///   - pool: threads that share the work; nil: none.
   /// - Returns: the samples that could not be read and are not in the batch.
   /// - Throws: as ``BatchPacker/prepare(_:)``; `RigLError(.configuration)` for a packer of other
   ///   samples than the model's.

@@ -172,7 +172,9 @@ public struct ConfigurationLayers {
   ///
   /// A name forgets the folder of the data that was set before.
   ///
-  /// - Parameter base: the folder that a relative path starts from; nil: the working directory.
+  /// - Parameters:
+  ///   - name: the name, or the path.
+  ///   - base: the folder that a relative path starts from; nil: the working directory.
   /// - Throws: `RigLError`, `.configuration` or `.missingFile`, where it is neither.
   public mutating func set(data name: String, relativeTo base: String? = nil) throws(RigLError) {
     // A folder may be called custom, too.

@@ -34,7 +34,12 @@ public final class Evaluator {
 
   /// An evaluator of a model on a dataset; it uses the model's memory between training steps.
   ///
-  /// - Parameter classes: the model's class of each of the dataset's; nil: they are the same.
+  /// - Parameters:
+  ///   - model: what is evaluated.
+  ///   - loss: by which loss.
+  ///   - dataset: on which samples.
+  ///   - pool: threads that share the work.
+  ///   - classes: the model's class of each of the dataset's; nil: they are the same.
   /// - Throws: `RigLError(.data)` for samples of another shape than the model takes, or more classes
   ///   than it has outputs.
   public init(

@@ -26,8 +26,11 @@ extension Trainer {
   ///     `runs/demo/checkpoints/best.safetensors`.
   ///   - options: how the new run is carried out, and where it is; ``RunOptions/dataFolder`` nil: the
   ///     run's, unless other data is set.
-  ///   - network: the run's network, if it was one of one's own; other arguments as for
-  ///     ``init(_:options:network:data:loss:method:optimizer:)``.
+  ///   - network: the run's network, if it was one of one's own.
+  ///   - data: samples of one's own; nil: the configuration's.
+  ///   - loss: a loss of one's own; nil: the configuration's.
+  ///   - method: a topology method of one's own; nil: the configuration's.
+  ///   - optimizer: an optimizer of one's own; nil: the configuration's.
   ///   - change: what settings differ; called once more where the data does. ``Configuration/epochs``
   ///     that are set take the place of ``Configuration/totalSteps``.
   /// - Throws: `RigLError`, `.missingFile` or `.data` if there is no network to start from, or
@@ -93,8 +96,11 @@ extension Trainer {
   ///   - epochs: how many more, as ``Configuration/epochs`` counts them.
   ///   - updateEnd: the last step with a topology update; nil: as it was.
   ///   - options: how it is carried out; ``RunOptions/dataFolder`` nil: the run's.
-  ///   - network: the run's network, if it was one of one's own, and so on as for
-  ///     ``init(_:options:network:data:loss:method:optimizer:)``.
+  ///   - network: the run's network, if it was one of one's own.
+  ///   - data: samples of one's own; nil: the configuration's.
+  ///   - loss: a loss of one's own; nil: the configuration's.
+  ///   - method: a topology method of one's own; nil: the configuration's.
+  ///   - optimizer: an optimizer of one's own; nil: the configuration's.
   /// - Throws: `RigLError` where there is no such run, or it cannot be made longer.
   public convenience init(
     extending path: String, by epochs: Int, updateEnd: Int? = nil,

@@ -87,9 +87,10 @@ public final class Trainer {
   ///
   /// - Parameters:
   ///   - configuration: what determines the result.
+  ///   - options: how the training is carried out, and where its folder is.
   ///   - network: a network of one's own; nil: the configuration's.
   ///   - data: samples of one's own; nil: the configuration's.
-  ///   - loss: nil: cross-entropy with the configuration's label smoothing.
+  ///   - loss: a loss of one's own; nil: cross-entropy with the configuration's label smoothing.
   ///   - method: a topology method of one's own; nil: the configuration's.
   ///   - optimizer: an optimizer of one's own; nil: the configuration's.
   /// - Throws: `RigLError` for a configuration that cannot be used, or data that cannot be read.

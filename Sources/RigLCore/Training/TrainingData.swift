@@ -41,7 +41,9 @@ public struct TrainingData: Sendable {
 
   /// Loads what a configuration asks for, with its augmentation of the training samples.
   ///
-  /// - Parameter folder: where the data's files are; nil: ``Configuration/data`` says it.
+  /// - Parameters:
+  ///   - configuration: says which samples, and how they are divided.
+  ///   - folder: where the data's files are; nil: ``Configuration/data`` says it.
   /// - Throws: `RigLError`, also where the parts cannot be as large as asked for.
   public static func load(
     _ configuration: Configuration, folder: String? = nil
@@ -63,6 +65,8 @@ public struct TrainingData: Sendable {
   /// Loads the test samples alone.
   ///
   /// - Parameters:
+  ///   - configuration: says which samples.
+  ///   - folder: where the data's files are; nil: ``Configuration/data`` says it.
   ///   - normalization: how pixels become values, as a run has it; then no training samples are
   ///     needed. Nil: as the configuration or the training samples say.
   ///   - classNames: a run's classes, by label: photos are numbered by them.
