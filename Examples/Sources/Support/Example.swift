@@ -9,7 +9,9 @@ package func runExample(_ body: (Scratch) throws -> Void) -> Never {
   let name = (CommandLine.arguments[0] as NSString).lastPathComponent
   let given = CommandLine.arguments.dropFirst().first
   let path =
-    given ?? NSTemporaryDirectory() + "/\(name)-\(ProcessInfo.processInfo.processIdentifier)"
+    given
+    ?? FileManager.default.temporaryDirectory.path
+    + "/\(name)-\(ProcessInfo.processInfo.processIdentifier)"
   var status: Int32 = 0
   do {
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
