@@ -1,6 +1,6 @@
 /// The name that `name` most likely stands for, or nil where none is near: the first of
 /// ``nearestNames(to:in:atMost:)``.
-public func nearest(to name: String, in names: [String]) -> String? {
+package func nearest(to name: String, in names: [String]) -> String? {
   nearestNames(to: name, in: names, atMost: 1).first
 }
 
@@ -20,7 +20,7 @@ public func nearest(to name: String, in names: [String]) -> String? {
 /// equally near ones those that stand first in `names`.
 ///
 /// - Complexity: O(letters of `name` · letters of all `names`).
-public func nearestNames(to name: String, in names: [String], atMost count: Int = 3) -> [String] {
+package func nearestNames(to name: String, in names: [String], atMost count: Int = 3) -> [String] {
   Array(likeliest(name, among: names)?.names.prefix(count) ?? [])
 }
 
@@ -75,7 +75,7 @@ extension RigLError {
   ///   - kind: what is named, in the singular: "layer", "key".
   ///   - place: where the names were found: "the sparsity map", a file and section.
   ///   - valid: every name that would have been accepted.
-  public static func unknownNames(
+  package static func unknownNames(
     _ names: [String], kind: String, in place: String, valid: [String]
   ) -> RigLError {
     trap(unless: !names.isEmpty, "unknownNames: no names")

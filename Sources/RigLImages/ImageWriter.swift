@@ -4,14 +4,14 @@ import Foundation
 import RigLCore
 
 /// Encodes small pictures as JPEG or PNG, for generated folders and tests.
-public enum ImageWriter {
+package enum ImageWriter {
   /// A JPEG of red, green and blue bytes, row by row.
   ///
   /// - Parameters:
   ///   - quality: 1...100.
   ///   - isProgressive: whether it is written in several scans, from coarse to fine.
   /// - Throws: `write` if the library cannot.
-  public static func jpeg(
+  package static func jpeg(
     _ pixels: [UInt8], width: Int, height: Int, quality: Int = 90, isProgressive: Bool = false
   ) throws(RigLError) -> [UInt8] {
     check(pixels, width, height)
@@ -33,7 +33,7 @@ public enum ImageWriter {
   /// A PNG of red, green and blue bytes, row by row.
   ///
   /// - Throws: `write` if the library cannot.
-  public static func png(
+  package static func png(
     _ pixels: [UInt8], width: Int, height: Int
   ) throws(RigLError) -> [UInt8] {
     check(pixels, width, height)
@@ -67,22 +67,22 @@ public enum ImageWriter {
 ///
 /// Classes differ by shape (disc, square, cross, ring) and, beyond four, by colour; where the shape
 /// lies, how large and how bright it is, and the picture's size are drawn from the seed.
-public struct GeneratedImageFolder: Hashable, Sendable {
+package struct GeneratedImageFolder: Hashable, Sendable {
   /// The number of classes.
-  public var classes: Int
+  package var classes: Int
   /// Photos of each class in `train`.
-  public var trainPerClass: Int
+  package var trainPerClass: Int
   /// Photos of each class in `val`.
-  public var validationPerClass: Int
+  package var validationPerClass: Int
   /// The shorter side of the pictures, in pixels; the longer one has up to half as much again.
-  public var side: Int
+  package var side: Int
   /// Every so many pictures are PNG, the others JPEG; 0: all are JPEG.
-  public var pngEvery: Int
+  package var pngEvery: Int
   /// The seed of all random numbers of the images.
-  public var seed: UInt64
+  package var seed: UInt64
 
   /// Describes a folder; nothing is written yet.
-  public init(
+  package init(
     classes: Int = 4, trainPerClass: Int = 32, validationPerClass: Int = 8, side: Int = 96,
     pngEvery: Int = 4, seed: UInt64 = 1
   ) {
@@ -99,7 +99,7 @@ public struct GeneratedImageFolder: Hashable, Sendable {
   /// Writes `train/CLASS/…` and `val/CLASS/…` below a folder, which is made.
   ///
   /// - Throws: `write`.
-  public func write(to path: String) throws(RigLError) {
+  package func write(to path: String) throws(RigLError) {
     for (part, count) in [trainPerClass, validationPerClass].enumerated() {
       for label in 0..<classes {
         let folder = "\(path)/\(part == 0 ? "train" : "val")/\(className(label))"
@@ -117,7 +117,7 @@ public struct GeneratedImageFolder: Hashable, Sendable {
   }
 
   /// The name of a class: its shape and colour.
-  public func className(_ label: Int) -> String {
+  package func className(_ label: Int) -> String {
     let shape = ["disc", "square", "cross", "ring"][label % 4]
     return label < 4 ? shape : "\(shape)-\(label / 4)"
   }

@@ -1,15 +1,15 @@
 import RigLCore
 
 /// How folders of photos were read, for a user to see that it is what was meant.
-public struct PhotoReading: Hashable, Sendable {
+package struct PhotoReading: Hashable, Sendable {
   /// A line that says which folders are classes, and what their photos are for; nil: the samples are
   /// no photos.
-  public let summary: String?
+  package let summary: String?
   /// The unused files and folders, a line each.
-  public let remarks: [String]
+  package let remarks: [String]
 
   /// Of the samples of a training.
-  public init(_ data: TrainingData) {
+  package init(_ data: TrainingData) {
     let (train, test) = (PhotoReading.photos(data.train), PhotoReading.photos(data.test))
     let validation = data.validation.flatMap(PhotoReading.photos)
     guard let train else {
@@ -47,7 +47,7 @@ public struct PhotoReading: Hashable, Sendable {
   }
 
   /// Of samples to test on alone.
-  public init(test: any Dataset) {
+  package init(test: any Dataset) {
     guard let photos = PhotoReading.photos(test) else {
       (summary, remarks) = (nil, [])
       return

@@ -40,7 +40,7 @@ import Testing
     let trainer = try Trainer(
       configuration, options: options, data: TrainingData(train: data, test: data))
     var norms: [Double] = []
-    while trainer.step.step < steps {
+    while trainer.step.weightSteps < steps {
       let report = try trainer.trainNextBatch()
       if let norm = report.gradientNorm { norms.append(norm) }
     }

@@ -24,7 +24,7 @@ import Testing
     init(_ step: Int) { self.step = step }
 
     func observe(_ event: TrainingEvent, in trainer: Trainer) -> TrainingDecision {
-      trainer.step.step >= step ? .stop : .proceed
+      trainer.step.weightSteps >= step ? .stop : .proceed
     }
   }
 
@@ -143,7 +143,7 @@ import Testing
     }
     try attempt {
       let trainer = try trainer(nil)
-      trainer.callbacks = [StopAt(trainer.step.step + 8)]
+      trainer.callbacks = [StopAt(trainer.step.weightSteps + 8)]
       _ = try trainer.resume(run)
     }
     return isWhole

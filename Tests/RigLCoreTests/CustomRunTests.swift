@@ -68,7 +68,7 @@ import Testing
     }
 
     func observe(_ event: TrainingEvent, in trainer: Trainer) -> TrainingDecision {
-      trainer.step.step >= step ? decision : .proceed
+      trainer.step.weightSteps >= step ? decision : .proceed
     }
   }
 

@@ -147,7 +147,7 @@ import Testing
     ).write(options)
     final class Stop: TrainingCallback {
       func observe(_ event: TrainingEvent, in trainer: Trainer) -> TrainingDecision {
-        trainer.step.step == 5 ? .stop : .proceed
+        trainer.step.weightSteps == 5 ? .stop : .proceed
       }
     }
     for isStopped in [true, false] {

@@ -40,9 +40,9 @@ import Testing
     let stopped = try trainer(folder("run"), CustomRunTests.StopAt(17))
     _ = try stopped.run()
     let whole = try trainer(nil, nil)
-    while whole.step.step < 17 { try whole.trainNextBatch() }
+    while whole.step.weightSteps < 17 { try whole.trainNextBatch() }
     for trainer in [stopped, whole] {
-      while trainer.step.step < 29 { try trainer.trainNextBatch() }
+      while trainer.step.weightSteps < 29 { try trainer.trainNextBatch() }
     }
     #expect(
       try stopped.evaluate(CustomRunTests.samples.test)

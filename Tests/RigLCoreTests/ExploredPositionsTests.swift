@@ -30,7 +30,7 @@ import Testing
     batch.inputs.set(randomValues(width * 8, seed: 5))
     batch.labels.count = 8
     var ever = model.sparseLayers.map { Set($0.connectedPositions()) }
-    while step.step < updates + 1 {
+    while step.weightSteps < updates + 1 {
       guard let update = try step.train(on: batch).update else { continue }
       var new = 0
       for (index, layer) in model.sparseLayers.enumerated() {

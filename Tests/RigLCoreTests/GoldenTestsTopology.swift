@@ -44,7 +44,7 @@ struct SingleUpdate {
     for sample in 0..<inputs { batch.inputs[sample, sample] = 1 }
     batch.labels.count = inputs
     let report = try step.train(on: batch)
-    try #require(!report.movedWeights && step.step == 0, "an update replaces a weight step")
+    try #require(!report.movedWeights && step.weightSteps == 0, "an update replaces a weight step")
     return Result(
       mask: weights.mask(), weight: weights.dense(weights.weight.values),
       momentum: weights.dense(velocity.buffer))
@@ -121,7 +121,7 @@ extension GoldenTests {
         try counts == file.int32("counts"),
         "\(golden.name): \(counts) connections after each update")
     }
-    #expect(step.step == attributes.steps, "\(golden.name): weight steps")
+    #expect(step.weightSteps == attributes.steps, "\(golden.name): weight steps")
     try golden.expect(losses, "losses", within: 1e-4)
     for (index, layer) in model.weightLayers.enumerated() {
       try golden.expect(

@@ -285,7 +285,7 @@ import Testing
     let strange = Batch(for: other)
     strange.labels.count = 4
     try expect(.data, "4 samples of shape 7,1,1") { _ = try step.train(on: strange) }
-    #expect(step.step == 0)
+    #expect(step.weightSteps == 0)
     batch.inputs.samples = 3
     batch.labels.count = 3
     batch.labels[1] = 5_000_000_000

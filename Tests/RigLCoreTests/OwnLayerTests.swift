@@ -244,7 +244,7 @@ import Testing
     #expect(weights(two) == weights(one))
     struct Stop: TrainingCallback {
       func observe(_ event: TrainingEvent, in trainer: Trainer) -> TrainingDecision {
-        trainer.step.step >= 9 ? .interrupt : .proceed
+        trainer.step.weightSteps >= 9 ? .interrupt : .proceed
       }
     }
     let stopped = try Self.trainer(output: folder("run"))

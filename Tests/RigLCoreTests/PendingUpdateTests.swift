@@ -34,7 +34,7 @@ import Testing
     }
 
     func observe(_ event: TrainingEvent, in trainer: Trainer) -> TrainingDecision {
-      let step = trainer.step.step
+      let step = trainer.step.weightSteps
       switch event {
       case .batch(let report): losses.append(report.loss)
       case .epoch, .checkpoint: if log.steps.contains(step) { early.append(step) }
@@ -167,7 +167,7 @@ import Testing
     let own = model.sparseLayers[0]
     var updates = 0
     for number in 0..<8 * accumulation {
-      let (t, begins) = (step.step, number % accumulation == 0)
+      let (t, begins) = (step.weightSteps, number % accumulation == 0)
       let before = own.connectedPositions()
       let weights = own.dense(own.parameter.values)
       let report = try step.train(on: batch)

@@ -49,7 +49,7 @@ import Testing
     func observe(_ event: TrainingEvent, in trainer: Trainer) -> TrainingDecision {
       if case .batch(let report) = event { losses.append(report.loss) }
       if case .damaged(let sample, let count) = event { damaged.append((sample, count)) }
-      return trainer.step.step >= end ? .stop : .proceed
+      return trainer.step.weightSteps >= end ? .stop : .proceed
     }
   }
 

@@ -24,7 +24,7 @@ import Testing
 
     func observe(_ event: TrainingEvent, in trainer: Trainer) -> TrainingDecision {
       if case .warning(let text) = event { warnings.append(text) }
-      return trainer.step.step >= step ? .stop : .proceed
+      return trainer.step.weightSteps >= step ? .stop : .proceed
     }
   }
 

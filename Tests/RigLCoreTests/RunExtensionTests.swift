@@ -27,7 +27,7 @@ import Testing
     func observe(_ event: TrainingEvent, in trainer: Trainer) -> TrainingDecision {
       if case .remark(let text) = event { remarks.append(text) }
       if case .warning(let text) = event { warnings.append(text) }
-      return trainer.step.step >= stop ? .stop : .proceed
+      return trainer.step.weightSteps >= stop ? .stop : .proceed
     }
   }
 

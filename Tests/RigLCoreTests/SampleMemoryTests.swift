@@ -49,7 +49,7 @@ import Testing
     func train(failures: Int) throws -> (errors: [RigLError], values: [Float]) {
       let trainer = try trainer(Starved(isReadAhead: isReadAhead, failures: failures))
       var errors: [RigLError] = []
-      while trainer.step.step < 6 {
+      while trainer.step.weightSteps < 6 {
         do { try trainer.trainNextBatch() } catch { errors.append(error) }
       }
       return (errors, weights(trainer))

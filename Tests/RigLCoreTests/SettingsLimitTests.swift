@@ -77,7 +77,7 @@ import Testing
     configuration.hidden = [8]
     configuration.sparsity = 0.5
     let trainer = try train(configuration, steps: 20)
-    #expect(trainer.step.step > 4)
+    #expect(trainer.step.weightSteps > 4)
 
     let rates = LearningRateSchedule(peak: 0.5, shape: .step(milestones: [10, 20], factor: 2))
     #expect(rates.largestRate == 2)

@@ -46,7 +46,7 @@ import Testing
   /// Trains all steps: nothing is refused that works.
   private func expectTrained(_ configuration: Configuration) throws {
     let trainer = try trainer(configuration)
-    while trainer.step.step < trainer.totalSteps { try trainer.trainNextBatch() }
+    while trainer.step.weightSteps < trainer.totalSteps { try trainer.trainNextBatch() }
   }
 
   @Test(arguments: [(9, 8), (17, 8), (5, 1), (1, 8), (3, 2)])

@@ -64,7 +64,7 @@ import Testing
     let report = try trainer.trainNextBatch()
     #expect(report.dropFraction != nil)
     #expect(report.movedWeights == follows)
-    #expect(trainer.step.step == (follows ? 1 : 0))
+    #expect(trainer.step.weightSteps == (follows ? 1 : 0))
     let values = layer.dense(layer.parameter.values)
     let gradients = layer.dense(layer.parameter.gradient)
     let grown = layer.connectedPositions().filter { !before.contains($0) }

@@ -20,7 +20,7 @@ import Testing
   private func movements(_ trainer: Trainer) throws -> Int {
     var moves = 0
     var topology = trainer.model.sparseLayers.map { $0.connectedPositions() }
-    while trainer.step.step < trainer.totalSteps {
+    while trainer.step.weightSteps < trainer.totalSteps {
       let report = try trainer.trainNextBatch()
       guard report.dropFraction != nil else { continue }
       let now = trainer.model.sparseLayers.map { $0.connectedPositions() }

@@ -122,10 +122,10 @@ import Testing
     batch.inputs.set(randomValues(64, seed: 1))
     batch.labels.count = 8
     return try (0..<batches).map { number in
-      let before = (step.step, model.weightLayers[0].weight.values.array())
+      let before = (step.weightSteps, model.weightLayers[0].weight.values.array())
       let report = try step.train(on: batch)
       #expect(step.batchesConsumed == UInt64(number + 1))
-      #expect(report.movedWeights == (step.step == before.0 + 1))
+      #expect(report.movedWeights == (step.weightSteps == before.0 + 1))
       if !report.movedWeights && connections < 48 {
         let weights = model.weightLayers[0].weight.values.array()
         let old = Set(before.1)

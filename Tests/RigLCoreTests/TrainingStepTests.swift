@@ -80,9 +80,9 @@ import Testing
       let begin = number * 64
       let report = try whole.train(begin..<begin + 64)
       let first = try halves.train(begin..<begin + 32)
-      #expect(!first.movedWeights && halves.step.step == number)
+      #expect(!first.movedWeights && halves.step.weightSteps == number)
       let second = try halves.train(begin + 32..<begin + 64)
-      #expect(second.movedWeights && halves.step.step == number + 1)
+      #expect(second.movedWeights && halves.step.weightSteps == number + 1)
       #expect(((first.loss + second.loss) / 2 - report.loss).magnitude < 1e-6)
     }
     for (one, other) in zip(whole.numbers, halves.numbers) {
@@ -179,7 +179,7 @@ extension Int {
         let report = try trainer.trainNextBatch()
         numbers += [Float(report.loss), Float(report.gradientNorm ?? 0)]
       }
-      #expect(trainer.step.step == 30)
+      #expect(trainer.step.weightSteps == 30)
       for layer in trainer.model.weightLayers {
         numbers += layer.dense(layer.weight.values) + (layer.bias?.values.array() ?? [])
       }

@@ -179,7 +179,7 @@ import Testing
     let step: Int
     init(_ step: Int) { self.step = step }
     func observe(_ event: TrainingEvent, in trainer: Trainer) -> TrainingDecision {
-      trainer.step.step >= step ? .interrupt : .proceed
+      trainer.step.weightSteps >= step ? .interrupt : .proceed
     }
   }
 
@@ -255,6 +255,6 @@ extension AllocationTests {
     for _ in 0..<30 { _ = try step.train(on: batch) }
     let allocations = allocation_counter_total() - before
     #expect(allocations == 0)
-    #expect(step.step == 32)
+    #expect(step.weightSteps == 32)
   }
 }

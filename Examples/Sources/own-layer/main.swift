@@ -50,7 +50,7 @@ struct Signals: Dataset {
 struct Interruption: TrainingCallback {
   let step: Int
   func observe(_ event: TrainingEvent, in trainer: Trainer) -> TrainingDecision {
-    trainer.step.step >= step ? .interrupt : .proceed
+    trainer.step.weightSteps >= step ? .interrupt : .proceed
   }
 }
 

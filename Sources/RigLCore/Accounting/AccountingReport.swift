@@ -69,7 +69,7 @@ extension Accounting {
   ///   - pruning: when the pruning method prunes, in which training.
   ///   - trainingMultiplier: how many times longer than normal the training is (M); it scales every
   ///     multiplier of the report.
-  public func report(
+  package func report(
     _ layers: [AccountedLayer], interval: Int, pruning: TrainingMethodCost.Pruning,
     trainingMultiplier: Double = 1
   ) -> AccountingReport {

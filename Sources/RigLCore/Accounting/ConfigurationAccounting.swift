@@ -13,7 +13,7 @@ extension Configuration {
   ///   - classes: the number of classes.
   ///   - samples: training samples, which say how long the training is.
   /// - Throws: `RigLError(.configuration)` for a configuration that cannot be used.
-  public func accountingReport(
+  package func accountingReport(
     _ accounting: Accounting = .real, input: SampleShape? = nil, classes: Int? = nil,
     samples: Int? = nil
   ) throws(RigLError) -> AccountingReport {

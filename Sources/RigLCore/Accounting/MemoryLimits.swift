@@ -23,7 +23,7 @@ package func memoryLimitBytes() -> Int? {
 }
 
 /// The memory of this machine, bytes, or nil where the system does not say.
-public func machineMemoryBytes() -> Int? {
+package func machineMemoryBytes() -> Int? {
   let (pages, size) = (sysconf(Int32(_SC_PHYS_PAGES)), sysconf(Int32(_SC_PAGESIZE)))
   return pages > 0 && size > 0 ? pages * size : nil
 }

@@ -10,7 +10,7 @@
 ///
 /// Resident memory: what was used, not what was only reserved. `VmHWM` on Linux, whose `getrusage`
 /// counts the process that started this one too; `getrusage` on macOS.
-public func peakMemoryBytes() -> Int? {
+package func peakMemoryBytes() -> Int? {
   #if os(Linux)
     return statusBytes("VmHWM:")
   #else
@@ -21,7 +21,7 @@ public func peakMemoryBytes() -> Int? {
 }
 
 /// The resident memory of this process, bytes, or nil where the system does not say.
-public func currentMemoryBytes() -> Int? {
+package func currentMemoryBytes() -> Int? {
   #if os(Linux)
     return statusBytes("VmRSS:")
   #else

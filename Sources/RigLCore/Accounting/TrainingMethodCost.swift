@@ -36,14 +36,14 @@ public enum TrainingMethodCost: Hashable, Sendable {
   /// Reference: Zhu & Gupta, *To prune, or not to prune*, 2017. <https://arxiv.org/abs/1710.01878>
   public struct Pruning: Hashable, Sendable {
     /// The step at which pruning begins; until then every position is active (t0).
-    public var begin: Int
+    package var begin: Int
     /// The step from which on the sparsity is the final one (t1).
-    public var end: Int
+    package var end: Int
     /// Weight updates of the training.
-    public var steps: Int
+    package var steps: Int
 
     /// Creates the times of a pruning; by default from 20 % to 75 % of the training.
-    public init(steps: Int, begin: Int? = nil, end: Int? = nil) {
+    package init(steps: Int, begin: Int? = nil, end: Int? = nil) {
       self.steps = steps
       self.begin = begin ?? steps / 5
       self.end = end ?? UpdateSchedule.defaultEnd(steps: steps)
@@ -54,7 +54,7 @@ public enum TrainingMethodCost: Hashable, Sendable {
 
     /// The share of the final sparsity that is reached at a step (r); where begin and end are the
     /// same step, all of it at once.
-    public func progress(at step: Int) -> Double {
+    package func progress(at step: Int) -> Double {
       if step >= end { return 1 }
       if step <= begin { return 0 }
       let remaining = 1 - Double(step - begin) / Double(end - begin)
@@ -62,7 +62,7 @@ public enum TrainingMethodCost: Hashable, Sendable {
     }
 
     /// The share of the final sparsity that is reached, as a mean over all steps (mean of r).
-    public var meanProgress: Double {
+    package var meanProgress: Double {
       // On the way it is 1 − (j / n)³ for j = n − 1, n − 2, …; cubes add up in closed form.
       let (way, onTheWay) = (Double(end - begin), max(0, min(end, steps) - begin - 1))
       func cubes(to last: Int) -> Double {
@@ -84,7 +84,7 @@ public enum TrainingMethodCost: Hashable, Sendable {
   /// - Parameters:
   ///   - sparse: FLOPs of a sample's forward pass through the sparse network (f_S).
   ///   - dense: FLOPs of a sample's forward pass through the dense network (f_D).
-  public func flops(sparse: Double, dense: Double) -> Double {
+  package func flops(sparse: Double, dense: Double) -> Double {
     switch self {
     case .dense: return 3 * dense
     case .static, .snip, .set: return 3 * sparse
@@ -104,7 +104,7 @@ public enum TrainingMethodCost: Hashable, Sendable {
   ///   - sparse: FLOPs of a sample's forward pass through the sparse network (f_S).
   ///   - dense: FLOPs of a sample's forward pass through the dense network (f_D).
   ///   - trainingMultiplier: how many times longer this training is (M).
-  public func multiplier(
+  package func multiplier(
     sparse: Double, dense: Double, trainingMultiplier: Double = 1
   ) -> Double {
     trap(unless: dense > 0, "multiplier: the dense network has \(dense) FLOPs")

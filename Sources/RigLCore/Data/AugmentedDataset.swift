@@ -4,9 +4,9 @@
 /// so results depend neither on the number of threads nor on an interruption.
 public struct SampleContext: Hashable, Sendable {
   /// The run's seed.
-  public var seed: UInt64
+  package var seed: UInt64
   /// The pass over the training samples, from 0.
-  public var epoch: Int
+  package var epoch: Int
 
   /// A context; without arguments, the first epoch of seed 0.
   public init(seed: UInt64 = 0, epoch: Int = 0) {
@@ -15,7 +15,7 @@ public struct SampleContext: Hashable, Sendable {
   }
 
   /// The random numbers of a sample in this epoch.
-  public func draws(for sample: Int) -> SampleDraws { SampleDraws(sample, in: self) }
+  package func draws(for sample: Int) -> SampleDraws { SampleDraws(sample, in: self) }
 }
 
 /// Up to 64 random numbers for each sample of each epoch.
@@ -36,13 +36,13 @@ public struct SampleDraws: Hashable, Sendable {
 
   /// Draw number `draw` as an integer in `0..<bound`, every one equally likely but for one part in
   /// 2^64 / `bound`.
-  public func integer(_ draw: Int, below bound: Int) -> Int {
+  package func integer(_ draw: Int, below bound: Int) -> Int {
     trap(unless: bound > 0, "SampleDraws: no integers below \(bound)")
     return Int(UInt64(bound).multipliedFullWidth(by: random.bits(index(draw))).high)
   }
 
   /// Draw number `draw` as a number in [0, 1), one of 2^53.
-  public func uniform(_ draw: Int) -> Double {
+  package func uniform(_ draw: Int) -> Double {
     Double(random.bits(index(draw)) >> 11) * 0x1p-53
   }
 }
@@ -68,7 +68,7 @@ extension AugmentedDataset {
   public var isReadAhead: Bool { true }
 
   /// As values that may differ from epoch to epoch.
-  public var access: SampleAccess { .augmented(self) }
+  package var access: SampleAccess { .augmented(self) }
 
   /// Writes a sample as the first epoch of seed 0 sees it; zeros for a damaged one.
   public func write(_ sample: Int, into values: inout MutableSpan<Float>) {
@@ -114,7 +114,7 @@ extension PixelDataset {
   public var access: SampleAccess { .pixels(self) }
 
   /// None.
-  public func makeScratch() -> AnyObject? { nil }
+  package func makeScratch() -> AnyObject? { nil }
 
   /// Writes a sample, normalised.
   public func write(

@@ -6,9 +6,9 @@
 ///
 /// Krizhevsky, *Learning multiple layers of features from tiny images*, 2009;
 /// <https://www.cs.toronto.edu/~kriz/cifar.html>
-public struct CIFARFolder: Hashable, Sendable {
+package struct CIFARFolder: Hashable, Sendable {
   /// Which of the two it is, and by which labels.
-  public enum Kind: String, Hashable, Sendable, CaseIterable {
+  package enum Kind: String, Hashable, Sendable, CaseIterable {
     /// Ten classes.
     case cifar10 = "cifar-10"
     /// A hundred classes.
@@ -17,7 +17,7 @@ public struct CIFARFolder: Hashable, Sendable {
     case cifar100Coarse = "cifar-100-coarse"
 
     /// The number of classes.
-    public var classes: Int {
+    package var classes: Int {
       switch self {
       case .cifar10: 10
       case .cifar100: 100
@@ -49,18 +49,18 @@ public struct CIFARFolder: Hashable, Sendable {
   }
 
   /// The path of the folder of CIFAR's binary files.
-  public var path: String
+  package var path: String
   /// Which of the two it is.
-  public var kind: Kind
+  package var kind: Kind
 
   /// A folder of the files, or one in which the published archive was unpacked.
-  public init(path: String, kind: Kind) {
+  package init(path: String, kind: Kind) {
     self.path = path
     self.kind = kind
   }
 
   /// The kind of a folder by the files in it; nil if it is neither.
-  public static func kind(at path: String) -> Kind? {
+  package static func kind(at path: String) -> Kind? {
     [Kind.cifar10, .cifar100].first { kind in
       [path, "\(path)/\(kind.archiveFolder)"].contains {
         CIFARFolder.holds(kind, $0)
@@ -74,7 +74,7 @@ public struct CIFARFolder: Hashable, Sendable {
   }
 
   /// The shape of every image.
-  public static let sampleShape = SampleShape(channels: 3, height: 32, width: 32)
+  package static let sampleShape = SampleShape(channels: 3, height: 32, width: 32)
   /// Records beyond which a file is refused; the published files have up to 50 000.
   private static let mostRecords = 1_000_000
 
@@ -88,7 +88,7 @@ public struct CIFARFolder: Hashable, Sendable {
   ///
   /// - Throws: `missingFile` or `data`, with the path, and the record's place for a label that
   ///   cannot be.
-  public func load() throws(RigLError) -> (train: ImageSet, test: ImageSet) {
+  package func load() throws(RigLError) -> (train: ImageSet, test: ImageSet) {
     let train = try read(kind.trainFiles, beside: [kind.testFile])
     return (train, try loadTest())
   }
@@ -101,7 +101,7 @@ public struct CIFARFolder: Hashable, Sendable {
   /// The names of the classes, by label; nil if the folder does not have them.
   ///
   /// - Throws: `data` if there are not as many as classes.
-  public func classNames() throws(RigLError) -> [String]? {
+  package func classNames() throws(RigLError) -> [String]? {
     let path = "\(folder)/\(kind.namesFile)"
     guard fileExists(at: path) else { return nil }
     let text = String(decoding: try fileBytes(at: path, limit: 1 << 20), as: UTF8.self)

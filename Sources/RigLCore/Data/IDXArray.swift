@@ -3,14 +3,14 @@
 /// Two zero bytes, the element type (8: unsigned bytes, the only one read), the number of
 /// dimensions; each dimension as a big-endian 32-bit number; the elements, the last dimension
 /// fastest; nothing else.
-public struct IDXArray: Hashable, Sendable {
+package struct IDXArray: Hashable, Sendable {
   /// The extent of each dimension, none of them 0.
-  public let dimensions: [Int]
+  package let dimensions: [Int]
   /// The elements, the product of ``dimensions`` of them.
-  public let bytes: [UInt8]
+  package let bytes: [UInt8]
 
   /// Bytes beyond which an array is refused unless told otherwise: 4 GiB.
-  public static let defaultLimit = 1 << 32
+  package static let defaultLimit = 1 << 32
 
   /// Reads an array from a file.
   ///
@@ -19,7 +19,7 @@ public struct IDXArray: Hashable, Sendable {
   ///   - rank: the number of dimensions that the array must have.
   ///   - limit: the most bytes to accept, of the file and of the array.
   /// - Throws: `missingFile` or `data`, with the path.
-  public init(contentsOf path: String, rank: Int, limit: Int = defaultLimit) throws(RigLError) {
+  package init(contentsOf path: String, rank: Int, limit: Int = defaultLimit) throws(RigLError) {
     // The header adds a few bytes, and gzip a little to what it cannot compress.
     let file = try fileBytes(at: path, limit: limit + limit / 1024 + 1024)
     try self.init(file, name: path, rank: rank, limit: limit)
@@ -35,7 +35,7 @@ public struct IDXArray: Hashable, Sendable {
   ///   - rank: the number of dimensions that the array must have.
   ///   - limit: the most bytes to accept.
   /// - Throws: `data`.
-  public init(
+  package init(
     _ file: [UInt8], name: String, rank: Int, limit: Int = defaultLimit
   ) throws(RigLError) {
     trap(unless: rank >= 1 && rank <= 255, "IDXArray: \(rank) dimensions, expected 1...255")

@@ -2,18 +2,18 @@
 ///
 /// `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, `t10k-images-idx3-ubyte` and
 /// `t10k-labels-idx1-ubyte`, with or without `.gz`, also spelt with a dot before `idx`.
-public struct ImageFolder: Hashable, Sendable {
+package struct ImageFolder: Hashable, Sendable {
   /// The path of the folder of IDX files.
-  public var path: String
+  package var path: String
   /// The number of classes; nil takes the largest training label plus 1.
-  public var classes: Int?
+  package var classes: Int?
   /// How pixels become values; nil computes mean and deviation of the training images.
-  public var normalization: PixelNormalization?
+  package var normalization: PixelNormalization?
   /// The advice where a file is missing; nil: none.
-  public var hint: String?
+  package var hint: String?
 
   /// A folder with a training and a test set.
-  public init(
+  package init(
     path: String, classes: Int? = nil, normalization: PixelNormalization? = nil,
     hint: String? = nil
   ) {
@@ -26,7 +26,7 @@ public struct ImageFolder: Hashable, Sendable {
   /// Fashion-MNIST: 60 000 and 10 000 images of clothes, 28 × 28, 10 classes.
   ///
   /// - Parameter path: the folder; by default where Debian's package puts it.
-  public static func fashionMNIST(path: String? = nil) -> ImageFolder {
+  package static func fashionMNIST(path: String? = nil) -> ImageFolder {
     ImageFolder(
       path: path ?? "/usr/share/datasets/fashion-mnist", classes: 10, normalization: .fashionMNIST,
       hint: path == nil
@@ -34,7 +34,7 @@ public struct ImageFolder: Hashable, Sendable {
   }
 
   /// MNIST: 60 000 and 10 000 handwritten digits, 28 × 28, 10 classes.
-  public static func mnist(path: String) -> ImageFolder {
+  package static func mnist(path: String) -> ImageFolder {
     ImageFolder(path: path, classes: 10)
   }
 
@@ -47,7 +47,7 @@ public struct ImageFolder: Hashable, Sendable {
   /// Reads both sets; the test set is normalised as the training set is.
   ///
   /// - Throws: `missingFile` or `data`, with the path.
-  public func load() throws(RigLError) -> (train: ImageSet, test: ImageSet) {
+  package func load() throws(RigLError) -> (train: ImageSet, test: ImageSet) {
     try requireFolder()
     let train = try ImageSet(
       imagesAt: file("train-images", "idx3-ubyte"), labelsAt: file("train-labels", "idx1-ubyte"),

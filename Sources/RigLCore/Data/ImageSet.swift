@@ -48,12 +48,12 @@ extension ByteDataset {
 
 extension ByteDataset where Self: AugmentedDataset {
   /// As bytes in memory, which need not be made.
-  public var access: SampleAccess { .bytes(self) }
+  package var access: SampleAccess { .bytes(self) }
 }
 
 extension ByteDataset where Self: PixelDataset {
   /// As bytes in memory, which need not be made.
-  public var access: SampleAccess { .bytes(self) }
+  package var access: SampleAccess { .bytes(self) }
 }
 
 /// Images of one size with their classes, in memory as bytes.

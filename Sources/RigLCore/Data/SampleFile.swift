@@ -8,9 +8,9 @@
 /// to what those were before (28 for Fashion-MNIST), and put it in the middle of black; where that is
 /// not known, a picture that has room stays as it is. Grey pictures have three equal channels. Runs of
 /// one channel see the luma of colours: 0.299 red + 0.587 green + 0.114 blue.
-public struct SampleFile: Sendable {
+package struct SampleFile: Sendable {
   /// The number of samples.
-  public let count: Int
+  package let count: Int
 
   private let name: String
   private let shape: SampleShape
@@ -34,7 +34,7 @@ public struct SampleFile: Sendable {
   ///   - run: what says the size of a sample and the normalisation.
   ///   - areNormalized: whether the numbers of a text are what the network sees, not pixels.
   /// - Throws: `RigLError(.missingFile)` or `.data`, with the path.
-  public init(
+  package init(
     contentsOf path: String, for run: SavedRun, areNormalized: Bool = false
   ) throws(RigLError) {
     if FileSystem.item(path) == .folder {
@@ -49,7 +49,7 @@ public struct SampleFile: Sendable {
   /// Takes a file that is in memory; errors call it `name`.
   ///
   /// - Throws: `RigLError(.data)`.
-  public init(
+  package init(
     _ bytes: [UInt8], name: String, for run: SavedRun, areNormalized: Bool = false
   ) throws(RigLError) {
     self.name = name
@@ -121,7 +121,7 @@ public struct SampleFile: Sendable {
   }
 
   /// Whether a file's first bytes say that it is a JPEG or PNG picture, which is a single sample.
-  public static func isPicture(at path: String) -> Bool {
+  package static func isPicture(at path: String) -> Bool {
     guard FileSystem.item(path) == .file,
       let start = try? FileSystem.contents(of: path, limit: 16)
     else { return false }
@@ -179,7 +179,7 @@ public struct SampleFile: Sendable {
   /// Some of the samples, each of the run's `sampleShape.count` values.
   ///
   /// - Throws: `RigLError(.data)` for a line that is not a sample, with its number.
-  public func samples(_ range: Range<Int>) throws(RigLError) -> [[Float]] {
+  package func samples(_ range: Range<Int>) throws(RigLError) -> [[Float]] {
     trap(unless: range.lowerBound >= 0 && range.upperBound <= count, "samples \(range) of \(count)")
     var samples: [[Float]] = []
     for index in range {

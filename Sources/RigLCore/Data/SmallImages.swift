@@ -10,18 +10,18 @@ public enum CropPaddingMode: String, Codable, CaseIterable, Sendable {
 /// mirror image.
 public struct SmallImageTransform: Hashable, Sendable, Codable {
   /// The side of the square that images are put in the middle of, on black; nil: as they are.
-  public var padTo: Int?
+  package var padTo: Int?
   /// Pixels on each side that a random crop of the image's size may take in; 0: no crop.
-  public var cropPadding = 0
+  package var cropPadding = 0
   /// The pixels that a padded crop may take in around the image.
-  public var cropPaddingMode = CropPaddingMode.constant
+  package var cropPaddingMode = CropPaddingMode.constant
   /// Whether every other image, at random, is mirrored left to right.
-  public var flips = false
+  package var flips = false
   /// Whether each image is then brought to mean 0 and deviation 1 by its own pixels.
-  public var standardizes = false
+  package var standardizes = false
 
   /// A transform that changes nothing unless told to.
-  public init(
+  package init(
     padTo: Int? = nil, cropPadding: Int = 0, cropPaddingMode: CropPaddingMode = .constant,
     flips: Bool = false, standardizes: Bool = false
   ) {
@@ -33,10 +33,10 @@ public struct SmallImageTransform: Hashable, Sendable, Codable {
   }
 
   /// Whether the transform changes nothing.
-  public var isIdentity: Bool { self == SmallImageTransform() }
+  package var isIdentity: Bool { self == SmallImageTransform() }
 
   /// The transform without random parts: for validation and test samples.
-  public var withoutChance: SmallImageTransform {
+  package var withoutChance: SmallImageTransform {
     SmallImageTransform(padTo: padTo, standardizes: standardizes)
   }
 }
@@ -49,13 +49,13 @@ public struct SmallImageTransform: Hashable, Sendable, Codable {
 ///
 /// Of each sample's draws the first says how far the crop lies down, the second how far to the right,
 /// the third whether it is mirrored.
-public struct TransformedImages: PixelDataset {
+package struct TransformedImages: PixelDataset {
   /// The images as they are.
-  public private(set) var base: any ByteDataset
+  package private(set) var base: any ByteDataset
   /// The transform of each image.
-  public let transform: SmallImageTransform
+  package let transform: SmallImageTransform
   /// The shape of an image after that.
-  public let sampleShape: SampleShape
+  package let sampleShape: SampleShape
 
   private let bytes: [UInt8]
   private let source: SampleShape
@@ -64,7 +64,7 @@ public struct TransformedImages: PixelDataset {
   ///
   /// - Throws: `configuration` if they are to be padded to less than they are, or mirrored further
   ///   than they reach; `data` if there are fewer bytes than images have.
-  public init(_ base: any ByteDataset, _ transform: SmallImageTransform) throws(RigLError) {
+  package init(_ base: any ByteDataset, _ transform: SmallImageTransform) throws(RigLError) {
     let shape = base.sampleShape
     try base.requireComplete()
     guard transform.cropPadding >= 0 else {
@@ -94,41 +94,41 @@ public struct TransformedImages: PixelDataset {
   }
 
   /// The images with other numbers by which pixels become values.
-  public func normalized(by normalization: PixelNormalization) -> TransformedImages {
+  package func normalized(by normalization: PixelNormalization) -> TransformedImages {
     var copy = self
     copy.base = base.normalized(by: normalization)
     return copy
   }
 
   /// The number of images.
-  public var count: Int { base.count }
+  package var count: Int { base.count }
   /// The number of classes.
-  public var classes: Int { base.classes }
+  package var classes: Int { base.classes }
   /// The class of an image.
-  public func label(of sample: Int) -> Int { base.label(of: sample) }
+  package func label(of sample: Int) -> Int { base.label(of: sample) }
   /// The names of the images' classes.
-  public var classNames: [String]? { base.classNames }
+  package var classNames: [String]? { base.classNames }
   /// The classes of consecutive images.
-  public func labels(of samples: Range<Int>) -> [Int] { base.labels(of: samples) }
+  package func labels(of samples: Range<Int>) -> [Int] { base.labels(of: samples) }
   /// The name of the image as it is.
-  public func key(of sample: Int) -> String? { base.key(of: sample) }
+  package func key(of sample: Int) -> String? { base.key(of: sample) }
   /// Those of the images as they are: what is done to them, settings say.
-  public func checksums(of samples: some Sequence<Int>) -> [String: String] {
+  package func checksums(of samples: some Sequence<Int>) -> [String: String] {
     base.checksums(of: samples)
   }
   /// Throws where the images as they are do.
-  public func requireDivisible(
+  package func requireDivisible(
     by rule: Configuration.Split, for setting: String
   ) throws(RigLError) {
     try base.requireDivisible(by: rule, for: setting)
   }
   /// How a byte becomes a value.
-  public var normalization: PixelNormalization { base.normalization }
+  package var normalization: PixelNormalization { base.normalization }
   /// Whether each image is brought to mean 0 and deviation 1.
-  public var standardizesImages: Bool { transform.standardizes }
+  package var standardizesImages: Bool { transform.standardizes }
 
   /// By the pixels that were written; with a mirrored border by those of the whole image.
-  public func standardization(
+  package func standardization(
     of sample: Int, written pixels: Span<UInt8>
   ) -> ImageStandardization {
     guard transform.cropPadding > 0, transform.cropPaddingMode == .reflect else {
@@ -139,10 +139,10 @@ public struct TransformedImages: PixelDataset {
   }
 
   /// Copying a small image takes less time than handing it over.
-  public var isReadAhead: Bool { false }
+  package var isReadAhead: Bool { false }
 
   /// Writes an image's bytes.
-  public func writePixels(
+  package func writePixels(
     _ sample: Int, in context: SampleContext, with scratch: AnyObject?,
     into pixels: inout MutableSpan<UInt8>
   ) throws(RigLError) {

@@ -1,7 +1,7 @@
 /// Some samples of another dataset, in a given order; nothing is copied.
 public struct Subset: Dataset {
   /// The dataset whose samples these are; never itself a subset.
-  public let base: any Dataset
+  package let base: any Dataset
   private let samples: Samples
 
   private enum Samples: Sendable {
@@ -12,7 +12,7 @@ public struct Subset: Dataset {
   /// Consecutive samples.
   ///
   /// - Throws: `RigLError(.configuration)` if there are not as many.
-  public init(_ base: any Dataset, _ range: Range<Int>) throws(RigLError) {
+  package init(_ base: any Dataset, _ range: Range<Int>) throws(RigLError) {
     guard range.lowerBound >= 0, range.upperBound <= base.count else {
       throw RigLError(
         .configuration, "Subset: samples \(range) asked for; there are \(base.count), from 0 on")
@@ -35,7 +35,7 @@ public struct Subset: Dataset {
   /// Samples by index.
   ///
   /// - Throws: `RigLError(.configuration)` if there is no sample of an index.
-  public init(_ base: any Dataset, indices: [Int]) throws(RigLError) {
+  package init(_ base: any Dataset, indices: [Int]) throws(RigLError) {
     let count = base.count
     if let place = indices.firstIndex(where: { $0 < 0 || $0 >= count }) {
       throw RigLError(
@@ -61,7 +61,7 @@ public struct Subset: Dataset {
   }
 
   /// The index in ``base`` of a sample.
-  public func baseIndex(of sample: Int) -> Int {
+  package func baseIndex(of sample: Int) -> Int {
     trap(unless: sample >= 0 && sample < count, "sample \(sample) of \(count)")
     return switch samples {
     case .range(let range): range.lowerBound + sample
@@ -116,7 +116,7 @@ public struct Subset: Dataset {
 }
 
 /// Which samples are held out for validation.
-public enum ValidationChoice: Hashable, Sendable {
+package enum ValidationChoice: Hashable, Sendable {
   /// The last ones.
   case last
   /// A random choice that depends on the seed only.
@@ -124,18 +124,18 @@ public enum ValidationChoice: Hashable, Sendable {
 }
 
 /// Training samples, and those held out to choose between networks.
-public struct ValidationSplit: Sendable {
+package struct ValidationSplit: Sendable {
   /// The samples to train on.
-  public let train: any Dataset
+  package let train: any Dataset
   /// The samples held out; nil if none were.
-  public let validation: (any Dataset)?
+  package let validation: (any Dataset)?
 }
 
 extension Dataset {
   /// The first `count` samples.
   ///
   /// - Throws: `configuration` if there are fewer, or none are asked for.
-  public func first(_ count: Int) throws(RigLError) -> Subset {
+  package func first(_ count: Int) throws(RigLError) -> Subset {
     guard count > 0 && count <= self.count else {
       throw RigLError(
         .configuration, "\(count) samples asked for; there are \(self.count)",
@@ -150,7 +150,7 @@ extension Dataset {
   ///   - validation: how many; 0 turns it off.
   ///   - choice: which ones.
   /// - Throws: `configuration` if no sample would be left to train on.
-  public func split(
+  package func split(
     validation: Int = 5000, choice: ValidationChoice = .last
   ) throws(RigLError) -> ValidationSplit {
     guard validation >= 0 && validation < count else {

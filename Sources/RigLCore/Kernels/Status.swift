@@ -22,7 +22,7 @@ private func sentence(on status: csk_status, of operation: StaticString) -> Stri
 /// The instruction set that the kernels use: "avx512", "avx2", "neon" or "scalar" (`CSK_ISA` in the
 /// environment forces another one that the CPU has); "unsupported" if `CSK_ISA` names none of them,
 /// and then no kernel runs.
-public var instructionSet: String {
+package var instructionSet: String {
   unsafe String(cString: csk_isa_name(csk_isa_current()))
 }
 

@@ -7,7 +7,7 @@ public final class OptimizerState {
   /// The slots of each parameter.
   public let slots: [[Slot]]
   /// Weight steps taken.
-  public internal(set) var steps = 0
+  public internal(set) var weightSteps = 0
 
   /// The pieces that are updated in parallel: of all values that there is memory for.
   private var pieces: [(parameter: Int, range: Range<Int>)] = []
@@ -51,9 +51,9 @@ public final class OptimizerState {
   public func step(learningRate: Double, gradientScale: Float, pool: ThreadPool) {
     pool.clock?.enter(.optimizer)
     defer { pool.clock?.enter(.other) }
-    steps += 1
+    weightSteps += 1
     let settings = StepSettings(
-      learningRate: learningRate, gradientScale: gradientScale, number: steps)
+      learningRate: learningRate, gradientScale: gradientScale, number: weightSteps)
     pool.run(chunks: pieces.count, with: (self, settings, pool.clock)) { job, index, worker in
       let (state, settings, clock) = job
       let piece = state.piece(index)

@@ -6,11 +6,11 @@ internal import Synchronization
 /// it and gives it its name, replacing an older file of that name. A value that goes out of scope
 /// without a commit, after an error for example, removes the temporary and leaves the older file
 /// alone. What a killed process leaves behind is removed by ``removeStaleTemporaries(in:)``.
-public struct AtomicFile: ~Copyable {
+package struct AtomicFile: ~Copyable {
   /// The path that the file will have.
-  public let path: String
+  package let path: String
   /// Bytes written so far, counting gaps that writing at an offset has left.
-  public private(set) var size = 0
+  package private(set) var size = 0
 
   private let temporary: String
   private let file: OpenFile
@@ -27,7 +27,7 @@ public struct AtomicFile: ~Copyable {
   ///     the link itself is, as in the folder of a run, whose files are its own.
   /// - Throws: `RigLError(.write)` if something else than a file is there, such as a folder or a
   ///   device, or its folder cannot be written.
-  public init(replacing path: String, followsLinks: Bool = true) throws(RigLError) {
+  package init(replacing path: String, followsLinks: Bool = true) throws(RigLError) {
     let item = FileSystem.item(path, followsLinks: followsLinks)
     if item == .folder || item == .other {
       let kind = item == .folder ? "a folder" : "no regular file"
@@ -49,14 +49,14 @@ public struct AtomicFile: ~Copyable {
   /// Writes bytes at the end.
   ///
   /// - Throws: `RigLError(.write)`: no space, for example.
-  public mutating func write(_ bytes: RawSpan) throws(RigLError) {
+  package mutating func write(_ bytes: RawSpan) throws(RigLError) {
     try write(bytes, at: size)
   }
 
   /// Writes bytes at an offset; what is skipped reads as zeros.
   ///
   /// - Throws: `RigLError(.write)`: no space, for example.
-  public mutating func write(_ bytes: RawSpan, at offset: Int) throws(RigLError) {
+  package mutating func write(_ bytes: RawSpan, at offset: Int) throws(RigLError) {
     trap(unless: offset >= 0, "AtomicFile: offset \(offset)")
     try naming(.write, "\(path): cannot be written", hint: AtomicFile.hint) {
       () throws(SystemError) in try file.write(bytes, at: offset)
@@ -67,21 +67,21 @@ public struct AtomicFile: ~Copyable {
   /// Writes bytes at the end.
   ///
   /// - Throws: `RigLError(.write)`: no space, for example.
-  public mutating func write(_ bytes: [UInt8]) throws(RigLError) {
+  package mutating func write(_ bytes: [UInt8]) throws(RigLError) {
     try write(bytes, at: size)
   }
 
   /// Writes bytes at an offset; what is skipped reads as zeros.
   ///
   /// - Throws: `RigLError(.write)`: no space, for example.
-  public mutating func write(_ bytes: [UInt8], at offset: Int) throws(RigLError) {
+  package mutating func write(_ bytes: [UInt8], at offset: Int) throws(RigLError) {
     try write(unsafe bytes.span.bytes, at: offset)
   }
 
   /// Gives the file its name, once the disk has all of it.
   ///
   /// - Throws: `RigLError(.write)`; an older file of that name is then still there.
-  public consuming func commit() throws(RigLError) {
+  package consuming func commit() throws(RigLError) {
     if let mode { file.setMode(numericCast(mode)) }
     try naming(.write, "\(path): cannot be written", hint: AtomicFile.hint) {
       () throws(SystemError) in try file.synchronize()
@@ -103,7 +103,7 @@ extension AtomicFile {
   /// Writes a whole file.
   ///
   /// - Throws: `RigLError(.write)`; an older file of that name is then still there.
-  public static func write(
+  package static func write(
     _ bytes: [UInt8], to path: String, followsLinks: Bool = true
   ) throws(RigLError) {
     var file = try AtomicFile(replacing: path, followsLinks: followsLinks)
@@ -114,7 +114,7 @@ extension AtomicFile {
   /// Writes a whole file of UTF-8.
   ///
   /// - Throws: `RigLError(.write)`; an older file of that name is then still there.
-  public static func write(
+  package static func write(
     _ text: String, to path: String, followsLinks: Bool = true
   ) throws(RigLError) {
     try write(Array(text.utf8), to: path, followsLinks: followsLinks)
@@ -127,7 +127,7 @@ extension AtomicFile {
   /// - Returns: the names of what was removed, sorted.
   /// - Throws: `RigLError(.missingFile)` if the folder cannot be read.
   @discardableResult
-  public static func removeStaleTemporaries(in folder: String) throws(RigLError) -> [String] {
+  package static func removeStaleTemporaries(in folder: String) throws(RigLError) -> [String] {
     let names = try naming(.missingFile, "\(folder): cannot be read") { () throws(SystemError) in
       try FileSystem.names(in: folder)
     }

@@ -1,33 +1,33 @@
 /// A checkpoint's file in a run's `checkpoints/`.
-public struct Checkpoint: Hashable, Sendable {
+package struct Checkpoint: Hashable, Sendable {
   /// The path of the file.
-  public let path: String
+  package let path: String
   /// The step in its name.
-  public let step: Int
+  package let step: Int
   /// What went wrong after it was written, and is no loss of it: an older one that cannot be
   /// removed, for example.
-  public fileprivate(set) var warnings: [String] = []
+  package fileprivate(set) var warnings: [String] = []
 }
 
 /// The checkpoints of a run: `step-000001234.safetensors`, the last few of them.
 ///
 /// A checkpoint is written beside the older ones, and they are removed only when the disk has all of
 /// it; at every moment one complete checkpoint exists.
-public struct CheckpointStore: Hashable, Sendable {
+package struct CheckpointStore: Hashable, Sendable {
   /// The path of the folder.
-  public let folder: String
+  package let folder: String
   /// Checkpoints that stay after one is written, itself included.
-  public let keep: Int
+  package let keep: Int
 
   /// The checkpoints in a folder; two are kept, so that a damaged one is no loss of the run.
-  public init(folder: String, keep: Int = 2) {
+  package init(folder: String, keep: Int = 2) {
     trap(unless: keep >= 1, "CheckpointStore: \(keep) checkpoints to keep, expected 1 or more")
     self.folder = folder
     self.keep = keep
   }
 
   /// The path of the checkpoint of a step.
-  public func path(step: Int) -> String {
+  package func path(step: Int) -> String {
     trap(unless: step >= 0, "CheckpointStore: step \(step)")
     let digits = String(step)
     let zeros = String(repeating: "0", count: max(0, 9 - digits.count))
@@ -37,7 +37,7 @@ public struct CheckpointStore: Hashable, Sendable {
   /// The checkpoints that are there, oldest step first, complete or not.
   ///
   /// - Throws: `RigLError(.missingFile)` if the folder cannot be read.
-  public func list() throws(RigLError) -> [Checkpoint] {
+  package func list() throws(RigLError) -> [Checkpoint] {
     let names = try naming(.missingFile, "\(folder): cannot be read") { () throws(SystemError) in
       try FileSystem.names(in: folder)
     }
@@ -64,7 +64,7 @@ public struct CheckpointStore: Hashable, Sendable {
   /// - Returns: the checkpoint; once it is on the disk, what goes wrong with others is a warning.
   /// - Throws: `RigLError(.write)`; the older ones are all still there. What `body` throws.
   @discardableResult
-  public func write(
+  package func write(
     step: Int, tensors: [SafetensorsTensor], metadata: [String: String] = [:],
     _ body: (inout SafetensorsWriter) throws(RigLError) -> Void
   ) throws(RigLError) -> Checkpoint {
@@ -100,13 +100,13 @@ public struct CheckpointStore: Hashable, Sendable {
   }
 
   /// A checkpoint to go on from.
-  public struct Latest: Sendable {
+  package struct Latest: Sendable {
     /// Which one it is.
-    public let checkpoint: Checkpoint
+    package let checkpoint: Checkpoint
     /// The checkpoint's file, open and checked.
-    public let file: SafetensorsFile
+    package let file: SafetensorsFile
     /// What was wrong with newer ones, newest first; to be shown to the user.
-    public let warnings: [String]
+    package let warnings: [String]
   }
 
   /// The newest checkpoint that is complete, or nil where there is none at all.
@@ -118,7 +118,7 @@ public struct CheckpointStore: Hashable, Sendable {
   ///   errors are thrown.
   /// - Throws: `RigLError(.data)` if there are checkpoints and all are damaged,
   ///   `RigLError(.missingFile)` if the folder, or not one of the checkpoints, can be read.
-  public func latest(
+  package func latest(
     checking check: (SafetensorsFile) throws(RigLError) -> Void = { _ in }
   ) throws(RigLError) -> Latest? {
     var problems: [RigLError] = []

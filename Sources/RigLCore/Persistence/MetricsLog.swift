@@ -1,13 +1,13 @@
 /// A run's `metrics.csv`, row by row as training goes on.
 ///
 /// Every row is a line that is in the file when ``append(_:)`` returns, so that others can read along.
-public final class MetricsLog {
+package final class MetricsLog {
   /// The path of the file.
-  public let path: String
+  package let path: String
   /// The batches of the last row: rows come in their order.
-  public private(set) var batchesConsumed: Int
+  package private(set) var batchesConsumed: Int
   /// What was wrong with the file, but not so wrong as to stop.
-  public let warnings: [String]
+  package let warnings: [String]
 
   private let file: OpenFile
   private var size: Int
@@ -27,7 +27,7 @@ public final class MetricsLog {
   /// Creates a log without rows.
   ///
   /// - Throws: `RigLError(.write)` if there is a file already, or it cannot be written.
-  public static func create(at path: String) throws(RigLError) -> MetricsLog {
+  package static func create(at path: String) throws(RigLError) -> MetricsLog {
     guard FileSystem.item(path, followsLinks: false) == .nothing else {
       throw RigLError(.write, "\(path): cannot be created: it exists already")
     }
@@ -53,7 +53,7 @@ public final class MetricsLog {
   ///     updates are after the checkpoint, although one that draws no batch has the checkpoint's.
   /// - Throws: `RigLError(.missingFile)` if the log cannot be read, `RigLError(.write)` if it cannot be
   ///   written; it is then as it was.
-  public static func resume(
+  package static func resume(
     at path: String, batchesConsumed: Int, lastUpdate: Int = .max
   ) throws(RigLError) -> MetricsLog {
     // A link that leads nowhere included.
@@ -141,7 +141,7 @@ public final class MetricsLog {
   ///
   /// - Throws: `RigLError(.missingFile)` if it cannot be read, `RigLError(.data)` with the number of
   ///   the line if it is damaged or something else.
-  public static func rows(at path: String) throws(RigLError) -> [MetricsRow] {
+  package static func rows(at path: String) throws(RigLError) -> [MetricsRow] {
     let text = try text(of: path)
     var lines = text.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
     // After the last end of a line: nothing, or what was not written to its end.
@@ -164,7 +164,7 @@ public final class MetricsLog {
   /// Adds a row, which is not before the last one.
   ///
   /// - Throws: `RigLError(.write)`: no space, for example; the log is then as it was.
-  public func append(_ row: MetricsRow) throws(RigLError) {
+  package func append(_ row: MetricsRow) throws(RigLError) {
     trap(
       unless: row.batchesConsumed >= batchesConsumed,
       "metrics: a row of batch \(row.batchesConsumed) after one of batch \(batchesConsumed)")
@@ -185,7 +185,7 @@ public final class MetricsLog {
   /// every row up to it.
   ///
   /// - Throws: `RigLError(.write)`.
-  public func synchronize() throws(RigLError) {
+  package func synchronize() throws(RigLError) {
     try naming(.write, "\(path): cannot be written") { () throws(SystemError) in
       try file.synchronize()
     }

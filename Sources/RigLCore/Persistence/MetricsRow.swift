@@ -1,7 +1,7 @@
 /// One line of a run's `metrics.csv`; what does not apply is nil, an empty cell.
-public struct MetricsRow: Hashable, Sendable, Codable {
+package struct MetricsRow: Hashable, Sendable, Codable {
   /// Which samples a row is about.
-  public enum Split: String, Hashable, Sendable, Codable, CaseIterable {
+  package enum Split: String, Hashable, Sendable, Codable, CaseIterable {
     /// The training samples, to which weights are fitted.
     case train
     /// The validation samples, held back to choose the best weights by.
@@ -13,49 +13,49 @@ public struct MetricsRow: Hashable, Sendable, Codable {
   }
 
   /// Weight updates so far (t); of a topology update, those before it.
-  public var step: Int
+  package var step: Int
   /// Batches so far, those of topology updates included.
-  public var batchesConsumed: Int
+  package var batchesConsumed: Int
   /// Passes over the data that are complete.
-  public var epoch: Int
+  package var epoch: Int
   /// Which samples loss and accuracy are about.
-  public var split: Split
+  package var split: Split
   /// The mean loss.
-  public var loss: Double?
+  package var loss: Double?
   /// The share of samples classified correctly, in 0...1.
-  public var accuracy: Double?
+  package var accuracy: Double?
   /// The learning rate of the step.
-  public var learningRate: Double?
+  package var learningRate: Double?
   /// The fraction of each sparse layer's connections that the last topology update dropped and grew
   /// (f(t)).
-  public var dropFraction: Double?
+  package var dropFraction: Double?
   /// Active connections of the network.
-  public var connections: Int?
+  package var connections: Int?
   /// Samples trained on per second since the last such row in the same process, evaluations and
   /// checkpoints not counted.
-  public var samplesPerSecond: Double?
+  package var samplesPerSecond: Double?
   /// Seconds since training began, earlier sittings of a resumed run included.
-  public var elapsedSeconds: Double?
+  package var elapsedSeconds: Double?
   /// The most memory the process had, bytes.
-  public var peakMemoryBytes: Int?
+  package var peakMemoryBytes: Int?
   /// The share of samples whose label was among the five largest logits; nil for five classes or
   /// fewer.
-  public var top5: Double?
+  package var top5: Double?
   /// The norm of the last weight step's gradients before clipping; nil without clipping.
-  public var gradientNorm: Double?
+  package var gradientNorm: Double?
   /// Connections that a topology update moved: ``TopologyUpdate/moved``.
-  public var connectionsMoved: Int?
+  package var connectionsMoved: Int?
   /// The moved connections at positions never active before; nil if that is not known.
-  public var neverActiveBefore: Int?
+  package var neverActiveBefore: Int?
   /// The share of all positions that were ever active, after a topology update; nil if it is not
   /// known.
-  public var exploredShare: Double?
+  package var exploredShare: Double?
   /// Units that a path of connections joins to the inputs and to the outputs, after a topology
   /// update: ``Model/liveHiddenUnits()``.
-  public var liveUnits: Int?
+  package var liveUnits: Int?
 
   /// Creates a row.
-  public init(
+  package init(
     step: Int, batchesConsumed: Int, epoch: Int, split: Split, loss: Double? = nil,
     accuracy: Double? = nil, learningRate: Double? = nil, dropFraction: Double? = nil,
     connections: Int? = nil, samplesPerSecond: Double? = nil, elapsedSeconds: Double? = nil,
@@ -84,7 +84,7 @@ public struct MetricsRow: Hashable, Sendable, Codable {
   }
 
   /// The names of the columns, in their order. Later versions add columns at the end.
-  public enum CodingKeys: String, CodingKey, CaseIterable {
+  package enum CodingKeys: String, CodingKey, CaseIterable {
     /// ``MetricsRow/step``
     case step
     /// ``MetricsRow/batchesConsumed``

@@ -30,7 +30,7 @@ extension Model {
     to path: String, optimizer: OptimizerState? = nil, metadata: [String: String] = [:]
   ) throws(RigLError) {
     var own: [String: String] = [:]
-    if let optimizer { own["state"] = TrainingState(step: optimizer.steps).encoded() }
+    if let optimizer { own["state"] = TrainingState(weightSteps: optimizer.weightSteps).encoded() }
     try save(to: path, optimizer, own, metadata)
   }
 
@@ -51,7 +51,7 @@ extension Model {
       try TrainingState.decode(file.metadata["state"], path: path)
     }
     try read(from: file, optimizer)
-    if let state { optimizer?.steps = state.step }
+    if let state { optimizer?.weightSteps = state.weightSteps }
   }
 
   /// Makes a model of layers and takes its connections, weights and running averages from a file, as
@@ -152,7 +152,7 @@ extension TrainingStep {
           + "and no file keeps that",
         hint: "Save after a batch whose report says movedWeights.")
     }
-    var state = TrainingState(step: step, batchesConsumed: batchesConsumed)
+    var state = TrainingState(weightSteps: weightSteps, batchesConsumed: batchesConsumed)
     state.lastUpdate = topology?.last
     try model.save(
       to: path, optimizer, ["state": state.encoded()], metadata, explored: topology?.explored)
@@ -173,8 +173,8 @@ extension TrainingStep {
   func restore(_ file: SafetensorsFile, _ state: TrainingState) throws(RigLError) {
     try model.read(from: file, optimizer)
     try explored?.read(from: file, hasMoved: (state.lastUpdate ?? -1) >= 0)
-    step = state.step
-    optimizer.steps = state.step
+    weightSteps = state.weightSteps
+    optimizer.weightSteps = state.weightSteps
     batchesConsumed = state.batchesConsumed
     topology?.last = state.lastUpdate ?? settings.schedule.initialLast
     dropAccumulated()

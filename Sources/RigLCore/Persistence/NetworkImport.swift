@@ -134,7 +134,7 @@ public final class NetworkImport {
   ///
   /// - Parameter options: where the folder is to be (nil: a new one below `runs`), and the folder of
   ///   the data.
-  /// - Throws: as ``RunFolder/create(at:configuration:)``; `.write` if the disk is full, and then
+  /// - Throws: `RigLError(.configuration)` for a folder that exists; `.write` if the disk is full, and then
   ///   nothing is left.
   public func write(_ options: RunOptions) throws(RigLError) -> RunFolder {
     var options = options

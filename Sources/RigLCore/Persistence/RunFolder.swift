@@ -6,16 +6,16 @@ public struct RunFolder: Hashable, Sendable {
   public let path: String
 
   /// The resolved configuration, YAML.
-  public var configurationPath: String { "\(path)/config.yaml" }
+  package var configurationPath: String { "\(path)/config.yaml" }
   /// The metrics, for ``MetricsLog``.
-  public var metricsPath: String { "\(path)/metrics.csv" }
+  package var metricsPath: String { "\(path)/metrics.csv" }
   /// The folder of the checkpoints.
-  public var checkpointsPath: String { "\(path)/checkpoints" }
+  package var checkpointsPath: String { "\(path)/checkpoints" }
 
   init(path: String) { self.path = path }
 
   /// The run's checkpoints.
-  public func checkpoints(keep: Int = 2) -> CheckpointStore {
+  package func checkpoints(keep: Int = 2) -> CheckpointStore {
     CheckpointStore(folder: checkpointsPath, keep: keep)
   }
 
@@ -29,7 +29,7 @@ public struct RunFolder: Hashable, Sendable {
   /// Opens the folder of a run, to read it or to go on; changes nothing.
   ///
   /// - Throws: `RigLError(.missingFile)` if it is not there or not a run's.
-  public static func open(_ path: String) throws(RigLError) -> RunFolder {
+  package static func open(_ path: String) throws(RigLError) -> RunFolder {
     let run = RunFolder(path: trimmed(path))
     guard FileSystem.item(run.path) == .folder else {
       let isFile = FileSystem.item(run.path) == .file
@@ -73,7 +73,7 @@ public struct RunFolder: Hashable, Sendable {
   /// The text of `config.yaml`.
   ///
   /// - Throws: `RigLError(.missingFile)` if it cannot be read, `RigLError(.data)` if it is not UTF-8.
-  public func configuration() throws(RigLError) -> String {
+  package func configuration() throws(RigLError) -> String {
     try text(of: configurationPath)
   }
 
@@ -82,7 +82,7 @@ public struct RunFolder: Hashable, Sendable {
   /// - Returns: the names of what was removed, sorted.
   /// - Throws: `RigLError(.missingFile)` if the folder cannot be read.
   @discardableResult
-  public func removeStaleTemporaries() throws(RigLError) -> [String] {
+  package func removeStaleTemporaries() throws(RigLError) -> [String] {
     var removed = try AtomicFile.removeStaleTemporaries(in: path)
     if FileSystem.item(checkpointsPath) == .folder {
       removed += try AtomicFile.removeStaleTemporaries(in: checkpointsPath)
@@ -123,8 +123,8 @@ extension RunFolder {
       throw RigLError(.data, "\(bestPath): damaged: it has no checksum")
     }
     let state = try TrainingState.decode(file.metadata["state"], path: bestPath)
-    if let step, state.step != step {
-      throw RigLError(.data, "\(bestPath): is of step \(state.step), expected \(step)")
+    if let step, state.weightSteps != step {
+      throw RigLError(.data, "\(bestPath): is of step \(state.weightSteps), expected \(step)")
     }
     return file
   }

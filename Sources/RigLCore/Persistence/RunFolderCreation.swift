@@ -11,7 +11,7 @@ extension RunFolder {
   ///   - configuration: what `config.yaml` says.
   /// - Throws: `RigLError(.configuration)` if anything of that name exists, an empty folder included;
   ///   `RigLError(.write)` if it cannot be created, and then nothing of it is left.
-  public static func create(
+  package static func create(
     at path: String, configuration: String
   ) throws(RigLError) -> RunFolder {
     let path = trimmed(path)
@@ -28,7 +28,7 @@ extension RunFolder {
 
   /// Throws what ``create(at:configuration:)`` would, if anything of that name exists: so that one
   /// need not wait for the data to hear of it.
-  public static func requireNothing(at path: String) throws(RigLError) {
+  package static func requireNothing(at path: String) throws(RigLError) {
     let path = trimmed(path)
     if path.isEmpty {
       throw RigLError(.configuration, "the output folder has no name", hint: "Give --output NAME.")
@@ -50,7 +50,7 @@ extension RunFolder {
   /// `PARENT/NAME-2`, `PARENT/NAME-3` and so on that does not exist.
   ///
   /// - Throws: `RigLError(.write)` if it cannot be created, and then nothing of it is left.
-  public static func create(
+  package static func create(
     named name: String, in parent: String = "runs", configuration: String
   ) throws(RigLError) -> RunFolder {
     var (path, number) = ("\(trimmed(parent))/\(name)", 1)

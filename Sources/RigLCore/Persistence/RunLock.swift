@@ -2,11 +2,11 @@
 ///
 /// It ends with this value, and with the process however that ends, killed included: the system
 /// keeps it, not a file that would be left behind. Reading a run needs no lock.
-public final class RunLock: Sendable {
+package final class RunLock: Sendable {
   private let folder: OpenFile
   /// False where the file system has no locks, as some network file systems: then nothing keeps
   /// others away.
-  public let isHeld: Bool
+  package let isHeld: Bool
 
   fileprivate init(_ folder: OpenFile, isHeld: Bool) {
     self.folder = folder
@@ -21,7 +21,7 @@ extension RunFolder {
   ///
   /// - Throws: `RigLError(.configuration)` while another training has it, of this process or another;
   ///   `RigLError(.missingFile)` if the folder cannot be opened.
-  public func lock() throws(RigLError) -> RunLock {
+  package func lock() throws(RigLError) -> RunLock {
     let folder = try naming(.missingFile, "\(path): the run's folder cannot be opened") {
       () throws(SystemError) in try OpenFile(path, .folderLock)
     }

@@ -3,7 +3,7 @@
 /// All tensors are named at the start, because the header comes first; their elements follow in any
 /// order. The bytes depend on the contents alone: names and metadata are sorted, and data lies in
 /// the order of element size, largest first, and then of name, so that every tensor is aligned. The
-/// file is an ``AtomicFile``: without ``finish()`` there is none.
+/// file has its name when ``finish()`` has written all of it, and not before.
 public struct SafetensorsWriter: ~Copyable {
   private struct Part {
     let tensor: SafetensorsTensor
@@ -25,7 +25,7 @@ public struct SafetensorsWriter: ~Copyable {
   ///   - tensors: what the file will hold, in any order; names are unique.
   ///   - metadata: strings that come back as ``SafetensorsFile/metadata``.
   ///   - checksummed: adds a checksum to the metadata, for ``SafetensorsFile/verifyChecksum()``.
-  ///   - followsLinks: as of ``AtomicFile/init(replacing:followsLinks:)``.
+  ///   - followsLinks: whether a link at the path stays one, and the file that it leads to is replaced.
   /// - Throws: `RigLError(.write)` if the file cannot be written.
   public init(
     path: String, tensors: [SafetensorsTensor], metadata: [String: String] = [:],

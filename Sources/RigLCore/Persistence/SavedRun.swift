@@ -58,7 +58,7 @@ public final class SavedRun {
     (checkpointPath, checkpointBytes) = (file.path, file.size)
     var configuration = try Configuration(
       yaml: file.metadata["configuration"] ?? "", path: file.path)
-    step = try TrainingState.decode(file.metadata["state"], path: file.path).step
+    step = try TrainingState.decode(file.metadata["state"], path: file.path).weightSteps
     guard let shape = SampleShape(file.metadata["input_shape"]),
       let classes = Int(file.metadata["classes"] ?? ""), (1...1 << 24).contains(classes)
     else {

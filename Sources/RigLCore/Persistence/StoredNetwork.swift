@@ -46,7 +46,7 @@ package struct StoredNetwork {
       return nil
     }
     self.description = description
-    step = try TrainingState.decode(file.metadata["state"], path: file.path).step
+    step = try TrainingState.decode(file.metadata["state"], path: file.path).weightSteps
     var layers: [Layer] = []
     for layer in description.allLayers {
       guard let name = layer.name, let shape = layer.weight else { continue }

@@ -1,27 +1,27 @@
 /// The order in which an epoch takes the samples: a permutation keyed by seed and epoch.
 ///
 /// Memory is taken once; another epoch's order overwrites it.
-public struct EpochOrder: ~Copyable {
+package struct EpochOrder: ~Copyable {
   /// The seed of the run.
-  public let seed: UInt64
+  package let seed: UInt64
   /// The epoch whose order this is; nil before the first ``shuffle(epoch:)``.
-  public private(set) var epoch: Int?
+  package private(set) var epoch: Int?
   private var order: AlignedBuffer<Int64>
 
   /// Makes room for the order of `count` samples.
-  public init(count: Int, seed: UInt64) {
+  package init(count: Int, seed: UInt64) {
     self.seed = seed
     order = AlignedBuffer(count: count)
   }
 
   /// The number of samples.
-  public var count: Int { order.count }
+  package var count: Int { order.count }
 
   /// The sample at a place of the epoch.
-  public subscript(place: Int) -> Int64 { order[place] }
+  package subscript(place: Int) -> Int64 { order[place] }
 
   /// Draws an epoch's order, unless it is the one held already.
-  public mutating func shuffle(epoch: Int) {
+  package mutating func shuffle(epoch: Int) {
     trap(unless: epoch >= 0, "EpochOrder: epoch \(epoch)")
     if epoch == self.epoch { return }
     self.epoch = epoch
@@ -35,7 +35,7 @@ public struct EpochOrder: ~Copyable {
   }
 
   /// Calls `body` with the samples at consecutive places.
-  public borrowing func withSamples<Result, Failure>(
+  package borrowing func withSamples<Result, Failure>(
     _ places: Range<Int>, _ body: (Span<Int64>) throws(Failure) -> Result
   ) throws(Failure) -> Result {
     try order.withSpan { (order) throws(Failure) in try body(order.extracting(places)) }

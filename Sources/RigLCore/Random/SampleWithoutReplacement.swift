@@ -2,7 +2,7 @@ extension CounterRandom {
   /// `count` different integers of `0..<population`, ascending, every subset equally likely.
   ///
   /// - Complexity: O(`count`) memory whatever the population, O(`count` log `count`) time.
-  public func sampleWithoutReplacement(count: Int, of population: Int64) -> [Int64] {
+  package func sampleWithoutReplacement(count: Int, of population: Int64) -> [Int64] {
     trap(
       unless: count >= 0 && Int64(count) <= population, "sample: \(count) of \(population) integers"
     )
@@ -15,7 +15,7 @@ extension CounterRandom {
   /// likely. Allocates nothing.
   ///
   /// The draws are those of ``sequence()``: use the key and stream for nothing else.
-  public func sampleWithoutReplacement(of population: Int64, into chosen: inout MutableSpan<Int64>)
+  package func sampleWithoutReplacement(of population: Int64, into chosen: inout MutableSpan<Int64>)
   {
     let count = chosen.count
     trap(unless: Int64(count) <= population, "sample: \(count) of \(population) integers")

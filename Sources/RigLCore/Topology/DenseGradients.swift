@@ -4,7 +4,7 @@ extension Model {
   /// panel. For diagnosis; takes the memory of the dense layers.
   ///
   /// - Returns: for each of ``sparseLayers``, (outputs · inputs) numbers.
-  public func denseGradients(
+  package func denseGradients(
     _ outputGradient: Tensor, _ pass: Pass
   ) throws(RigLError) -> [[Float]] {
     let gradient = DenseGradient(

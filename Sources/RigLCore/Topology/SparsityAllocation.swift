@@ -6,16 +6,16 @@ func inactivePositions(of positions: Int, sparsity: Double) -> Int {
 /// The sparsity of one layer and what it comes to.
 public struct LayerSparsity: Hashable, Sendable, Codable {
   /// The layer's name.
-  public let name: String
+  package let name: String
   /// Positions in its dense shape (N_l).
-  public let positions: Int
+  package let positions: Int
   /// Its sparsity (s_l), in [0, 1); 0 is a dense layer.
-  public let sparsity: Double
+  package let sparsity: Double
   /// Its active connections: N_l − floor(s_l N_l).
-  public let connections: Int
+  package let connections: Int
 
   /// Creates the figures of a layer from its sparsity, in [0, 1).
-  public init(name: String, positions: Int, sparsity: Double) {
+  package init(name: String, positions: Int, sparsity: Double) {
     trap(
       unless: sparsity >= 0 && sparsity < 1,
       "layer '\(name)': sparsity \(sparsity) is outside [0, 1)")
@@ -29,13 +29,13 @@ public struct LayerSparsity: Hashable, Sendable, Codable {
 /// The sparsity of every layer of a network, as a ``SparsityDistribution`` shares it out.
 public struct SparsityAllocation: Hashable, Sendable, Codable {
   /// One entry for each layer, in the network's order.
-  public let layers: [LayerSparsity]
+  package let layers: [LayerSparsity]
   /// The factor of the Erdős–Rényi distributions (ε); nil under `uniform`, and where there was
   /// nothing to share out.
-  public let epsilon: Double?
+  package let epsilon: Double?
   /// Names of the layers that the Erdős–Rényi iteration made dense (D), in the network's order;
   /// layers that are dense by a flag or a map are not among them.
-  public let denseSet: [String]
+  package let denseSet: [String]
 
   private enum CodingKeys: String, CodingKey {
     case layers, epsilon
@@ -43,19 +43,19 @@ public struct SparsityAllocation: Hashable, Sendable, Codable {
   }
 
   /// Positions in all layers.
-  public var positions: Int { layers.reduce(0) { $0 + $1.positions } }
+  package var positions: Int { layers.reduce(0) { $0 + $1.positions } }
 
   /// Active connections in all layers.
-  public var connections: Int { layers.reduce(0) { $0 + $1.connections } }
+  package var connections: Int { layers.reduce(0) { $0 + $1.connections } }
 
   /// The overall sparsity reached: inactive positions over positions, of all layers, dense ones
   /// included. Usually less than what was asked of the layers that take part.
-  public var sparsity: Double {
+  package var sparsity: Double {
     positions == 0 ? 0 : Double(positions - connections) / Double(positions)
   }
 
   /// The entry of a layer, or nil where no layer has that name.
-  public subscript(name: String) -> LayerSparsity? { layers.first { $0.name == name } }
+  package subscript(name: String) -> LayerSparsity? { layers.first { $0.name == name } }
 
   /// The connections that each layer of a model begins with, by name, under a method that changes their
   /// number or does not, and the names of the layers in which it may.

@@ -5,7 +5,7 @@ extension Configuration {
   /// says what holds instead.
   ///
   /// - Parameter options: as for ``yaml(_:)``.
-  public func listing(_ options: RunOptions) throws(RigLError) -> String {
+  package func listing(_ options: RunOptions) throws(RigLError) -> String {
     let lines = try yaml(options).split(separator: "\n")
     // A setting's lines: the one that begins with its key, and those below that are set in.
     var blocks: [String: String] = [:]
@@ -44,7 +44,7 @@ extension Configuration {
   }
 
   /// The settings without a value.
-  public func unset() throws(RigLError) -> [Key] {
+  package func unset() throws(RigLError) -> [Key] {
     let mapping = try mapping()
     return Key.allCases.filter { mapping[Node($0.rawValue)] == nil }
   }

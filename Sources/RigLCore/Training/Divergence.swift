@@ -8,10 +8,10 @@ extension Trainer {
   func explaining(_ error: RigLError) -> RigLError {
     guard error.kind == .numerical || hasBrokenInput else { return error }
     if let broken = data.train.firstBrokenValue(called: "training sample") {
-      return RigLError(broken.kind, "step \(step.step): \(broken.what)", hint: broken.hint)
+      return RigLError(broken.kind, "step \(step.weightSteps): \(broken.what)", hint: broken.hint)
     }
     // Before the first weight step no rate has had an effect.
-    guard error.kind == .numerical, step.step > 0 else { return error }
+    guard error.kind == .numerical, step.weightSteps > 0 else { return error }
     return RigLError(error.kind, error.what, hint: adviceOnRate())
   }
 
@@ -25,7 +25,7 @@ extension Trainer {
       "Warm-up (warmup_epochs) and clipping the gradient (clip_norm) let higher rates do."
     var tried: [Double] = []
     if canTryRates {
-      let steps = min(max(2 * step.step, 20), totalSteps)
+      let steps = min(max(2 * step.weightSteps, 20), totalSteps)
       let deadline = ContinuousClock.now + .seconds(20)
       for divisor in [10.0, 100, 1000] {
         let lower = (rate / divisor).rounded(toDigits: 6)
@@ -50,7 +50,7 @@ extension Trainer {
   /// Whether the first steps can be trained once more: they are few, they begin with drawn weights,
   /// and a second network is small; where there is no memory even for that, the trial is given up.
   private var canTryRates: Bool {
-    step.step <= 200 && options.startFrom == nil && !hasSavedWeights
+    step.weightSteps <= 200 && options.startFrom == nil && !hasSavedWeights
       && model.bytes + step.optimizer.bytes < 64 << 20
   }
 
@@ -67,7 +67,7 @@ extension Trainer {
         configuration, options: options, network: network, data: data, loss: step.loss,
         method: step.settings.method, optimizer: step.optimizer.optimizer)
       var losses: (first: Double, last: Double)?
-      while trial.step.step < steps {
+      while trial.step.weightSteps < steps {
         guard ContinuousClock.now < deadline else { return nil }
         let loss = try trial.trainNextBatch().loss
         losses = (losses?.first ?? loss, loss)

@@ -1,26 +1,26 @@
 /// The time and memory that a training will take, measured on its first steps.
-public struct Rehearsal: Hashable, Sendable, Codable {
+package struct Rehearsal: Hashable, Sendable, Codable {
   /// Batches that were timed.
-  public let batches: Int
+  package let batches: Int
   /// Seconds a weight step takes.
-  public let secondsPerStep: Double
+  package let secondsPerStep: Double
   /// Seconds a topology update takes; nil if there are none.
-  public let secondsPerUpdate: Double?
+  package let secondsPerUpdate: Double?
   /// Samples trained on in a second, topology updates not counted.
-  public let samplesPerSecond: Double
+  package let samplesPerSecond: Double
   /// Topology updates of the whole training.
-  public let updates: Int
+  package let updates: Int
   /// Weight steps of the whole training.
-  public let steps: Int
+  package let steps: Int
   /// Seconds that the training will take, evaluations included.
-  public let estimatedSeconds: Double
+  package let estimatedSeconds: Double
   /// Bytes of weights, connections and biases, with the lists that kernels walk and the gradients.
-  public let modelBytes: Int
+  package let modelBytes: Int
   /// Bytes of the optimizer's state.
-  public let optimizerBytes: Int
+  package let optimizerBytes: Int
   /// The most memory this process has had: model, optimizer, activations and data; nil where the
   /// system does not say.
-  public let peakMemoryBytes: Int?
+  package let peakMemoryBytes: Int?
 
   private enum CodingKeys: String, CodingKey {
     case batches, updates, steps
@@ -41,11 +41,11 @@ extension Trainer {
   /// - Parameter seconds: how long to measure, roughly.
   /// - Throws: `RigLError(.numerical)` if training diverges at once, `.data` if a sample has a value
   ///   that is not finite.
-  public func rehearse(seconds: Double = 1) throws(RigLError) -> Rehearsal {
+  package func rehearse(seconds: Double = 1) throws(RigLError) -> Rehearsal {
     let started = ContinuousClock.now
     var weightBatches: [Double] = []
     var updateBatches: [Double] = []
-    while step.step < totalSteps, weightBatches.count < 3 || started.secondsToNow < seconds {
+    while step.weightSteps < totalSteps, weightBatches.count < 3 || started.secondsToNow < seconds {
       let begin = ContinuousClock.now
       let report: TrainingStep.Report
       do {
@@ -98,7 +98,7 @@ extension Trainer {
 
 extension Model {
   /// Bytes of parameters, connections and their lists, and gradients; not of activations.
-  public var bytes: Int {
+  package var bytes: Int {
     let numbers = parameters.reduce(0) { $0 + $1.count + $1.gradient.count }
     let topology = sparseLayers.reduce(0) { $0 + $1.bytes - $1.parameter.count * 8 }
     return numbers * MemoryLayout<Float>.stride + topology
@@ -107,7 +107,7 @@ extension Model {
 
 extension OptimizerState {
   /// Bytes of the slots.
-  public var bytes: Int {
+  package var bytes: Int {
     slots.joined().reduce(0) { $0 + $1.buffer.count * MemoryLayout<Float>.stride }
   }
 }

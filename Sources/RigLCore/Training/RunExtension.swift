@@ -87,8 +87,8 @@ extension RunFolder {
     let saved = try settings()
     var options = saved.options
     let (before, after) = (try saved.configuration(), trainer.configuration)
-    if options.extendedAt.last != trainer.step.step {
-      options.extendedAt.append(trainer.step.step)
+    if options.extendedAt.last != trainer.step.weightSteps {
+      options.extendedAt.append(trainer.step.weightSteps)
     }
     try AtomicFile.write(
       try after.yaml(options, network: trainer.customNetwork), to: configurationPath,
@@ -99,7 +99,7 @@ extension RunFolder {
       end = (end.isEmpty ? "; topology updates" : end) + " end at step \(last)"
     }
     return "the run is made longer, from \(before.length) to \(after.length): step "
-      + "\(trainer.step.step) of \(trainer.totalSteps)\(end)"
+      + "\(trainer.step.weightSteps) of \(trainer.totalSteps)\(end)"
   }
 }
 
@@ -109,7 +109,7 @@ extension Trainer {
   func lengthRemarks(
     _ saved: Configuration, _ extensions: [Int]
   ) throws(RigLError) -> [String] {
-    let now = step.step
+    let now = step.weightSteps
     guard now > 0, saved != configuration else { return [] }
     var remarks: [String] = []
     if let last = extensions.last, now < last {

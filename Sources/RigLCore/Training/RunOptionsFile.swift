@@ -2,7 +2,7 @@ import Yams
 
 extension RunOptions {
   /// The keys that a file or `--set` may use for these options.
-  public static let keys = [
+  package static let keys = [
     "threads", "data_folder", "start_from", "checkpoint_every", "keep", "log_every",
   ]
 

@@ -119,7 +119,7 @@ final class RunRecorder {
   // MARK: - Metrics
 
   /// Whether a line of metrics is due at this step.
-  var isLineDue: Bool { trainer.step.step % cadence.logEvery == 0 }
+  var isLineDue: Bool { trainer.step.weightSteps % cadence.logEvery == 0 }
 
   /// Adds a line on the training samples since the last one.
   ///
@@ -177,17 +177,17 @@ final class RunRecorder {
 
   /// Adds the line of the test result, once; it is the last one, unless the run is made longer.
   func logTest(_ evaluation: Evaluation) throws(RigLError) {
-    if testedStep != trainer.step.step { try log(.test, evaluation) }
-    testedStep = trainer.step.step
+    if testedStep != trainer.step.weightSteps { try log(.test, evaluation) }
+    testedStep = trainer.step.weightSteps
     sums.remove()
   }
 
   private func row(_ split: MetricsRow.Split) -> MetricsRow {
     let step = trainer.step
     return MetricsRow(
-      step: step.step, batchesConsumed: Int(step.batchesConsumed),
-      epoch: step.step / trainer.stepsPerEpoch, split: split,
-      learningRate: step.learningRate.rate(at: max(step.step - 1, 0)),
+      step: step.weightSteps, batchesConsumed: Int(step.batchesConsumed),
+      epoch: step.weightSteps / trainer.stepsPerEpoch, split: split,
+      learningRate: step.learningRate.rate(at: max(step.weightSteps - 1, 0)),
       dropFraction: trainer.state.lastDropFraction, connections: trainer.model.connections,
       elapsedSeconds: earlierSeconds + started.secondsToNow, peakMemoryBytes: peakMemoryBytes())
   }
@@ -196,7 +196,7 @@ final class RunRecorder {
 
   /// Whether the options ask for a checkpoint at this step.
   var isCheckpointDue: Bool {
-    let step = trainer.step.step
+    let step = trainer.step.weightSteps
     guard step != lastCheckpoint else { return false }
     let every = cadence.checkpointEvery
     return step % (every > 0 ? every : trainer.stepsPerEpoch) == 0 || step == trainer.totalSteps
@@ -204,7 +204,7 @@ final class RunRecorder {
 
   /// Writes a checkpoint, unless there is one of this step.
   func writeCheckpoint() throws(RigLError) {
-    let step = trainer.step.step
+    let step = trainer.step.weightSteps
     guard step != lastCheckpoint else { return }
     try trainer.requireFinite()
     try metrics.synchronize()
@@ -255,7 +255,7 @@ final class RunRecorder {
   /// warning says so, and there is no such result.
   func evaluateBest(final: Evaluation) throws(RigLError) -> Evaluation? {
     guard let bestStep = trainer.state.bestStep else { return nil }
-    if bestStep == trainer.step.step { return final }
+    if bestStep == trainer.step.weightSteps { return final }
     do throws(RigLError) {
       let file = try folder.bestWeights(of: bestStep)
       try trainer.model.read(from: file, nil)
@@ -279,104 +279,5 @@ final class RunRecorder {
     } catch {
       try trainer.tell(.warning("the final weights cannot be read back: \(error.what)"))
     }
-  }
-}
-
-extension Trainer {
-  /// What a checkpoint says besides the model: no thread count, path or time.
-  func metadata() throws(RigLError) -> [String: String] {
-    state.step = step.step
-    state.batchesConsumed = step.batchesConsumed
-    state.lastUpdate = step.topology?.last
-    state.position = loader.position
-    var metadata = try state.metadata(configuration, identity, data.normalization)
-    metadata["instruction_set"] = instructionSet
-    metadata[NetworkDescription.key] = customNetwork?.json
-    return metadata
-  }
-
-  /// Takes a checkpoint's state.
-  ///
-  /// - Parameter extensions: the steps at which the run was made longer.
-  /// - Returns: what a user should know of schedules that are another length's.
-  /// - Throws: a configuration error that names the first key in which this training differs from
-  ///   the checkpoint's, in its length only where the run was not made longer.
-  func restore(_ file: SafetensorsFile, _ extensions: [Int]) throws(RigLError) -> [String] {
-    let saved = try requireSameParts(
-      as: try Configuration(yaml: file.metadata["configuration"] ?? "", path: file.path),
-      try NetworkDescription(in: file.metadata, path: file.path), file, path: file.path)
-    let isLonger = extending != nil || !extensions.isEmpty
-    try (isLonger ? configuration.withLength(of: saved) : configuration)
-      .requireSame(as: saved, validating: data.validation?.count ?? 0)
-    try identity.requireSame(as: file.metadata, path: file.path)
-    // Of a network that was imported with numbers of its own.
-    if let own = data.normalization,
-      let saved = try SavedRun.normalization(of: file, channels: data.train.sampleShape.channels),
-      saved != own
-    {
-      try normalize(by: saved)
-    }
-    state = try TrainingState.decode(file.metadata["state"], path: file.path)
-    let drawn = state.position.epoch.multipliedReportingOverflow(by: loader.count)
-    guard state.step <= totalSteps, !drawn.overflow, drawn.partialValue <= 1 << 50 else {
-      throw RigLError(
-        .data,
-        "\(file.path): is of step \(state.step), epoch \(state.position.epoch), which a "
-          + "training of \(totalSteps) steps does not reach")
-    }
-    let batches =
-      state.position.epoch * loader.batches(ofSize: configuration.batchSize)
-      + state.position.index.dividedUp(by: configuration.batchSize)
-    guard state.batchesConsumed <= UInt64(batches) else {
-      throw RigLError(
-        .data,
-        "\(file.path): has drawn \(state.batchesConsumed) batches, but up to epoch "
-          + "\(state.position.epoch), sample \(state.position.index) there are \(batches)")
-    }
-    try step.restore(file, state)
-    hasSavedWeights = true
-    try loader.resume(at: state.position)
-    return try lengthRemarks(saved, extensions)
-  }
-}
-
-extension RunFolder {
-  /// Throws a configuration error that names the first key in which a configuration differs from
-  /// the run's: so that one need not wait for the data to hear of it.
-  ///
-  /// - Parameter butUpdateEnd: whether the end of topology updates may be another.
-  package func requireSame(
-    _ configuration: Configuration, butUpdateEnd: Bool = false
-  ) throws(RigLError) {
-    let saved = try Configuration(yaml: try self.configuration(), path: configurationPath)
-    var own = configuration
-    if butUpdateEnd {
-      (own.updateEnd, own.updateForever) = (saved.updateEnd, saved.updateForever)
-    }
-    try own.requireSame(as: saved)
-  }
-}
-
-extension Configuration {
-  /// Throws where a run of another configuration cannot go on with this one.
-  ///
-  /// - Parameter count: the samples that are held out for validation; nil: not known yet.
-  func requireSame(
-    as saved: Configuration, validating count: Int? = nil
-  ) throws(RigLError) {
-    var own = self
-    // Earlier versions saved the number of samples that now need not be asked for.
-    if (validation == nil) != (saved.validation == nil),
-      count == nil || count == validation ?? saved.validation
-    {
-      own.validation = saved.validation
-    }
-    guard let key = try own.firstDifference(from: saved) else { return }
-    throw RigLError(
-      .configuration,
-      "\(key.name): the run was started with \(key.other), and cannot go on with \(key.own)",
-      hint: "Only threads, logging and the data folder may differ on resume.\n"
-        + "To train for longer, add --extend EPOCHS. With other settings, a new run goes on from its "
-        + "network by --start-from in the place of --resume.")
   }
 }

@@ -1,23 +1,23 @@
 /// A setting as a user looks it up: what it means, what it may be, what it is unless set, and whom
 /// it concerns. `rigl settings` and docs/settings.md are made of these.
-public struct SettingReference: Sendable {
+package struct SettingReference: Sendable {
   /// The key, as files and `--set` spell it.
-  public let key: String
+  package let key: String
   /// The part of the reference it stands in.
-  public let section: Section
+  package let section: Section
   /// The effect of the setting, in a sentence or two.
-  public let meaning: String
+  package let meaning: String
   /// The possible values.
-  public let values: Values
+  package let values: Values
   /// The default value as a file has it; nil: there is none, see ``unset``.
-  public let defaultValue: String?
+  package let defaultValue: String?
   /// The meaning of having no value; nil: the setting always has one.
-  public let unset: String?
+  package let unset: String?
   /// The methods, networks, data or other settings that it matters for; nil: all.
-  public let matters: String?
+  package let matters: String?
 
   /// The parts of the reference.
-  public enum Section: String, CaseIterable, Sendable {
+  package enum Section: String, CaseIterable, Sendable {
     case data = "Data"
     case network = "Network"
     case sparsity = "Sparsity"
@@ -27,7 +27,7 @@ public struct SettingReference: Sendable {
     case running = "Running"
 
     /// The subject that the group's settings have in common.
-    public var summary: String {
+    package var summary: String {
       switch self {
       case .data: "Where samples come from, and what they go through."
       case .network: "The layers, and how their weights start."
@@ -41,7 +41,7 @@ public struct SettingReference: Sendable {
   }
 
   /// The values that a setting may have.
-  public enum Values: Sendable {
+  package enum Values: Sendable {
     /// One of some words, each with its meaning.
     case words([(word: String, meaning: String)])
     /// True or false.
@@ -58,7 +58,7 @@ public struct SettingReference: Sendable {
     case described(String)
 
     /// The values, in a line.
-    public var text: String {
+    package var text: String {
       switch self {
       case .words(let words): words.map(\.word).joined(separator: ", ")
       case .flag: "true, false"
@@ -81,13 +81,13 @@ public struct SettingReference: Sendable {
   }
 
   /// The default, in words.
-  public var defaultText: String {
+  package var defaultText: String {
     guard let unset else { return defaultValue ?? "" }
     return defaultValue ?? "unset: \(unset)"
   }
 
   /// All settings: the configuration's in the order of files, then those of a run.
-  public static let all: [SettingReference] =
+  package static let all: [SettingReference] =
     dataSettings + networkSettings + sparsitySettings + updateSettings + trainingSettings
     + learningRateSettings + runningSettings
 
@@ -95,7 +95,7 @@ public struct SettingReference: Sendable {
   ///
   /// - Throws: a configuration error that names the nearest keys, or says that the word is a
   ///   preset, a network or a value of a setting.
-  public static func find(_ key: String) throws(RigLError) -> SettingReference {
+  package static func find(_ key: String) throws(RigLError) -> SettingReference {
     func letters(_ name: String) -> String { name.lowercased().filter { !"-_".contains($0) } }
     if let setting = all.first(where: { letters($0.key) == letters(key) }) { return setting }
     throw RigLError(.configuration, "there is no setting '\(key)'", hint: hint(for: key))
@@ -152,7 +152,7 @@ extension SettingReference: Encodable {
   }
 
   /// One object; what it has not is null.
-  public func encode(to encoder: any Encoder) throws {
+  package func encode(to encoder: any Encoder) throws {
     var object = encoder.container(keyedBy: CodingKeys.self)
     try object.encode(key, forKey: .key)
     try object.encode(section.rawValue, forKey: .section)

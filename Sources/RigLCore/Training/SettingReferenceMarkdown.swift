@@ -1,6 +1,6 @@
 extension SettingReference {
   /// All settings as a page of Markdown: docs/settings.md.
-  public static var markdown: String {
+  package static var markdown: String {
     var page = """
       # Settings
 

@@ -220,7 +220,7 @@ public final class Trainer {
     }
     throw RigLError(
       .data,
-      "step \(step.step): no sample can be read"
+      "step \(step.weightSteps): no sample can be read"
         + (named.min().map { "; one of them: \($0)" } ?? ""))
   }
 
@@ -253,7 +253,7 @@ public final class Trainer {
       if error.kind == .numerical { try requireFinite() }
       let isDamage = DamageLimit.isExceeded(evaluator.damaged.count, of: dataset.count)
       let hint = isDamage ? damageHint(error.hint) : error.hint
-      throw RigLError(error.kind, "step \(step.step): \(error.what)", hint: hint)
+      throw RigLError(error.kind, "step \(step.weightSteps): \(error.what)", hint: hint)
     }
   }
 
@@ -287,7 +287,7 @@ public final class Trainer {
   ///
   /// - Throws: a configuration error that names the key if the run was started with another
   ///   configuration or without parts of one's own that it has, or the folder if another training is
-  ///   writing there (``RunFolder/lock()``); `.data` if it was trained on other samples.
+  ///   writing there; `.data` if it was trained on other samples.
   public func resume(_ path: String) throws(RigLError) -> Result {
     let recorder = try RunRecorder(resuming: path, self)
     return try run(recorder)
@@ -301,7 +301,7 @@ public final class Trainer {
     for warning in recorder.warnings + (step.batchesConsumed == 0 ? warnings : []) {
       try tell(.warning(warning))
     }
-    try tell(.started(step: step.step, of: totalSteps))
+    try tell(.started(step: step.weightSteps, of: totalSteps))
     do throws(RigLError) {
       // What it started from may be gone when it has to begin again.
       if start != nil, step.batchesConsumed == 0 { try writeCheckpoint(recorder) }
@@ -311,7 +311,7 @@ public final class Trainer {
     }
     let training = started.secondsToNow - secondsAside
     let rate = samplesTrained == 0 ? nil : Double(samplesTrained) / max(training, 1e-9)
-    let isComplete = step.step >= totalSteps
+    let isComplete = step.weightSteps >= totalSteps
     var (final, best): (Evaluation?, Evaluation?)
     if isComplete || !isInterrupted {
       let evaluation = try evaluate(data.test, called: "test sample")
@@ -321,15 +321,16 @@ public final class Trainer {
     }
     return Result(
       test: final, bestTest: best,
-      best: final == nil ? nil : state.bestAccuracy.map { ($0, state.bestStep ?? step.step) },
-      steps: step.step, seconds: started.secondsToNow, samplesPerSecond: rate,
+      best: final == nil
+        ? nil : state.bestAccuracy.map { ($0, state.bestStep ?? step.weightSteps) },
+      steps: step.weightSteps, seconds: started.secondsToNow, samplesPerSecond: rate,
       damaged: state.damaged ?? 0, wasStopped: !isComplete)
   }
 
   /// Trains to the end, or until someone asks to stop; the last checkpoint is then of this step.
   private func train(_ recorder: RunRecorder) throws(RigLError) {
     // Gradients of a step that is not complete are in no checkpoint, so a stop waits for it.
-    while step.step < totalSteps && !(stopRequested && step.accumulated == 0) {
+    while step.weightSteps < totalSteps && !(stopRequested && step.accumulated == 0) {
       let report = try trainNextBatch()
       samplesTrained += report.samples
       recorder.interval.add(report)
@@ -339,7 +340,9 @@ public final class Trainer {
       try tell(.batch(report))
       guard report.movedWeights else { continue }
       if recorder.isLineDue { try recorder.logInterval(report) }
-      if step.step % stepsPerEpoch == 0 || step.step == totalSteps { try endEpoch(recorder) }
+      if step.weightSteps % stepsPerEpoch == 0 || step.weightSteps == totalSteps {
+        try endEpoch(recorder)
+      }
       if recorder.isCheckpointDue { try writeCheckpoint(recorder) }
     }
     try writeCheckpoint(recorder)
@@ -364,11 +367,11 @@ public final class Trainer {
       try recorder.log(.validation, validation)
       if validation.accuracy > state.bestAccuracy ?? -1 {
         state.bestAccuracy = validation.accuracy
-        state.bestStep = step.step
+        state.bestStep = step.weightSteps
         try recorder.writeBest()
       }
     }
-    let number = step.step.dividedUp(by: stepsPerEpoch)
+    let number = step.weightSteps.dividedUp(by: stepsPerEpoch)
     try tell(.epoch(number, loss: loss, accuracy: accuracy, validation: validation))
   }
 
@@ -390,13 +393,5 @@ public final class Trainer {
       if decision != .proceed { stopRequested = true }
       if decision == .interrupt { isInterrupted = true }
     }
-  }
-}
-
-extension ContinuousClock.Instant {
-  /// Seconds since this instant.
-  var secondsToNow: Double {
-    let duration = duration(to: .now)
-    return Double(duration.components.seconds) + Double(duration.components.attoseconds) * 1e-18
   }
 }

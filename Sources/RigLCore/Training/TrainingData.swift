@@ -163,7 +163,7 @@ extension Configuration {
     dataFormat?.classNames.flatMap { $0.count == classes ? $0 : nil }
   }
 
-  /// What small images go through in training; see also ``SmallImageTransform/withoutChance``.
+  /// What small images go through in training.
   public var smallImageTransform: SmallImageTransform {
     let crops = augmentation == .padCropFlip
     return SmallImageTransform(

@@ -3,7 +3,7 @@ import Foundation
 /// Where a training stands, apart from the numbers of its model: what a checkpoint's metadata says.
 struct TrainingState: Codable, Hashable {
   /// Weight steps taken (t).
-  var step = 0
+  var weightSteps = 0
   /// Batches drawn.
   var batchesConsumed: UInt64 = 0
   /// The step of the last topology update; nil if there are none.
@@ -19,6 +19,13 @@ struct TrainingState: Codable, Hashable {
   var lastDropFraction: Double?
   /// Samples drawn that could not be read; nil: none.
   var damaged: Int?
+
+  /// The keys in files.
+  private enum CodingKeys: String, CodingKey {
+    case weightSteps = "step"
+    case batchesConsumed, lastUpdate, position, epoch, bestAccuracy, bestStep, lastDropFraction
+    case damaged
+  }
 
   /// Sums over samples.
   struct Sums: Codable, Hashable {
@@ -92,7 +99,8 @@ struct TrainingState: Codable, Hashable {
   private var problem: String? {
     let most = TrainingState.most
     let counts = [
-      ("a step", step), ("an epoch", position.epoch), ("a place in an epoch", position.index),
+      ("a step", weightSteps), ("an epoch", position.epoch),
+      ("a place in an epoch", position.index),
       ("a number of damaged samples", damaged ?? 0),
       ("a number of batches", Int(clamping: batchesConsumed)), ("samples", epoch.samples),
     ]
@@ -100,10 +108,10 @@ struct TrainingState: Codable, Hashable {
       return "\(name) of \(count)"
     }
     // Before the first update, it is -ΔT.
-    if let lastUpdate, !(-most...step).contains(lastUpdate) {
+    if let lastUpdate, !(-most...weightSteps).contains(lastUpdate) {
       return "a last update at step \(lastUpdate)"
     }
-    if let bestStep, !(0...step).contains(bestStep) { return "a best step of \(bestStep)" }
+    if let bestStep, !(0...weightSteps).contains(bestStep) { return "a best step of \(bestStep)" }
     if (bestStep == nil) != (bestAccuracy == nil) { return "half of the best weights' record" }
     if let bestAccuracy, !(0...1).contains(bestAccuracy) {
       return "a best accuracy of \(bestAccuracy)"
@@ -131,8 +139,9 @@ extension RunFolder {
     let store = checkpoints()
     return try store.latest { (file) throws(RigLError) in
       let state = try TrainingState.decode(file.metadata["state"], path: file.path)
-      guard store.path(step: state.step) == file.path else {
-        throw RigLError(.data, "\(file.path): is of step \(state.step), whatever its name says")
+      guard store.path(step: state.weightSteps) == file.path else {
+        throw RigLError(
+          .data, "\(file.path): is of step \(state.weightSteps), whatever its name says")
       }
     }
   }

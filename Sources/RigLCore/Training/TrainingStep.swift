@@ -18,7 +18,7 @@ public final class TrainingStep {
   public let outcome: Outcome
 
   /// Weight steps taken (t).
-  public internal(set) var step = 0
+  public internal(set) var weightSteps = 0
   /// Batches drawn, those that topology updates consumed included.
   public internal(set) var batchesConsumed: UInt64 = 0
 
@@ -123,12 +123,12 @@ public final class TrainingStep {
       guard error.kind == .numerical, let broken = batch.inputs.firstBrokenValue() else {
         throw error
       }
-      throw RigLError(broken.kind, "step \(step): \(broken.what)", hint: broken.hint)
+      throw RigLError(broken.kind, "step \(weightSteps): \(broken.what)", hint: broken.hint)
     }
   }
 
   private func take(_ batch: Batch) throws(RigLError) -> Report {
-    let rate = learningRate.rate(at: step)
+    let rate = learningRate.rate(at: weightSteps)
     // weights of the step before → connections
     var update = try makePendingUpdate(rate)
 
@@ -177,7 +177,7 @@ public final class TrainingStep {
     let (norm, scale) = try gradientScale(mean: mean)
     optimizer.step(learningRate: rate, gradientScale: scale, pool: pass.pool)
     model.weightsDidChange()
-    step += 1
+    weightSteps += 1
     return report(loss, batch, rate, update: update, norm: norm, movedWeights: true)
   }
 
@@ -187,7 +187,7 @@ public final class TrainingStep {
   ///
   /// - Returns: what moved; nil without an update.
   private func makePendingUpdate(_ rate: Double) throws(RigLError) -> TopologyUpdate? {
-    guard let topology, step > 0, isUpdateDue(.afterWeightStep) else { return nil }
+    guard let topology, weightSteps > 0, isUpdateDue(.afterWeightStep) else { return nil }
     try begin(topology, rate)
     try topology.moveAll()
     model.weightsDidChange()
@@ -196,13 +196,13 @@ public final class TrainingStep {
 
   /// Whether a method of this timing is to make an update now.
   private func isUpdateDue(_ timing: TopologyTiming) -> Bool {
-    settings.method.timing == timing && accumulated == 0 && topology?.isDue(at: step) == true
+    settings.method.timing == timing && accumulated == 0 && topology?.isDue(at: weightSteps) == true
   }
 
   /// Starts an update before the weight step that is due.
   private func begin(_ topology: TopologyUpdater, _ rate: Double) throws(RigLError) {
     try topology.begin(
-      step: step, batchesConsumed: batchesConsumed, learningRate: rate,
+      step: weightSteps, batchesConsumed: batchesConsumed, learningRate: rate,
       peak: learningRate.largestRate)
   }
 
@@ -260,10 +260,10 @@ public final class TrainingStep {
   /// whose gradient is not if that was computed, or else the one with the largest value.
   private func notFinite(_ what: String, hasGradients: Bool = false) -> RigLError {
     RigLError(
-      .numerical, "step \(step): \(what); \(placeOfTrouble(hasGradients: hasGradients))",
-      hint: step == 0
+      .numerical, "step \(weightSteps): \(what); \(placeOfTrouble(hasGradients: hasGradients))",
+      hint: weightSteps == 0
         ? "No weight has moved yet: look at the loss, the initial weights and the scale of the inputs."
-        : "Lower the learning rate (\(learningRate.rate(at: step)) at this step), add warm-up steps, "
+        : "Lower the learning rate (\(learningRate.rate(at: weightSteps)) at this step), add warm-up steps, "
           + "or clip the gradient (clip_norm).")
   }
 

@@ -40,7 +40,7 @@ struct ErrorLine: Encodable {
 
   /// - Parameter trainer: nil: the training had not come so far.
   init(_ error: RigLError, _ trainer: Trainer? = nil) {
-    (run, step) = (trainer?.folder?.path, trainer?.step.step)
+    (run, step) = (trainer?.folder?.path, trainer?.step.weightSteps)
     (self.error, hint, status) = (error.what, error.hint, error.kind.rawValue)
   }
 }

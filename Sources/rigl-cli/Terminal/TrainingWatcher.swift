@@ -110,10 +110,11 @@ final class TrainingWatcher: TrainingCallback {
     guard outputError == nil else { return }
     let step = trainer.step
     let line = EpochLine(
-      epoch: number, epochs: state.epochs, step: step.step, totalSteps: state.total, loss: loss,
+      epoch: number, epochs: state.epochs, step: step.weightSteps, totalSteps: state.total,
+      loss: loss,
       accuracy: accuracy, validationLoss: validation?.loss,
       validationAccuracy: validation?.accuracy, validationTop5Accuracy: validation?.top5,
-      learningRate: step.learningRate.rate(at: max(step.step - 1, 0)),
+      learningRate: step.learningRate.rate(at: max(step.weightSteps - 1, 0)),
       connections: trainer.model.connections, seconds: (ContinuousClock.now - begin.time).seconds)
     bar.clear()
     do {
@@ -139,7 +140,7 @@ final class TrainingWatcher: TrainingCallback {
   }
 
   private func refreshState(_ trainer: Trainer, _ now: ContinuousClock.Instant) {
-    state.done = trainer.step.step
+    state.done = trainer.step.weightSteps
     state.epoch = min(state.done / trainer.stepsPerEpoch + 1, state.epochs)
     (state.loss, state.accuracy) = (loss.value, accuracy.value)
     let sinceMark = (now - mark.time).seconds
