@@ -78,7 +78,7 @@ import Testing
       #expect(CIFARFolder.kind(at: folder.path) == kind)
       let named = try DataSource(name: kind.rawValue, folder: folder.path)
       #expect(try DataSource(name: folder.path) == named)
-      var layers = try ConfigurationLayers()
+      var layers = try SettingsStack()
       try layers.set(data: folder.path)
       #expect(try layers.configuration().data == kind.rawValue)
       #expect(layers.options.dataFolder == folder.path)

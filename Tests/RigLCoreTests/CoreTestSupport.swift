@@ -121,7 +121,7 @@ struct GivenGradient: Loss {
   func loss(of logits: Span<Float>, label: Int, gradient: inout MutableSpan<Float>) -> Double { 0 }
 
   func evaluate(
-    _ logits: Tensor, labels: Labels, gradient: Tensor?, outcome: Outcome, pass: Pass
+    _ logits: Tensor, labels: Labels, gradient: Tensor?, outcome: BatchPredictions, pass: Pass
   ) throws(RigLError) -> Double {
     gradient?.samples = logits.samples
     gradient?.zero()

@@ -128,7 +128,7 @@ import Testing
     }
     #expect(try checkpoint("run").metadata["configuration"]?.contains("Squares") == true)
     // The file reads as a run's own, and alone trains with nothing else in their place.
-    var layers = try ConfigurationLayers()
+    var layers = try SettingsStack()
     try layers.apply(file: folder("run/config.yaml"))
     let configuration = try layers.configuration()
     let needed = error { _ = try Trainer(configuration, data: CustomRunTests.samples) }

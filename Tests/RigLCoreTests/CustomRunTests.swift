@@ -124,7 +124,7 @@ import Testing
     #expect(metadata["configuration"]?.contains("network: custom\n") == true)
     #expect(metadata["custom_network"]?.contains("SparseLinear") == true)
     // The file reads as a run's own.
-    var layers = try ConfigurationLayers()
+    var layers = try SettingsStack()
     try layers.apply(file: folder("run/config.yaml"), isSaved: true)
     #expect(try layers.configuration().network == "custom")
   }
@@ -249,7 +249,7 @@ import Testing
 
   @Test func theConfigurationAloneTrainsNothingElse() throws {
     try train("run", to: 2)
-    var layers = try ConfigurationLayers()
+    var layers = try SettingsStack()
     try layers.apply(file: folder("run/config.yaml"))
     let configuration = try layers.configuration()
     try configuration.validate()

@@ -83,7 +83,7 @@ extension DatasetFormat {
     let path = folder("points-here")
     #expect(
       try DataSource(name: path) == DataSource(name: "points", folder: path))
-    var layers = try ConfigurationLayers()
+    var layers = try SettingsStack()
     try layers.set(data: path)
     #expect(try layers.configuration().data == "points" && layers.options.dataFolder == path)
     let misspelt = #expect(throws: RigLError.self) { try DataSource(name: "pionts") }

@@ -63,7 +63,7 @@ import Testing
         "\(error)")
     }
     let trainer = try Self.trainer(data, folder)
-    let error = try #require(throws: RigLError.self) { _ = try trainer.rehearse() }
+    let error = try #require(throws: RigLError.self) { _ = try trainer.estimate() }
     #expect(error.what.contains("value 3 of training sample 17 is \(value)"))
   }
 

@@ -63,7 +63,7 @@ extension GoldenTests {
     let labels = Labels(capacity: shape[0])
     labels.count = shape[0]
     for (sample, target) in targets.enumerated() { labels[sample] = Int(target) }
-    let outcome = Outcome(capacity: shape[0], classes: shape[1], lanes: lanes)
+    let outcome = BatchPredictions(capacity: shape[0], classes: shape[1], lanes: lanes)
     let mean = try loss.evaluate(
       logits, labels: labels, gradient: gradient, outcome: outcome,
       pass: Pass(pool: ThreadPool(threads: 1), seed: 0))

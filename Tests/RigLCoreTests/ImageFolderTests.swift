@@ -33,7 +33,7 @@ import Testing
   ) throws {
     try withFolder(change) { path in
       let error = #expect(throws: RigLError.self, sourceLocation: sourceLocation) {
-        try ImageFolder(path: path).load()
+        try IDXFolder(path: path).load()
       }
       #expect(error?.kind == kind, sourceLocation: sourceLocation)
       #expect(
@@ -70,7 +70,7 @@ import Testing
         })
     }
     try withFolder(rename) { path in
-      let (train, test) = try ImageFolder(path: path).load()
+      let (train, test) = try IDXFolder(path: path).load()
       #expect(train.sampleShape == SampleShape(channels: 1, height: 2, width: 2))
       #expect(train.count == 3 && test.count == 2)
       #expect(train.labels == [2, 0, 1] && test.labels == [1, 1])
@@ -123,7 +123,7 @@ import Testing
     try withFolder({ $0["train-images-idx3-ubyte"] = nil }) { path in
       let file = path + "/train-images-idx3-ubyte"
       try FileManager.default.createDirectory(atPath: file, withIntermediateDirectories: false)
-      #expect(throws: RigLError.self) { try ImageFolder(path: path).load() }
+      #expect(throws: RigLError.self) { try IDXFolder(path: path).load() }
       let error = #expect(throws: RigLError.self) { try IDXArray(contentsOf: file, rank: 3) }
       #expect(error?.kind == .missingFile)
     }
@@ -138,8 +138,8 @@ import Testing
 
   @Test func saysHowToGetFashionMNIST() throws {
     #expect(
-      ImageFolder.fashionMNIST().hint?.contains("apt-get install dataset-fashion-mnist") == true)
-    var folder = ImageFolder.fashionMNIST()
+      IDXFolder.fashionMNIST().hint?.contains("apt-get install dataset-fashion-mnist") == true)
+    var folder = IDXFolder.fashionMNIST()
     folder.path = "/nowhere"
     let error = #expect(throws: RigLError.self) { try folder.load() }
     #expect(error?.kind == .missingFile)
@@ -162,7 +162,7 @@ import Testing
   }
 
   static let fashionMNISTIsHere = FileManager.default.fileExists(
-    atPath: ImageFolder.fashionMNIST().path)
+    atPath: IDXFolder.fashionMNIST().path)
 
   @Test(.enabled(if: fashionMNISTIsHere, "needs the package dataset-fashion-mnist"))
   func readsFashionMNIST() throws {

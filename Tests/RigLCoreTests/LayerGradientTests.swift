@@ -117,7 +117,7 @@ import Testing
     let labels = Labels(capacity: samples)
     labels.count = samples
     for sample in 0..<samples { labels[sample] = sample % classes }
-    let outcome = Outcome(capacity: samples, classes: classes, lanes: 16)
+    let outcome = BatchPredictions(capacity: samples, classes: classes, lanes: 16)
     let pass = Pass(pool: try ThreadPool(threads: 1), seed: 0)
     func value() throws -> Double {
       try loss.evaluate(logits, labels: labels, gradient: gradient, outcome: outcome, pass: pass)

@@ -12,7 +12,7 @@ import Testing
   private func hint(data path: String) -> String {
     var configuration = Configuration()
     do throws(RigLError) {
-      var layers = try ConfigurationLayers()
+      var layers = try SettingsStack()
       try layers.set(data: path)
       configuration = try layers.configuration()
       _ = try TrainingData.load(configuration, folder: layers.options.dataFolder)

@@ -306,7 +306,7 @@ import Testing
   }
 
   @Test func whicheverOfEpochsAndStepsComesLastCounts() throws {
-    var layers = try ConfigurationLayers(try Preset.find("resnet-50").configuration)
+    var layers = try SettingsStack(try Preset.find("resnet-50").configuration)
     try layers.set("epochs", to: "2")
     #expect(try layers.configuration().totalSteps == nil)
     try layers.set("steps", to: "7")

@@ -11,7 +11,7 @@ import Testing
     mean: [0.485, 0.456, 0.406], deviation: [0.229, 0.224, 0.225])
 
   private func read(_ value: String) throws -> Normalization {
-    var layers = try ConfigurationLayers()
+    var layers = try SettingsStack()
     try layers.set("normalization", to: value)
     let configuration = try layers.configuration()
     try configuration.validate()

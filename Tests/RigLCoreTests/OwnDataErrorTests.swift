@@ -94,7 +94,7 @@ import Testing
     ] {
       try expect(.data, "there are \(count) \(part) samples") { _ = try Self.trainer(data) }
     }
-    try expect(.data, "\(count) samples to draw") { _ = try BatchLoader(count: count, seed: 0) }
+    try expect(.data, "\(count) samples to draw") { _ = try EpochCursor(count: count, seed: 0) }
     let trainer = try Self.trainer(TrainingData(train: Own(), test: Own()))
     if count == 0 {
       try expect(.data, "there are no samples") { _ = try trainer.evaluate(Own(count: 0)) }

@@ -67,7 +67,7 @@ import Testing
   @Test(arguments: 0..<4, [8, 16, 32, 64])
   func packsBatchesOfEverySize(dataset: Int, lanes: Int) throws {
     let packer = try BatchPacker(Self.datasets[dataset], capacity: 64)
-    let loader = try BatchLoader(count: Self.datasets[dataset].count, seed: 5)
+    let loader = try EpochCursor(count: Self.datasets[dataset].count, seed: 5)
     let input = tensor(lanes: lanes)
     for size in [1, lanes - 1, lanes, min(lanes + 1, 40), 40] {
       let samples = try loader.next(size) { (indices) throws(RigLError) in

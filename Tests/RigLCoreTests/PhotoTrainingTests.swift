@@ -288,7 +288,7 @@ import Testing
 /// What the keys of image data accept.
 @Suite struct ImageConfigurationTests {
   @Test func keysAreCheckedSavedAndCompared() throws {
-    var layers = try ConfigurationLayers()
+    var layers = try SettingsStack()
     try layers.set("data", to: "cifar-10")
     try layers.set("augmentation", to: "pad_crop_flip")
     try layers.set("pad_to", to: "36")
@@ -308,7 +308,7 @@ import Testing
       ("augmentation", "flip", "pad_crop_flip"), ("augmentaton", "none", "augmentation"),
       ("image_size", "big", "whole number"), ("crop_padding_mode", "mirror", "reflect"),
     ] {
-      var layers = try ConfigurationLayers()
+      var layers = try SettingsStack()
       let error = #expect(throws: RigLError.self) { try layers.set(key, to: value) }
       #expect(
         error?.kind == .configuration && error?.description.contains(text) == true, "\(error!)")

@@ -210,7 +210,7 @@ import Testing
     #expect(try rows("run").filter { $0.split == .test }.map(\.step) == [45, 60, 75])
     #expect(try resume("run").remarks.isEmpty, "finished")
     // A new training by its settings is one of that length, and says so.
-    let settings = try ConfigurationLayers(reading: folder("run/config.yaml"))
+    let settings = try SettingsStack(reading: folder("run/config.yaml"))
     var options = settings.options
     (options.threads, options.output) = (1, folder("anew"))
     let trainer = try Trainer(try settings.configuration(), options: options)
@@ -305,7 +305,7 @@ import Testing
   }
 }
 
-extension ConfigurationLayers {
+extension SettingsStack {
   fileprivate init(reading path: String) throws(RigLError) {
     try self.init()
     try apply(file: path, isSaved: true)

@@ -193,7 +193,7 @@ import Testing
     let earlier = yaml.replacing("split: random\n", with: "")
     #expect(earlier != yaml)
     #expect(try Configuration(yaml: earlier, path: "x").split == .sequential)
-    var layers = try ConfigurationLayers()
+    var layers = try SettingsStack()
     try layers.apply(yaml: earlier, path: "x")
     #expect(try layers.configuration().split == .random)
   }
@@ -205,7 +205,7 @@ import Testing
     #expect(try Configuration(yaml: yaml, path: "x").validation == nil)
     let earlier = try Configuration(yaml: yaml + "validation: 5000\n", path: "x")
     #expect(earlier.validation == 5000)
-    var layers = try ConfigurationLayers(earlier)
+    var layers = try SettingsStack(earlier)
     try layers.set("validation", to: "null")
     #expect(try layers.configuration().validation == nil)
   }

@@ -20,7 +20,7 @@ import Testing
   /// Each default, read as a file has it, changes nothing.
   @Test(arguments: SettingReference.all)
   func theDefaultIsTheLibrarys(setting: SettingReference) throws {
-    var layers = try ConfigurationLayers()
+    var layers = try SettingsStack()
     // One thread per processor: nothing that a file could have.
     guard setting.key != "threads" else { return }
     try layers.set(setting.key, to: setting.defaultValue ?? "null")
@@ -73,7 +73,7 @@ import Testing
 
   /// What is wrong with a value of a setting, if it is that setting's fault.
   private func problem(_ setting: SettingReference, _ value: String) throws -> RigLError? {
-    var layers = try ConfigurationLayers()
+    var layers = try SettingsStack()
     do throws(RigLError) {
       try layers.set(setting.key, to: value)
       var configuration = try layers.configuration()
@@ -129,7 +129,7 @@ import Testing
 
 @Suite struct DefaultLearningRateTests {
   private func rate(_ settings: [(String, String)], file: String? = nil) throws -> Double {
-    var layers = try ConfigurationLayers()
+    var layers = try SettingsStack()
     if let file { try layers.apply(yaml: file, path: "c.yaml") }
     for (key, value) in settings { try layers.set(key, to: value) }
     return try layers.configuration().learningRate

@@ -5,8 +5,8 @@ import Testing
 /// What the text of settings is read as.
 @Suite struct SettingsTextTests {
   /// Settings of a file.
-  private func read(_ yaml: String) throws -> ConfigurationLayers {
-    var layers = try ConfigurationLayers()
+  private func read(_ yaml: String) throws -> SettingsStack {
+    var layers = try SettingsStack()
     try layers.apply(yaml: yaml, path: "c.yaml")
     return layers
   }
@@ -24,7 +24,7 @@ import Testing
   ])
   func wholeNumbersAreDecimal(yaml: String, expected: UInt64) throws {
     #expect(try read(yaml).configuration().seed == expected)
-    var layers = try ConfigurationLayers()
+    var layers = try SettingsStack()
     try layers.set("seed", to: String(yaml.dropFirst(6)))
     #expect(try layers.configuration().seed == expected)
   }
@@ -46,7 +46,7 @@ import Testing
     #expect(error.kind == .configuration)
     #expect(error.what.hasPrefix("c.yaml, line 3: epochs: "), "\(error.what)")
     #expect(error.what.hasSuffix("is not a whole number"), "\(error.what)")
-    var layers = try ConfigurationLayers()
+    var layers = try SettingsStack()
     #expect(throws: RigLError.self) { try layers.set("epochs", to: text) }
   }
 
@@ -143,7 +143,7 @@ import Testing
   func anchorsAreRefusedAtOnce(yaml: String) throws {
     let started = ContinuousClock.now
     #expect(problem(yaml)?.what.contains("no anchors (&NAME) and aliases (*NAME)") == true)
-    var layers = try ConfigurationLayers()
+    var layers = try SettingsStack()
     #expect(throws: RigLError.self) { try layers.set("hidden", to: yaml) }
     #expect(ContinuousClock.now - started < .seconds(5))
   }

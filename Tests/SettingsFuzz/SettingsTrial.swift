@@ -14,7 +14,7 @@ struct SettingsTrial {
 
   /// Reads a file as a command would.
   init(yaml: String) throws {
-    var layers = try ConfigurationLayers()
+    var layers = try SettingsStack()
     try layers.apply(yaml: yaml, path: "settings.yaml")
     configuration = try layers.configuration()
     options = layers.options

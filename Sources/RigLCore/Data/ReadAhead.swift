@@ -2,7 +2,7 @@ import Foundation
 
 /// Brings a training its batches: in memory at once, or prepared by threads of their own while the
 /// batch before trains.
-final class BatchFeeder {
+final class BatchSource {
   private let packer: BatchPacker
   private let readAhead: ReadAhead?
   private let seed: UInt64
@@ -25,7 +25,7 @@ final class BatchFeeder {
   /// - Returns: the samples that could not be read and are not in the batch.
   /// - Throws: `memory` where there is not enough to make one; `data` as ``ReadAhead``.
   func next(
-    _ loader: BatchLoader, into batch: Batch, pool: ThreadPool
+    _ loader: EpochCursor, into batch: Batch, pool: ThreadPool
   ) throws(RigLError) -> [DamagedSample] {
     if let readAhead {
       let prepared = try readAhead.next(at: loader.position)
@@ -44,7 +44,7 @@ final class BatchFeeder {
     return packer.damaged
   }
 
-  private func take(from loader: BatchLoader) throws(RigLError) {
+  private func take(from loader: EpochCursor) throws(RigLError) {
     let context = SampleContext(seed: seed, epoch: loader.position.epoch)
     try loader.next(size) { (samples) throws(RigLError) in try packer.take(samples, in: context) }
   }
@@ -57,12 +57,12 @@ final class BatchFeeder {
 /// without effect on the result; and as the order follows from the position, so is an interruption.
 package final class ReadAhead {
   private let work: Work
-  private let loader: BatchLoader
+  private let loader: EpochCursor
   private let seed: UInt64
   private let size: Int
   private let scratch: AnyObject?
   /// The positions of the batches in the ring, by slot.
-  private var positions = [BatchLoader.Position](repeating: .init(), count: depth)
+  private var positions = [EpochCursor.Position](repeating: .init(), count: depth)
   /// The slot of the batch that is due.
   private var due = 0
   /// Slots with batches, from the one that is due.
@@ -83,7 +83,7 @@ package final class ReadAhead {
   ) throws(RigLError) {
     self.seed = seed
     self.size = size
-    loader = try BatchLoader(count: first.dataset.count, seed: seed)
+    loader = try EpochCursor(count: first.dataset.count, seed: seed)
     let others = try (1..<ReadAhead.depth).map { (_) throws(RigLError) in
       try BatchPacker(first.dataset, capacity: size, layout: layout)
     }
@@ -99,7 +99,7 @@ package final class ReadAhead {
   ///
   /// - Throws: `data` if there is no such position, `memory` where there is not enough to make a
   ///   sample.
-  func next(at position: BatchLoader.Position) throws(RigLError) -> BatchPacker {
+  func next(at position: EpochCursor.Position) throws(RigLError) -> BatchPacker {
     if filled == 0 || positions[due] != position {
       work.waitForAll()
       filled = 0

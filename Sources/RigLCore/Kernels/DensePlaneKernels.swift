@@ -16,7 +16,7 @@ final class DenseTaps {
   var count: Int { indices.count }
 
   /// Channels of a band and the distances between them and its rows, in elements.
-  struct Side {
+  struct ChannelView {
     let channels: Int
     let channelStride: Int
     let rowStride: Int
@@ -56,8 +56,8 @@ final class DenseTaps {
 
   /// The product of a band: see `csk_dense_product`.
   func multiply(
-    _ copy: UnsafePointer<Float>, _ x: UnsafePointer<Float>, _ from: Side,
-    into y: UnsafeMutablePointer<Float>, _ to: Side, rows: Int, columns: Int,
+    _ copy: UnsafePointer<Float>, _ x: UnsafePointer<Float>, _ from: ChannelView,
+    into y: UnsafeMutablePointer<Float>, _ to: ChannelView, rows: Int, columns: Int,
     subtracts: Bool = false
   ) {
     var band = unsafe csk_dense_band(
@@ -85,8 +85,8 @@ final class DenseTaps {
   ///   - gradient: the output's.
   ///   - input: transposed, unless there are few channels.
   func addGradient(
-    _ gradient: UnsafePointer<Float>, _ outputs: Side, _ input: UnsafePointer<Float>,
-    _ inputs: Side, rows: Int, columns: Int, into target: Target
+    _ gradient: UnsafePointer<Float>, _ outputs: ChannelView, _ input: UnsafePointer<Float>,
+    _ inputs: ChannelView, rows: Int, columns: Int, into target: Target
   ) {
     var sums = unsafe csk_dense_sums(
       outputs: Int32(outputs.channels), inputs: Int32(inputs.channels), taps: Int32(count),
@@ -96,7 +96,7 @@ final class DenseTaps {
       x_row_stride: inputs.rowStride, output_stride: target.outputStride,
       tap_stride: target.tapStride)
     let status =
-      unsafe DenseTaps.areFew(inputs.channels)
+      unsafe DenseTaps.isNarrow(inputs.channels)
       ? csk_dense_gradient_narrow(&sums, gradient, input, target.accumulate, target.base)
       : csk_dense_gradient(&sums, gradient, input, target.accumulate, target.base)
     expectOK(status, "csk_dense_gradient")
@@ -104,7 +104,7 @@ final class DenseTaps {
 
   /// Whether a gradient reads so few input channels as they are: transposed rows would mostly be
   /// zeros.
-  static func areFew(_ inputs: Int) -> Bool { inputs <= 8 }
+  static func isNarrow(_ inputs: Int) -> Bool { inputs <= 8 }
 
   /// Channels of a transposed row.
   static func transposedWidth(_ channels: Int) -> Int {

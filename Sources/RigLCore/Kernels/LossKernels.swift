@@ -10,7 +10,7 @@ extension Tensor {
   /// - Returns: the group's summed loss; nil if a label is not a class.
   func softmaxCrossEntropy(
     group: Int, labels: Labels, smoothing: Float, gradientScale: Float, gradient: Tensor?,
-    outcome: Outcome
+    outcome: BatchPredictions
   ) -> Double? {
     let first = group * lanes
     var loss = 0.0

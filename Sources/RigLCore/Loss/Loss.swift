@@ -20,7 +20,7 @@ public final class Labels {
 }
 
 /// The predictions for a batch, and the memory in which a loss works.
-public final class Outcome {
+public final class BatchPredictions {
   /// The class with the largest logit, ties to the lower.
   public var predictions: AlignedBuffer<Int32>
   /// How many classes come before the label's by their logit: 0 is a top-1 hit, below 5 a top-5
@@ -52,14 +52,14 @@ public protocol Loss: Sendable {
   ///
   /// Implemented for every loss; a loss that has a quicker way may bring its own.
   func evaluate(
-    _ logits: Tensor, labels: Labels, gradient: Tensor?, outcome: Outcome, pass: Pass
+    _ logits: Tensor, labels: Labels, gradient: Tensor?, outcome: BatchPredictions, pass: Pass
   ) throws(RigLError) -> Double
 }
 
 extension Loss {
   /// The mean of the samples' losses, one sample after the other.
   public func evaluate(
-    _ logits: Tensor, labels: Labels, gradient: Tensor?, outcome: Outcome, pass: Pass
+    _ logits: Tensor, labels: Labels, gradient: Tensor?, outcome: BatchPredictions, pass: Pass
   ) throws(RigLError) -> Double {
     let (classes, samples) = (logits.shape.count, logits.samples)
     if let gradient {
@@ -90,7 +90,7 @@ extension Loss {
   }
 }
 
-extension Outcome {
+extension BatchPredictions {
   /// Sets a sample's prediction and rank from `sampleLogits`.
   fileprivate func rank(_ sample: Int, label: Int) {
     let own = sampleLogits[label]
@@ -138,7 +138,7 @@ public struct CrossEntropy: Loss {
 
   /// The mean over the batch, group by group in the kernels.
   public func evaluate(
-    _ logits: Tensor, labels: Labels, gradient: Tensor?, outcome: Outcome, pass: Pass
+    _ logits: Tensor, labels: Labels, gradient: Tensor?, outcome: BatchPredictions, pass: Pass
   ) throws(RigLError) -> Double {
     let samples = logits.samples
     guard samples > 0 else { return 0 }

@@ -112,7 +112,7 @@ extension TrainingStep {
   /// Writes the model, the optimizer's state and where the training stands to a file, as
   /// ``Model/save(to:optimizer:metadata:)``: a step that loads it goes on with the same bits.
   ///
-  /// What feeds the step is the loop's own: of a ``BatchLoader``, save its position too.
+  /// What feeds the step is the loop's own: of a ``EpochCursor``, save its position too.
   ///
   ///     let images = SyntheticImages(trainCount: 256, testCount: 64).load().train
   ///     func makeStep() throws -> TrainingStep {
@@ -129,7 +129,7 @@ extension TrainingStep {
   ///     }
   ///     let step = try makeStep()
   ///     let (batch, packer) = (Batch(for: step.model), try BatchPacker(images, for: step.model))
-  ///     let loader = try BatchLoader(count: images.count, seed: 1)
+  ///     let loader = try EpochCursor(count: images.count, seed: 1)
   ///     for _ in 0..<loader.batches(ofSize: 64) {
   ///       try loader.next(64) { try packer.take($0) }
   ///       try batch.fill(from: packer)

@@ -44,15 +44,15 @@ package struct NetworkStart {
 
   /// The settings of the run, and the folder of its data, or the settings in a file that was
   /// exported; nil if the file does not say any.
-  package func settings() throws(RigLError) -> ConfigurationLayers? {
+  package func settings() throws(RigLError) -> SettingsStack? {
     guard let folder else {
       return try configuration().map { (saved) throws(RigLError) in
-        try ConfigurationLayers(saved)
+        try SettingsStack(saved)
       }
     }
-    var saved = try ConfigurationLayers()
+    var saved = try SettingsStack()
     try saved.apply(file: folder.configurationPath, isSaved: true)
-    var layers = try ConfigurationLayers(try saved.configuration())
+    var layers = try SettingsStack(try saved.configuration())
     layers.options.dataFolder = saved.options.dataFolder
     return layers
   }

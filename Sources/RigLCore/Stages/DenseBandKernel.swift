@@ -111,7 +111,7 @@ final class DenseBandKernel: BandKernel {
     unsafe forwardTaps[0].multiply(
       copy.base + channels.lowerBound * geometry.shape.inputs * geometry.shape.taps, packed,
       geometry.packed.side, into: product + channels.lowerBound * to.channelStride,
-      DenseTaps.Side(
+      DenseTaps.ChannelView(
         channels: channels.count, channelStride: to.channelStride, rowStride: to.rowStride),
       rows: rows, columns: geometry.output.width)
   }
@@ -163,7 +163,7 @@ final class DenseWeightSums {
   ///   - activation: `rows` sub-rows of the input.
   ///   - transposed: memory for so many times ``BandGeometry/transposedRowCount``.
   func add(
-    _ origin: UnsafePointer<Float>, _ outputs: DenseTaps.Side,
+    _ origin: UnsafePointer<Float>, _ outputs: DenseTaps.ChannelView,
     _ activation: UnsafePointer<Float>, rows: Int, into gradient: UnsafeMutablePointer<Float>,
     accumulate: Bool, transposed: UnsafeMutablePointer<Float>
   ) {
@@ -175,7 +175,7 @@ final class DenseWeightSums {
     for phase in 0..<taps.count {
       let some = taps[phase]
       let place = unsafe activation + phase * scratch.phaseStride
-      guard !DenseTaps.areFew(inputs) else {
+      guard !DenseTaps.isNarrow(inputs) else {
         unsafe some.addGradient(
           origin, outputs, place, scratch.side, rows: rows, columns: geometry.inputSubColumns,
           into: target)
@@ -188,7 +188,7 @@ final class DenseWeightSums {
       }
       unsafe some.addGradient(
         origin, outputs, transposed,
-        DenseTaps.Side(channels: inputs, channelStride: 0, rowStride: rowCount), rows: rows,
+        DenseTaps.ChannelView(channels: inputs, channelStride: 0, rowStride: rowCount), rows: rows,
         columns: geometry.inputSubColumns, into: target)
     }
   }
@@ -196,7 +196,7 @@ final class DenseWeightSums {
 
 extension BandGeometry.Scratch {
   /// All channels, without phases.
-  var side: DenseTaps.Side {
-    DenseTaps.Side(channels: channels, channelStride: channelStride, rowStride: rowStride)
+  var side: DenseTaps.ChannelView {
+    DenseTaps.ChannelView(channels: channels, channelStride: channelStride, rowStride: rowStride)
   }
 }

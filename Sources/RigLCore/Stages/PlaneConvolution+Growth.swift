@@ -75,7 +75,7 @@ extension PlaneConvolution {
   ) {
     let shape = geometry.shape
     // Rows are as far apart as with all outputs: taps have the offsets of a dense layer's.
-    let side = DenseTaps.Side(
+    let side = DenseTaps.ChannelView(
       channels: outputs.count, channelStride: geometry.gradient.channelStride,
       rowStride: geometry.gradient.rowStride)
     let activation = unsafe scratch + geometry.gradient.count

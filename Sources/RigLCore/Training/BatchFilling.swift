@@ -70,7 +70,7 @@ extension Batch {
   ///       Sequential(SparseLinear("output", inputs: 784, outputs: 10)),
   ///       input: images.sampleShape, capacity: 32, connections: ["output": 784])
   ///     let (batch, packer) = (Batch(for: model), try BatchPacker(images, for: model))
-  ///     let loader = try BatchLoader(count: images.count, seed: 1)
+  ///     let loader = try EpochCursor(count: images.count, seed: 1)
   ///     for _ in 0..<loader.batches(ofSize: 32) {
   ///       try loader.next(32) { try packer.take($0) }
   ///       try batch.fill(from: packer)

@@ -5,7 +5,7 @@ import Yams
 ///
 /// Preset, then file, then flags; a later setting wins. Unknown keys and values of the wrong kind
 /// are errors.
-public struct ConfigurationLayers {
+public struct SettingsStack {
   private var mapping: Node.Mapping
   /// Where the settings that are not the base's were read, by key.
   private var places: [String: Place] = [:]
@@ -261,7 +261,7 @@ public struct ConfigurationLayers {
 
 // MARK: - What is wrong with a value
 
-extension ConfigurationLayers {
+extension SettingsStack {
   /// Where a setting was read.
   private struct Place {
     /// The file; nil: a command's argument.
@@ -305,7 +305,7 @@ extension ConfigurationLayers {
 extension Configuration {
   /// Reads the configuration of a run, perhaps of an earlier version, from the text of a file.
   public init(yaml: String, path: String) throws(RigLError) {
-    var layers = try ConfigurationLayers()
+    var layers = try SettingsStack()
     try layers.apply(yaml: yaml, path: path, isSaved: true)
     self = try layers.configuration()
   }

@@ -118,8 +118,8 @@ extension RunFolder {
   }
 
   /// What `config.yaml` says.
-  func settings() throws(RigLError) -> ConfigurationLayers {
-    var layers = try ConfigurationLayers()
+  func settings() throws(RigLError) -> SettingsStack {
+    var layers = try SettingsStack()
     try layers.apply(yaml: try configuration(), path: configurationPath, isSaved: true)
     return layers
   }

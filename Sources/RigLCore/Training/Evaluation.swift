@@ -24,7 +24,7 @@ public final class Evaluator {
   private let pass: Pass
   private let packer: BatchPacker
   private let batch: Batch
-  private let outcome: Outcome
+  private let outcome: BatchPredictions
   /// The model's class of each of the dataset's; nil: they are the same.
   private let classes: [Int]?
   /// The samples that the last evaluation could not read, in order.
@@ -56,7 +56,7 @@ public final class Evaluator {
     pass = Pass(pool: pool, seed: 0)
     packer = try BatchPacker(dataset, capacity: model.capacity, layout: model.inputLayout)
     batch = Batch(for: model)
-    outcome = Outcome(capacity: model.capacity, classes: model.outputs, lanes: model.lanes)
+    outcome = BatchPredictions(capacity: model.capacity, classes: model.outputs, lanes: model.lanes)
   }
 
   /// The loss and accuracy over all samples, the last partial batch included.
@@ -96,7 +96,7 @@ public final class Evaluator {
         let prediction = Int(outcome.predictions[sample])
         trap(
           unless: confusion.indices.contains(prediction),
-          "Outcome: a loss predicted class \(prediction) of \(model.outputs)")
+          "BatchPredictions: a loss predicted class \(prediction) of \(model.outputs)")
         confusion[batch.labels[sample]][prediction] += 1
       }
     }

@@ -109,7 +109,7 @@ extension Trainer {
     optimizer: (any Optimizer)? = nil
   ) throws(RigLError) {
     let folder = try RunFolder.open(path)
-    var layers = try ConfigurationLayers()
+    var layers = try SettingsStack()
     try layers.apply(file: folder.configurationPath, isSaved: true)
     var configuration = try layers.configuration()
     if let updateEnd { (configuration.updateEnd, configuration.updateForever) = (updateEnd, false) }

@@ -46,8 +46,8 @@ public final class Trainer {
   var hasSavedWeights = false
   /// The run that this training makes longer; nil: none.
   let extending: RunExtension?
-  let loader: BatchLoader
-  private var feeder: BatchFeeder
+  let loader: EpochCursor
+  private var feeder: BatchSource
   /// What a checkpoint says of the samples; listed and summed up when a run begins.
   lazy var identity = DataIdentity(data)
   private let batch: Batch
@@ -186,9 +186,9 @@ public final class Trainer {
       optimizer: optimizer ?? configuration.makeOptimizer(),
       learningRate: try configuration.learningRateSchedule(samples: count), settings: settings,
       pool: pool, seed: configuration.seed)
-    loader = try BatchLoader(count: count, seed: configuration.seed)
+    loader = try EpochCursor(count: count, seed: configuration.seed)
     MemoryUse.current = .batch
-    feeder = try BatchFeeder(
+    feeder = try BatchSource(
       samples.train, size: capacity, layout: model.inputLayout,
       seed: configuration.seed, threads: options.threads)
     batch = Batch(for: model)
@@ -198,7 +198,7 @@ public final class Trainer {
   /// Has pixels become values by other numbers than their own: those of a run that goes on.
   func normalize(by normalization: PixelNormalization) throws(RigLError) {
     data = data.normalized(by: normalization)
-    feeder = try BatchFeeder(
+    feeder = try BatchSource(
       data.train, size: model.capacity, layout: model.inputLayout,
       seed: configuration.seed, threads: options.threads)
   }

@@ -9,7 +9,7 @@ struct TrainingState: Codable, Hashable {
   /// The step of the last topology update; nil if there are none.
   var lastUpdate: Int?
   /// Where the next batch begins.
-  var position = BatchLoader.Position()
+  var position = EpochCursor.Position()
   /// Sums since the last epoch's end.
   var epoch = Sums()
   /// The best validation accuracy so far, and its step.

@@ -15,7 +15,7 @@ public final class TrainingStep {
   /// The settings: topology method and schedule, clipping, accumulation.
   public let settings: Settings
   /// Each sample's prediction and rank in the last batch.
-  public let outcome: Outcome
+  public let outcome: BatchPredictions
 
   /// Weight steps taken (t).
   public internal(set) var weightSteps = 0
@@ -102,7 +102,7 @@ public final class TrainingStep {
       method: settings.method, schedule: settings.schedule, newWeight: settings.newWeight,
       updatesGradients: settings.updateThenStep,
       model: model, optimizer: self.optimizer, pool: pool, seed: seed)
-    outcome = Outcome(capacity: model.capacity, classes: model.outputs, lanes: model.lanes)
+    outcome = BatchPredictions(capacity: model.capacity, classes: model.outputs, lanes: model.lanes)
     logitsGradient = Tensor(
       shape: SampleShape(channels: model.outputs), capacity: model.capacity, lanes: model.lanes)
   }
@@ -346,7 +346,7 @@ final class SamplePlaces {
   }
 }
 
-extension Outcome {
+extension BatchPredictions {
   /// Samples whose label is among the `within` classes of largest logit.
   public func hits(of samples: Int, within top: Int) -> Int {
     var hits = 0

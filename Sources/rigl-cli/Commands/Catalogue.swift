@@ -54,7 +54,7 @@ struct Flops: ParsableCommand {
   @OptionGroup var printing: PrintingArguments
 
   func run() throws {
-    var layers = try ConfigurationLayers(try Preset.find(preset).configuration)
+    var layers = try SettingsStack(try Preset.find(preset).configuration)
     try (assignments.map { GivenSetting(assignment: $0) } + sparsity.given).apply(to: &layers)
     let configuration = try layers.configuration()
     let report = try configuration.accountingReport(paperAccounting ? .paper : .real)

@@ -21,7 +21,7 @@ struct DryRun: Encodable {
   let validationSamples: Int
   let testSamples: Int
   let threads: Int
-  let rehearsal: Rehearsal
+  let rehearsal: TrainingEstimate
   let warnings: [String]
   /// The stages that run, if they are asked for.
   let plan: PlanTable?
@@ -55,7 +55,7 @@ struct DryRun: Encodable {
     validationSamples = trainer.data.validation?.count ?? 0
     testSamples = trainer.data.test.count
     threads = trainer.options.threads
-    rehearsal = try trainer.rehearse()
+    rehearsal = try trainer.estimate()
   }
 
   func print(_ printing: PrintingArguments) throws {

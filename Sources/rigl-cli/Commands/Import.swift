@@ -75,7 +75,7 @@ struct Import: ParsableCommand {
   func run() throws {
     let input = try input.map(sampleShape)
     if let output { try RunFolder.requireNothing(at: output) }
-    var layers = try ConfigurationLayers()
+    var layers = try SettingsStack()
     if let exported = try NetworkImport.configuration(of: file) {
       try layers.replace(by: exported)
     } else if settings.preset == nil && settingsFile == nil

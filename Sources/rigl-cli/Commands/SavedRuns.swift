@@ -26,10 +26,10 @@ struct RunArguments: ParsableArguments {
   ) throws -> SavedRun {
     // Whatever a command needs of it: a file that training would refuse is no file of settings.
     let settings = try RunFolder.open(folder).configurationPath
-    var saved = try ConfigurationLayers()
+    var saved = try SettingsStack()
     try saved.apply(file: settings, isSaved: true)
     try saved.configuration().validate()
-    var layers = try ConfigurationLayers()
+    var layers = try SettingsStack()
     try threads?.given.apply(to: &layers)
     let run = try SavedRun(
       folder, best: best, batch: batch, foldsBatchNorm: foldsBatchNorm,
@@ -80,7 +80,7 @@ struct Evaluate: ParsableCommand {
   func run() throws {
     let saved = try source.open(threads: threads, printing)
     try saved.requireNamedLoss()
-    var layers = try ConfigurationLayers()
+    var layers = try SettingsStack()
     try layers.apply(file: try RunFolder.open(source.folder).configurationPath, isSaved: true)
     if let data, let dataFolder {
       try layers.set(data: data, folder: dataFolder)

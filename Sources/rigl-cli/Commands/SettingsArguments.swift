@@ -79,13 +79,13 @@ struct SettingsArguments: ParsableArguments {
 struct GivenSetting {
   private let key: String
   private let argument: PlacedArgument
-  private let set: (inout ConfigurationLayers) throws(RigLError) -> Void
+  private let set: (inout SettingsStack) throws(RigLError) -> Void
 
   private static let data = Configuration.Key.data.rawValue
 
   private init(
     key: String, _ argument: PlacedArgument,
-    set: @escaping (inout ConfigurationLayers) throws(RigLError) -> Void
+    set: @escaping (inout SettingsStack) throws(RigLError) -> Void
   ) {
     (self.key, self.argument, self.set) = (key, argument, set)
   }
@@ -139,7 +139,7 @@ struct GivenSetting {
     }
   }
 
-  fileprivate func apply(to layers: inout ConfigurationLayers) throws(RigLError) {
+  fileprivate func apply(to layers: inout SettingsStack) throws(RigLError) {
     try set(&layers)
   }
 
@@ -152,7 +152,7 @@ struct GivenSetting {
 
 extension [GivenSetting] {
   /// Adds them to settings from elsewhere.
-  func apply(to layers: inout ConfigurationLayers) throws(RigLError) {
+  func apply(to layers: inout SettingsStack) throws(RigLError) {
     for setting in sorted(by: GivenSetting.isBefore) { try setting.apply(to: &layers) }
   }
 }

@@ -94,15 +94,15 @@ struct Train: ParsableCommand {
   /// one starts from it, too, unless the preset or the file names a network.
   ///
   /// - Returns: the settings, and a line on those that are another run's.
-  private func resolve() throws(RigLError) -> (ConfigurationLayers, inherited: String?) {
+  private func resolve() throws(RigLError) -> (SettingsStack, inherited: String?) {
     if let resume = running.resume { return (try resolve(resuming: resume), nil) }
-    let (layers, namesNetwork) = try resolve(on: try ConfigurationLayers())
+    let (layers, namesNetwork) = try resolve(on: try SettingsStack())
     guard !namesNetwork, let path = layers.options.startFrom,
       let start = try Optional(NetworkStart(path)), let base = try start.settings()
     else { return (layers, nil) }
     let (before, folder) = (try base.configuration(), base.options.dataFolder)
-    func inherit(_ settings: Configuration) throws(RigLError) -> ConfigurationLayers {
-      var base = try ConfigurationLayers(settings)
+    func inherit(_ settings: Configuration) throws(RigLError) -> SettingsStack {
+      var base = try SettingsStack(settings)
       base.options.dataFolder = folder
       return try resolve(on: base).layers
     }
@@ -131,8 +131,8 @@ struct Train: ParsableCommand {
 
   /// Settings on top of others, and whether a preset or the file names a network.
   private func resolve(
-    on base: ConfigurationLayers
-  ) throws(RigLError) -> (layers: ConfigurationLayers, namesNetwork: Bool) {
+    on base: SettingsStack
+  ) throws(RigLError) -> (layers: SettingsStack, namesNetwork: Bool) {
     var layers = base
     if let preset = settings.preset {
       try layers.replace(by: try Preset.find(preset).configuration)
@@ -143,9 +143,9 @@ struct Train: ParsableCommand {
     return (layers, namesNetwork)
   }
 
-  private func resolve(resuming resume: String) throws(RigLError) -> ConfigurationLayers {
+  private func resolve(resuming resume: String) throws(RigLError) -> SettingsStack {
     let folder = try RunFolder.open(resume)
-    var layers = try ConfigurationLayers()
+    var layers = try SettingsStack()
     try layers.apply(file: folder.configurationPath, isSaved: true)
     layers.makeBase()
     let start = layers.options.startFrom
@@ -171,7 +171,7 @@ struct Train: ParsableCommand {
   /// Throws where settings are others than those of the run that is to go on.
   ///
   /// - Returns: by how much that run is to be made longer; nil: not at all.
-  private func requireSameRun(_ layers: ConfigurationLayers) throws(RigLError) -> RunExtension? {
+  private func requireSameRun(_ layers: SettingsStack) throws(RigLError) -> RunExtension? {
     guard let resume = running.resume else { return nil }
     let folder = try RunFolder.open(resume)
     try folder.requireNothingCustom(extendingBy: running.extend)

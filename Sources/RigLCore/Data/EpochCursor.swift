@@ -1,7 +1,7 @@
 /// Decides which samples come next: epoch after epoch, each in an order of its own.
 ///
 /// Its whole state is ``position``; the orders follow from the seed.
-public final class BatchLoader {
+public final class EpochCursor {
   /// How far the stream has come.
   public struct Position: Hashable, Sendable, Codable {
     /// The epoch of the next batch, from 0.
@@ -36,7 +36,7 @@ public final class BatchLoader {
 
   /// The number of batches in an epoch: ceil(count / size).
   public func batches(ofSize size: Int) -> Int {
-    trap(unless: size > 0, "BatchLoader: batches of \(size)")
+    trap(unless: size > 0, "EpochCursor: batches of \(size)")
     return (count + size - 1) / size
   }
 
@@ -60,7 +60,7 @@ public final class BatchLoader {
   public func next<Result, Failure>(
     _ size: Int, _ body: (Span<Int64>) throws(Failure) -> Result
   ) throws(Failure) -> Result {
-    trap(unless: size > 0, "BatchLoader: a batch of \(size)")
+    trap(unless: size > 0, "EpochCursor: a batch of \(size)")
     order.shuffle(epoch: position.epoch)
     let end = min(position.index + size, count)
     let result = try order.withSamples(position.index..<end, body)

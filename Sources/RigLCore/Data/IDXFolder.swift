@@ -2,7 +2,7 @@
 ///
 /// `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, `t10k-images-idx3-ubyte` and
 /// `t10k-labels-idx1-ubyte`, with or without `.gz`, also spelt with a dot before `idx`.
-package struct ImageFolder: Hashable, Sendable {
+package struct IDXFolder: Hashable, Sendable {
   /// The path of the folder of IDX files.
   package var path: String
   /// The number of classes; nil takes the largest training label plus 1.
@@ -26,16 +26,16 @@ package struct ImageFolder: Hashable, Sendable {
   /// Fashion-MNIST: 60 000 and 10 000 images of clothes, 28 × 28, 10 classes.
   ///
   /// - Parameter path: the folder; by default where Debian's package puts it.
-  package static func fashionMNIST(path: String? = nil) -> ImageFolder {
-    ImageFolder(
+  package static func fashionMNIST(path: String? = nil) -> IDXFolder {
+    IDXFolder(
       path: path ?? "/usr/share/datasets/fashion-mnist", classes: 10, normalization: .fashionMNIST,
       hint: path == nil
         ? "On Debian: apt-get install dataset-fashion-mnist. Elsewhere name the folder." : nil)
   }
 
   /// MNIST: 60 000 and 10 000 handwritten digits, 28 × 28, 10 classes.
-  package static func mnist(path: String) -> ImageFolder {
-    ImageFolder(path: path, classes: 10)
+  package static func mnist(path: String) -> IDXFolder {
+    IDXFolder(path: path, classes: 10)
   }
 
   /// Whether a folder holds training or test images in a file of that kind.
@@ -135,14 +135,14 @@ extension DatasetFormat {
     var format = DatasetFormat(
       "idx",
       of: { (request) throws(RigLError) in
-        if let folder = request.folder { return ImageFolder(path: folder) }
+        if let folder = request.folder { return IDXFolder(path: folder) }
         let here = folderExists(at: "idx") ? " The folder idx here is ./idx." : ""
         throw RigLError(
           .configuration, "data idx: no folder given",
           hint: "Give it by data_folder, or --data PATH.\(here)")
       })
     format.folder = .optional
-    format.recognizes = ImageFolder.isOne
+    format.recognizes = IDXFolder.isOne
     format.isListed = false
     return format
   }()
@@ -151,7 +151,7 @@ extension DatasetFormat {
 
   private init(
     _ name: String,
-    of folder: @escaping @Sendable (DatasetRequest) throws(RigLError) -> ImageFolder
+    of folder: @escaping @Sendable (DatasetRequest) throws(RigLError) -> IDXFolder
   ) {
     self.init(
       name, images: { (request) throws(RigLError) in try folder(request).load() },

@@ -1,5 +1,5 @@
 /// The time and memory that a training will take, measured on its first steps.
-package struct Rehearsal: Hashable, Sendable, Codable {
+package struct TrainingEstimate: Hashable, Sendable, Codable {
   /// Batches that were timed.
   package let batches: Int
   /// Seconds a weight step takes.
@@ -41,7 +41,7 @@ extension Trainer {
   /// - Parameter seconds: how long to measure, roughly.
   /// - Throws: `RigLError(.numerical)` if training diverges at once, `.data` if a sample has a value
   ///   that is not finite.
-  package func rehearse(seconds: Double = 1) throws(RigLError) -> Rehearsal {
+  package func estimate(seconds: Double = 1) throws(RigLError) -> TrainingEstimate {
     let started = ContinuousClock.now
     var weightBatches: [Double] = []
     var updateBatches: [Double] = []
@@ -71,7 +71,7 @@ extension Trainer {
     let evaluation = try secondsPerEvaluatedSample()
     let epochs = Double(totalSteps.dividedUp(by: stepsPerEpoch))
     let evaluated = epochs * Double(data.validation?.count ?? 0) + Double(data.test.count)
-    return Rehearsal(
+    return TrainingEstimate(
       batches: weightBatches.count + updateBatches.count, secondsPerStep: perStep,
       secondsPerUpdate: updates == 0 ? nil : extra,
       samplesPerSecond: perBatch > 0 ? Double(configuration.batchSize) / perBatch : 0,

@@ -1,8 +1,8 @@
 import RigLCore
 import Testing
 
-@Suite struct BatchLoaderTests {
-  private func take(_ batches: Int, of size: Int, from loader: BatchLoader) -> [[Int64]] {
+@Suite struct EpochCursorTests {
+  private func take(_ batches: Int, of size: Int, from loader: EpochCursor) -> [[Int64]] {
     (0..<batches).map { _ in
       loader.next(size) { indices in indices.indices.map { indices[$0] } }
     }
@@ -10,7 +10,7 @@ import Testing
 
   @Test(arguments: [(10, 1), (10, 3), (10, 5), (10, 10), (10, 11), (1, 4), (97, 32)])
   func deliversEveryEpochWhole(count: Int, size: Int) throws {
-    let loader = try BatchLoader(count: count, seed: 3)
+    let loader = try EpochCursor(count: count, seed: 3)
     let perEpoch = loader.batches(ofSize: size)
     #expect(perEpoch == (count + size - 1) / size)
     var epochs: [[Int64]] = []
@@ -27,18 +27,18 @@ import Testing
 
   @Test(arguments: 0..<9)
   func resumesAnywhere(consumed: Int) throws {
-    let whole = try BatchLoader(count: 10, seed: 8)
+    let whole = try EpochCursor(count: 10, seed: 8)
     let expected = Array(take(12, of: 4, from: whole)[consumed...])
-    let interrupted = try BatchLoader(count: 10, seed: 8)
+    let interrupted = try EpochCursor(count: 10, seed: 8)
     _ = take(consumed, of: 4, from: interrupted)
-    let resumed = try BatchLoader(count: 10, seed: 8)
+    let resumed = try EpochCursor(count: 10, seed: 8)
     try resumed.resume(at: interrupted.position)
     #expect(take(12 - consumed, of: 4, from: resumed) == expected)
     #expect(resumed.position == whole.position)
   }
 
   @Test func resumeRefusesImpossiblePositions() throws {
-    let loader = try BatchLoader(count: 10, seed: 8)
+    let loader = try EpochCursor(count: 10, seed: 8)
     for (epoch, index) in [(-1, 0), (0, -1), (0, 10), (2, 11)] {
       let error = #expect(throws: RigLError.self) {
         try loader.resume(at: .init(epoch: epoch, index: index))
@@ -49,7 +49,7 @@ import Testing
   }
 
   @Test func aFailedBatchIsDeliveredAgain() throws {
-    let loader = try BatchLoader(count: 10, seed: 8)
+    let loader = try EpochCursor(count: 10, seed: 8)
     #expect(throws: RigLError.self) {
       try loader.next(4) { (_) throws(RigLError) in throw RigLError(.data, "test") }
     }
