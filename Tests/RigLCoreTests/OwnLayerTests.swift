@@ -40,6 +40,29 @@ import Testing
       data: TrainingData(train: samples, test: samples))
   }
 
+  /// A layer with all of its connections is written as a plain tensor, and read again.
+  @Test func aWholeLayerIsReadAgain() throws {
+    let folder = try TemporaryFolder()
+    let whole = try Self.trainer(output: folder("run")) {
+      $0.firstLayerSparse = false
+      $0.distribution = .uniform
+      $0.epochs = 1
+    }
+    #expect(whole.model.sparseLayers[0].density == 1)
+    _ = try whole.run()
+    let saved = try SavedRun(folder("run"), network: OwnNetwork())
+    #expect(saved.model.connections == whole.model.connections)
+    let again = try Self.trainer {
+      $0.firstLayerSparse = false
+      $0.distribution = .uniform
+      $0.epochs = 1
+    }
+    _ = try again.resume(folder("run"))
+    for (one, other) in zip(whole.model.parameters, again.model.parameters) {
+      #expect(one.values.array() == other.values.array())
+    }
+  }
+
   // MARK: - Numbers
 
   /// Forward, and the dense gradient at every position, of a convolution between probes.

@@ -59,14 +59,14 @@ import Testing
       connections: ["a": connections, "b": 400], variable: ["a"])
   }
 
-  private func convolutional() throws -> Model {
+  private func convolutional(_ connections: [String: Int] = [:]) throws -> Model {
     let input = SampleShape(channels: 3, height: 9, width: 7)
     return try Model(
       Sequential(
         SparseConv2d("first", inputs: 3, outputs: 12, kernel: 3), BatchNorm("bn", channels: 12),
         ReLU(), SparseConv2d("second", inputs: 12, outputs: 10, kernel: 3, stride: 2, bias: true),
         GlobalAveragePool()),
-      input: input, capacity: 40, variable: ["first", "second"])
+      input: input, capacity: 40, connections: connections, variable: ["first", "second"])
   }
 
   /// Down from all positions, across the border between storages both ways, and to very few.
@@ -150,6 +150,95 @@ import Testing
     let (above, below) = (try train(0.76, 0.76), try train(0.74, 0.74))
     for (one, other) in zip(above, below) where one != 0 && other != 0 { #expect(one == other) }
     #expect(above.count { $0 != 0 } > below.count { $0 != 0 })
+  }
+
+  // MARK: - Mistakes
+
+  /// Sets densities, but fails in a layer's move.
+  struct Failing: TopologyMethod {
+    let timing = TopologyTiming.insteadOfWeightStep
+    let counts = ConnectionCounts.variable
+
+    func plan(_ update: TopologyPlan) {
+      for layer in update.layers { (layer.drop, layer.target) = (0, layer.positions * 9 / 10) }
+    }
+
+    func move(_ count: Int, in layer: LayerUpdate) throws(RigLError) {
+      let isFirst = layer.weights.name == "first"
+      try layer.dropSmallest(0) { isFirst ? Float.nan : $0.weight }
+      try layer.growLargestGradients(layer.missing)
+    }
+  }
+
+  /// After an error in the middle of an update, layers that had moved work with their new connections.
+  @Test(arguments: [1, 2]) func anErrorLeavesWorkingLayers(threads: Int) throws {
+    let model = try convolutional(["first": 32, "second": 108])
+    model.draw(seed: 1, initializer: Initializer(.heNormal))
+    let step = try step(model, Failing(), threads: threads, updateThenStep: false)
+    let batch = batch(model, seed: 1)
+    let error = try #require(throws: RigLError.self) { _ = try step.train(on: batch) }
+    #expect(error.kind == .numerical && error.what.contains("layer first"))
+    #expect(model.sparseLayers.map(\.count) == [32, 972])
+    #expect(model.sparseLayers[1].storage == .dense)
+    try compareWithFile(model, batch)
+    // The update is over; what follows is a weight step.
+    let report = try step.train(on: batch)
+    #expect(report.movedWeights)
+    try compareWithFile(model, batch)
+  }
+
+  /// Weights that are set from outside are those of the next pass, in any storage.
+  @Test(arguments: [nil, 108]) func weightsThatAreSetCount(connections: Int?) throws {
+    let model = try convolutional(connections.map { ["second": $0] } ?? [:])
+    model.draw(seed: 1, initializer: Initializer(.heNormal))
+    let batch = batch(model, seed: 1)
+    let pass = Pass(pool: try ThreadPool(threads: 1), seed: 0)
+    let before = try model.forward(batch.inputs, pass).values()
+    let layer = model.sparseLayers[1]
+    layer.setWeights(AlignedBuffer(count: layer.count))
+    let after = try model.forward(batch.inputs, pass).values()
+    #expect(before != after && Set(after) == [0])
+  }
+
+  /// A model's weights that were read beside its optimizer begin with a new state, all of them trained.
+  @Test(arguments: [600, 1700]) func readingOtherCountsBeginsAnew(other: Int) throws {
+    let folder = try TemporaryFolder()
+    let source = try linear(other)
+    source.draw(seed: 2, initializer: Initializer(.heNormal))
+    try source.save(to: folder("m.safetensors"))
+    let model = try linear(1200)
+    model.draw(seed: 1, initializer: Initializer(.heNormal))
+    let step = try step(model, StaticTopology(), optimizer: Adam())
+    let batch = batch(model, seed: 1)
+    for _ in 0..<3 { _ = try step.train(on: batch) }
+    try model.load(from: folder("m.safetensors"))
+    let layer = model.sparseLayers[0]
+    let before = layer.dense(layer.parameter.values)
+    let positions = layer.connectedPositions()
+    _ = try step.train(on: batch)
+    let after = layer.dense(layer.parameter.values)
+    #expect(layer.connectedPositions() == positions && positions.count == other)
+    #expect(positions.count { before[$0] != after[$0] } > other * 9 / 10)
+    for _ in 0..<3 { _ = try step.train(on: batch) }
+  }
+
+  @Test func whatAMethodNeedsIsSaid() throws {
+    let fixed = try makeModel(
+      SparseLinear("a", inputs: 60, outputs: 10), inputs: 60, capacity: 8,
+      connections: ["a": 100])
+    fixed.draw(seed: 1, initializer: Initializer(.heNormal))
+    let one = try step(fixed, HandOver())
+    let error = try #require(throws: RigLError.self) {
+      _ = try one.train(on: batch(fixed, seed: 1))
+    }
+    #expect(error.kind == .configuration && error.what.contains("layer a"))
+    #expect(error.hint?.contains("variable") == true)
+    let dense = try makeModel(
+      SparseLinear("a", inputs: 60, outputs: 10), inputs: 60, capacity: 8)
+    dense.draw(seed: 1, initializer: Initializer(.heNormal))
+    #expect(throws: RigLError.self) {
+      _ = try step(dense, GlobalPruning(begin: 0, end: 3)).train(on: batch(dense, seed: 1))
+    }
   }
 
   // MARK: - Runs

@@ -67,8 +67,8 @@ final class ConnectionList {
     let height = unsafe Int(shape.slab_rows)
     return slabs.lowerBound * height..<min(slabs.upperBound * height, rows)
   }
-  /// Int64 elements that ``build`` needs as workspace.
-  var workspaceCount: Int { Int(sizes.workspace) }
+  /// Int64 elements that ``build`` needs as workspace, also for the fewer connections that there may be.
+  private(set) var workspaceCount = 0
 
   /// Measures and allocates a list for `connections` connections between `inputs` and `outputs`:
   /// of a convolution, input channels times kernel positions.
@@ -104,6 +104,7 @@ final class ConnectionList {
 
   /// Cuts the list for another number of connections, in memory for `capacity`; to be built next.
   func resize(_ connections: Int, capacity: Int) {
+    if isVariable && capacity != offsets.capacity { makeRoomForFewer(than: capacity) }
     offsets.setSize(connections, capacity)
     expectOK(choose(connections), "csk_list_measure")
     makeRoom(sizes)
@@ -131,6 +132,7 @@ final class ConnectionList {
   }
 
   private func makeRoom(_ sizes: csk_list_sizes) {
+    workspaceCount = max(workspaceCount, Int(sizes.workspace))
     let segments = Int(sizes.segments) + 1
     entryStarts.makeRoom(segments)
     runStarts.makeRoom(segments)

@@ -52,6 +52,8 @@ public final class SparseWeights {
   /// In dense storage, the places without a connection.
   private var inactive = AlignedBuffer<Int32>(count: 0)
   private var forwardIsStale = true
+  /// How often the weights have changed: for copies elsewhere.
+  private(set) var changes = 0
   let forward: ConnectionList
   let backward: ConnectionList
   /// What each output reads, where that is not the same for all; nil: it is.
@@ -95,8 +97,9 @@ public final class SparseWeights {
     let most = variation == nil ? connections : positions
     guard most <= Int(Int32.max) else {
       throw RigLError(
-        .configuration, "layer \(name): \(most) connections; at most \(Int32.max) fit",
-        hint: "raise its sparsity")
+        .configuration,
+        "layer \(name): \(most) \(variation == nil ? "connections" : "positions of connections whose number changes"); "
+          + "at most \(Int32.max) fit", hint: variation == nil ? "raise its sparsity" : nil)
     }
     count = connections
     storage = SparseWeights.storage(of: connections, positions: positions, variation)
@@ -247,7 +250,7 @@ public final class SparseWeights {
   }
 
   private func rebuild(_ scratch: TopologyScratch) {
-    forwardIsStale = true
+    weightsDidChange()
     guard storage == .sparse else { return collectInactive() }
     inactive.setSize(0, 0)
     scratch.makeRoom(for: self)
@@ -296,6 +299,9 @@ public final class SparseWeights {
 
   /// Lists the places without a connection.
   private func collectInactive() {
+    // Room for as many as there may be in this storage.
+    let most = Int(Double(positions) * (1 - (variation?.denseFrom ?? 1))) + 1
+    if inactive.capacity < most { inactive.reallocate(max(most, positions - count)) }
     inactive.makeRoom(positions - count)
     var (next, expected) = (0, 0)
     func add(upTo position: Int) {
@@ -319,11 +325,21 @@ public final class SparseWeights {
     }
   }
 
+  /// Zeroes weights and what lies beside them where there is no connection.
+  func clearInactive(_ slots: [Slot]) {
+    for index in 0..<inactive.count {
+      let place = unsafe Int(inactive.base[index])
+      unsafe parameter.values.base[place] = 0
+      for number in 0..<slots.count { unsafe slots[number].buffer.base[place] = 0 }
+    }
+  }
+
   // MARK: - In a step
 
   /// Says that the weights have changed.
   func weightsDidChange() {
     forwardIsStale = true
+    changes += 1
   }
 
   /// The weights in the order of the forward list.

@@ -12,6 +12,8 @@ public final class OptimizerState {
   /// The pieces that are updated in parallel: of all values that there is memory for.
   private var pieces: [(parameter: Int, range: Range<Int>)] = []
   private var pieceSums = AlignedBuffer<Double>(count: 0)
+  /// The capacities of the parameters when they were cut.
+  private var capacities: [Int] = []
 
   /// Makes zeroed slots for the parameters.
   public init(_ optimizer: any Optimizer, parameters: [Parameter]) {
@@ -25,8 +27,25 @@ public final class OptimizerState {
     makePieces()
   }
 
+  /// Has slots and pieces follow parameters whose number of values has changed without them: their
+  /// state begins anew.
+  private func fit() {
+    var isCutAnew = false
+    for index in 0..<parameters.count {
+      let parameter = parameters[index]
+      if capacities[index] != parameter.capacity { isCutAnew = true }
+      for number in 0..<slots[index].count
+      where slots[index][number].buffer.count != parameter.count {
+        slots[index][number].buffer.setSize(parameter.count, parameter.capacity)
+        slots[index][number].buffer.fill(0)
+      }
+    }
+    if isCutAnew { makePieces() }
+  }
+
   /// Cuts the parameters into pieces.
   func makePieces() {
+    capacities = parameters.map(\.capacity)
     let length = 1 << 15
     pieces = parameters.enumerated().flatMap { index, parameter in
       (0..<parameter.capacity.dividedUp(by: length)).map {
@@ -51,6 +70,7 @@ public final class OptimizerState {
   public func step(learningRate: Double, gradientScale: Float, pool: ThreadPool) {
     pool.clock?.enter(.optimizer)
     defer { pool.clock?.enter(.other) }
+    fit()
     weightSteps += 1
     let settings = StepSettings(
       learningRate: learningRate, gradientScale: gradientScale, number: weightSteps)
@@ -68,6 +88,7 @@ public final class OptimizerState {
   /// The Euclidean norm of all gradients together, summed in double piece by piece.
   public func gradientNorm(pool: ThreadPool) -> Double {
     pool.clock?.enter(.optimizer)
+    fit()
     pool.run(chunks: pieces.count, with: self) { state, index, _ in
       let piece = state.piece(index)
       unsafe state.pieceSums.base[index] =
@@ -85,16 +106,6 @@ public final class OptimizerState {
         slots[index][number].buffer.follow(change, scratch: &scratch.oldColumns)
       }
     }
-    makePiecesFit(parameter)
-  }
-
-  /// Cuts the parameters anew where one has more values than pieces, or memory for far fewer.
-  private func makePiecesFit(_ parameter: Parameter) {
-    var end = 0
-    for index in 0..<pieces.count where parameters[pieces[index].parameter] === parameter {
-      end = pieces[index].range.upperBound
-    }
-    if end != parameter.capacity { makePieces() }
   }
 }
 

@@ -138,7 +138,7 @@ extension TrainingStep {
   ///     try step.save(to: "step.safetensors", metadata: ["epoch": "\(loader.position.epoch)"])
   ///     let again = try makeStep()
   ///     try again.load(from: "step.safetensors")
-  ///     print("at step", again.step)
+  ///     print("at step", again.weightSteps)
   ///
   /// - Parameters:
   ///   - path: the path of the file.

@@ -251,8 +251,8 @@ extension SparseWeights {
   /// The connections that this layer takes from a file: as many as it has, or where their number changes
   /// as many as are there.
   private func connections(in file: SafetensorsFile) throws(RigLError) -> Int {
-    guard variation != nil else { return count }
     if isWhole(in: file) { return positions }
+    guard variation != nil else { return count }
     let count = try file.require(part(parameter, "values")).count
     guard count <= positions else {
       throw RigLError(.data, "\(file.path): layer \(name) has more connections than places")
@@ -260,9 +260,9 @@ extension SparseWeights {
     return count
   }
 
-  /// Whether a file has every position's weight, and this layer may have every connection.
+  /// Whether a file has every position's weight, and this layer has, or may have, every connection.
   private func isWhole(in file: SafetensorsFile) -> Bool {
-    variation != nil && file[parameter.name] != nil
+    (variation != nil || isWhole) && file[parameter.name] != nil
   }
 
   /// The shape of what a file has of each weight: all positions', or a row of the connections'.

@@ -102,8 +102,9 @@ final class GradientParts {
     self.storage = storage
   }
 
-  /// Makes room for all parts.
-  func reserve() {
+  /// Makes room for all parts, with so many weights, or as many as there are.
+  func reserve(weights: Int? = nil) {
+    let stride = max(weights ?? 0, weight.count) + (bias?.count ?? 0)
     storage.reserve((GradientParts.count - 1) * stride)
   }
 

@@ -79,10 +79,14 @@ public final class SparseProduct: Stage {
   /// Makes room for parts of the gradient where the largest batch needs them: again when there are more
   /// connections than before, or so few that bands are shared out.
   private func reserveParts() {
+    guard isTraining, connections.storage == .sparse else { return }
     let largest = GroupBands(
       groups: input.capacity.dividedUp(by: input.lanes), lanes: input.lanes,
       channels: input.shape.count + outputs * layout.outputWidth, connections: connections.count)
-    if isTraining && largest.areShared { gradientParts.reserve() }
+    // Fewer connections may be shared out where these are not.
+    if largest.areShared || connections.variation != nil {
+      gradientParts.reserve(weights: connections.capacity)
+    }
   }
 
   /// Has the weights brought into the forward product's order before the next one.

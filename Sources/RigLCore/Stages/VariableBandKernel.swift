@@ -12,6 +12,15 @@ final class VariableBandKernel: BandKernel {
       variation: .init { DenseBandKernel.place(of: $0, shape) })
     weights = sparse.weights
     dense = DenseBandKernel(weights.parameter, geometry)
+  }
+
+  /// The state of the weights that the dense kernel's copy is of.
+  private var seen = -1
+
+  /// Has the dense kernel copy weights anew that have changed, whoever changed them.
+  private func look() {
+    guard seen != weights.changes else { return }
+    seen = weights.changes
     dense.weightsDidChange()
   }
 
@@ -22,13 +31,19 @@ final class VariableBandKernel: BandKernel {
   var connections: SparseWeights? { weights }
 
   func weightsDidChange() {
-    dense.weightsDidChange()
     sparse.weightsDidChange()
+    look()
   }
 
-  func willRunForward(_ pass: Pass) { current.willRunForward(pass) }
+  func willRunForward(_ pass: Pass) {
+    look()
+    current.willRunForward(pass)
+  }
 
-  func willRunBackward(_ pass: Pass) { current.willRunBackward(pass) }
+  func willRunBackward(_ pass: Pass) {
+    look()
+    current.willRunBackward(pass)
+  }
 
   var forwardParts: Int { current.forwardParts }
 

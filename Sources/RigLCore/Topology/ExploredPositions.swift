@@ -160,7 +160,12 @@ final class FormerPositions {
   }
 
   private func followInList(_ update: LayerUpdate) -> Int {
-    guard let list = unsafe list else { return 0 }  // Nothing was dropped so far, nor now.
+    guard let list = unsafe list else {
+      // Nothing was dropped so far, nor now.
+      var firsts = 0
+      update.forEachMove { _, isNew in firsts += isNew ? 1 : 0 }
+      return firsts
+    }
     // The old list moves up by as much as can be added; written from below, it is never overtaken.
     let shift = update.dropped
     trap(unless: count + shift <= capacity, "FormerPositions: no room for \(shift) positions")

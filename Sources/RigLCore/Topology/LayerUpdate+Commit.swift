@@ -38,8 +38,8 @@ extension LayerUpdate {
       unsafe "layer \(weights.name): \(kept) kept and \(regrown + grown.count) grown of \(target)")
     trap(
       unless: target == weights.count || weights.variation != nil,
-      "layer \(weights.name): \(target) connections instead of \(weights.count); its number may not "
-        + "change: the method's counts say \(ConnectionCounts.constant)")
+      "layer \(weights.name): \(target) connections instead of \(weights.count); its number may "
+        + "change where Model(variable:) names the layer, and the method's counts say so")
     let change = scratch.change
     weights.makeRoom(for: target)
     scratch.makeRoom(for: weights, next: target)

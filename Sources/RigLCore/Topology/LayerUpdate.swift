@@ -152,6 +152,9 @@ extension LayerUpdate {
   }
 
   private func requireDroppable(_ count: Int) {
+    unsafe trap(
+      unless: grown.count == 0 && regrown == 0,
+      "layer \(weights.name): connections are dropped before others are grown, not after")
     trap(
       unless: count >= 0 && count <= kept,
       "layer \(weights.name): drop \(count) of \(kept) connections")

@@ -80,6 +80,9 @@ public final class TopologyPlan {
   /// no others; ties go to earlier layers and, there, to lower positions. Sets each layer's ``Layer/drop``
   /// and ``Layer/target``; ``LayerUpdate/dropSmallest(_:by:)`` by the same score then drops the rest.
   ///
+  /// - Parameters:
+  ///   - total: connections that stay, of all layers together.
+  ///   - score: a connection's score: a pure function, asked several times for each.
   /// - Throws: `RigLError(.numerical)` if a score is not a number.
   public func keepLargest(
     _ total: Int, by score: (Connection) -> Float
@@ -130,7 +133,7 @@ public final class TopologyPlan {
       }
       if let broken { throw LayerUpdate.notANumber("a score", layer: broken.name, step: step) }
       var digit = 1 << width - 1
-      while unsafe Int(counts[digit]) < left {
+      while unsafe digit > 0 && Int(counts[digit]) < left {
         unsafe left -= Int(counts[digit])
         digit -= 1
       }

@@ -97,13 +97,21 @@ final class TopologyUpdater {
     fraction =
       method.timing == .beforeFirstStep
       ? 0 : schedule.fraction(at: step, learningRate: learningRate, peak: peak)
-    last = step
     moved = 0
     neverActiveBefore = explored.isKnown ? 0 : nil
     plan.begin(
       step: step, fraction: fraction, hasGradients: method.timing == .beforeFirstStep)
     try method.plan(plan)
     plan.requirePossible()
+    last = step
+  }
+
+  /// Zeroes weights and the optimizer's state where dense storage has no connection: an optimizer need
+  /// not leave 0 as it is.
+  func clearInactive() {
+    for index in 0..<plan.layers.count {
+      plan.layers[index].weights.clearInactive(plan.layers[index].slots)
+    }
   }
 
   /// Has the method look at a layer's dense gradient in a weight step, if it wants to.
@@ -137,7 +145,9 @@ final class TopologyUpdater {
     let (weights, planned) = (layers[index], plan.layers[index])
     // A method may move what the schedule says without having planned it.
     let count = max(planned.drop, UpdateSchedule.moved(of: planned.target, fraction: fraction))
-    guard count > 0 || planned.target != weights.count, let update else { return }
+    guard count > 0 || planned.target != weights.count || method.timing == .beforeFirstStep,
+      let update
+    else { return }
     pool.clock?.enter(weights, .rewiring)
     update.begin(
       planned, of: plan, layerIndex: index, batchesConsumed: batchesConsumed, gradient: source,

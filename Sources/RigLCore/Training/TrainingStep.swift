@@ -95,7 +95,7 @@ public final class TrainingStep {
     self.loss = loss
     self.learningRate = learningRate
     self.settings = settings
-    unusable = settings.problem(loss, optimizer, learningRate)
+    unusable = settings.problem(loss, optimizer, learningRate, model)
     self.optimizer = OptimizerState(optimizer, parameters: model.parameters)
     pass = Pass(pool: pool, seed: seed)
     topology = TopologyUpdater(
@@ -147,18 +147,19 @@ public final class TrainingStep {
     // loss → gradients → connections
     if let topology, isUpdateDue(.insteadOfWeightStep) {
       try begin(topology, rate)
+      // After an error, too: layers that had moved stay moved.
+      defer { model.weightsDidChange() }
       // Layer by layer, while what its dense gradient is made of is at hand.
       try model.backward(logitsGradient, pass) { (operands) throws(RigLError) in
         try topology.move(operands)
       }
-      model.weightsDidChange()
       update = topology.report
       guard settings.updateThenStep else { return report(loss, batch, rate, update: update) }
     } else if let topology, isUpdateDue(.beforeFirstStep) {
       try model.backward(logitsGradient, pass)
       try begin(topology, rate)
+      defer { model.weightsDidChange() }
       try topology.moveAll()
-      model.weightsDidChange()
       return report(loss, batch, rate, update: topology.report)
     } else {
       // loss → gradients
@@ -176,6 +177,7 @@ public final class TrainingStep {
     sum = GradientSum()
     let (norm, scale) = try gradientScale(mean: mean)
     optimizer.step(learningRate: rate, gradientScale: scale, pool: pass.pool)
+    topology?.clearInactive()
     model.weightsDidChange()
     weightSteps += 1
     return report(loss, batch, rate, update: update, norm: norm, movedWeights: true)
@@ -189,8 +191,8 @@ public final class TrainingStep {
   private func makePendingUpdate(_ rate: Double) throws(RigLError) -> TopologyUpdate? {
     guard let topology, weightSteps > 0, isUpdateDue(.afterWeightStep) else { return nil }
     try begin(topology, rate)
+    defer { model.weightsDidChange() }
     try topology.moveAll()
-    model.weightsDidChange()
     return topology.report
   }
 

@@ -3,8 +3,10 @@
 extension TrainingStep.Settings {
   /// What cannot be trained with; nil: everything can.
   func problem(
-    _ loss: any Loss, _ optimizer: any Optimizer, _ learningRate: LearningRateSchedule
+    _ loss: any Loss, _ optimizer: any Optimizer, _ learningRate: LearningRateSchedule,
+    _ model: Model
   ) -> RigLError? {
+    if let problem = methodProblem(model) { return problem }
     do throws(RigLError) {
       if method.timing != .never { try schedule.validate() }
       // Milestones of a training that is made shorter may fall together.
@@ -34,5 +36,28 @@ extension TrainingStep.Settings {
     ]
     guard let wrong = (numbers + others).first(where: { !$0.isUsable }) else { return nil }
     return RigLError(.configuration, "\(wrong.name) of \(wrong.value) is not in \(wrong.range)")
+  }
+
+  /// What a method asks for that model and settings do not have.
+  private func methodProblem(_ model: Model) -> RigLError? {
+    let name = type(of: method)
+    if method.observer != nil, accumulation > 1 || updateThenStep {
+      return RigLError(
+        .configuration,
+        "method \(name) looks at the dense gradient of each weight step: not with "
+          + (accumulation > 1 ? "accumulation" : "updateThenStep"),
+        hint: "Train with one batch a step, and updates of their own.")
+    }
+    guard method.counts != .constant else { return nil }
+    let fixed = model.sparseLayers.filter { $0.variation == nil }.map(\.name)
+    guard model.sparseLayers.isEmpty || !fixed.isEmpty else { return nil }
+    return RigLError(
+      .configuration,
+      "method \(name) changes how many connections layers have, but "
+        + (fixed.isEmpty
+          ? "no layer of the model is sparse" : "not layer \(fixed[0])'s may change"),
+      hint:
+        "Model(…, variable: [names]) says in which layers it may; a Trainer makes those so that "
+        + "the sparsity distribution leaves positions out of.")
   }
 }
