@@ -20,7 +20,7 @@ struct Rigl: ParsableCommand {
     version: packageVersion,
     subcommands: [
       Train.self, Evaluate.self, Predict.self, Inspect.self, Export.self, Import.self, Presets.self,
-      Settings.self, Flops.self, Bench.self,
+      Methods.self, Settings.self, Flops.self, Bench.self,
     ])
 
   /// Parses, runs, and turns every error into a few lines and its exit status.

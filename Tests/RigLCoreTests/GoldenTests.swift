@@ -16,7 +16,7 @@ import Testing
     "clip_grad_norm": checkClipping, "schedule": checkSchedule,
     "topology_update": checkTopologyUpdate, "trajectory": checkTrajectory,
     "conv2d": checkConvolution, "batchnorm2d": checkBatchNorm, "maxpool2d": checkMaxPool,
-    "globalavgpool2d": checkGlobalAveragePool,
+    "globalavgpool2d": checkGlobalAveragePool, "redistribute": checkRedistribution,
   ]
 
   @Test func everyFileOfTheFolder() throws {
@@ -100,6 +100,10 @@ struct GoldenCase {
     var update_begin: Int?
     var redistribution: Bool?
     var momentum_decay: Float?
+    // redistribute
+    var total: Int?
+    var means: [Double]?
+    var caps: [Int]?
     // planes
     var stride: Int?
     var padding: Int?
@@ -111,7 +115,7 @@ struct GoldenCase {
       case min_lr, first_cycle, cycle_multiplier, milestones, factor, drop_fraction, grow_score, k
       case model, dims, batch, batches_consumed, update_every, anneal, update_end
       case method, scope, sparsity, initial_sparsity, prune_begin, prune_end, update_begin
-      case redistribution, momentum_decay
+      case redistribution, momentum_decay, total, means, caps
       case weight_decay_on_bias, densities, order, stride, padding, groups, kernel
     }
   }

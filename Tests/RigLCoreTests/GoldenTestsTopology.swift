@@ -135,7 +135,8 @@ extension GoldenTests {
     let attributes = golden.attributes
     try #require(attributes.order == "sequential, wrapping around", "\(golden.name): order")
     var settings = TrainingStep.Settings()
-    settings.method = try method(attributes, model)
+    settings.method = try method(attributes)
+    settings.schedule.interval = attributes.update_every ?? settings.schedule.interval
     if attributes.update_end != nil {
       settings.schedule = UpdateSchedule(
         interval: try #require(attributes.update_every), begin: attributes.update_begin ?? 0,
@@ -152,35 +153,38 @@ extension GoldenTests {
       pool: try ThreadPool(threads: 2), seed: 0)
   }
 
-  /// The method of a trajectory: RigL, or one that is made of public parts.
-  private static func method(
-    _ attributes: GoldenCase.Attributes, _ model: Model
-  ) throws -> any TopologyMethod {
-    let isGlobal = attributes.scope == "global"
-    func sparsity() throws -> CubicSparsity {
-      CubicSparsity(
-        initial: attributes.initial_sparsity ?? 0, final: try #require(attributes.sparsity),
-        begin: try #require(attributes.prune_begin), end: try #require(attributes.prune_end))
+  /// How many connections each layer grows of what all drop.
+  static func checkRedistribution(_ golden: GoldenCase) throws {
+    let attributes = golden.attributes
+    let shares = Shares.of(
+      try #require(attributes.total), by: try #require(attributes.means),
+      atMost: try #require(attributes.caps))
+    #expect(try shares.map(Int32.init) == golden.file.int32("counts"), "\(golden.name)")
+  }
+
+  /// The method of a trajectory.
+  private static func method(_ attributes: GoldenCase.Attributes) throws -> any TopologyMethod {
+    let scope: TopologyScope = attributes.scope == "global" ? .global : .layer
+    func schedule() throws -> PruningSchedule {
+      PruningSchedule(
+        to: LayerSparsities(try #require(attributes.sparsity)),
+        from: LayerSparsities(attributes.initial_sparsity ?? 0),
+        begin: try #require(attributes.prune_begin), end: try #require(attributes.prune_end),
+        scope: scope)
     }
     switch attributes.method {
     case nil: return RigL()
-    case "pruning" where isGlobal:
-      return GlobalPruning(
-        sparsity: try #require(attributes.sparsity), begin: try #require(attributes.prune_begin),
-        end: try #require(attributes.prune_end), interval: try #require(attributes.update_every))
-    case "pruning":
-      return LayerPruning(
-        sparsity: try sparsity(), interval: try #require(attributes.update_every))
+    case "pruning": return MagnitudePruning(try schedule())
     case "snip":
-      var densities: [String: Double] = [:]
+      var sparsities: [String: Double] = [:]
       for (index, density) in try #require(attributes.densities).enumerated() {
-        densities["\(index)"] = density
+        sparsities["\(index)"] = 1 - density
       }
-      return SNIPMethod(participants: Participants(densities: densities), isGlobal: isGlobal)
-    case "granet": return GraNetMethod(sparsity: try sparsity(), isGlobal: isGlobal)
+      return SNIP(LayerSparsities(sparsities), scope: scope)
+    case "granet": return GraNet(try schedule())
     case "snfs":
-      return SNFSMethod(
-        moments: .init(model.sparseLayers, decay: try #require(attributes.momentum_decay)),
+      return SNFS(
+        decay: try #require(attributes.momentum_decay),
         redistributes: attributes.redistribution == true)
     case let other?: throw RigLError(.data, "unknown method \(other)")
     }

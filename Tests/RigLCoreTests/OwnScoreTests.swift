@@ -66,8 +66,8 @@ import Testing
   @Test(arguments: [1, 2]) func growsByAnOwnScore(threads: Int) throws {
     struct Last: GrowthScore {
       func score(
-        _ gradients: inout MutableSpan<Float>, output: Int, inputs: Range<Int>,
-        of layer: SparseWeights
+        _ gradients: inout MutableSpan<Float>, memory: Span<Float>, output: Int,
+        inputs: Range<Int>, of layer: SparseWeights
       ) {
         for (place, input) in inputs.enumerated() {
           gradients[place] = gradients[place] * Float(output * layer.inputs + input + 1)

@@ -256,11 +256,11 @@ import Testing
     ("hand over", HandOver()), ("saliency", SaliencyDrop()),
     (
       "GraNet",
-      GraNetMethod(sparsity: CubicSparsity(final: 0.9, begin: 0, end: 20), isGlobal: true)
+      GraNet(PruningSchedule(to: LayerSparsities(0.9), begin: 0, end: 20, scope: .global))
     ),
     (
       "SNIP",
-      SNIPMethod(participants: Participants(densities: ["fc1": 0.2, "fc2": 0.3]), isGlobal: false)
+      SNIP(LayerSparsities(["fc1": 0.8, "fc2": 0.7]))
     ),
   ]
 

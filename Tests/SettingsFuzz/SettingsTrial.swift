@@ -56,7 +56,7 @@ struct SettingsTrial {
         let fraction = updates.fraction(at: step, learningRate: rate, peak: rates.largestRate)
         guard rate >= 0, rate <= rates.largestRate, (0...1).contains(fraction),
           UpdateSchedule.moved(of: 1000, fraction: fraction)
-            <= UpdateSchedule.moved(of: 1000, fraction: configuration.dropFraction)
+            <= UpdateSchedule.moved(of: 1000, fraction: configuration.firstDropFraction)
         else {
           throw Failure(what: "step \(step) of \(steps): rate \(rate), fraction \(fraction)")
         }

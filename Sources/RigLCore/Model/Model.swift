@@ -58,6 +58,8 @@ public final class Model {
   ///   - capacity: the most samples in a batch.
   ///   - connections: how many each weight layer has, by name; a layer not named has all.
   ///   - variable: names of the layers whose number of connections topology updates may change.
+  ///   - storageBelow: the density below which these are stored sparsely: above it dense sums are
+  ///     quicker.
   ///   - isTraining: whether there will be training passes.
   ///   - usesStrips: whether a model for single samples (`capacity` 1, no training) may cut images
   ///     into strips, so that no lane is idle. Its layers' ``LayerWeights/accounted`` is then a
@@ -66,7 +68,8 @@ public final class Model {
   ///   connections are asked for that no layer can have.
   public init(
     _ layers: Sequential, input: SampleShape, capacity: Int, connections: [String: Int] = [:],
-    variable: Set<String> = [], isTraining: Bool = true, usesStrips: Bool = false
+    variable: Set<String> = [], storageBelow: Double = 0.75, isTraining: Bool = true,
+    usesStrips: Bool = false
   ) throws(RigLError) {
     guard capacity > 0 else {
       throw RigLError(
@@ -92,7 +95,7 @@ public final class Model {
     try Model.requireOwnNames(described)
     plan = try Plan(
       layers, input: layerInput, capacity: capacity * strips, lanes: lanes, strips: strips,
-      connections: connections, variable: variable, isTraining: isTraining)
+      connections: connections, variable: (variable, storageBelow), isTraining: isTraining)
     cutInput =
       strips == 1
       ? nil

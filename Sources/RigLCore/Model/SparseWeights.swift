@@ -64,7 +64,7 @@ public final class SparseWeights {
   /// What a changing number of connections needs to know.
   struct Variation: Sendable {
     /// The density from which weights are stored densely.
-    var denseFrom = 0.75
+    var denseFrom: Double
     /// Where dense storage has the weight at a position (output · inputs + input); nil: there.
     var order: (@Sendable (Int) -> Int)?
   }

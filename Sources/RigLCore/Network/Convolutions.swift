@@ -90,7 +90,10 @@ public struct SparseConv2d: Conv2d {
   public func makeStage(_ site: StageSite) throws(RigLError) -> any Stage {
     try stage(site) { (geometry) throws(RigLError) in
       let count = site.connections ?? inputs * outputs
-      if site.isVariable { return try VariableBandKernel(name: name, geometry, connections: count) }
+      if let storageBelow = site.storageBelow {
+        return try VariableBandKernel(
+          name: name, geometry, connections: count, storageBelow: storageBelow)
+      }
       guard count < inputs * outputs else { return DenseBandKernel(name: name, geometry) }
       return try SparseBandKernel(name: name, geometry, connections: count)
     }

@@ -15,6 +15,8 @@ public struct LearningRateSchedule: Hashable, Sendable {
     case step(milestones: [Int], factor: Double)
     /// min + (peak − min)/2 (1 + cos(π t / steps)), and min from then on.
     case cosine(steps: Int, minimum: Double)
+    /// peak + (min − peak) t / steps, and min from then on.
+    case linear(steps: Int, minimum: Double)
     /// Cosines from the peak to the minimum, again and again: of `firstCycle` steps, then each
     /// `cycleMultiplier` times as long as the one before (T_{i+1} = T_mult · T_i).
     ///
@@ -56,6 +58,9 @@ public struct LearningRateSchedule: Hashable, Sendable {
       return rate
     case .cosine(let steps, let minimum):
       return cosine(step: step, of: steps, minimum: minimum)
+    case .linear(let steps, let minimum):
+      trap(unless: steps > 0, "rate: a linear decay over \(steps) steps")
+      return peak + (minimum - peak) * Double(min(step, steps)) / Double(steps)
     case .cosineWarmRestarts(let firstCycle, let multiplier, let minimum):
       let (start, length) = Self.cycle(of: step, first: firstCycle, multiplier: multiplier)
       return cosine(step: step - start, of: length, minimum: minimum)
@@ -63,7 +68,7 @@ public struct LearningRateSchedule: Hashable, Sendable {
   }
 
   /// The schedule of a training `multiplier` (M) times as long: milestones, the cosine's steps, the
-  /// first cycle and the warm-up are stretched, rates stay. Of a cosine a step is left at the least.
+  /// first cycle and the warm-up are stretched, rates stay. Of a decay a step is left at the least.
   public func scaled(by multiplier: Double) -> LearningRateSchedule {
     var scaled = self
     scaled.warmUp = scaledStep(warmUp, by: multiplier)
@@ -74,6 +79,8 @@ public struct LearningRateSchedule: Hashable, Sendable {
         milestones: milestones.map { scaledStep($0, by: multiplier) }, factor: factor)
     case .cosine(let steps, let minimum):
       scaled.shape = .cosine(steps: max(1, scaledStep(steps, by: multiplier)), minimum: minimum)
+    case .linear(let steps, let minimum):
+      scaled.shape = .linear(steps: max(1, scaledStep(steps, by: multiplier)), minimum: minimum)
     case .cosineWarmRestarts(let firstCycle, let cycleMultiplier, let minimum):
       scaled.shape = .cosineWarmRestarts(
         firstCycle: max(1, scaledStep(firstCycle, by: multiplier)),
@@ -106,6 +113,9 @@ public struct LearningRateSchedule: Hashable, Sendable {
       try require(largestRate.isFinite, "a factor of \(factor) makes the rate infinite")
     case .cosine(let steps, let minimum):
       try require(steps > 0, "a cosine over \(steps) steps")
+      try requireMinimum(minimum)
+    case .linear(let steps, let minimum):
+      try require(steps > 0, "a linear decay over \(steps) steps")
       try requireMinimum(minimum)
     case .cosineWarmRestarts(let firstCycle, let cycleMultiplier, let minimum):
       try require(firstCycle > 0, "a first cycle of \(firstCycle) steps")
@@ -157,7 +167,7 @@ extension LearningRateSchedule: Codable {
   }
 
   private enum Kind: String, Codable {
-    case constant, step, cosine
+    case constant, step, cosine, linear
     case cosineWarmRestarts = "cosine_warm_restarts"
   }
 
@@ -174,6 +184,8 @@ extension LearningRateSchedule: Codable {
           factor: try values.decode(Double.self, forKey: .factor))
       case .cosine:
         .cosine(steps: try values.decode(Int.self, forKey: .steps), minimum: minimum)
+      case .linear:
+        .linear(steps: try values.decode(Int.self, forKey: .steps), minimum: minimum)
       case .cosineWarmRestarts:
         .cosineWarmRestarts(
           firstCycle: try values.decode(Int.self, forKey: .firstCycle),
@@ -199,6 +211,10 @@ extension LearningRateSchedule: Codable {
       try values.encode(factor, forKey: .factor)
     case .cosine(let steps, let minimum):
       try values.encode(Kind.cosine, forKey: .kind)
+      try values.encode(steps, forKey: .steps)
+      try values.encode(minimum, forKey: .minimum)
+    case .linear(let steps, let minimum):
+      try values.encode(Kind.linear, forKey: .kind)
       try values.encode(steps, forKey: .steps)
       try values.encode(minimum, forKey: .minimum)
     case .cosineWarmRestarts(let firstCycle, let cycleMultiplier, let minimum):

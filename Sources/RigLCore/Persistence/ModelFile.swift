@@ -85,7 +85,7 @@ extension Model {
   ///   - metadata: what a user has it say.
   fileprivate func save(
     to path: String, _ optimizer: OptimizerState?, _ own: [String: String],
-    _ metadata: [String: String], explored: ExploredPositions? = nil
+    _ metadata: [String: String], topology: TopologyUpdater? = nil
   ) throws(RigLError) {
     trap(unless: !isFolded, "save: batch-norm is folded into the weights")
     try requireConnections()
@@ -100,10 +100,10 @@ extension Model {
         .configuration, "\(path): metadata \(key) is the file's own", hint: "Choose another name.")
     }
     var writer = try SafetensorsWriter.export(
-      to: path, tensors: tensors(optimizer) + (explored?.tensors() ?? []),
+      to: path, tensors: tensors(optimizer) + (topology?.tensors() ?? []),
       metadata: own.merging(metadata) { $1 }, checksummed: true)
     try write(to: &writer, optimizer)
-    try explored?.write(to: &writer)
+    try topology?.write(to: &writer)
     try writer.finish()
   }
 }
@@ -154,8 +154,9 @@ extension TrainingStep {
     }
     var state = TrainingState(weightSteps: weightSteps, batchesConsumed: batchesConsumed)
     state.lastUpdate = topology?.last
+    state.initialConnections = topology?.initialConnections
     try model.save(
-      to: path, optimizer, ["state": state.encoded()], metadata, explored: topology?.explored)
+      to: path, optimizer, ["state": state.encoded()], metadata, topology: topology)
   }
 
   /// Takes what ``save(to:metadata:)`` has written, or a run's checkpoint. Seed, method, optimizer and
@@ -166,17 +167,17 @@ extension TrainingStep {
     let file = try SafetensorsFile(path: path)
     try file.verifyChecksum()
     try model.requireAll(of: file, optimizer)
+    try topology?.requireAll(of: file)
     try restore(file, try TrainingState.decode(file.metadata["state"], path: path))
   }
 
   /// Takes model, optimizer and place in the training from a file with a state that is checked.
   func restore(_ file: SafetensorsFile, _ state: TrainingState) throws(RigLError) {
     try model.read(from: file, optimizer)
-    try explored?.read(from: file, hasMoved: (state.lastUpdate ?? -1) >= 0)
+    try topology?.restore(file, state)
     weightSteps = state.weightSteps
     optimizer.weightSteps = state.weightSteps
     batchesConsumed = state.batchesConsumed
-    topology?.last = state.lastUpdate ?? settings.schedule.initialLast
     dropAccumulated()
   }
 }

@@ -81,6 +81,9 @@ extension NetworkStart {
     /// The training's configuration, with the connections that it starts with in
     /// ``Configuration/layerSparsities`` where they are not what its settings come to.
     let configuration: Configuration
+    /// The connections that each layer starts with by name, under a method that prunes; nil: what the
+    /// configuration says.
+    let counts: [String: Int]?
     /// Whether they are not, or ``Configuration/layerSparsities`` are the network's own.
     let setsConnections: Bool
     /// The name of the last layer, if it is drawn anew because the classes are others.
@@ -112,11 +115,14 @@ extension NetworkStart {
     try requireSameInputs(network, data)
     let fresh = try freshLayer(layers, data)
     let planned = try configuration.allocate(layers)
+    let isPruned = configuration.customRules.method == nil && configuration.method.startsLarger
     let (counts, stored) = try connections(
-      of: layers, planned, but: fresh?.name, isDense: configuration.method == .dense,
+      of: layers, planned, but: fresh?.name, isPruned: isPruned,
+      isDense: configuration.method == .dense,
       isInherited: saved?.sparsityDistribution
         == configuration.sparsityDistribution)
-    let isAsPlanned = counts == planned.layers.map(\.connections)
+    if configuration.method == .snip, isPruned { try requireWhole(planned, counts) }
+    let isAsPlanned = isPruned || counts == planned.layers.map(\.connections)
     // Those of a network that was started from, too, are in settings that nobody has written.
     let isInherited =
       saved.map {
@@ -124,7 +130,8 @@ extension NetworkStart {
           && $0.sparsity == configuration.sparsity
       } ?? false
     let own = isAsPlanned ? configuration : configuration.describing(counts, of: layers, planned)
-    guard try own.allocate(layers).layers.map(\.connections) == counts else {
+    let allocated = try own.allocate(layers).layers.map(\.connections)
+    guard isPruned || allocated == counts else {
       throw RigLError(
         .configuration, "\(file.path): has sparse layers, which method: dense does not",
         hint: NetworkStart.denseHint)
@@ -136,7 +143,10 @@ extension NetworkStart {
       remarks.append("pixels are normalised as the network was trained, not by this data's numbers")
     }
     return Plan(
-      start: self, configuration: own, setsConnections: !isAsPlanned || isInherited,
+      start: self, configuration: own,
+      counts: isPruned
+        ? Dictionary(zip(layers.map(\.name), counts), uniquingKeysWith: { $1 }) : nil,
+      setsConnections: !isAsPlanned || isInherited,
       fresh: fresh?.name, normalization: normalization, remarks: remarks,
       warning: saved.flatMap {
         rulesWarning($0.customRules.missing(in: configuration.customRules))
@@ -160,20 +170,21 @@ extension NetworkStart {
   /// - Parameters:
   ///   - planned: what the settings come to.
   ///   - fresh: the layer of which nothing is taken.
+  ///   - isPruned: whether the method prunes, and starts with all that the network has.
   ///   - isDense: whether the training is to have all connections.
   ///   - isInherited: whether the settings of connections are the network's own: they then stand for
   ///     the connections that it has.
   /// - Returns: them, and in all layers of which something is taken, how many that is of how many.
   private func connections(
-    of layers: [any WeightLayer], _ planned: SparsityAllocation, but fresh: String?, isDense: Bool,
-    isInherited: Bool
+    of layers: [any WeightLayer], _ planned: SparsityAllocation, but fresh: String?,
+    isPruned: Bool, isDense: Bool, isInherited: Bool
   ) throws(RigLError) -> (counts: [Int], stored: (kept: Int, of: Int)) {
     let hasParts = layers.contains { file["\($0.name).weight.values"] != nil }
     var counts: [Int] = []
     var stored = (kept: 0, of: 0)
     for (layer, planned) in zip(layers, planned.layers) {
       if layer.name == fresh {
-        counts.append(planned.connections)
+        counts.append(isPruned ? planned.positions : planned.connections)
         continue
       }
       let count = file["\(layer.name).weight.values"]?.count ?? planned.positions
@@ -181,12 +192,28 @@ extension NetworkStart {
         throw RigLError(
           .data, "\(file.path): layer \(layer.name) has more connections than places")
       }
-      let asked = hasParts && isInherited ? count : planned.connections
+      var asked = hasParts && isInherited ? count : planned.connections
       try requireConnections(layer, has: count, asked: asked, isDense: isDense)
+      // Layers that do not take part stay as the settings have them.
+      if isPruned, planned.connections < planned.positions { asked = count }
       counts.append(asked)
       stored = (stored.kept + asked, stored.of + count)
     }
     return (counts, stored)
+  }
+
+  /// Throws where SNIP cannot choose from all positions.
+  private func requireWhole(
+    _ planned: SparsityAllocation, _ counts: [Int]
+  ) throws(RigLError) {
+    for (layer, count) in zip(planned.layers, counts)
+    where layer.connections < layer.positions && count < layer.positions {
+      throw RigLError(
+        .configuration,
+        "\(file.path): layer \(layer.name) has \(count) of \(layer.positions) connections, but method "
+          + "snip chooses from all of them",
+        hint: "Start from a dense network, or by another method.")
+    }
   }
 
   private static let denseHint =

@@ -31,10 +31,12 @@ final class Plan {
   /// - Parameters:
   ///   - capacity: the most samples in a batch; of an image in strips, the strips.
   ///   - connections: how many each weight layer has, by name; a layer not named has all.
-  ///   - variable: layers whose number of connections will change.
+  ///   - variable: layers whose number of connections will change, and the density below which they are
+  ///     stored sparsely.
   init(
     _ layers: Sequential, input: SampleShape, capacity: Int, lanes: Int, strips: Int,
-    connections: [String: Int], variable: Set<String>, isTraining: Bool
+    connections: [String: Int], variable: (names: Set<String>, storageBelow: Double),
+    isTraining: Bool
   ) throws(RigLError) {
     var fuser = try Fuser(layers, input: input, capacity: capacity, strips: strips)
     let shapes = fuser.numberGradients()
@@ -194,7 +196,7 @@ private struct StageMaker {
   let values: [Tensor]
   let gradients: [Tensor]
   let connections: [String: Int]
-  let variable: Set<String>
+  let variable: (names: Set<String>, storageBelow: Double)
   let isTraining: Bool
   let parts: Tensor.Storage
 
@@ -211,17 +213,19 @@ private struct StageMaker {
   }
 
   private func site(_ node: PlanNode) -> StageSite {
-    var (count, isVariable) = (Int?.none, false)
+    var (count, storageBelow) = (Int?.none, Double?.none)
     if case .layer(let layer as any WeightLayer) = node.operation {
       count = connections[layer.name] ?? layer.inputs * layer.outputs
-      isVariable = layer.canBeSparse && variable.contains(layer.name)
+      if layer.canBeSparse, variable.names.contains(layer.name) {
+        storageBelow = variable.storageBelow
+      }
     }
     var site = StageSite(
       number: node.number, input: values[node.input], layerInput: values[node.input].shape,
       output: values[node.output],
       outputGradient: gradients[isTraining ? node.outputGradient ?? 0 : 0],
       inputGradient: isTraining ? node.inputGradient.map { gradients[$0] } : nil,
-      isTraining: isTraining, connections: count, isVariable: isVariable, parts: parts)
+      isTraining: isTraining, connections: count, storageBelow: storageBelow, parts: parts)
     site.epilogue = node.epilogue
     site.prologue = reading(node.reading)
     site.leavesPrologue = node.leavesReading

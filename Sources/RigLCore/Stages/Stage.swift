@@ -79,8 +79,10 @@ public struct StageSite {
   public let isTraining: Bool
   /// How many connections the layer's weight has; nil without one.
   public let connections: Int?
+  /// The density below which they are stored sparsely, where their number will change.
+  let storageBelow: Double?
   /// Whether their number will change.
-  public let isVariable: Bool
+  public var isVariable: Bool { storageBelow != nil }
   /// ReLU and dropout, to be applied to the output; nothing unless the layer's ``Layer/fusing``
   /// offers it.
   public internal(set) var epilogue = Epilogue()

@@ -5,11 +5,13 @@ final class VariableBandKernel: BandKernel {
   private let sparse: SparseBandKernel
   private let weights: SparseWeights
 
-  init(name: String, _ geometry: BandGeometry, connections: Int) throws(RigLError) {
+  init(
+    name: String, _ geometry: BandGeometry, connections: Int, storageBelow: Double
+  ) throws(RigLError) {
     let shape = geometry.shape
     sparse = try SparseBandKernel(
       name: name, geometry, connections: connections,
-      variation: .init { DenseBandKernel.place(of: $0, shape) })
+      variation: .init(denseFrom: storageBelow) { DenseBandKernel.place(of: $0, shape) })
     weights = sparse.weights
     dense = DenseBandKernel(weights.parameter, geometry)
   }

@@ -9,7 +9,8 @@ final class VariableProduct: Stage {
   init(_ layer: SparseLinear, _ site: StageSite) throws(RigLError) {
     connections = try SparseWeights(
       name: layer.name, outputs: layer.outputs, inputs: layer.inputs,
-      connections: site.connections ?? 0, lanes: site.lanes, variation: SparseWeights.Variation())
+      connections: site.connections ?? 0, lanes: site.lanes,
+      variation: SparseWeights.Variation(denseFrom: site.storageBelow ?? 1))
     let weights = LayerWeights(
       layer, input: site.input.shape, weight: connections.parameter, bias: layer.makeBias(),
       connections: connections)

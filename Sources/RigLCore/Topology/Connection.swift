@@ -2,13 +2,17 @@
 public struct Connection {
   private let weights: SparseWeights
   private let slots: [Slot]
+  private let memory: GradientMemories.Layer?
   /// Its index in the order of positions, and in the arrays.
   private let index: Int
   private let place: Int
   private let hasGradient: Bool
 
-  init(weights: SparseWeights, slots: [Slot], index: Int, place: Int, hasGradient: Bool) {
-    (self.weights, self.slots) = (weights, slots)
+  init(
+    weights: SparseWeights, slots: [Slot], memory: GradientMemories.Layer?, index: Int, place: Int,
+    hasGradient: Bool
+  ) {
+    (self.weights, self.slots, self.memory) = (weights, slots, memory)
     (self.index, self.place, self.hasGradient) = (index, place, hasGradient)
   }
 
@@ -32,6 +36,14 @@ public struct Connection {
       unless: slots.indices.contains(slot),
       "layer \(weights.name): moment \(slot) of an optimizer that has \(slots.count)")
     return unsafe slots[slot].buffer.base[place]
+  }
+
+  /// What the method keeps of the gradients here (``TopologyMethod/memory``).
+  public var remembered: Float {
+    guard let memory else {
+      trap("layer \(weights.name): the method keeps nothing of gradients")
+    }
+    return unsafe memory.numbers.base[output * weights.inputs + input]
   }
 
   /// The output that it leads to: the row of the weight.

@@ -25,6 +25,11 @@ final class DenseGradient {
   private var hasGradient = false
   /// What turns gradients into scores; nil: they are the scores.
   private var growthScore: (any GrowthScore)?
+  /// What the method keeps of the layer's gradients; nil: nothing.
+  private var memory: GradientMemories.Layer?
+  /// The batch's part in a weight step, while its gradient is taken into the memory.
+  private var part = GradientMemories.Part()
+  private var rule: (any GradientMemory)?
 
   /// A thread's part of the work: its scratch, and its part of the selection.
   final class Worker {
@@ -69,8 +74,9 @@ final class DenseGradient {
 
   /// Takes a layer after its backward pass; its input and the gradient of its output must stay as
   /// they are.
-  func begin(_ source: any GradientSource) {
+  func begin(_ source: any GradientSource, _ memory: GradientMemories.Layer?) {
     take(source)
+    self.memory = memory
     hasGradient = true
     let stage = pool.clock?.begin(.growth)
     defer { if let stage { pool.clock?.begin(stage) } }
@@ -80,10 +86,11 @@ final class DenseGradient {
   }
 
   /// Takes a layer without its gradient, which is 0 to whoever looks.
-  func begin(without weights: SparseWeights) {
+  func begin(without weights: SparseWeights, _ memory: GradientMemories.Layer?) {
     for index in 0..<sources.count where sources[index].connections === weights {
       take(sources[index])
     }
+    self.memory = memory
     hasGradient = false
   }
 
@@ -93,12 +100,11 @@ final class DenseGradient {
     panel = source.panels(threads: pool.threads)
   }
 
-  /// Shows the whole gradient, panel by panel.
-  func show(to observer: any GrowthScore) {
+  /// Takes the whole gradient into the layer's memory, panel by panel.
+  func remember(by rule: any GradientMemory, _ part: GradientMemories.Part) {
     let stage = pool.clock?.begin(.growth)
     defer { if let stage { pool.clock?.begin(stage) } }
-    growthScore = observer
-    defer { growthScore = nil }
+    (self.rule, self.part) = (rule, part)
     let columnPanels = inputs.dividedUp(by: panel.columns)
     pool.run(
       chunks: outputs.dividedUp(by: panel.rows) * columnPanels, with: (self, columnPanels)
@@ -108,10 +114,32 @@ final class DenseGradient {
       let (rows, columns) = gradient.multiply(
         rowPanel: index / columnPanels, columnPanel: index % columnPanels, worker: worker)
       for row in rows {
-        unsafe gradient.applyScore(
+        unsafe gradient.remember(
           worker.panel.base + (row - rows.lowerBound) * columns.count, row: row, columns)
       }
     }
+  }
+
+  /// Takes a row's gradients into the memory, when they are those of the whole weight step.
+  private func remember(
+    _ gradients: UnsafeMutablePointer<Float>, row: Int, _ columns: Range<Int>
+  ) {
+    guard let memory, let rule, let source else { return }
+    let start = row * inputs + columns.lowerBound
+    if part.isOneOfSeveral {
+      let sum = unsafe memory.sum.base + start
+      for index in 0..<columns.count {
+        let before = part.isFirst ? 0 : unsafe sum[index]
+        unsafe sum[index] = before + gradients[index]
+        unsafe gradients[index] = sum[index] * part.mean
+      }
+      guard part.isLast else { return }
+    }
+    let base = unsafe memory.numbers.base + start
+    var numbers = unsafe MutableSpan(_unsafeStart: base, count: columns.count)
+    rule.update(
+      &numbers, by: unsafe Span(_unsafeStart: gradients, count: columns.count), output: row,
+      inputs: columns, of: source.connections)
   }
 
   /// Turns a row's gradients into scores, if they are not the scores.
@@ -120,7 +148,13 @@ final class DenseGradient {
   ) {
     guard let growthScore, let source else { return }
     var span = unsafe MutableSpan(_unsafeStart: gradients, count: columns.count)
-    growthScore.score(&span, output: row, inputs: columns, of: source.connections)
+    let start = row * inputs + columns.lowerBound
+    let remembered = unsafe UnsafePointer(
+      memory.map { unsafe $0.numbers.base + start } ?? gradients)
+    growthScore.score(
+      &span,
+      memory: unsafe Span(_unsafeStart: remembered, count: memory == nil ? 0 : columns.count),
+      output: row, inputs: columns, of: source.connections)
   }
 
   /// What a selection grows.

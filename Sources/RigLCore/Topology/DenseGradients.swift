@@ -14,7 +14,7 @@ extension Model {
       guard let index = sparseLayers.firstIndex(where: { $0 === source.connections }) else {
         return
       }
-      gradient.begin(source)
+      gradient.begin(source, nil)
       collected[index] = gradient.array()
     }
     return collected

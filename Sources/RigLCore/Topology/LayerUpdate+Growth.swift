@@ -8,11 +8,23 @@ public protocol GrowthScore: Sendable {
   ///
   /// - Parameters:
   ///   - gradients: of the row's positions `inputs`.
+  ///   - memory: what the method keeps of gradients there (``TopologyMethod/memory``); empty if nothing.
   ///   - output: the row.
   ///   - inputs: the columns.
   ///   - layer: whose they are.
   func score(
-    _ gradients: inout MutableSpan<Float>, output: Int, inputs: Range<Int>, of layer: SparseWeights)
+    _ gradients: inout MutableSpan<Float>, memory: Span<Float>, output: Int, inputs: Range<Int>,
+    of layer: SparseWeights)
+}
+
+/// Scores by what the method keeps of gradients.
+private struct MemoryScore: GrowthScore {
+  func score(
+    _ gradients: inout MutableSpan<Float>, memory: Span<Float>, output: Int, inputs: Range<Int>,
+    of layer: SparseWeights
+  ) {
+    for index in memory.indices { gradients[index] = memory[index] }
+  }
 }
 
 extension LayerUpdate {
@@ -34,26 +46,42 @@ extension LayerUpdate {
   /// scores of 0 as in ``growLargestGradients(_:)``.
   ///
   /// In an update after a weight step there are no gradients: those that the score is given are 0, and
-  /// it goes by what an ``TopologyMethod/observer`` has seen, which such a method must then have.
+  /// it goes by what the method keeps of earlier ones (``TopologyMethod/memory``).
   ///
   /// - Throws: `RigLError(.numerical)` if a score is not a number.
   public func growLargest(_ count: Int, by score: any GrowthScore) throws(RigLError) {
     try growByGradient(.largest, count, score)
   }
 
-  /// Has an observer look at a layer's dense gradient.
-  func observe(_ source: any GradientSource, _ observer: any GrowthScore) {
-    gradient?.begin(source)
-    gradient?.show(to: observer)
+  /// Grows the `count` positions at which what the method keeps of gradients (``TopologyMethod/memory``)
+  /// is of largest magnitude; ties take the lower position, scores of 0 as in
+  /// ``growLargestGradients(_:)``.
+  ///
+  /// - Throws: `RigLError(.numerical)` if a number is not one.
+  public func growLargestMemories(_ count: Int) throws(RigLError) {
+    trap(
+      unless: memory != nil, "layer \(weights.name): growLargestMemories of a method without memory"
+    )
+    try growByGradient(.largest, count, MemoryScore())
+  }
+
+  /// Takes a layer's dense gradient into what the method keeps.
+  func remember(
+    _ source: any GradientSource, _ memories: GradientMemories, _ part: GradientMemories.Part
+  ) {
+    gradient?.begin(source, memories[source.connections])
+    gradient?.remember(by: memories.rule, part)
   }
 
   private func growByGradient(
     _ order: TopSelection.Order, _ count: Int, _ score: (any GrowthScore)? = nil
   ) throws(RigLError) {
-    guard let gradient, hasGradient || score != nil else {
-      trap("growing by gradient needs a method whose timing is insteadOfWeightStep")
+    guard let gradient, hasGradient || score != nil && memory != nil else {
+      trap(
+        "layer \(weights.name): growing by gradient needs a method whose timing is "
+          + "insteadOfWeightStep; by a score alone, one that has a memory")
     }
-    if !hasGradient { gradient.begin(without: weights) }
+    if !hasGradient { gradient.begin(without: weights, memory) }
     requireGrowable(count)
     forgetRegrown()
     let selected = unsafe gradient.select(

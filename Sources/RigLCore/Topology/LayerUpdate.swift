@@ -25,6 +25,8 @@ public final class LayerUpdate {
   private var hasGradients = false
   /// The optimizer's state beside the weights.
   private(set) var slots: [Slot] = []
+  /// What the method keeps of gradients; nil: nothing.
+  private(set) var memory: GradientMemories.Layer?
   /// Connections that are not dropped.
   fileprivate(set) var kept = 0
   /// Of the dropped connections those that are grown again for want of better candidates.
@@ -57,14 +59,14 @@ public final class LayerUpdate {
   ) {
     weights = planned.weights
     target = planned.target
-    slots = planned.slots
+    (slots, memory) = (planned.slots, planned.memory)
     self.layerIndex = layerIndex
     (step, dropFraction) = (plan.step, plan.dropFraction)
     self.batchesConsumed = batchesConsumed
     hasGradient = source != nil && gradient != nil
     self.hasGradients = hasGradients
     if let source {
-      gradient?.begin(source)
+      gradient?.begin(source, memory)
     }
     kept = weights.count
     regrown = 0
@@ -164,12 +166,13 @@ extension LayerUpdate {
     _ count: Int, as fate: ConnectionFate, by score: (Connection) -> Float
   ) throws(RigLError) {
     let places = unsafe scratch.storageIndices
-    let (weights, slots, hasGradients) = (self.weights, self.slots, self.hasGradients)
+    let (weights, slots, memory) = (self.weights, self.slots, self.memory)
+    let hasGradients = self.hasGradients
     try leaveOut(count, as: fate, "a score") { index in
       score(
         Connection(
-          weights: weights, slots: slots, index: index, place: unsafe Int(places[index]),
-          hasGradient: hasGradients))
+          weights: weights, slots: slots, memory: memory, index: index,
+          place: unsafe Int(places[index]), hasGradient: hasGradients))
     }
   }
 

@@ -59,14 +59,21 @@ public struct SparsityAllocation: Hashable, Sendable, Codable {
 
   /// The connections that each layer of a model begins with, by name, under a method that changes their
   /// number or does not, and the names of the layers in which it may.
+  ///
+  /// - Parameters:
+  ///   - initial: what a method that prunes begins with; nil: with every position.
+  ///   - given: what a network has that training starts from, by layer name; nil: there is none.
   func connections(
-    under counts: ConnectionCounts
+    under counts: ConnectionCounts, from initial: SparsityAllocation? = nil,
+    given: [String: Int]? = nil
   ) -> (connections: [String: Int], variable: Set<String>) {
     var connections: [String: Int] = [:]
     var variable: Set<String> = []
     for layer in layers {
       let isSparse = layer.connections < layer.positions
-      connections[layer.name] = counts == .pruned ? layer.positions : layer.connections
+      let first = given?[layer.name] ?? initial?[layer.name]?.connections ?? layer.positions
+      connections[layer.name] =
+        counts == .pruned && isSparse ? max(first, layer.connections) : layer.connections
       if isSparse && counts != .constant { variable.insert(layer.name) }
     }
     return (connections, variable)

@@ -14,11 +14,18 @@ public final class TopologyPlan {
     public var target = 0
     /// The optimizer's state beside the weights.
     let slots: [Slot]
+    /// What the method keeps of gradients; nil: nothing.
+    let memory: GradientMemories.Layer?
+    /// Connections at the beginning of the training.
+    public internal(set) var initialCount: Int
     fileprivate var hasGradients = false
+    /// Connections that the layer keeps whatever the pool says, while there is one.
+    fileprivate var isOutOfPool = false
 
-    init(_ weights: SparseWeights, slots: [Slot]) {
-      (self.weights, self.slots) = (weights, slots)
+    init(_ weights: SparseWeights, slots: [Slot], memory: GradientMemories.Layer?) {
+      (self.weights, self.slots, self.memory) = (weights, slots, memory)
       target = weights.count
+      initialCount = weights.count
     }
 
     /// The layer's name.
@@ -33,7 +40,8 @@ public final class TopologyPlan {
       weights.forEachPlace { index, place in
         body(
           Connection(
-            weights: weights, slots: slots, index: index, place: place, hasGradient: hasGradients))
+            weights: weights, slots: slots, memory: memory, index: index, place: place,
+            hasGradient: hasGradients))
       }
     }
   }
@@ -46,8 +54,13 @@ public final class TopologyPlan {
   public private(set) var dropFraction = 0.0
   private let histogram: MagnitudeCut.Histogram
 
-  init(layers: [SparseWeights], optimizer: OptimizerState, scratch: TopologyScratch) {
-    self.layers = layers.map { Layer($0, slots: optimizer.slots(of: $0.parameter)) }
+  init(
+    layers: [SparseWeights], optimizer: OptimizerState, memories: GradientMemories?,
+    scratch: TopologyScratch
+  ) {
+    self.layers = layers.map {
+      Layer($0, slots: optimizer.slots(of: $0.parameter), memory: memories?[$0])
+    }
     histogram = scratch.histogram
   }
 
@@ -56,6 +69,12 @@ public final class TopologyPlan {
     // By index: without optimisation, iterating over an array allocates.
     var sum = 0
     for index in 0..<layers.count { sum += layers[index].count }
+    return sum
+  }
+  /// Connections of all layers at the beginning of the training.
+  public var initialCount: Int {
+    var sum = 0
+    for index in 0..<layers.count { sum += layers[index].initialCount }
     return sum
   }
   /// Positions of all layers.
@@ -82,21 +101,43 @@ public final class TopologyPlan {
   ///
   /// - Parameters:
   ///   - total: connections that stay, of all layers together.
+  ///   - minimum: connections that each layer keeps, as far as it has them: where the pool leaves it fewer,
+  ///     others have as many fewer.
   ///   - score: a connection's score: a pure function, asked several times for each.
   /// - Throws: `RigLError(.numerical)` if a score is not a number.
   public func keepLargest(
-    _ total: Int, by score: (Connection) -> Float
+    _ total: Int, minimum: Int = 0, by score: (Connection) -> Float
   ) throws(RigLError) {
     trap(unless: total >= 0 && total <= count, "keep \(total) of \(count) connections")
+    for index in 0..<layers.count { layers[index].isOutOfPool = false }
+    var pool = total
+    while true {
+      try shareOut(pool, score)
+      // Layers that are left too few leave the pool with their minimum, the others share the rest.
+      var isShort = false
+      for index in 0..<layers.count where !layers[index].isOutOfPool {
+        let layer = layers[index]
+        let least = min(minimum, layer.count)
+        guard layer.target < least else { continue }
+        (layer.drop, layer.target, layer.isOutOfPool) = (layer.count - least, least, true)
+        pool = max(0, pool - least)
+        isShort = true
+      }
+      guard isShort else { return }
+    }
+  }
+
+  /// Shares `total` connections out among the layers in the pool.
+  private func shareOut(_ total: Int, _ score: (Connection) -> Float) throws(RigLError) {
     guard total > 0 else {
-      for index in 0..<layers.count {
+      for index in 0..<layers.count where !layers[index].isOutOfPool {
         (layers[index].drop, layers[index].target) = (layers[index].count, 0)
       }
       return
     }
     let (cut, tied) = try cut(keeping: total, score)
     var ties = tied
-    for index in 0..<layers.count {
+    for index in 0..<layers.count where !layers[index].isOutOfPool {
       let layer = layers[index]
       var (above, equal) = (0, 0)
       layer.forEachConnection { connection in
@@ -121,7 +162,7 @@ public final class TopologyPlan {
       let counts = unsafe histogram.buffer.base
       unsafe counts.update(repeating: 0, count: 1 << width)
       var broken: Layer?
-      for index in 0..<layers.count {
+      for index in 0..<layers.count where !layers[index].isOutOfPool {
         let layer = layers[index]
         layer.forEachConnection { connection in
           let magnitude = score(connection).magnitude

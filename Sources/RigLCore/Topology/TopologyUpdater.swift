@@ -30,6 +30,9 @@ final class TopologyUpdater {
   /// Which positions were ever active.
   let explored: ExploredPositions
 
+  /// What the method keeps of gradients; nil: nothing.
+  let memories: GradientMemories?
+
   private let layers: [SparseWeights]
   private let optimizer: OptimizerState
   private let scratch: TopologyScratch
@@ -51,7 +54,8 @@ final class TopologyUpdater {
   /// An updater for a model; nil for a method that has no updates.
   init?(
     method: any TopologyMethod, schedule: UpdateSchedule, newWeight: NewConnectionWeight,
-    updatesGradients: Bool, model: Model, optimizer: OptimizerState, pool: ThreadPool, seed: UInt64
+    updatesGradients: Bool, accumulates: Bool, model: Model, optimizer: OptimizerState,
+    pool: ThreadPool, seed: UInt64
   ) {
     guard method.timing != .never else { return nil }
     self.method = method
@@ -65,13 +69,15 @@ final class TopologyUpdater {
     explored = ExploredPositions(model: model)
     last = schedule.initialLast
     scratch = TopologyScratch(layers: layers)
-    plan = TopologyPlan(layers: layers, optimizer: optimizer, scratch: scratch)
+    memories = method.memory.map { GradientMemories($0, of: model.sparseLayers, sums: accumulates) }
+    plan = TopologyPlan(
+      layers: layers, optimizer: optimizer, memories: memories, scratch: scratch)
     // A method that changes counts may grow a layer to its capacity at once.
     let fraction = method.counts == .variable ? 1 : schedule.initialFraction
     let mostMoved =
       layers.map { UpdateSchedule.moved(of: $0.capacity, fraction: fraction) }.max() ?? 0
     var gradient: DenseGradient?
-    if method.timing == .insteadOfWeightStep || method.observer != nil, !layers.isEmpty {
+    if method.timing == .insteadOfWeightStep || memories != nil, !layers.isEmpty {
       gradient = DenseGradient(pool: pool, layers: layers, model: model, selected: mostMoved)
     }
     if let first = layers.first {
@@ -114,10 +120,10 @@ final class TopologyUpdater {
     }
   }
 
-  /// Has the method look at a layer's dense gradient in a weight step, if it wants to.
-  func observe(_ source: any GradientSource) {
-    guard let observer = method.observer, let update else { return }
-    update.observe(source, observer)
+  /// Takes a layer's dense gradient on a batch of a weight step into what the method keeps, if it does.
+  func remember(_ source: any GradientSource, _ part: GradientMemories.Part) {
+    guard let memories, let update else { return }
+    update.remember(source, memories, part)
   }
 
   /// The result of the last update.
@@ -172,5 +178,58 @@ final class TopologyUpdater {
     weights.forEachNewConnection(in: change) { storage, row, column in
       unsafe weights.parameter.gradient.base[storage] = source.gradient(output: row, input: column)
     }
+  }
+}
+
+// MARK: - Files
+
+extension TopologyUpdater {
+  /// The tensors of a checkpoint, beside the model's: which positions were ever active, and what the
+  /// method keeps of gradients.
+  func tensors() -> [SafetensorsTensor] { explored.tensors() + (memories?.tensors() ?? []) }
+
+  /// Writes what ``tensors()`` has announced.
+  func write(to writer: inout SafetensorsWriter) throws(RigLError) {
+    try explored.write(to: &writer)
+    try memories?.write(to: &writer)
+  }
+
+  /// Throws where a checkpoint lacks what a training cannot go on without.
+  func requireAll(of file: SafetensorsFile) throws(RigLError) {
+    try memories?.requireAll(of: file)
+  }
+
+  /// Connections of each layer at the beginning of the training; nil where their number never changes.
+  var initialConnections: [Int]? {
+    method.counts == .constant ? nil : plan.layers.map(\.initialCount)
+  }
+
+  /// Takes the layers' connections for those that the training begins with.
+  func noteInitialConnections() {
+    for index in 0..<plan.layers.count {
+      plan.layers[index].initialCount = plan.layers[index].count
+    }
+  }
+
+  private func restoreInitialConnections(
+    _ state: TrainingState, path: String
+  ) throws(RigLError) {
+    guard method.counts != .constant, let counts = state.initialConnections else { return }
+    guard counts.count == plan.layers.count,
+      zip(counts, plan.layers).allSatisfy({ $0 <= $1.positions })
+    else {
+      throw RigLError(
+        .data, "\(path): the training state in its metadata has other layers' connections")
+    }
+    for (count, layer) in zip(counts, plan.layers) { layer.initialCount = count }
+  }
+
+  /// Takes a checkpoint's; the layers' topology has been read before.
+  func restore(_ file: SafetensorsFile, _ state: TrainingState) throws(RigLError) {
+    try memories?.requireAll(of: file)
+    try restoreInitialConnections(state, path: file.path)
+    try memories?.read(from: file)
+    try explored.read(from: file, hasMoved: (state.lastUpdate ?? -1) >= 0)
+    last = state.lastUpdate ?? schedule.initialLast
   }
 }

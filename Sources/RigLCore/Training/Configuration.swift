@@ -73,6 +73,20 @@ public struct Configuration: Codable, Hashable, Sendable {
   public var firstLayerSparse = false
   /// Whether the last layer stays dense.
   public var lastLayerDense = false
+  /// Whether snip, pruning and granet rank each layer's connections, or those of all in one pool; nil:
+  /// global for granet, layer for the others.
+  public var topologyScope: TopologyScope?
+  /// Connections that each layer keeps where they are ranked in one pool.
+  public var layerMinimum = 0
+  /// The sparsity that pruning and granet begin with (s_i); 0: with every position.
+  public var initialSparsity = 0.0
+  /// The step at which pruning begins (t0); nil: a fifth of the training, of granet its beginning.
+  public var pruneBegin: Int?
+  /// The step from which on the sparsity is the final one (t1); nil: three quarters of the training, of
+  /// granet half of it.
+  public var pruneEnd: Int?
+  /// The density below which a layer whose connections change in number is stored sparsely.
+  public var storageBelow = 0.75
 
   // MARK: Topology updates
 
@@ -84,8 +98,9 @@ public struct Configuration: Codable, Hashable, Sendable {
   public var updateEnd: Int?
   /// Whether updates never end; not with cosine annealing.
   public var updateForever = false
-  /// The fraction of connections that the first update moves (α).
-  public var dropFraction = 0.3
+  /// The fraction of connections that the first update moves (α); nil: the method's, .5 of granet and
+  /// .3 of the others.
+  public var dropFraction: Double?
   /// How the fraction shrinks.
   public var annealing = UpdateSchedule.Annealing.cosine
   /// The power of `inverse_power` annealing.
@@ -96,6 +111,10 @@ public struct Configuration: Codable, Hashable, Sendable {
   public var newWeightDivisor = 1.0
   /// Whether an update that would replace a weight step is followed by one on the same batch.
   public var updateThenStep = false
+  /// The share of SNFS's running mean of gradients that stays at each step (μ).
+  public var momentDecay: Float = 0.9
+  /// Whether SNFS hands connections over between layers.
+  public var redistribution = false
 
   // MARK: Training
 
@@ -152,7 +171,7 @@ public struct Configuration: Codable, Hashable, Sendable {
   public var milestones: [Double] = []
   /// The factor of `step`.
   public var factor = 0.1
-  /// The lowest rate of the cosines.
+  /// The lowest rate of the cosines and of the linear decay.
   public var minLearningRate = 0.0
   /// Epochs of the first cycle of `warm_restarts`.
   public var firstCycle = 10.0
@@ -199,8 +218,18 @@ public struct Configuration: Codable, Hashable, Sendable {
   public enum Method: String, Codable, CaseIterable, Sendable {
     /// ``RigL``.
     case rigl
+    /// ``InvertedRigL``.
+    case riglInverted = "rigl-inverted"
     /// ``SET``.
     case set
+    /// ``SNFS``.
+    case snfs
+    /// ``SNIP``.
+    case snip
+    /// ``MagnitudePruning``.
+    case pruning
+    /// ``GraNet``.
+    case granet
     /// ``StaticTopology``, sparse.
     case `static`
     /// Every position is connected.
@@ -217,9 +246,9 @@ public struct Configuration: Codable, Hashable, Sendable {
     case normal
     /// U(± mean magnitude of the layer's weights).
     case uniform
-    /// The gradient at the new position; RigL only.
+    /// The gradient at the new position, where updates have one.
     case gradient
-    /// Its sign; RigL only.
+    /// Its sign.
     case gradientSign = "gradient_sign"
   }
 
@@ -249,6 +278,8 @@ public struct Configuration: Codable, Hashable, Sendable {
     case step
     /// To the lowest rate along half a cosine.
     case cosine
+    /// To the lowest rate in equal steps.
+    case linear
     /// Cosine cycles.
     case warmRestarts = "warm_restarts"
   }
@@ -282,6 +313,12 @@ public struct Configuration: Codable, Hashable, Sendable {
     case layerSparsityFactors = "layer_sparsity_factors"
     case firstLayerSparse = "first_layer_sparse"
     case lastLayerDense = "last_layer_dense"
+    case topologyScope = "topology_scope"
+    case layerMinimum = "layer_minimum"
+    case initialSparsity = "initial_sparsity"
+    case pruneBegin = "prune_begin"
+    case pruneEnd = "prune_end"
+    case storageBelow = "storage_below"
     case updateInterval = "update_interval"
     case updateBegin = "update_begin"
     case updateEnd = "update_end"
@@ -292,6 +329,8 @@ public struct Configuration: Codable, Hashable, Sendable {
     case newWeights = "new_weights"
     case newWeightDivisor = "new_weight_divisor"
     case updateThenStep = "update_then_step"
+    case momentDecay = "moment_decay"
+    case redistribution
     case epochs
     case totalSteps = "steps"
     case batchSize = "batch_size"

@@ -44,6 +44,12 @@ extension Configuration {
     try require(.updateInterval, in: 1...Configuration.mostSteps, updateInterval)
     try require(.updateBegin, in: 0...Configuration.mostSteps, updateBegin)
     if let updateEnd { try require(.updateEnd, in: 0...Configuration.mostSteps, updateEnd) }
+    if let pruneBegin { try require(.pruneBegin, in: 0...Configuration.mostSteps, pruneBegin) }
+    if let pruneEnd { try require(.pruneEnd, in: 0...Configuration.mostSteps, pruneEnd) }
+    if let pruneBegin, let pruneEnd, pruneEnd <= pruneBegin, method.prunes {
+      throw problem(.pruneEnd, "\(pruneEnd)", "more than prune_begin (\(pruneBegin))")
+    }
+    try require(.layerMinimum, in: 0...Int.max, layerMinimum)
     for milestone in milestones { try require(.milestones, in: 0...1e6, milestone) }
     try require(.warmupEpochs, in: 0...1e6, warmupEpochs)
     try require(.firstCycle, in: 0...1e6, firstCycle)
@@ -62,7 +68,9 @@ extension Configuration {
     try require(.beta2, below: 1, beta2)
     try require(.weightDecay, below: .infinity, weightDecay)
     try require(.decoupledWeightDecay, below: .infinity, decoupledWeightDecay)
-    try require(.dropFraction, in: 0...1, dropFraction)
+    if let dropFraction { try require(.dropFraction, in: 0...1, dropFraction) }
+    try require(.momentDecay, below: 1, momentDecay)
+    try require(.storageBelow, in: 0...1, storageBelow)
     guard epsilon > 0, epsilon.isFinite else { throw problem(.epsilon, "\(epsilon)", "positive") }
     if let clipNorm, !(clipNorm > 0) { throw problem(.clipNorm, "\(clipNorm)", "positive") }
     guard learningRate > 0, learningRate.isFinite else {
@@ -85,6 +93,10 @@ extension Configuration {
           + "outside [0, 1)", hint: "Sparsity 0.9 and factor 1.1 make 0.99.")
     }
     try sparsityDistribution?.validate()
+    try require(.initialSparsity, below: 1, initialSparsity)
+    guard initialSparsity <= sparsity || !method.prunes else {
+      throw problem(.initialSparsity, "\(initialSparsity)", "at most sparsity (\(sparsity))")
+    }
   }
 
   /// What images go through.
@@ -136,12 +148,13 @@ extension Configuration {
       throw problem(
         .newWeightDivisor, "\(newWeightDivisor)", "a number other than 0 and below 1e38")
     }
-    if newConnectionWeight.usesGradient && method == .set {
+    if newConnectionWeight.usesGradient && (method == .set || method == .snfs) {
       throw RigLError(
-        .configuration, "new_weights: SET sees no gradient at new positions",
+        .configuration,
+        "new_weights: \(method.rawValue) sees no gradient at new positions",
         hint: "choose zero, fresh, normal or uniform")
     }
-    if updateThenStep && accumulation > 1 {
+    if updateThenStep && accumulation > 1 && method.seesGradient {
       throw RigLError(
         .configuration, "update_then_step needs a batch for each weight step (accumulation: 1)")
     }

@@ -193,6 +193,23 @@ public struct SettingsStack {
     options.dataFolder = path
   }
 
+  /// Has connections move as in-time over-parameterization wants it, as far as nothing was set since the
+  /// base: rarely, many, and to the end.
+  ///
+  /// Reference: Liu et al., *Do We Actually Need Dense Over-Parameterization? In-Time
+  /// Over-Parameterization in Sparse Training*, ICML 2021. <https://arxiv.org/abs/2102.02887>
+  package mutating func moveToTheEnd() throws(RigLError) {
+    func key(_ key: Configuration.Key) -> String { key.rawValue }
+    if !sets(.updateInterval) { try set(key(.updateInterval), to: "1000") }
+    if !sets(.annealing) {
+      try set(key(.annealing), to: UpdateSchedule.Annealing.constant.rawValue)
+    }
+    if !sets(.updateEnd), !sets(.updateForever) {
+      try set(key(.updateEnd), to: "null")
+      try set(key(.updateForever), to: "true")
+    }
+  }
+
   /// Whether a key was set since the base, by a file or otherwise.
   package func sets(_ key: Configuration.Key) -> Bool { places[key.rawValue] != nil }
 

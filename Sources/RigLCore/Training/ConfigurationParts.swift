@@ -51,21 +51,47 @@ extension Configuration {
     }
     // Already biases of such layers do not fit, which are made before anything else; how large
     // batches are, the data will say.
-    try requireMemory(hidden.reduce(0) { $0 + Double($1) * 8 }, for: "the network's units")
+    try RigLCore.requireMemory(hidden.reduce(0) { $0 + Double($1) * 8 }, for: "the network's units")
     return MLP(hidden: hidden, dropout: dropout)
   }
 
   /// How connections are shared out; nil for a dense network.
   public var sparsityDistribution: SparsityDistribution? {
-    guard method != .dense else { return nil }
-    return SparsityDistribution(
+    method == .dense ? nil : distribution(of: sparsity)
+  }
+
+  private func distribution(of sparsity: Double) -> SparsityDistribution {
+    SparsityDistribution(
       distribution, sparsity: sparsity, firstLayerSparse: firstLayerSparse,
       lastLayerDense: lastLayerDense,
       overrides: layerSparsityFactors.mapValues { $0 * sparsity }.merging(layerSparsities) { $1 })
   }
 
-  /// The number of connections of each weight layer.
+  /// The number of connections of each weight layer; of methods that change it the last one.
   public func allocate(_ layers: [any WeightLayer]) throws(RigLError) -> SparsityAllocation {
+    try allocate(layers, sparsityDistribution)
+  }
+
+  /// The number of connections that each weight layer begins with under a method that prunes from an
+  /// ``initialSparsity``; nil: with what another rule says.
+  func allocateInitially(
+    _ layers: [any WeightLayer]
+  ) throws(RigLError) -> SparsityAllocation? {
+    guard method.prunes, initialSparsity > 0 else { return nil }
+    let (first, last) = (
+      try allocate(layers, distribution(of: initialSparsity)), try allocate(layers)
+    )
+    // A layer that is to be less sparse in the end, as its own setting says, begins so.
+    let layers = zip(first.layers, last.layers).map {
+      LayerSparsity(
+        name: $0.name, positions: $0.positions, sparsity: min($0.sparsity, $1.sparsity))
+    }
+    return SparsityAllocation(layers: layers, epsilon: first.epsilon, denseSet: first.denseSet)
+  }
+
+  private func allocate(
+    _ layers: [any WeightLayer], _ distribution: SparsityDistribution?
+  ) throws(RigLError) -> SparsityAllocation {
     try Model.requireOwnNames(layers)
     try requireCountable(layers)
     let described = layers.enumerated().map { index, layer in
@@ -73,7 +99,7 @@ extension Configuration {
         name: layer.name, shape: layer.shape, isFirst: index == 0,
         isLast: index == layers.count - 1, canBeSparse: layer.canBeSparse)
     }
-    guard let distribution = sparsityDistribution else {
+    guard let distribution else {
       return SparsityAllocation(
         layers: described.map {
           LayerSparsity(name: $0.name, positions: $0.positions, sparsity: 0)
@@ -123,6 +149,8 @@ extension Configuration {
       case .step: .step(milestones: milestones.map(steps), factor: factor)
       case .cosine:
         .cosine(steps: max(unscaledSteps(samples: samples), 1), minimum: minLearningRate)
+      case .linear:
+        .linear(steps: max(unscaledSteps(samples: samples), 1), minimum: minLearningRate)
       case .warmRestarts:
         .cosineWarmRestarts(
           firstCycle: steps(firstCycle), cycleMultiplier: cycleMultiplier,
@@ -134,16 +162,25 @@ extension Configuration {
     return schedule.scaled(by: multiplier)
   }
 
+  /// The fraction of connections that the first update moves: what is set, or the method's own.
+  package var firstDropFraction: Double { dropFraction ?? method.dropFraction }
+
   /// When connections move, and how many.
   public func updateSchedule(samples: Int) throws(RigLError) -> UpdateSchedule {
     let steps = unscaledSteps(samples: samples)
+    if method == .pruning {
+      let (begin, end) = try pruningSteps(samples: samples)
+      // How many go, the sparsity says.
+      return UpdateSchedule(
+        interval: updateInterval, begin: begin, end: end, initialFraction: 0, annealing: .constant)
+    }
     let end = updateForever ? nil : updateEnd ?? UpdateSchedule.defaultEnd(steps: steps)
     if updateForever && updateEnd != nil {
       throw RigLError(
         .configuration, "update_end and update_forever are both set", hint: "remove one of them")
     }
     let schedule = UpdateSchedule(
-      interval: updateInterval, begin: updateBegin, end: end, initialFraction: dropFraction,
+      interval: updateInterval, begin: updateBegin, end: end, initialFraction: firstDropFraction,
       annealing: annealing, power: annealingPower)
     try schedule.validate()
     return schedule.scaled(by: multiplier)
@@ -168,12 +205,102 @@ extension Configuration {
   }
 
   /// Which connections move.
-  public func makeMethod() -> any TopologyMethod {
-    switch method {
-    case .rigl: RigL()
-    case .set: SET()
-    case .static, .dense: StaticTopology()
+  ///
+  /// - Parameters:
+  ///   - allocation: the connections that layers end with.
+  ///   - initial: those that they begin with, where a sparsity says so; nil: as they do.
+  ///   - samples: training samples.
+  func makeMethod(
+    _ allocation: SparsityAllocation, from initial: SparsityAllocation?, samples: Int
+  ) throws(RigLError) -> any TopologyMethod {
+    let scope = topologyScope ?? method.scope
+    func pruning() throws(RigLError) -> PruningSchedule {
+      let (begin, end) = try pruningSteps(samples: samples)
+      return PruningSchedule(
+        to: LayerSparsities(allocation), from: initial.map { LayerSparsities($0) }, begin: begin,
+        end: end, scope: scope, layerMinimum: layerMinimum)
     }
+    switch method {
+    case .rigl: return RigL()
+    case .riglInverted: return InvertedRigL()
+    case .set: return SET()
+    case .snfs: return SNFS(decay: momentDecay, redistributes: redistribution)
+    case .snip:
+      return SNIP(LayerSparsities(allocation), scope: scope, layerMinimum: layerMinimum)
+    case .pruning: return MagnitudePruning(try pruning())
+    case .granet:
+      let schedule = try pruning()
+      try requireUpdate(after: schedule, samples: samples)
+      return GraNet(schedule)
+    case .static, .dense: return StaticTopology()
+    }
+  }
+
+  /// The type of method that ``makeMethod(_:from:samples:)`` makes.
+  var methodType: any TopologyMethod.Type {
+    switch method {
+    case .rigl: RigL.self
+    case .riglInverted: InvertedRigL.self
+    case .set: SET.self
+    case .snfs: SNFS.self
+    case .snip: SNIP.self
+    case .pruning: MagnitudePruning.self
+    case .granet: GraNet.self
+    case .static, .dense: StaticTopology.self
+    }
+  }
+
+  /// Throws where what a method keeps of gradients is certain not to fit.
+  func requireMemory(
+    for method: any TopologyMethod, _ allocation: SparsityAllocation
+  ) throws(RigLError) {
+    guard method.memory != nil else { return }
+    let positions = allocation.layers.reduce(0) {
+      $0 + ($1.connections < $1.positions ? $1.positions : 0)
+    }
+    let name = customRules.method ?? self.method.rawValue
+    try GradientMemories.requireMemory(
+      positions: positions, sums: accumulation > 1, method: "\(name)")
+  }
+
+  /// The first step of pruning (t0), and that of the final sparsity (t1).
+  private func pruningSteps(samples: Int) throws(RigLError) -> (begin: Int, end: Int) {
+    let steps = unscaledSteps(samples: samples)
+    let isPruning = method == .pruning
+    let begin = pruneBegin ?? (isPruning ? steps / 5 : 0)
+    let end = pruneEnd ?? (isPruning ? UpdateSchedule.defaultEnd(steps: steps) : steps / 2)
+    let scaled = (scaledStep(begin, by: multiplier), scaledStep(end, by: multiplier))
+    // Of a training of no steps nothing is pruned.
+    guard self.steps(samples: samples) > 0 else { return (scaled.0, max(scaled.1, scaled.0 + 1)) }
+    guard scaled.0 < scaled.1 else {
+      throw RigLError(
+        .configuration,
+        "prune_end: pruning ends at step \(scaled.1), but begins at step \(scaled.0)",
+        hint: "Set prune_begin to less, prune_end to more, or train for longer.")
+    }
+    guard scaled.1 < self.steps(samples: samples) else {
+      throw RigLError(
+        .configuration,
+        "prune_end: pruning ends at step \(scaled.1), but the training has "
+          + "\(self.steps(samples: samples)) steps",
+        hint: "Set prune_end to less, or train for longer.")
+    }
+    return scaled
+  }
+
+  /// Throws where GraNet has no update at which the sparsity is the final one.
+  private func requireUpdate(after pruning: PruningSchedule, samples: Int) throws(RigLError) {
+    let updates = try updateSchedule(samples: samples)
+    guard steps(samples: samples) > 0 else { return }
+    let last = min(updates.end ?? .max, steps(samples: samples) - 1)
+    let rounds = max(0, pruning.end - updates.begin).dividedUp(by: updates.interval)
+    let first = updates.begin + rounds * updates.interval
+    guard first > last else { return }
+    throw RigLError(
+      .configuration,
+      "prune_end: the sparsity is to be the final one from step \(pruning.end) on, but updates, every "
+        + "\(updates.interval) steps from \(updates.begin), end at step \(last) before there is one",
+      hint: "Set prune_end to less, or update_end to \(first) or more.")
   }
 
   /// The weight that a grown connection starts with.

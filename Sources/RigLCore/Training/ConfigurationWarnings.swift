@@ -16,7 +16,7 @@ extension Configuration {
   }
 
   /// Whether the method has updates of the topology.
-  var movesConnections: Bool { method == .rigl || method == .set }
+  var movesConnections: Bool { method.movesConnections }
 
   /// Updates that the training does not come to.
   private func updateWarnings(_ samples: Int, _ steps: Int) -> [String] {
@@ -109,7 +109,7 @@ extension Configuration {
       (customRules.loss != nil, "the loss was", [(.labelSmoothing, labelSmoothing != 0)]),
       (
         customRules.method != nil, "the topology method was",
-        [(.method, method == .set || method == .static)]
+        [(.method, method != .rigl && method != .dense)]
       ),
       (
         customRules.optimizer != nil, "the optimizer was",
@@ -143,7 +143,7 @@ extension Configuration {
       (
         .minLearningRate,
         minLearningRate != usual.minLearningRate && [.constant, .step].contains(schedule),
-        "schedule: cosine or warm_restarts"
+        "schedule: cosine, linear or warm_restarts"
       ),
       (
         .annealingPower, annealingPower != usual.annealingPower && annealing != .inversePower,
@@ -167,6 +167,24 @@ extension Configuration {
         "decoupled_weight_decay: 0, as adamw takes the latter where both are set"
       ),
       (
+        .topologyScope, topologyScope != nil && !method.hasScope,
+        Method.list { $0.hasScope }.replacing("method ", with: "method: ")
+      ),
+      (
+        .layerMinimum,
+        layerMinimum != 0 && !(method.hasScope && topologyScope ?? method.scope == .global),
+        "topology_scope: global"
+      ),
+      (.initialSparsity, initialSparsity != 0 && !method.prunes, "method: pruning or granet"),
+      (.pruneBegin, pruneBegin != nil && !method.prunes, "method: pruning or granet"),
+      (.pruneEnd, pruneEnd != nil && !method.prunes, "method: pruning or granet"),
+      (.momentDecay, momentDecay != usual.momentDecay && method != .snfs, "method: snfs"),
+      (.redistribution, redistribution && method != .snfs, "method: snfs"),
+      (
+        .updateThenStep, updateThenStep && method.movesConnections && !method.seesGradient,
+        Method.list { $0.seesGradient }.replacing("method ", with: "method: ")
+      ),
+      (
         .newWeightDivisor, newWeightDivisor != usual.newWeightDivisor && newWeights == .zero,
         "other new_weights than zero"
       ),
@@ -188,7 +206,7 @@ extension Configuration {
       add(.lastLayerDense, lastLayerDense)
     }
     if !movesConnections {
-      add(.updateInterval, updateInterval != usual.updateInterval)
+      add(.updateInterval, updateInterval != usual.updateInterval && method != .pruning)
       add(.updateBegin, updateBegin != usual.updateBegin)
       add(.updateEnd, updateEnd != nil)
       add(.updateForever, updateForever)

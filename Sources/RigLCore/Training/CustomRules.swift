@@ -105,7 +105,7 @@ extension Configuration {
     }
     customRules = CustomRules(
       loss: (loss as? CrossEntropy)?.labelSmoothing == labelSmoothing ? nil : given.loss,
-      method: method.map { type(of: $0) == type(of: makeMethod()) } == true ? nil : given.method,
+      method: method.map { type(of: $0) == methodType } == true ? nil : given.method,
       optimizer: optimizer.map(isOwn) == true ? nil : given.optimizer)
   }
 

@@ -9,7 +9,7 @@ public struct Preset: Sendable {
 
   /// All presets, by name.
   public static let all = [
-    demo, lenet300, lenet300Paper, mlp1000, wrn10, wrn22, cifarWRN, mobileNet, resNet50,
+    demo, lenet300, lenet300Paper, mlp1000, mlp1568, wrn10, wrn22, cifarWRN, mobileNet, resNet50,
   ]
 
   /// The preset of a name; nil if there is none.
@@ -73,6 +73,32 @@ public struct Preset: Sendable {
     $0.milestones = [75, 95]
     $0.factor = 1.0 / 3
     $0.updateEnd = 50_000
+  }
+
+  /// The ultra-sparse protocol of CHTs (Zhang et al., NeurIPS 2025, arXiv 2501.19107): pruning and
+  /// GraNet begin half sparse.
+  static let mlp1568 = Preset(
+    "mlp-1568x3", "784-1568-1568-1568-10 at 99 % (uniform), 100 epochs: an ultra-sparse protocol"
+  ) {
+    $0.validation = 0
+    $0.hidden = [1568, 1568, 1568]
+    $0.distribution = .uniform
+    $0.firstLayerSparse = true
+    $0.lastLayerDense = true
+    $0.sparsity = 0.99
+    $0.initialSparsity = 0.5
+    $0.updateInterval = 1875  // an epoch
+    $0.updateBegin = 1875
+    $0.updateForever = true
+    $0.dropFraction = 0.3
+    $0.annealing = .constant
+    $0.epochs = 100
+    $0.batchSize = 32
+    $0.learningRate = 0.025
+    $0.schedule = .linear
+    $0.minLearningRate = 2.5e-4
+    $0.nesterov = false
+    $0.weightDecay = 5e-4
   }
 
   /// The published protocol of SET's authors on 5000 and 1000 samples.

@@ -38,7 +38,7 @@ extension Configuration {
       longer.epochs += more.epochs
     }
     // A run of no steps had no end of updates.
-    let moves = (method ?? makeMethod()).timing != .never
+    let moves = method.map { $0.timing != .never } ?? self.method.hasUpdates
     if !more.setsUpdateEnd, moves, !updateForever, steps > 0 {
       longer.updateEnd = updateEnd ?? UpdateSchedule.defaultEnd(steps: steps)
     }

@@ -215,13 +215,13 @@ final class RunRecorder {
       if told.insert(error.what).inserted { try trainer.tell(.warning(error.what)) }
     }
     let (model, optimizer) = (trainer.model, trainer.step.optimizer)
-    let explored = trainer.step.explored
+    let topology = trainer.step.topology
     let checkpoint = try store.write(
-      step: step, tensors: model.tensors(optimizer) + (explored?.tensors() ?? []),
+      step: step, tensors: model.tensors(optimizer) + (topology?.tensors() ?? []),
       metadata: trainer.metadata()
     ) { (writer) throws(RigLError) in
       try model.write(to: &writer, optimizer)
-      try explored?.write(to: &writer)
+      try topology?.write(to: &writer)
     }
     lastCheckpoint = step
     for warning in checkpoint.warnings where told.insert(warning).inserted {

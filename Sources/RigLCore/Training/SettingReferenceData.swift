@@ -122,7 +122,7 @@ extension SettingReference {
       .initializerCountsConnections, .network, .flag,
       "Scales weights by a neuron's own connections. Its inputs are then those that it is connected "
         + "to, so that signals of very sparse layers do not fade.",
-      for: "method rigl, set or static"),
+      for: sparse),
     SettingReference(
       .linearDeviation, .network, .below(.infinity),
       "The deviation that linear layers start with. Their weights are then normal, whatever the "
@@ -134,19 +134,14 @@ extension SettingReference {
     SettingReference(
       .method, .sparsity,
       words(Configuration.Method.self) {
-        switch $0 {
-        case .rigl: "weak connections move to where the gradient is largest"
-        case .set: "weak connections move to places drawn at random"
-        case .static: "connections stay where they were drawn"
-        case .dense: "every connection is there; sparsity does not matter"
-        }
+        $0.summary
       },
-      "Which connections move while the network trains."),
+      "Which connections move while the network trains. Papers are listed by: rigl methods."),
     SettingReference(
       .sparsity, .sparsity, .below(1),
       "The share of connections that are left out. 0.9 keeps one in ten, over the layers that take "
         + "part in the distribution.",
-      for: "method rigl, set or static"),
+      for: sparse),
     SettingReference(
       .distribution, .sparsity,
       words(SparsityDistribution.Kind.self) {
@@ -156,27 +151,58 @@ extension SettingReference {
         case .erdosRenyiKernel: "small layers are less sparse, by kernels too: most accurate"
         }
       },
-      "How layers share the connections that are left.", for: "method rigl, set or static"),
+      "How layers share the connections that are left.", for: sparse),
     SettingReference(
       .layerSparsities, .sparsity,
       .described("a mapping of layers' names to numbers from 0 to below 1, as {fc1: 0.98, fc3: 0}"),
       "The sparsity of single layers by name. They then take no part in the distribution; rigl flops "
         + "and --dry-run list the names.",
-      for: "method rigl, set or static"),
+      for: sparse),
     SettingReference(
       .layerSparsityFactors, .sparsity,
       .described(
         "a mapping of layers' names to numbers of at least 0, as {fc1: 1, fc2: 0.9, fc3: 0}"),
       "The sparsity of single layers, as factors of sparsity. A layer in layer_sparsities too has that "
         + "one.",
-      for: "method rigl, set or static"),
+      for: sparse),
     SettingReference(
       .firstLayerSparse, .sparsity, .flag, "Makes the first layer sparse too.",
       for: "distribution uniform; the others do so in any case"),
     SettingReference(
       .lastLayerDense, .sparsity, .flag,
       "Leaves the last layer dense. It then takes no part in the distribution.",
-      for: "method rigl, set or static"),
+      for: sparse),
+    SettingReference(
+      .topologyScope, .sparsity,
+      words(TopologyScope.self) {
+        switch $0 {
+        case .layer: "each layer's own, which keeps its own share"
+        case .global: "those of all layers in one pool: layers may keep any number"
+        }
+      },
+      "Which connections are ranked together.",
+      unset: "global for granet, layer for the others",
+      for: Configuration.Method.list { $0.hasScope }),
+    SettingReference(
+      .layerMinimum, .sparsity, .whole(0...Int.max),
+      "Connections that each layer keeps at the least. Others have as many fewer.",
+      for: "topology_scope global"),
+    SettingReference(
+      .initialSparsity, .sparsity, .below(1),
+      "The sparsity that the training begins with. 0: every connection is there; else they are drawn "
+        + "by the distribution.", for: pruning),
+    SettingReference(
+      .pruneBegin, .sparsity, .whole(0...1 << 50), "The step at which pruning begins.",
+      unset: "a fifth of the training; its beginning for granet", for: pruning),
+    SettingReference(
+      .pruneEnd, .sparsity, .whole(0...1 << 50),
+      "The step from which on the sparsity is the final one. It falls fast at first, by a third power.",
+      unset: "three quarters of the training; half of it for granet", for: pruning),
+    SettingReference(
+      .storageBelow, .sparsity, .number(0...1),
+      "The density below which a layer is stored sparsely. Above it, dense sums are quicker; results "
+        + "differ by rounding.",
+      for: Configuration.Method.list { $0.prunes || $0 == .snip || $0 == .snfs }),
   ]
 
   static let updateSettings: [SettingReference] = [
@@ -184,7 +210,7 @@ extension SettingReference {
       .updateInterval, .updates, .whole(1...1 << 50),
       "Weight steps from one topology update to the next (ΔT). An update of RigL takes the place "
         + "of a weight step.",
-      for: moving),
+      for: Configuration.Method.list { $0.movesConnections || $0 == .pruning }),
     SettingReference(
       .updateBegin, .updates, .whole(0...1 << 50), "The first step with an update.", for: moving),
     SettingReference(
@@ -199,7 +225,7 @@ extension SettingReference {
     SettingReference(
       .dropFraction, .updates, .number(0...1),
       "The share of connections that the first update moves (α). Later ones move fewer, see "
-        + "annealing.", for: moving),
+        + "annealing.", unset: "0.5 for granet, 0.3 for the others", for: moving),
     SettingReference(
       .annealing, .updates,
       words(UpdateSchedule.Annealing.self) {
@@ -222,8 +248,8 @@ extension SettingReference {
         case .fresh: "drawn by the initializer"
         case .normal: "normal, of the deviation of the layer's weights"
         case .uniform: "uniform, within the mean magnitude of the layer's weights"
-        case .gradient: "the gradient there; method rigl only"
-        case .gradientSign: "the gradient's sign; method rigl only"
+        case .gradient: "the gradient there, where updates have one: not of set or snfs"
+        case .gradientSign: "the gradient's sign, likewise"
         }
       },
       "The weight that a grown connection starts with.", for: moving),
@@ -235,8 +261,17 @@ extension SettingReference {
       .updateThenStep, .updates, .flag,
       "Follows an update by a weight step on the same batch. No batch is then spent on updates "
         + "alone; accumulation has to be 1.",
-      for: "method rigl"),
+      for: Configuration.Method.list { $0.seesGradient }),
+    SettingReference(
+      .momentDecay, .updates, .below(1),
+      "The share of the running mean of gradients that stays at each step (μ).", for: "method snfs"),
+    SettingReference(
+      .redistribution, .updates, .flag,
+      "Hands connections over to layers whose running mean of gradients is larger.",
+      for: "method snfs"),
   ]
 
-  private static let moving = "method rigl or set"
+  private static let moving = Configuration.Method.list { $0.movesConnections }
+  private static let sparse = "every method but dense"
+  private static let pruning = Configuration.Method.list { $0.prunes }
 }

@@ -83,6 +83,7 @@ extension SettingReference {
         case .constant: "it does not"
         case .step: "by a factor at milestones"
         case .cosine: "along half a cosine, to min_learning_rate at the end"
+        case .linear: "in equal steps, to min_learning_rate at the end"
         case .warmRestarts: "along half a cosine, again and again"
         }
       },
@@ -96,7 +97,7 @@ extension SettingReference {
       for: "schedule step"),
     SettingReference(
       .minLearningRate, .learningRate, .described("a number from 0 to learning_rate"),
-      "The lowest rate.", for: "schedule cosine or warm_restarts"),
+      "The lowest rate.", for: "schedule cosine, linear or warm_restarts"),
     SettingReference(
       .firstCycle, .learningRate, .number(0...1_000_000),
       "Epochs of the first cycle, a weight step or more.", for: "schedule warm_restarts"),

@@ -23,9 +23,6 @@ extension Trainer {
 extension TrainingStep {
   /// Batches that a training of `steps` weight steps consumes, topology updates included.
   fileprivate func batches(of steps: Int) -> Double {
-    let replacesStep =
-      settings.method.timing == .insteadOfWeightStep && !settings.updateThenStep
-    let updates = replacesStep ? expectedUpdates(of: steps) : 0
-    return Double(steps) * Double(settings.accumulation) + Double(updates)
+    Double(steps) * Double(settings.accumulation) + Double(batchesOfUpdates(of: steps))
   }
 }

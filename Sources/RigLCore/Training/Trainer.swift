@@ -56,7 +56,7 @@ public final class Trainer {
   private var isInterrupted = false
   /// Samples trained on in this process.
   private(set) var samplesTrained = 0
-  /// Damaged samples that callbacks have been told of, by what is wrong with them.
+  /// Damaged samples and empty layers that callbacks have been told of.
   private var named: Set<String> = []
   /// Seconds of the loop that were not training: evaluations and checkpoints.
   private(set) var secondsAside = 0.0
@@ -155,15 +155,21 @@ public final class Trainer {
     }
     if case .success(let plan)? = start { configuration = plan.configuration }
     allocation = try configuration.allocate(layers.weightLayers)
-    let method = method ?? configuration.makeMethod()
-    let (connections, variable) = allocation.connections(under: method.counts)
+    let initial = try configuration.allocateInitially(layers.weightLayers)
+    let startCounts = try? start?.get().counts
+    let described = try configuration.makeMethod(
+      allocation, from: startCounts == nil ? initial : nil, samples: samples.train.count)
+    let method = method ?? described
+    try configuration.requireMemory(for: method, allocation)
+    let (connections, variable) = allocation.connections(
+      under: method.counts, from: initial, given: startCounts)
     MemoryUse.current = .network
     // Batches are no larger than all samples; but groups of samples are as those of a full batch.
     let counts = [samples.train.count, samples.validation?.count ?? 0, samples.test.count]
     let capacity = min(configuration.batchSize, max(counts.max() ?? 0, Tensor.mostLanes))
     model = try Model(
       layers, input: shape, capacity: capacity, connections: connections, variable: variable,
-      isTraining: true)
+      storageBelow: configuration.storageBelow, isTraining: true)
     try model.requireFitting(samples.train)
     customNetwork = try network.flatMap { (network) throws(RigLError) in
       try configuration.take(network, layers, named: named, input: shape, classes: classes)
@@ -215,13 +221,29 @@ public final class Trainer {
         try tell(of: damaged)
       }
       // There is nothing to be learned from a batch of which nothing is left.
-      if batch.inputs.samples > 0 { return try step.train(on: batch) }
+      if batch.inputs.samples > 0 {
+        let report = try step.train(on: batch)
+        if report.update != nil { try tellOfEmptyLayers() }
+        return report
+      }
       step.passOverBatch()
     }
     throw RigLError(
       .data,
       "step \(step.weightSteps): no sample can be read"
         + (named.min().map { "; one of them: \($0)" } ?? ""))
+  }
+
+  /// Says once of each layer that an update has left without a connection.
+  private func tellOfEmptyLayers() throws(RigLError) {
+    for index in 0..<model.sparseLayers.count where model.sparseLayers[index].count == 0 {
+      let name = model.sparseLayers[index].name
+      guard named.insert("layer \(name)").inserted else { continue }
+      try tell(
+        .warning(
+          "step \(step.weightSteps): layer \(name) has lost all its connections, and its outputs are "
+            + "its biases; layer_minimum keeps some in each layer"))
+    }
   }
 
   private func tell(of damaged: [DamagedSample]) throws(RigLError) {

@@ -6,6 +6,7 @@ extension Trainer {
     state.weightSteps = step.weightSteps
     state.batchesConsumed = step.batchesConsumed
     state.lastUpdate = step.topology?.last
+    state.initialConnections = step.topology?.initialConnections
     state.position = loader.position
     var metadata = try state.metadata(configuration, identity, data.normalization)
     metadata["instruction_set"] = instructionSet

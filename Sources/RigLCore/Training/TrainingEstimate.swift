@@ -65,9 +65,8 @@ extension Trainer {
     // An update that was not seen takes as long as two batches, more or less.
     let perUpdate = updateBatches.isEmpty ? 2 * perBatch : median(updateBatches)
     // One that comes with a weight step was timed together with it.
-    let replacesStep =
-      step.settings.method.timing == .insteadOfWeightStep && !step.settings.updateThenStep
-    let extra = replacesStep ? perUpdate : max(0, perUpdate - perBatch)
+    let hasOwnBatch = step.batchesOfUpdates(of: totalSteps) > 0
+    let extra = hasOwnBatch ? perUpdate : max(0, perUpdate - perBatch)
     let evaluation = try secondsPerEvaluatedSample()
     let epochs = Double(totalSteps.dividedUp(by: stepsPerEpoch))
     let evaluated = epochs * Double(data.validation?.count ?? 0) + Double(data.test.count)

@@ -65,6 +65,9 @@ extension Trainer {
   /// Of a topology that hardly moves.
   private var movementWarning: String? {
     let enough = 3
+    // Of counts that change, the method itself says what moves.
+    guard step.settings.method.counts == .constant, step.settings.method.timing != .beforeFirstStep
+    else { return nil }
     guard totalSteps > 0, let topology = step.topology,
       let moves = step.movements(of: totalSteps, atMost: enough), moves < enough
     else { return nil }
@@ -114,8 +117,27 @@ extension TrainingStep {
 
   /// Topology updates of a training of `steps` weight steps.
   func expectedUpdates(of steps: Int) -> Int {
-    guard let topology, let range = updateSteps(of: steps) else { return 0 }
-    return (range.upperBound - range.lowerBound) / topology.schedule.interval + 1
+    guard let topology, steps > 0 else { return 0 }
+    let timing = settings.method.timing
+    if timing == .beforeFirstStep { return 1 }
+    // The method says when. A training that is too long to walk through goes on as it begins.
+    let walked = min(steps, 1 << 22)
+    var (updates, last) = (0, topology.schedule.initialLast)
+    for step in (timing == .afterWeightStep ? 1 : 0)..<max(walked, 1)
+    where settings.method.isDue(at: step, last: last, topology.schedule) {
+      (updates, last) = (updates + 1, step)
+    }
+    guard walked < steps, let range = updateSteps(of: steps) else { return updates }
+    return max(updates, (range.upperBound - range.lowerBound) / topology.schedule.interval + 1)
+  }
+
+  /// Weight steps' batches that updates of a training of `steps` weight steps consume besides.
+  func batchesOfUpdates(of steps: Int) -> Int {
+    switch settings.method.timing {
+    case .insteadOfWeightStep: settings.updateThenStep ? 0 : expectedUpdates(of: steps)
+    case .beforeFirstStep: steps > 0 ? settings.accumulation : 0
+    case .afterWeightStep, .never: 0
+    }
   }
 
   /// How many of the topology updates move a connection at all, counted up to `most`; nil if that

@@ -19,12 +19,15 @@ struct TrainingState: Codable, Hashable {
   var lastDropFraction: Double?
   /// Samples drawn that could not be read; nil: none.
   var damaged: Int?
+  /// Connections of each sparse layer at the beginning, in the order of the network; nil where their
+  /// number does not change.
+  var initialConnections: [Int]?
 
   /// The keys in files.
   private enum CodingKeys: String, CodingKey {
     case weightSteps = "step"
     case batchesConsumed, lastUpdate, position, epoch, bestAccuracy, bestStep, lastDropFraction
-    case damaged
+    case damaged, initialConnections
   }
 
   /// Sums over samples.
@@ -120,6 +123,9 @@ struct TrainingState: Codable, Hashable {
       return "a drop fraction of \(lastDropFraction)"
     }
     if !epoch.isSound { return "sums over an epoch that cannot be" }
+    if let broken = initialConnections?.first(where: { $0 < 0 }) {
+      return "\(broken) connections at the beginning"
+    }
     return nil
   }
 }

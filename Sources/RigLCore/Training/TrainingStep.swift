@@ -100,7 +100,7 @@ public final class TrainingStep {
     pass = Pass(pool: pool, seed: seed)
     topology = TopologyUpdater(
       method: settings.method, schedule: settings.schedule, newWeight: settings.newWeight,
-      updatesGradients: settings.updateThenStep,
+      updatesGradients: settings.updateThenStep, accumulates: settings.accumulation > 1,
       model: model, optimizer: self.optimizer, pool: pool, seed: seed)
     outcome = BatchPredictions(capacity: model.capacity, classes: model.outputs, lanes: model.lanes)
     logitsGradient = Tensor(
@@ -129,6 +129,7 @@ public final class TrainingStep {
 
   private func take(_ batch: Batch) throws(RigLError) -> Report {
     let rate = learningRate.rate(at: weightSteps)
+    if batchesConsumed == 0 { topology?.noteInitialConnections() }
     // weights of the step before → connections
     var update = try makePendingUpdate(rate)
 
@@ -155,21 +156,25 @@ public final class TrainingStep {
       }
       update = topology.report
       guard settings.updateThenStep else { return report(loss, batch, rate, update: update) }
-    } else if let topology, isUpdateDue(.beforeFirstStep) {
-      try model.backward(logitsGradient, pass)
-      try begin(topology, rate)
-      defer { model.weightsDidChange() }
-      try topology.moveAll()
-      return report(loss, batch, rate, update: topology.report)
     } else {
       // loss → gradients
       let weight = sum.weight(of: batch.inputs.samples)
       if weight != 1 { logitsGradient.scale(by: weight) }
-      try model.backward(logitsGradient, pass) { topology?.observe($0) }
+      let part = sum.part(of: batch.inputs.samples, in: settings.accumulation)
+      try model.backward(logitsGradient, pass) { topology?.remember($0, part) }
     }
     sum.add(batch.inputs.samples)
     guard accumulated == settings.accumulation else {
       return report(loss, batch, rate, update: update)
+    }
+
+    // gradients → connections, in the place of the first weight step
+    if let topology, settings.method.timing == .beforeFirstStep, topology.isDue(at: weightSteps) {
+      sum = GradientSum()
+      try begin(topology, rate)
+      defer { model.weightsDidChange() }
+      try topology.moveAll()
+      return report(loss, batch, rate, update: topology.report)
     }
 
     // gradients → weights
@@ -370,6 +375,15 @@ private struct GradientSum {
 
   /// The factor of the mean gradient of a batch of `count` samples before it is added, n_i / r.
   func weight(of count: Int) -> Float { batches == 0 ? 1 : Float(count) / Float(first) }
+
+  /// The part that a batch of `count` samples has in a weight step of `batches`, before it is added.
+  func part(of count: Int, in batches: Int) -> GradientMemories.Part {
+    var whole = self
+    whole.add(count)
+    return GradientMemories.Part(
+      isOneOfSeveral: batches > 1, isFirst: self.batches == 0, isLast: whole.batches == batches,
+      mean: whole.mean)
+  }
 
   /// Counts a batch that was added.
   mutating func add(_ count: Int) {

@@ -41,12 +41,11 @@ extension TrainingStep.Settings {
   /// What a method asks for that model and settings do not have.
   private func methodProblem(_ model: Model) -> RigLError? {
     let name = type(of: method)
-    if method.observer != nil, accumulation > 1 || updateThenStep {
+    if method.memory != nil, updateThenStep {
       return RigLError(
         .configuration,
-        "method \(name) looks at the dense gradient of each weight step: not with "
-          + (accumulation > 1 ? "accumulation" : "updateThenStep"),
-        hint: "Train with one batch a step, and updates of their own.")
+        "method \(name) keeps the dense gradients of weight steps: not with updateThenStep",
+        hint: "Leave updates their own batches.")
     }
     guard method.counts != .constant else { return nil }
     let fixed = model.sparseLayers.filter { $0.variation == nil }.map(\.name)

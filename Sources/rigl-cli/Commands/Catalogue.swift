@@ -1,4 +1,4 @@
-// The commands that need no run: presets, flops.
+// The commands that need no run: presets, methods, flops.
 
 import ArgumentParser
 import RigLCore
@@ -26,6 +26,35 @@ struct Presets: ParsableCommand {
   private func text(_ presets: [Entry], width: Int) -> String {
     let indent = (presets.map(\.name.count).max() ?? 0) + 2
     return presets.map { beside($0.name, $0.summary, indent: indent, width: width) }.joined()
+  }
+}
+
+/// `rigl methods`
+struct Methods: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "List the methods that --method takes, and their papers.")
+
+  @OptionGroup var printing: PrintingArguments
+
+  private struct Entry: Encodable {
+    let name: String
+    let summary: String
+    let paper: String?
+  }
+
+  func run() throws {
+    let methods = Configuration.Method.allCases.map {
+      Entry(name: $0.rawValue, summary: $0.summary, paper: $0.paper)
+    }
+    try printing.print(methods, orText: text(methods, width: Terminal.standardOutput.columns))
+  }
+
+  private func text(_ methods: [Entry], width: Int) -> String {
+    let indent = (methods.map(\.name.count).max() ?? 0) + 2
+    return methods.map {
+      beside(
+        $0.name, $0.summary + ($0.paper.map { " (\($0))" } ?? ""), indent: indent, width: width)
+    }.joined()
   }
 }
 

@@ -58,6 +58,10 @@ struct SettingsArguments: ParsableArguments {
       valueName: "path"))
   var startFrom: PlacedArgument?
 
+  @Flag(
+    help: "Updates every 1000 steps to the end, of an equal share (ITOP); what is set counts.")
+  var itop = false
+
   @Option(
     parsing: .unconditional, help: ArgumentHelp("The seed of all random numbers.", valueName: "n"))
   var seed: PlacedArgument?
@@ -176,7 +180,7 @@ struct PlacedArgument: ExpressibleByArgument {
 
 /// The arguments that a network's connections depend on.
 struct SparsityArguments: ParsableArguments {
-  @Option(help: "Which connections move: rigl, set, static or dense.")
+  @Option(help: ArgumentHelp("Which connections move; see rigl methods.", valueName: "name"))
   var method: PlacedArgument?
 
   @Option(

@@ -140,6 +140,7 @@ struct Train: ParsableCommand {
     if let file { try layers.apply(file: file, replacesBase: settings.preset == nil) }
     let namesNetwork = settings.preset != nil || layers.sets(.network)
     try (settings.given + running.given).apply(to: &layers)
+    if settings.itop { try layers.moveToTheEnd() }
     return (layers, namesNetwork)
   }
 

@@ -24,6 +24,9 @@ struct TrainingSummary: Encodable {
   let connections: Int
   let positions: Int
   let sparsity: Double
+  /// The share of positions that had a connection at some time; nil where it is not known, or nothing
+  /// moves.
+  let exploredShare: Double?
 
   private enum CodingKeys: String, CodingKey {
     case event, run, step, stopped, damaged, seconds, connections, positions, sparsity
@@ -37,6 +40,7 @@ struct TrainingSummary: Encodable {
     case validatedOnTest = "validated_on_test"
     case samplesPerSecond = "samples_per_second"
     case peakMemoryBytes = "peak_memory_bytes"
+    case exploredShare = "explored_share"
   }
 
   init(_ result: Trainer.Result, _ trainer: Trainer) {
@@ -55,9 +59,10 @@ struct TrainingSummary: Encodable {
     seconds = result.seconds
     samplesPerSecond = result.samplesPerSecond
     peakMemoryBytes = RigLCore.peakMemoryBytes()
-    connections = trainer.allocation.connections
+    connections = trainer.model.connections
     positions = trainer.allocation.positions
-    sparsity = trainer.allocation.sparsity
+    exploredShare = trainer.step.explored?.share
+    sparsity = 1 - Double(connections) / Double(max(positions, 1))
   }
 
   /// A short table for people.
@@ -92,6 +97,9 @@ struct TrainingSummary: Encodable {
     if let peakMemoryBytes { figures += ", with \(byteCount(peakMemoryBytes)) of memory at most" }
     figures +=
       "; \(grouped(connections)) of \(grouped(positions)) connections, \(percent(sparsity, 1)) sparse."
+    if let exploredShare, exploredShare > 1 - sparsity {
+      figures += " \(percent(exploredShare, 1)) of all positions had one at some time."
+    }
     text += "\n" + wrapped(figures, width: width) + "\n"
     return text + "The run is in \(run)\n"
   }

@@ -77,8 +77,10 @@ final class TrainingWatcher: TrainingCallback {
           + "makes it longer")
       return
     }
+    let now = trainer.model.connections
+    let first = now == allocation.connections ? "" : "\(grouped(now)), in the end "
     printLine(
-      "\(configuration.method.rawValue): \(grouped(allocation.connections)) of "
+      "\(configuration.method.rawValue): \(first)\(grouped(allocation.connections)) of "
         + "\(grouped(allocation.positions)) connections, \(percent(allocation.sparsity, 1)) sparse")
     printLine(
       "\(configuration.data): \(grouped(trainer.data.train.count)) training samples, "

@@ -1,0 +1,17 @@
+/// Drops the connections of least magnitude and grows as many at random.
+///
+/// Reference: Mocanu et al., *Scalable training of artificial neural networks with adaptive sparse
+/// connectivity inspired by network science*, Nature Communications 2018.
+public struct SET: TopologyMethod {
+  /// An update follows a weight step, at the beginning of the next one.
+  public let timing = TopologyTiming.afterWeightStep
+
+  /// Creates the method.
+  public init() {}
+
+  /// Drops by |w| and grows uniformly at random among all positions not kept.
+  public func move(_ count: Int, in layer: LayerUpdate) throws(RigLError) {
+    try layer.dropSmallestMagnitudes(count)
+    try layer.growAtRandom(count)
+  }
+}
