@@ -19,6 +19,8 @@ extension Tensor {
       Int32(liveLanes(group: group)), labels.buffer.base + first, smoothing, gradientScale,
       gradient.map { unsafe $0.base + group * groupStride }, &loss,
       outcome.predictions.base + first, outcome.ranks.base + first)
-    return status == csk_status_ok ? loss : nil
+    if status == csk_status_invalid_argument { return nil }
+    expectOK(status, "csk_softmax_cross_entropy")
+    return loss
   }
 }

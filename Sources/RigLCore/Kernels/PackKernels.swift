@@ -62,7 +62,7 @@ extension Tensor {
       bytes.map { unsafe $0 + run.lowerBound }, shape.count, rows, Int32(liveLanes(group: group)),
       affine.scale, affine.shift, 0, Int32(run.count), Int32(lanes),
       base + group * groupStride + target * lanes)
-    trap(unless: status == csk_status_ok, "csk_pack_bytes: \(status) for group \(group)")
+    expectOK(status, "csk_pack_bytes")
   }
 
   /// Packs values of a group from row-major samples. Dead lanes become 0.
@@ -80,7 +80,7 @@ extension Tensor {
         rows.buffer.base + group * lanes * size + run.lowerBound, size,
         Int32(liveLanes(group: group)), 0, Int32(run.count), Int32(lanes),
         base + group * groupStride + target * lanes)
-      trap(unless: status == csk_status_ok, "csk_pack_samples: \(status) for group \(group)")
+      expectOK(status, "csk_pack_samples")
     }
   }
 }

@@ -21,7 +21,11 @@ public final class ThreadPool {
   var clock: StageClock?
 
   /// Starts `threads - 1` threads; the caller is one.
+  ///
+  /// - Throws: `RigLError(.configuration)` if the number is not between 1 and 1024, if they cannot be
+  ///   started, or if `CSK_ISA` in the environment names no instruction set that this machine runs.
   public init(threads: Int) throws(RigLError) {
+    try requireInstructionSet()
     guard threads >= 1, threads <= 1024 else {
       throw RigLError(
         .configuration, "threads: \(threads) is not between 1 and 1024",

@@ -65,12 +65,14 @@ public final class Model {
   ///     into strips, so that no lane is idle. Its layers' ``LayerWeights/accounted`` is then a
   ///     strip's.
   /// - Throws: `RigLError` if shapes do not fit together, two layers have the same name, or
-  ///   connections are asked for that no layer can have.
+  ///   connections are asked for that no layer can have, or if `CSK_ISA` in the environment names no
+  ///   instruction set that this machine runs.
   public init(
     _ layers: Sequential, input: SampleShape, capacity: Int, connections: [String: Int] = [:],
     variable: Set<String> = [], storageBelow: Double = 0.75, isTraining: Bool = true,
     usesStrips: Bool = false
   ) throws(RigLError) {
+    try requireInstructionSet()
     guard capacity > 0 else {
       throw RigLError(
         .configuration, "a model for batches of \(capacity) samples; at least one is needed")
