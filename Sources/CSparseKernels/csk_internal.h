@@ -50,17 +50,19 @@ typedef struct csk_kernels {
                     float *second_moment, int64_t count);
   void (*gather)(const float *source, const int32_t *indices, float *target, int64_t count);
   double (*sum_of_squares)(const float *values, int64_t count);
+  // csk_epilogue.h
+  void (*epilogue_forward)(float *y, int32_t channel_begin, int32_t channel_end, int32_t lanes,
+                           int64_t first_sample, const float *bias, const csk_epilogue *epilogue);
+  void (*epilogue_backward)(float *gradient, const float *y, int32_t channel_begin,
+                            int32_t channel_end, int32_t lanes, int32_t live, int64_t first_sample,
+                            const csk_epilogue *epilogue, float *bias_gradient);
   // csk_pack.h
-  void (*unpack_forward)(float *y, int32_t channel_begin, int32_t channel_end, int32_t lanes,
-                         int64_t first_sample, const float *bias, const csk_epilogue *epilogue);
-  void (*unpack_backward)(float *gradient, const float *y, int32_t channel_begin,
-                          int32_t channel_end, int32_t lanes, int32_t live, int64_t first_sample,
-                          const csk_epilogue *epilogue, float *bias_gradient);
   void (*pack_samples)(const float *samples, ptrdiff_t sample_stride, int32_t live,
                        int32_t channel_begin, int32_t channel_end, int32_t lanes, float *target);
   void (*pack_bytes)(const uint8_t *bytes, ptrdiff_t sample_stride, const int64_t *rows,
                      int32_t live, float scale, float shift, int32_t channel_begin,
                      int32_t channel_end, int32_t lanes, float *target);
+  // csk_softmax.h
   void (*softmax_cross_entropy)(const float *logits, int32_t classes, int32_t lanes, int32_t live,
                                 const int32_t *labels, float label_smoothing, float gradient_scale,
                                 float *gradient, double *loss, int32_t *predictions,
@@ -81,19 +83,20 @@ typedef struct csk_kernels {
                               const float *mean, const float *addend, int32_t channels,
                               int32_t width, const csk_row_layout *layout, const float *scale,
                               const float *shift, float *result, double (*sums)[2], bool streams);
-  void (*join_row)(const float *x, const float *scale, const float *shift, const float *r,
-                   const float *shortcut_scale, const float *shortcut_shift, int32_t channels,
-                   int32_t width, bool relu, float *y);
-  void (*join_gradient_row)(const float *gradient, const float *y, const float *x,
-                            const float *mean, double (*sums)[2], const float *r,
-                            const float *shortcut_mean, double (*shortcut_sums)[2],
-                            int32_t channels, int32_t width, float *result);
-  void (*average_row)(const float *x, const float *scale, const float *shift, bool relu,
-                      int32_t channels, int32_t width, float factor, float *y);
-  void (*average_gradient_row)(const float *gradient, const float *x, const float *scale,
-                               const float *shift, bool relu, const float *mean, int32_t channels,
-                               int32_t width, float factor, float *result, double (*sums)[2]);
-  // csk_windows.h
+  void (*residual_row)(const float *x, const float *scale, const float *shift, const float *r,
+                       const float *shortcut_scale, const float *shortcut_shift, int32_t channels,
+                       int32_t width, bool relu, float *y);
+  void (*residual_gradient_row)(const float *gradient, const float *y, const float *x,
+                                const float *mean, double (*sums)[2], const float *r,
+                                const float *shortcut_mean, double (*shortcut_sums)[2],
+                                int32_t channels, int32_t width, float *result);
+  void (*global_average_row)(const float *x, const float *scale, const float *shift, bool relu,
+                             int32_t channels, int32_t width, float factor, float *y);
+  void (*global_average_gradient_row)(const float *gradient, const float *x, const float *scale,
+                                      const float *shift, bool relu, const float *mean,
+                                      int32_t channels, int32_t width, float factor, float *result,
+                                      double (*sums)[2]);
+  // csk_depthwise.h
   void (*depthwise_forward_row)(const float *s, ptrdiff_t s_channel_stride, const float *weights,
                                 int32_t weight_stride, int32_t taps, const int32_t *tap_indices,
                                 const int32_t *tap_offsets, int32_t channels, int32_t columns,
@@ -103,6 +106,7 @@ typedef struct csk_kernels {
                                  int32_t weight_stride, int32_t taps, const int32_t *tap_indices,
                                  const int32_t *tap_offsets, int32_t channels, int32_t columns,
                                  float *dx, ptrdiff_t dx_channel_stride, float *dw);
+  // csk_pool2d.h
   void (*max_pool_row)(const float *const *rows, int32_t channels, int32_t width, int32_t out_width,
                        const csk_window *window, float *y, uint8_t *indices);
   // csk_dense_planes.h: there is something to multiply, and a place for it
@@ -122,13 +126,21 @@ typedef struct csk_kernels {
 /// The table of an instruction set, or null if this CPU does not run it.
 const csk_kernels *csk_kernels_for(csk_isa isa);
 
+/// The table that entries use, or null if this CPU does not run what was asked for.
+const csk_kernels *csk_kernels_current(void);
+
 // Each family fills in its part of the table: scalar sets every field, the others override.
 void csk_sparse_scalar(csk_kernels *kernels);
 void csk_select_scalar(csk_kernels *kernels);
 void csk_update_scalar(csk_kernels *kernels);
 void csk_pack_scalar(csk_kernels *kernels);
+void csk_epilogue_scalar(csk_kernels *kernels);
+void csk_softmax_scalar(csk_kernels *kernels);
 void csk_planes_scalar(csk_kernels *kernels);
-void csk_windows_scalar(csk_kernels *kernels);
+void csk_residual_scalar(csk_kernels *kernels);
+void csk_global_average_scalar(csk_kernels *kernels);
+void csk_depthwise_scalar(csk_kernels *kernels);
+void csk_pool2d_scalar(csk_kernels *kernels);
 void csk_dense_planes_scalar(csk_kernels *kernels);
 void csk_measure_scalar(csk_kernels *kernels);
 #if CSK_ARCH_X86_64

@@ -6,9 +6,6 @@
 
 #include "csk_internal.h"
 
-// A part of the family that has its own file; csk_planes_scalar registers it too.
-void csk_join_scalar(csk_kernels *kernels);
-
 /// Columns [first, end) of a stored phase hold elements of a row; the others are padding.
 typedef struct csk_phase_span {
   int32_t first, end;
@@ -64,6 +61,22 @@ static inline float csk_row_total(const csk_row_sum *sum) {
   for (int half = csk_plane_lanes / 2; half > 0; half /= 2)
     for (int i = 0; i < half; i++) lanes[i] += lanes[i + half];
   return lanes[0];
+}
+
+/// sums[c] += {sum result, sum result (x - mean[c])} for channel c of a row
+static inline void csk_add_row_sums(const float *result, const float *x, const float *mean,
+                                    int32_t c, int32_t width, double (*sums)[2]) {
+  csk_row_sum sum = {0}, products = {0};
+  for (int32_t j = 0; j < width; j++) {
+    for (int32_t lane = 0; lane < csk_plane_lanes; lane++) {
+      const ptrdiff_t at = ((ptrdiff_t)c * width + j) * csk_plane_lanes + lane;
+      sum.partial[j % 2][lane] += result[at];
+      float *product = &products.partial[j % 2][lane];
+      *product = fmaf(result[at], x[at] - mean[c], *product);
+    }
+  }
+  sums[c][0] += (double)csk_row_total(&sum);
+  sums[c][1] += (double)csk_row_total(&products);
 }
 
 /// Without scale and shift x itself: -0 is the one number whose addition changes nothing.

@@ -3,8 +3,6 @@
 
 #include "planes_cases.h"
 
-#define INVALID(...) CSK_CHECK((__VA_ARGS__) == csk_status_invalid_argument, #__VA_ARGS__)
-
 enum { most_taps = 9, most_columns = 19 };
 
 /// A product or gradient on a band: `outputs` by `inputs` channels, taps in any order.
@@ -120,9 +118,9 @@ static void product_case(const dense_case *test) {
               "%s", test->name);
   FOR_ALL_ISAS(isa) {
     float *y = planes_canaries(test->fixed_size);
-    CSK_CHECK(
-        csk_dense_product_on((csk_isa)isa, copy, &band, memory - test->low, y) == csk_status_ok,
-        "%s", test->name);
+    CSK_CHECK(CSK_ON((csk_isa)isa, csk_dense_product(copy, &band, memory - test->low, y)) ==
+                  csk_status_ok,
+              "%s", test->name);
     check_product(test, csk_isa_name((csk_isa)isa), weights, memory - test->low, y);
     free(y);
   }
@@ -161,7 +159,7 @@ static void product_bits(void) {
   csk_dense_copy_weights(weights, &order, 0, 1, copy);
   FOR_ALL_ISAS(isa) {
     float *y = planes_canaries(test.fixed_size);
-    csk_dense_product_on((csk_isa)isa, copy, &band, memory - test.low, y);
+    CSK_ON((csk_isa)isa, csk_dense_product(copy, &band, memory - test.low, y));
     for (int32_t m = 0; m < 6; m++) {
       for (int32_t column = 0; column < 16; column++) {
         csk_dense_order one_order = order;
@@ -169,7 +167,8 @@ static void product_bits(void) {
         one_order.results = one.results = one.columns = 1;
         float one_copy[5 * most_taps], alone[8];
         csk_dense_copy_weights(weights + m * order.result_stride, &one_order, 0, 1, one_copy);
-        csk_dense_product_on((csk_isa)isa, one_copy, &one, memory - test.low + column * 8, alone);
+        CSK_ON((csk_isa)isa,
+               csk_dense_product(one_copy, &one, memory - test.low + column * 8, alone));
         CSK_CHECK(memcmp(alone, y + m * test.fixed_channel + column * 8, sizeof alone) == 0,
                   "%s: channel %d column %d", csk_isa_name((csk_isa)isa), m, column);
       }
@@ -188,8 +187,8 @@ static void transpose(void) {
       float *x = planes_random(channels > 0 ? (channels - 1) * stride + columns * 8 : 0, 1);
       FOR_ALL_ISAS(isa) {
         float *target = planes_canaries((int64_t)columns * 8 * width);
-        CSK_CHECK(csk_dense_transpose_row_on((csk_isa)isa, x, stride, channels, columns, target) ==
-                      csk_status_ok,
+        CSK_CHECK(CSK_ON((csk_isa)isa, csk_dense_transpose_row(x, stride, channels, columns,
+                                                               target)) == csk_status_ok,
                   "%d channels", channels);
         for (int32_t i = 0; i < columns * 8; i++)
           for (int32_t c = 0; c < width; c++)
@@ -273,16 +272,18 @@ static void gradient_case(const dense_case *test, bool is_narrow) {
     sums.x_channel_stride = 0;
     operand = transposed = planes_canaries(test->rows * sums.x_row_stride);
     for (int32_t row = 0; row < test->rows; row++)
-      csk_dense_transpose_row_on(csk_isa_scalar, x + row * test->fixed_row, test->fixed_channel,
-                                 test->inputs, test->columns, transposed + row * sums.x_row_stride);
+      CSK_ON(csk_isa_scalar,
+             csk_dense_transpose_row(x + row * test->fixed_row, test->fixed_channel, test->inputs,
+                                     test->columns, transposed + row * sums.x_row_stride));
   }
   FOR_ALL_ISAS(isa) {
     for (int accumulate = 0; accumulate <= 1; accumulate++) {
       const float old = accumulate ? 0.75f : NAN;  // not to be read
       float *dw = make_sums(test, old);
       const csk_status status =
-          is_narrow ? csk_dense_gradient_narrow_on((csk_isa)isa, &sums, y, operand, accumulate, dw)
-                    : csk_dense_gradient_on((csk_isa)isa, &sums, y, operand, accumulate, dw);
+          is_narrow
+              ? CSK_ON((csk_isa)isa, csk_dense_gradient_narrow(&sums, y, operand, accumulate, dw))
+              : CSK_ON((csk_isa)isa, csk_dense_gradient(&sums, y, operand, accumulate, dw));
       CSK_CHECK(status == csk_status_ok, "%s", test->name);
       check_sums(test, csk_isa_name((csk_isa)isa), y, x, accumulate ? old : 0, dw);
       free(dw);
@@ -352,7 +353,7 @@ static void rejects_invalid_arguments(void) {
   PRODUCT(y_row_stride, 7);
   PRODUCT(y_row_stride, 15);
   CSK_CHECK(csk_dense_product(values, &valid, values + 16, values + 32) == csk_status_ok, "valid");
-  CSK_CHECK(csk_dense_product_on(planes_missing_isa(), values, &valid, values, values) ==
+  CSK_CHECK(CSK_ON(planes_missing_isa(), csk_dense_product(values, &valid, values, values)) ==
                 csk_status_unsupported_isa,
             "missing");
 

@@ -71,11 +71,32 @@ static void test_entries(void) {
   CSK_CHECK(csk_selection_finish(&selection) == expected, "a finished selection");
 }
 
+// A chosen instruction set is one call's, whatever CSK_ISA says.
+static void test_chosen(void) {
+  const csk_isa before = csk_isa_current();
+  float x[1] = {2}, y[1] = {0};
+  const int32_t index[1] = {0};
+  for (int i = 0; i <= csk_isa_count; i++) {
+    const csk_isa isa = (csk_isa)i;
+    y[0] = 0;
+    const csk_status status = CSK_ON(isa, csk_gather(x, 1, index, y, 1));
+    const bool runs = csk_isa_is_supported(isa);
+    CSK_CHECK(status == (runs ? csk_status_ok : csk_status_unsupported_isa), "%s",
+              csk_isa_name(isa));
+    CSK_CHECK(y[0] == (runs ? 2.0f : 0.0f), "%s: %g", csk_isa_name(isa), (double)y[0]);
+    CSK_CHECK(csk_isa_current() == before, "%s stayed chosen", csk_isa_name(isa));
+    csk_isa_begin(isa);
+    CSK_CHECK(csk_isa_current() == isa, "%s was not chosen", csk_isa_name(isa));
+    CSK_CHECK(csk_isa_end(csk_status_nan) == csk_status_nan, "the status is not passed on");
+  }
+}
+
 const csk_test csk_tests_isa[] = {
     {"instruction sets, current", test_current},
     {"instruction sets, names", test_names},
     {"instruction sets, supported", test_supported},
     {"instruction sets, by name", test_named},
+    {"instruction sets, chosen for a call", test_chosen},
     {"instruction sets, entries run, or refuse a wrong CSK_ISA", test_entries},
     {0},
 };

@@ -23,19 +23,19 @@ static void fma_runs_every_chain(void) {
     if (!csk_isa_is_supported(isa)) continue;
     float sum = -1;
     int64_t lanes = 0;
-    CSK_CHECK(csk_measure_fma_on(isa, 0, 0.5f, 0.5f, &sum, &lanes) == csk_status_ok, "status");
+    CSK_CHECK(CSK_ON(isa, csk_measure_fma(0, 0.5f, 0.5f, &sum, &lanes)) == csk_status_ok, "status");
     // 0 + 1 + ... + (lanes - 1): exact, so all chains are there, and all differ.
     CSK_CHECK(lanes > 0 && sum == (float)(lanes * (lanes - 1) / 2), "%s: %d lanes, sum %g",
               csk_isa_name(isa), (int)lanes, (double)sum);
     const float start = sum;
-    csk_measure_fma_on(isa, 1, 1, 2, &sum, &lanes);
+    CSK_ON(isa, csk_measure_fma(1, 1, 2, &sum, &lanes));
     CSK_CHECK(sum == start + 2 * (float)lanes, "%s, one iteration: %g", csk_isa_name(isa),
               (double)sum);
-    csk_measure_fma_on(isa, 10, 1, 2, &sum, &lanes);
+    CSK_ON(isa, csk_measure_fma(10, 1, 2, &sum, &lanes));
     CSK_CHECK(sum == start + 20 * (float)lanes, "%s, ten iterations: %g", csk_isa_name(isa),
               (double)sum);
     // x = x / 2 + 1 / 2 halves the distance to 1 until it is rounded away.
-    csk_measure_fma_on(isa, 100, 0.5f, 0.5f, &sum, &lanes);
+    CSK_ON(isa, csk_measure_fma(100, 0.5f, 0.5f, &sum, &lanes));
     CSK_CHECK(sum == (float)lanes, "%s, converged: %g", csk_isa_name(isa), (double)sum);
   }
 }
@@ -52,7 +52,7 @@ static void read_reads_every_value(void) {
         expected ^= one;
       }
       for (int64_t passes = 0; passes < 4; passes++) {
-        const csk_status status = csk_measure_read_on(isa, values, counts[c], passes, &bits);
+        const csk_status status = CSK_ON(isa, csk_measure_read(values, counts[c], passes, &bits));
         CSK_CHECK(status == csk_status_ok, "status %d", (int)status);
         CSK_CHECK(bits == (passes & 1 ? expected : 0), "%s, %d values, %d passes: %x",
                   csk_isa_name(isa), (int)counts[c], (int)passes, bits);
@@ -70,9 +70,9 @@ static void copy_copies_and_stops(void) {
       float *source = random_values(count);
       float *target = malloc((size_t)(count + 16) * sizeof *target);
       csk_canary_fill(target, count + 16);
-      CSK_CHECK(csk_measure_copy_on(isa, source, target, count, 0) == csk_status_ok, "status");
+      CSK_CHECK(CSK_ON(isa, csk_measure_copy(source, target, count, 0)) == csk_status_ok, "status");
       CSK_CHECK(csk_canary_intact(target, count + 16), "%s copied in no pass", csk_isa_name(isa));
-      csk_measure_copy_on(isa, source, target, count, 2);
+      CSK_ON(isa, csk_measure_copy(source, target, count, 2));
       CSK_CHECK(count == 0 || memcmp(source, target, (size_t)count * sizeof *source) == 0,
                 "%s, %d values", csk_isa_name(isa), (int)count);
       CSK_CHECK(csk_canary_intact(target + count, 16), "%s, %d values: wrote beyond",
@@ -87,7 +87,6 @@ static void rejects_invalid_arguments(void) {
   float a[4] = {0}, b[4] = {0};
   uint32_t bits;
   int64_t lanes;
-#define INVALID(...) CSK_CHECK((__VA_ARGS__) == csk_status_invalid_argument, #__VA_ARGS__)
   INVALID(csk_measure_fma(-1, 1, 1, a, &lanes));
   INVALID(csk_measure_fma(1, 1, 1, NULL, &lanes));
   INVALID(csk_measure_fma(1, 1, 1, a, NULL));
@@ -103,9 +102,10 @@ static void rejects_invalid_arguments(void) {
   CSK_CHECK(csk_measure_copy(NULL, NULL, 0, 1) == csk_status_ok, "nothing to copy");
   for (int isa = 0; isa < csk_isa_count; isa++) {
     if (csk_isa_is_supported(isa)) continue;
-    CSK_CHECK(csk_measure_fma_on(isa, 1, 1, 1, a, &lanes) == csk_status_unsupported_isa, "fma");
-    CSK_CHECK(csk_measure_read_on(isa, a, 4, 1, &bits) == csk_status_unsupported_isa, "read");
-    CSK_CHECK(csk_measure_copy_on(isa, a, b, 4, 1) == csk_status_unsupported_isa, "copy");
+    CSK_CHECK(CSK_ON(isa, csk_measure_fma(1, 1, 1, a, &lanes)) == csk_status_unsupported_isa,
+              "fma");
+    CSK_CHECK(CSK_ON(isa, csk_measure_read(a, 4, 1, &bits)) == csk_status_unsupported_isa, "read");
+    CSK_CHECK(CSK_ON(isa, csk_measure_copy(a, b, 4, 1)) == csk_status_unsupported_isa, "copy");
   }
 }
 

@@ -18,12 +18,12 @@ void planes_unpack_gradient(void);
 void planes_unpack_gradient_not_a_number(void);
 void planes_unpack_past_caches_anywhere(void);
 void planes_unpack_rejects_invalid_arguments(void);
-void planes_join(void);
-void planes_join_gradient(void);
+void planes_residual(void);
+void planes_residual_gradient(void);
 void planes_average(void);
 void planes_average_gradient(void);
-void planes_join_not_a_number(void);
-void planes_join_rejects_invalid_arguments(void);
+void planes_residual_not_a_number(void);
+void planes_residual_rejects_invalid_arguments(void);
 
 #define COUNT(array) (int)(sizeof(array) / sizeof *(array))
 

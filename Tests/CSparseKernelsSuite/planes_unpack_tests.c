@@ -49,9 +49,10 @@ static void unpack_output_variant(const plane_case *test, int variant) {
     float *y = planes_canaries(count);
     const bool in_place = (variant & 8) && r;
     if (in_place) memcpy(y, r, (size_t)count * sizeof *y);
-    CSK_CHECK(csk_unpack_output_row_on(
-                  (csk_isa)isa, product, stride, b, in_place ? y : r, test->channels, test->width,
-                  live, y, variant & 4 ? &statistics : NULL, variant & 16) == csk_status_ok,
+    CSK_CHECK(CSK_ON((csk_isa)isa,
+                     csk_unpack_output_row(product, stride, b, in_place ? y : r, test->channels,
+                                           test->width, live, y, variant & 4 ? &statistics : NULL,
+                                           variant & 16)) == csk_status_ok,
               "%s", test->name);
     if (first) {
       CSK_CHECK(memcmp(y, first, (size_t)count * sizeof *y) == 0 &&
@@ -94,12 +95,12 @@ static void starts_statistics(bool with_residual) {
     double sums[channels][2] = {{7, 7}, {7, 7}};
     const float bias[channels] = {1, -2e6f};
     csk_row_statistics statistics = {pivot, sums, true};
-    csk_unpack_output_row_on((csk_isa)isa, product, row, bias, residual, channels, width, 6, y,
-                             &statistics, false);
+    CSK_ON((csk_isa)isa, csk_unpack_output_row(product, row, bias, residual, channels, width, 6, y,
+                                               &statistics, false));
     CSK_CHECK(statistics.starts, "the caller's");
     statistics.starts = false;
-    csk_unpack_output_row_on((csk_isa)isa, product, row, bias, residual, channels, width, 6, y,
-                             &statistics, false);
+    CSK_ON((csk_isa)isa, csk_unpack_output_row(product, row, bias, residual, channels, width, 6, y,
+                                               &statistics, false));
     for (int c = 0; c < channels; c++) {
       double sum = 0, squares = 0, magnitude = 0;
       for (int i = 0; i < row; i++) {
@@ -115,8 +116,8 @@ static void starts_statistics(bool with_residual) {
       CSK_CHECK(planes_close(sums[c][1], squares, roundings + 1, squares), "%g", sums[c][1]);
     }
     statistics.starts = true;
-    csk_unpack_output_row_on((csk_isa)isa, NULL, 0, bias, NULL, channels, 0, 6, NULL, &statistics,
-                             false);
+    CSK_ON((csk_isa)isa,
+           csk_unpack_output_row(NULL, 0, bias, NULL, channels, 0, 6, NULL, &statistics, false));
     CSK_CHECK(pivot[0] == 0 && sums[1][0] == 0 && sums[1][1] == 0, "a row without columns");
   }
 }
@@ -132,10 +133,12 @@ void planes_unpack_output_dead_lanes(void) {
     float y[16], pivot[1];
     double sums[1][2];
     csk_row_statistics statistics = {pivot, sums, true};
-    csk_unpack_output_row_on((csk_isa)isa, product, 16, NULL, NULL, 1, 2, 3, y, &statistics, false);
+    CSK_ON((csk_isa)isa,
+           csk_unpack_output_row(product, 16, NULL, NULL, 1, 2, 3, y, &statistics, false));
     CSK_CHECK(pivot[0] == 1 && sums[0][0] == 15 && sums[0][1] == 55, "%s: %g %g",
               csk_isa_name((csk_isa)isa), sums[0][0], sums[0][1]);
-    csk_unpack_output_row_on((csk_isa)isa, product, 16, NULL, NULL, 1, 2, 4, y, &statistics, false);
+    CSK_ON((csk_isa)isa,
+           csk_unpack_output_row(product, 16, NULL, NULL, 1, 2, 4, y, &statistics, false));
     CSK_CHECK(isnan(sums[0][0]) && isnan(sums[0][1]), "a live NaN must show");
   }
 }
@@ -177,14 +180,15 @@ static void unpack_gradient_variant(const plane_case *test, const gradient_input
     for (int i = 0; i < 6; i++) own[i / 2][i % 2] = 0.5;
     float *result = planes_canaries(count);
     if (in_place) memcpy(result, in->addend, (size_t)count * sizeof *result);
-    CSK_CHECK(csk_unpack_gradient_row_on(
-                  (csk_isa)isa, in->d, relu ? in->activation : NULL, x, with_sums ? in->mean : NULL,
-                  in_place ? result
-                  : addend ? in->addend
-                           : NULL,
-                  test->channels, test->width, &test->layout, affine ? in->scale : NULL,
-                  affine ? in->shift : NULL, result, with_sums ? own : NULL,
-                  variant & 8) == csk_status_ok,
+    CSK_CHECK(CSK_ON((csk_isa)isa,
+                     csk_unpack_gradient_row(
+                         in->d, relu ? in->activation : NULL, x, with_sums ? in->mean : NULL,
+                         in_place ? result
+                         : addend ? in->addend
+                                  : NULL,
+                         test->channels, test->width, &test->layout, affine ? in->scale : NULL,
+                         affine ? in->shift : NULL, result, with_sums ? own : NULL, variant & 8)) ==
+                  csk_status_ok,
               "%s variant %d", test->name, variant);
     if (first) {
       CSK_CHECK(memcmp(result, first, (size_t)count * sizeof *result) == 0 &&
@@ -225,15 +229,16 @@ void planes_unpack_past_caches_anywhere(void) {
   FOR_EACH_ISA(isa) {
     for (int offset = 0; offset < 9; offset++) {
       float *room = planes_canaries(count + 16), *row = room + offset;
-      CSK_CHECK(csk_unpack_output_row_on((csk_isa)isa, product, width * 8, NULL, NULL, channels,
-                                         width, 8, row, NULL, true) == csk_status_ok,
-                "%d", offset);
+      CSK_CHECK(
+          CSK_ON((csk_isa)isa, csk_unpack_output_row(product, width * 8, NULL, NULL, channels,
+                                                     width, 8, row, NULL, true)) == csk_status_ok,
+          "%d", offset);
       CSK_CHECK(memcmp(row, product, count * sizeof *row) == 0, "output, %d", offset);
       csk_canary_fill(row, count);
-      CSK_CHECK(
-          csk_unpack_gradient_row_on((csk_isa)isa, product, NULL, NULL, NULL, NULL, channels, width,
-                                     &own, NULL, NULL, row, NULL, true) == csk_status_ok,
-          "%d", offset);
+      CSK_CHECK(CSK_ON((csk_isa)isa,
+                       csk_unpack_gradient_row(product, NULL, NULL, NULL, NULL, channels, width,
+                                               &own, NULL, NULL, row, NULL, true)) == csk_status_ok,
+                "%d", offset);
       CSK_CHECK(memcmp(row, product, count * sizeof *row) == 0, "gradient, %d", offset);
       CSK_CHECK(csk_canary_intact(room, offset) && csk_canary_intact(row + count, 16 - offset),
                 "around, %d", offset);
@@ -252,8 +257,9 @@ void planes_unpack_gradient_not_a_number(void) {
     const char *name = csk_isa_name((csk_isa)isa);
     for (int stored = 0; stored < 2; stored++) {
       float v[16];
-      csk_unpack_gradient_row_on((csk_isa)isa, d, activation, x, NULL, addend, 1, 2,
-                                 stored ? &own : &half, NULL, NULL, v, NULL, false);
+      CSK_ON((csk_isa)isa,
+             csk_unpack_gradient_row(d, activation, x, NULL, addend, 1, 2, stored ? &own : &half,
+                                     NULL, NULL, v, NULL, false));
       CSK_CHECK(v[0] == 1 && v[1] == 0 && v[2] == 0 && v[3] == 0 && isnan(v[4]) && v[5] == 6 &&
                     v[6] == 7 && v[7] == 0,
                 "%s: NaN activations let the gradient pass", name);
@@ -261,8 +267,6 @@ void planes_unpack_gradient_not_a_number(void) {
     }
   }
 }
-
-#define INVALID(call) CSK_CHECK((call) == csk_status_invalid_argument, #call)
 
 static void rejects_gradient_arguments(float *v) {
   const csk_row_layout own = {1, 1, 0, 2, 16, 16}, half = {2, 1, 0, 1, 8, 8};
@@ -286,9 +290,10 @@ static void rejects_gradient_arguments(float *v) {
   CSK_CHECK(csk_unpack_gradient_row(NULL, NULL, NULL, NULL, NULL, 0, 2, &own, NULL, NULL, NULL,
                                     NULL, false) == csk_status_ok,
             "no channels");
-  CSK_CHECK(csk_unpack_gradient_row_on(planes_missing_isa(), v, v, v, v, v, 1, 2, &own, v, v, v,
-                                       NULL, false) == csk_status_unsupported_isa,
-            "");
+  CSK_CHECK(CSK_ON(planes_missing_isa(),
+                   csk_unpack_gradient_row(v, v, v, v, v, 1, 2, &own, v, v, v, NULL, false)) ==
+                csk_status_unsupported_isa,
+            "an instruction set that this CPU lacks");
 }
 
 void planes_unpack_rejects_invalid_arguments(void) {
@@ -306,12 +311,13 @@ void planes_unpack_rejects_invalid_arguments(void) {
   INVALID(csk_unpack_output_row(v, 16, v, v, 2, 2, 8, v, &no_pivot, false));
   INVALID(csk_unpack_output_row(v, 16, v, v, 2, 2, 8, v, &no_sums, false));
   CSK_CHECK(csk_unpack_output_row(NULL, 0, NULL, NULL, 0, 2, 8, NULL, NULL, false) == csk_status_ok,
-            "");
+            "a row without channels");
   CSK_CHECK(csk_unpack_output_row(NULL, 8, NULL, NULL, 2, 0, 8, NULL, &statistics, false) ==
                 csk_status_ok,
             "no columns");
-  CSK_CHECK(csk_unpack_output_row_on(planes_missing_isa(), v, 16, v, v, 1, 2, 8, v, NULL, false) ==
-                csk_status_unsupported_isa,
-            "");
+  CSK_CHECK(
+      CSK_ON(planes_missing_isa(), csk_unpack_output_row(v, 16, v, v, 1, 2, 8, v, NULL, false)) ==
+          csk_status_unsupported_isa,
+      "an instruction set that this CPU lacks");
   rejects_gradient_arguments(v);
 }

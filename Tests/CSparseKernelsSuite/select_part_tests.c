@@ -61,7 +61,7 @@ static void offer(csk_isa isa, shared *shared, csk_selection *part, const float 
   float copy[longest_offer];
   memcpy(copy, values + begin, (size_t)count * sizeof *copy);
   if (csk_selection_room(part) < count) hand_over(shared, part);
-  CSK_CHECK(csk_selection_offer_on(isa, part, copy, count, begin, NULL, 0) == csk_status_ok);
+  CSK_CHECK(CSK_ON(isa, csk_selection_offer(part, copy, count, begin, NULL, 0)) == csk_status_ok);
 }
 
 static void check_result(shared *shared, const int64_t *expected, int64_t count, const char *what) {

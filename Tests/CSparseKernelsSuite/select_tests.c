@@ -53,8 +53,9 @@ static csk_status offer(csk_isa isa, csk_selection *selection, const float *valu
     copy[i] = values[begin + i];
     if (is_excluded && is_excluded[begin + i]) excluded[excluded_count++] = (int32_t)i;
   }
-  const csk_status status = csk_selection_offer_on(
-      isa, selection, copy, count, begin, excluded_count > 0 ? excluded : NULL, excluded_count);
+  const csk_status status =
+      CSK_ON(isa, csk_selection_offer(selection, copy, count, begin,
+                                      excluded_count > 0 ? excluded : NULL, excluded_count));
   free(excluded);
   free(copy);
   return status;
@@ -288,10 +289,11 @@ static void test_wide_positions(void) {
       selection_make(&selection, csk_select_largest, 10);
       // The second half first, so that the positions have to be sorted.
       for (int half = 1; half >= 0; half--)
-        CSK_CHECK(csk_selection_offer_on(isa, &selection, values + 50 * half, 50,
-                                         firsts[f] + 50 * half, NULL, 0) == csk_status_ok);
-      CSK_CHECK(csk_selection_offer_on(isa, &selection, values, 100, INT64_MAX - 99, NULL, 0) ==
-                csk_status_overflow);
+        CSK_CHECK(CSK_ON(isa, csk_selection_offer(&selection, values + 50 * half, 50,
+                                                  firsts[f] + 50 * half, NULL, 0)) ==
+                  csk_status_ok);
+      CSK_CHECK(CSK_ON(isa, csk_selection_offer(&selection, values, 100, INT64_MAX - 99, NULL,
+                                                0)) == csk_status_overflow);
       CSK_CHECK(csk_selection_finish(&selection) == csk_status_ok);
       for (int i = 0; i < 10; i++)
         CSK_CHECK(selection.positions[i] == firsts[f] + expected[i], "%s, from %lld on",
@@ -319,8 +321,8 @@ static void test_nan(void) {
             values[at] = at & 1 ? NAN : -NAN;
             csk_selection selection;
             selection_make(&selection, order, at % 5);
-            CSK_CHECK(csk_selection_offer_on(isa, &selection, values, count, 0, &index,
-                                             excluded > 0) == csk_status_nan,
+            CSK_CHECK(CSK_ON(isa, csk_selection_offer(&selection, values, count, 0, &index,
+                                                      excluded > 0)) == csk_status_nan,
                       "%s: NaN at %lld of %lld", csk_isa_name(isa), (long long)at,
                       (long long)count);
             selection_free(&selection);
@@ -386,7 +388,7 @@ static void test_arguments(void) {
   CSK_CHECK(csk_selection_admit_zeros(&s, 1, NULL) == bad);
   for (int isa = 0; isa < csk_isa_count; isa++)
     if (!csk_isa_is_supported(isa))
-      CSK_CHECK(csk_selection_offer_on(isa, &s, values, 4, 0, NULL, 0) ==
+      CSK_CHECK(CSK_ON(isa, csk_selection_offer(&s, values, 4, 0, NULL, 0)) ==
                 csk_status_unsupported_isa);
   selection_free(&s);
   selection_free(&other);

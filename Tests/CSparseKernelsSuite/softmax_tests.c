@@ -19,9 +19,9 @@ typedef struct result {
 static result run(int isa, const float *logits, int32_t classes, int32_t lanes, int32_t live,
                   const int32_t *labels, float smoothing, float scale, float *gradient) {
   result r = {.loss = 0};
-  r.status =
-      csk_softmax_cross_entropy_on((csk_isa)isa, logits, classes, lanes, live, labels, smoothing,
-                                   scale, gradient, &r.loss, r.predictions, r.ranks);
+  r.status = CSK_ON((csk_isa)isa,
+                    csk_softmax_cross_entropy(logits, classes, lanes, live, labels, smoothing,
+                                              scale, gradient, &r.loss, r.predictions, r.ranks));
   return r;
 }
 
@@ -96,7 +96,7 @@ static void double_case(int32_t classes, int32_t lanes, int32_t live, float smoo
   free(logits);
 }
 
-void softmax_matches_double(void) {
+static void softmax_matches_double(void) {
   static const int32_t class_cases[] = {1, 2, 3, 10, 129, 1000, 5000};
   static const int32_t lane_cases[] = {8, 16, 24, 32, 40, 64};
   static const float smoothings[] = {0, 0.1f, 1};
@@ -113,7 +113,7 @@ void softmax_matches_double(void) {
   }
 }
 
-void softmax_exponential_over_its_range(void) {
+static void softmax_exponential_over_its_range(void) {
   // Of two logits 0 and d <= 0 the second's probability is e / (1 + e), e = exp(d).
   static const int32_t labels[16] = {0};
   const float lowest = -87.3365447f;  // where normal numbers end
@@ -145,7 +145,7 @@ void softmax_exponential_over_its_range(void) {
   }
 }
 
-void softmax_far_from_zero(void) {
+static void softmax_far_from_zero(void) {
   // Subtracting the largest logit first: neither overflow nor loss of the label's probability.
   FOR_EACH_ISA(isa) {
     const int32_t label[1] = {1};
@@ -162,7 +162,7 @@ void softmax_far_from_zero(void) {
   }
 }
 
-void softmax_not_finite(void) {
+static void softmax_not_finite(void) {
   enum { classes = 3, lanes = 24 };
   static const float values[] = {NAN, -NAN, INFINITY, -INFINITY};
   FOR_EACH_ISA(isa) {
@@ -199,7 +199,7 @@ void softmax_not_finite(void) {
   }
 }
 
-void softmax_ties_and_ranks(void) {
+static void softmax_ties_and_ranks(void) {
   enum { classes = 6, lanes = 8 };
   // Logits by class, the same in every lane; the label is the lane.
   static const float z[classes] = {1, 3, 2, 3, 0, 3};
@@ -216,7 +216,7 @@ void softmax_ties_and_ranks(void) {
   }
 }
 
-void softmax_dead_lanes_and_accumulation(void) {
+static void softmax_dead_lanes_and_accumulation(void) {
   enum { classes = 4, lanes = 32, live = 13 };
   float logits[classes * lanes], gradient[classes * lanes], expected[classes * lanes];
   int32_t labels[live];
@@ -230,8 +230,8 @@ void softmax_dead_lanes_and_accumulation(void) {
     float changed[classes * lanes];
     for (int i = 0; i < classes * lanes; i++) changed[i] = i % lanes < live ? logits[i] : 1e3f;
     double loss = 100;
-    csk_softmax_cross_entropy_on((csk_isa)isa, changed, classes, lanes, live, labels, 0.1f, 1,
-                                 gradient, &loss, predictions, ranks);
+    CSK_ON((csk_isa)isa, csk_softmax_cross_entropy(changed, classes, lanes, live, labels, 0.1f, 1,
+                                                   gradient, &loss, predictions, ranks));
     CSK_CHECK(memcmp(gradient, expected, sizeof gradient) == 0, "dead lanes reached the gradient");
     CSK_CHECK(fabs(loss - (100 + first.loss)) < 1e-11, "loss %g is not added to", loss);
     for (int i = live; i < lanes; i++)
@@ -239,9 +239,7 @@ void softmax_dead_lanes_and_accumulation(void) {
   }
 }
 
-#define INVALID(call) CSK_CHECK((call) == csk_status_invalid_argument, #call)
-
-void softmax_rejects_invalid_arguments(void) {
+static void softmax_rejects_invalid_arguments(void) {
   float z[32] = {0}, g[32];
   double loss = 0;
   int32_t p[8];
@@ -262,6 +260,18 @@ void softmax_rejects_invalid_arguments(void) {
   for (int i = 0; i < COUNT(smoothings); i++)
     INVALID(csk_softmax_cross_entropy(z, 4, 8, 4, labels, smoothings[i], 1, g, &loss, p, NULL));
   const csk_isa missing = csk_isa_is_supported(csk_isa_neon) ? csk_isa_avx2 : csk_isa_neon;
-  CSK_CHECK(run(missing, z, 4, 8, 4, labels, 0, 1, g).status == csk_status_unsupported_isa, "");
+  CSK_CHECK(run(missing, z, 4, 8, 4, labels, 0, 1, g).status == csk_status_unsupported_isa,
+            "an instruction set that this CPU lacks");
   CSK_CHECK(loss == 0, "an invalid call changed the loss");
 }
+
+const csk_test csk_tests_softmax[] = {
+    {"softmax_matches_double", softmax_matches_double},
+    {"softmax_exponential_over_its_range", softmax_exponential_over_its_range},
+    {"softmax_far_from_zero", softmax_far_from_zero},
+    {"softmax_not_finite", softmax_not_finite},
+    {"softmax_ties_and_ranks", softmax_ties_and_ranks},
+    {"softmax_dead_lanes_and_accumulation", softmax_dead_lanes_and_accumulation},
+    {"softmax_rejects_invalid_arguments", softmax_rejects_invalid_arguments},
+    {NULL, NULL},
+};

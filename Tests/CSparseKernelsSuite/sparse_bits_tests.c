@@ -114,8 +114,8 @@ void test_same_bits_for_any_neighbours(void) {
 static void check_slab_by_slab(csk_isa isa, const layer *t) {
   planes whole = sparse_run_forward(isa, t), parts = sparse_planes_like(&t->dy, 0);
   for (int32_t slab = t->forward.list.slabs - 1; slab >= 0; slab--) {
-    csk_sparse_forward_on(isa, &t->forward.list, slab, slab + 1, t->x.memory + halo,
-                          parts.memory + halo, &t->forward_tiles, NULL);
+    CSK_ON(isa, csk_sparse_forward(&t->forward.list, slab, slab + 1, t->x.memory + halo,
+                                   parts.memory + halo, &t->forward_tiles, NULL));
     if (slab > 0)
       CSK_CHECK(csk_canary_intact(sparse_at(&parts, 0, 0, 0), parts.lanes), "slab %d", slab);
   }
@@ -126,8 +126,8 @@ static void check_slab_by_slab(csk_isa isa, const layer *t) {
   csk_canary_fill(dw, t->nnz);
   const csk_list *list = &t->backward.list;
   if (list->slabs > 1) {
-    csk_sparse_backward_on(isa, list, 1, 2, t->dy.memory + halo, t->x.memory + halo, NULL, dw,
-                           false, &t->backward_tiles);
+    CSK_ON(isa, csk_sparse_backward(list, 1, 2, t->dy.memory + halo, t->x.memory + halo, NULL, dw,
+                                    false, &t->backward_tiles));
     const int64_t begin = list->entry_starts[list->blocks];
     const int64_t end = list->entry_starts[2 * list->blocks];
     CSK_CHECK(csk_canary_intact(dw, begin) && csk_canary_intact(dw + end, t->nnz - end), "dw");

@@ -185,8 +185,9 @@ static void check_forward(csk_isa isa, const convolution *c, const operands *o, 
                            .x_inner = c->vectors * lanes,
                            .y_outer = c->y_row_stride,
                            .y_inner = c->vectors * lanes};
-  const csk_status status = csk_sparse_forward_on(isa, &o->forward.list, 0, o->forward.list.slabs,
-                                                  o->x, result, &tiles, NULL);
+  const csk_status status = CSK_ON(
+      isa,
+      csk_sparse_forward(&o->forward.list, 0, o->forward.list.slabs, o->x, result, &tiles, NULL));
   CSK_CHECK(status == csk_status_ok, "status %d", status);
   for (int64_t i = 0; i < o->y_count; i++) {
     if (i / lanes % c->out_columns >= c->out_size) continue;  // beyond the row's end
@@ -210,9 +211,9 @@ static void check_backward(csk_isa isa, const convolution *c, const topology *t,
                            .x_inner = c->vectors * lanes,
                            .y_outer = c->row_stride,
                            .y_inner = c->vectors * lanes};
-  const csk_status status =
-      csk_sparse_backward_on(isa, &o->backward.list, 0, o->backward.list.slabs,
-                             o->dy + gradient_place(c, 0, 0, 0), o->x, dx, dw, false, &tiles);
+  const csk_status status = CSK_ON(
+      isa, csk_sparse_backward(&o->backward.list, 0, o->backward.list.slabs,
+                               o->dy + gradient_place(c, 0, 0, 0), o->x, dx, dw, false, &tiles));
   CSK_CHECK(status == csk_status_ok, "status %d", status);
   // Pixels that no window sees must be exactly 0.
   for (int32_t i = 0; i < c->inputs * c->size * c->size; i++) {

@@ -5,7 +5,7 @@
 
 #include "sparse_layer.h"
 
-/// The same, computed afterwards: what csk_unpack_forward makes of a sum.
+/// The same, computed afterwards: what csk_epilogue_forward makes of a sum.
 static float applied(float sum, const csk_row_epilogue *epilogue, int32_t row) {
   const float v = epilogue->bias ? sum + epilogue->bias[row] : sum;
   return epilogue->relu && v < 0 ? 0 : v;
@@ -24,8 +24,8 @@ static void check_epilogue(csk_isa isa, const layer *t) {
                                        .streams = true};  // but the rows are not aligned
     planes y = sparse_planes_like(&t->dy, 0);
     const csk_status status =
-        csk_sparse_forward_on(isa, &t->forward.list, 0, t->forward.list.slabs, x->memory + halo,
-                              y.memory + halo, &t->forward_tiles, &epilogue);
+        CSK_ON(isa, csk_sparse_forward(&t->forward.list, 0, t->forward.list.slabs, x->memory + halo,
+                                       y.memory + halo, &t->forward_tiles, &epilogue));
     CSK_CHECK(status == csk_status_ok, "status %d", status);
     for (int32_t i = 0; i < y.outer; i++)
       for (int32_t o = 0; o < t->csr->rows; o++)
@@ -85,8 +85,8 @@ void test_row_epilogue_streams(void) {
           for (int streams = 0; streams < 2; streams++) {
             csk_canary_fill(memory[streams], sizeof memory[0] / sizeof(float));
             const csk_row_epilogue epilogue = {bias, stride, true, streams};
-            csk_sparse_forward_on((csk_isa)isa, &list.list, 0, list.list.slabs, x,
-                                  memory[streams] + beside, &tiles, &epilogue);
+            CSK_ON((csk_isa)isa, csk_sparse_forward(&list.list, 0, list.list.slabs, x,
+                                                    memory[streams] + beside, &tiles, &epilogue));
           }
           CSK_CHECK(memcmp(memory[0], memory[1], sizeof memory[0]) == 0,
                     "%s, %d vectors, %d beside, gap %d", csk_isa_name((csk_isa)isa), vectors,

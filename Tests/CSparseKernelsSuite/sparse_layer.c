@@ -93,8 +93,8 @@ void sparse_layer_free(layer *t) {
 planes sparse_run_forward(csk_isa isa, const layer *t) {
   planes y = sparse_planes_like(&t->dy, 0);
   const csk_status status =
-      csk_sparse_forward_on(isa, &t->forward.list, 0, t->forward.list.slabs, t->x.memory + halo,
-                            y.memory + halo, &t->forward_tiles, NULL);
+      CSK_ON(isa, csk_sparse_forward(&t->forward.list, 0, t->forward.list.slabs, t->x.memory + halo,
+                                     y.memory + halo, &t->forward_tiles, NULL));
   CSK_CHECK(status == csk_status_ok, "status %d", status);
   return y;
 }
@@ -103,9 +103,10 @@ float *sparse_run_backward(csk_isa isa, const layer *t, planes *dx, float old, b
   float *listed = sparse_allocate(t->nnz, sizeof *listed),
         *dw = sparse_allocate(t->nnz, sizeof *dw);
   for (int64_t k = 0; k < t->nnz; k++) listed[k] = old;
-  const csk_status status = csk_sparse_backward_on(
-      isa, &t->backward.list, 0, t->backward.list.slabs, t->dy.memory + halo, t->x.memory + halo,
-      dx ? dx->memory + halo : NULL, listed, accumulate, &t->backward_tiles);
+  const csk_status status = CSK_ON(
+      isa, csk_sparse_backward(&t->backward.list, 0, t->backward.list.slabs, t->dy.memory + halo,
+                               t->x.memory + halo, dx ? dx->memory + halo : NULL, listed,
+                               accumulate, &t->backward_tiles));
   CSK_CHECK(status == csk_status_ok, "status %d", status);
   for (int64_t k = 0; k < t->nnz; k++) dw[t->backward.storage.csr_indices[k]] = listed[k];
   free(listed);

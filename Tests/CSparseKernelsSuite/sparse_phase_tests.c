@@ -168,8 +168,8 @@ static void check_forward(const convolution *t, csk_isa isa, csk_tiles tiles, in
   tiles.y_row = outputs * out_width * 8;
   tiles.x_outer = tiles.rows * tiles.x_row;
   tiles.y_outer = tiles.rows * tiles.y_row;
-  CSK_CHECK(csk_sparse_forward_on(isa, &list.list, 0, list.list.slabs, t->x, y, &tiles, NULL) ==
-                csk_status_ok,
+  CSK_CHECK(CSK_ON(isa, csk_sparse_forward(&list.list, 0, list.list.slabs, t->x, y, &tiles,
+                                           NULL)) == csk_status_ok,
             "%s, kernel %d: refused", csk_isa_name(isa), t->kernel);
   for (int32_t i = 0; i < output_count; i++)
     CSK_CHECK(is_close(y[i], e->y[i], inputs * t->taps, e->y_size[i]),
@@ -209,9 +209,9 @@ static void check_backward(const convolution *t, csk_isa isa, csk_tiles tiles, i
   tiles.y_row = t->x_pitch;
   tiles.x_outer = tiles.rows * tiles.x_row;
   tiles.y_outer = tiles.rows * tiles.y_row;
-  CSK_CHECK(csk_sparse_backward_on(isa, &list.list, 0, list.list.slabs,
-                                   t->dy + gradient_place(t, 0, 0, 0), t->x, dx, dw, false,
-                                   &tiles) == csk_status_ok,
+  CSK_CHECK(CSK_ON(isa, csk_sparse_backward(&list.list, 0, list.list.slabs,
+                                            t->dy + gradient_place(t, 0, 0, 0), t->x, dx, dw, false,
+                                            &tiles)) == csk_status_ok,
             "%s, kernel %d: refused", csk_isa_name(isa), t->kernel);
   for (int64_t i = 0; i < count; i++)
     CSK_CHECK(is_close(dx[i], e->dx[i], outputs * t->taps, e->dx_size[i]),

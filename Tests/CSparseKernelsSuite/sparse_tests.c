@@ -199,9 +199,9 @@ static void test_arguments(void) {
             "no tiles, dw cleared");
   for (int64_t k = 0; k < t.nnz; k++) CSK_CHECK(dw[k] == 0, "dw[%d]", (int)k);
   const csk_isa other = csk_isa_is_supported(csk_isa_avx2) ? csk_isa_neon : csk_isa_avx2;
-  CSK_CHECK(
-      csk_sparse_forward_on(other, list, 0, 2, x, y, tiles, NULL) == csk_status_unsupported_isa,
-      "an instruction set that this CPU does not run");
+  CSK_CHECK(CSK_ON(other, csk_sparse_forward(list, 0, 2, x, y, tiles, NULL)) ==
+                csk_status_unsupported_isa,
+            "an instruction set that this CPU does not run");
   free(dw);
   sparse_layer_free(&t);
   sparse_topology_free(&topology);
@@ -218,11 +218,11 @@ static void test_null_arrays(void) {
     if (!csk_isa_is_supported((csk_isa)isa)) continue;
     const float *x = t.x.memory + halo, *dy = t.dy.memory + halo;
     planes y = sparse_planes_like(&t.dy, 0), dx = sparse_planes_like(&t.x, 0);
-    csk_status status = csk_sparse_forward_on((csk_isa)isa, &forward, 0, 1, x, y.memory + halo,
-                                              &t.forward_tiles, NULL);
+    csk_status status = CSK_ON((csk_isa)isa, csk_sparse_forward(&forward, 0, 1, x, y.memory + halo,
+                                                                &t.forward_tiles, NULL));
     CSK_CHECK(status == csk_status_ok && sparse_at(&y, 0, 2, 0)[7] == 0, "status %d", status);
-    status = csk_sparse_backward_on((csk_isa)isa, &backward, 0, 1, dy, x, dx.memory + halo, NULL,
-                                    false, &t.backward_tiles);
+    status = CSK_ON((csk_isa)isa, csk_sparse_backward(&backward, 0, 1, dy, x, dx.memory + halo,
+                                                      NULL, false, &t.backward_tiles));
     CSK_CHECK(status == csk_status_ok && sparse_at(&dx, 0, 2, 0)[7] == 0, "status %d", status);
     sparse_planes_free(&y);
     sparse_planes_free(&dx);

@@ -70,7 +70,7 @@ static void check_sgd(csk_isa isa, const csk_sgd *rule, bool has_velocity, int64
   float *v = fill(&v_buffer, count, false, 3);
   const float *old_w = fill(&old_w_buffer, count, false, 1);
   const float *old_v = fill(&old_v_buffer, count, false, 3);
-  CSK_CHECK(csk_sgd_step_on(isa, rule, w, g, has_velocity ? v : NULL, count) == csk_status_ok);
+  CSK_CHECK(CSK_ON(isa, csk_sgd_step(rule, w, g, has_velocity ? v : NULL, count)) == csk_status_ok);
   for (int64_t i = 0; i < count; i++) {
     bounded new_w, new_v = {old_v[i], 0};
     sgd_reference(rule, old_w[i], g[i], old_v[i], has_velocity, &new_w, &new_v);
@@ -100,18 +100,18 @@ static void test_sgd_by_hand(void) {
     csk_sgd rule = {.learning_rate = 0.25f, .momentum = 0.5f, .scale = 1};
     const float g = 4;
     float w = 8, v = 0;
-    csk_sgd_step_on(isa, &rule, &w, &g, &v, 1);
+    CSK_ON(isa, csk_sgd_step(&rule, &w, &g, &v, 1));
     CSK_CHECK(v == 4 && w == 7, "first step: v = %g, w = %g", v, w);
-    csk_sgd_step_on(isa, &rule, &w, &g, &v, 1);
+    CSK_ON(isa, csk_sgd_step(&rule, &w, &g, &v, 1));
     CSK_CHECK(v == 6 && w == 5.5f, "second step: v = %g, w = %g", v, w);
     rule.nesterov = true;  // v = 7; g + 0.5 v = 7.5
-    csk_sgd_step_on(isa, &rule, &w, &g, &v, 1);
+    CSK_ON(isa, csk_sgd_step(&rule, &w, &g, &v, 1));
     CSK_CHECK(v == 7 && w == 3.625f, "nesterov: v = %g, w = %g", v, w);
     // w = 0.5 w = 4; g = 0.5 * 4 + 0.25 * 4 = 3
     rule = (csk_sgd){
         .learning_rate = 0.25f, .weight_decay = 0.25f, .decoupled_decay = 2, .scale = 0.5f};
     w = 8;
-    csk_sgd_step_on(isa, &rule, &w, &g, NULL, 1);
+    CSK_ON(isa, csk_sgd_step(&rule, &w, &g, NULL, 1));
     CSK_CHECK(w == 3.25f, "decays: w = %g", w);
   }
 }
@@ -161,7 +161,7 @@ static void check_adam(csk_isa isa, const csk_adam *rule, int64_t count) {
   const float *old_w = fill(&old_w_buffer, count, false, 1);
   const float *old_m = fill(&old_m_buffer, count, false, 3);
   const float *old_s = fill(&old_s_buffer, count, true, 4);
-  CSK_CHECK(csk_adam_step_on(isa, rule, w, g, m, s, count) == csk_status_ok);
+  CSK_CHECK(CSK_ON(isa, csk_adam_step(rule, w, g, m, s, count)) == csk_status_ok);
   for (int64_t i = 0; i < count; i++) {
     bounded new_w, new_m, new_s;
     adam_reference(rule, old_w[i], g[i], old_m[i], old_s[i], &new_w, &new_m, &new_s);
@@ -189,7 +189,7 @@ static void test_adam(void) {
     const csk_adam rule = adam_rule(1, 0, 0, 1);
     float w[3] = {1, 1, 1}, m[3] = {0}, s[3] = {0};
     const float g[3] = {3, -0.02f, 0};
-    CSK_CHECK(csk_adam_step_on(isa, &rule, w, g, m, s, 3) == csk_status_ok);
+    CSK_CHECK(CSK_ON(isa, csk_adam_step(&rule, w, g, m, s, 3)) == csk_status_ok);
     CSK_CHECK(fabsf(w[0] - 0.99f) < 1e-6f && fabsf(w[1] - 1.01f) < 1e-6f && w[2] == 1);
   }
 }
@@ -207,15 +207,16 @@ static void test_cut(void) {
         y[a] = fill(parts + a, count, a == 3, 10 + (uint64_t)a);
       }
       const csk_adam adam = adam_rule(3, 0.1f, 0.2f, 0.9f);
-      csk_adam_step_on(isa, &adam, x[0], x[1], x[2], x[3], count);
-      csk_adam_step_on(isa, &adam, y[0], y[1], y[2], y[3], cut);
-      csk_adam_step_on(isa, &adam, y[0] + cut, y[1] + cut, y[2] + cut, y[3] + cut, count - cut);
+      CSK_ON(isa, csk_adam_step(&adam, x[0], x[1], x[2], x[3], count));
+      CSK_ON(isa, csk_adam_step(&adam, y[0], y[1], y[2], y[3], cut));
+      CSK_ON(isa,
+             csk_adam_step(&adam, y[0] + cut, y[1] + cut, y[2] + cut, y[3] + cut, count - cut));
       CSK_CHECK(memcmp(whole, parts, sizeof whole) == 0, "adam, %s, cut at %lld", csk_isa_name(isa),
                 (long long)cut);
       const csk_sgd *sgd = sgd_rules + 5;
-      csk_sgd_step_on(isa, sgd, x[0], x[1], x[2], count);
-      csk_sgd_step_on(isa, sgd, y[0], y[1], y[2], cut);
-      csk_sgd_step_on(isa, sgd, y[0] + cut, y[1] + cut, y[2] + cut, count - cut);
+      CSK_ON(isa, csk_sgd_step(sgd, x[0], x[1], x[2], count));
+      CSK_ON(isa, csk_sgd_step(sgd, y[0], y[1], y[2], cut));
+      CSK_ON(isa, csk_sgd_step(sgd, y[0] + cut, y[1] + cut, y[2] + cut, count - cut));
       CSK_CHECK(memcmp(whole, parts, sizeof whole) == 0, "sgd, %s, cut at %lld", csk_isa_name(isa),
                 (long long)cut);
     }
@@ -236,7 +237,8 @@ static void test_moves(void) {
     for (int isa = 0; isa < csk_isa_count; isa++) {
       if (!csk_isa_is_supported(isa)) continue;
       float *target = fill(&target_buffer, count, false, 7);
-      CSK_CHECK(csk_gather_on(isa, source, source_count, indices, target, count) == csk_status_ok);
+      CSK_CHECK(CSK_ON(isa, csk_gather(source, source_count, indices, target, count)) ==
+                csk_status_ok);
       for (int64_t i = 0; i < count; i++) CSK_CHECK(target[i] == source[indices[i]]);
       check_canaries(&target_buffer, count, "gather");
     }
@@ -269,7 +271,7 @@ static void test_sums(void) {
     for (int isa = 0; isa < csk_isa_count; isa++) {
       if (!csk_isa_is_supported(isa)) continue;
       double sum = -1;
-      CSK_CHECK(csk_sum_of_squares_on(isa, source, count, &sum) == csk_status_ok);
+      CSK_CHECK(CSK_ON(isa, csk_sum_of_squares(source, count, &sum)) == csk_status_ok);
       // A lane's sum and then five levels of the tree; the squares are exact.
       CSK_CHECK(fabs((double)(sum - expected)) <=
                     (double)(count / 32 + 5) * DBL_EPSILON * (double)expected,
@@ -319,10 +321,10 @@ static void test_arguments(void) {
   for (int isa = 0; isa < csk_isa_count; isa++) {
     if (csk_isa_is_supported(isa)) continue;
     const csk_status none = csk_status_unsupported_isa;
-    CSK_CHECK(csk_sgd_step_on(isa, &sgd, x, x, NULL, 1) == none);
-    CSK_CHECK(csk_adam_step_on(isa, &adam, x, x, x, x, 1) == none);
-    CSK_CHECK(csk_gather_on(isa, x, 1, index, x, 1) == none);
-    CSK_CHECK(csk_sum_of_squares_on(isa, x, 1, &sum) == none);
+    CSK_CHECK(CSK_ON(isa, csk_sgd_step(&sgd, x, x, NULL, 1)) == none);
+    CSK_CHECK(CSK_ON(isa, csk_adam_step(&adam, x, x, x, x, 1)) == none);
+    CSK_CHECK(CSK_ON(isa, csk_gather(x, 1, index, x, 1)) == none);
+    CSK_CHECK(CSK_ON(isa, csk_sum_of_squares(x, 1, &sum)) == none);
   }
 }
 

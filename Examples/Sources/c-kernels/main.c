@@ -169,12 +169,12 @@ static int32_t propagate(layer *t, const batch *b, double *loss) {
   for (int32_t g = 0; g < groups; g++) {
     float *y = b->y + g * outputs * lanes, *dy = b->dy + g * outputs * lanes;
     int32_t predictions[lanes];
-    require(csk_unpack_forward(y, 0, outputs, lanes, g * lanes, t->bias, &epilogue), "bias");
+    require(csk_epilogue_forward(y, 0, outputs, lanes, g * lanes, t->bias, &epilogue), "bias");
     require(csk_softmax_cross_entropy(y, outputs, lanes, lanes, b->labels + g * lanes, 0,
                                       1.0f / samples, dy, loss, predictions, NULL),
             "loss");
-    require(csk_unpack_backward(dy, NULL, 0, outputs, lanes, lanes, g * lanes, &epilogue,
-                                t->bias_gradient),
+    require(csk_epilogue_backward(dy, NULL, 0, outputs, lanes, lanes, g * lanes, &epilogue,
+                                  t->bias_gradient),
             "bias gradient");
     for (int32_t l = 0; l < lanes; l++) right += predictions[l] == b->labels[g * lanes + l];
   }

@@ -10,8 +10,8 @@
 // their own; vectors of lanes of softmax at once; whether a sparse gradient has kernels for dw that
 // is fresh.
 enum {
-  window_columns = 2,
-  window_apart_taps = 4,
+  depthwise_columns = 2,
+  depthwise_apart_taps = 4,
   softmax_vectors = 2,
   csk_splits_fresh = true,
 };

@@ -3,7 +3,7 @@
 #ifndef CSK_DROPOUT_AVX2_H
 #define CSK_DROPOUT_AVX2_H
 
-#include "../csk_pack_internal.h"
+#include "../csk_epilogue_internal.h"
 #include "../vector/csk_vector_avx2.h"
 
 /// One round on four counters, each word in the lower half of 64 bits. What the upper halves hold

@@ -1,7 +1,9 @@
 // avx2/csk_pack_avx2.c: samples and bytes into groups, by transposing blocks in registers.
 //
 // Bound: bytes in L2: an element is 4 (or 1) read and 4 written.
-#include "csk_pack_internal.h"
+#include <math.h>
+
+#include "csk_internal.h"
 
 #if CSK_ARCH_X86_64
 #include <immintrin.h>

@@ -2,7 +2,7 @@
 //
 // Bound: bytes moved over the bandwidth of memory; an element of a window in L1 costs a load, two
 // comparisons and two blends.
-#include "../csk_windows_internal.h"
+#include "../csk_pool2d_internal.h"
 
 /// The best so far and its index within the window.
 typedef struct largest {

@@ -5,23 +5,8 @@
 //
 // The file that includes this one says how many vectors of lanes a block has (softmax_vectors, 1 or
 // 2): as many as the registers hold beside exp's constants.
-#include "../csk_pack_internal.h"
-
-/// exp(d) for d <= 0; 0 where the result would not be a normal number; NaN stays.
-CSK_TARGET CSK_INLINE csk_v exp_of(csk_v d) {
-  const csk_v n = csk_nearest(csk_times(d, csk_all(CSK_EXP_LOG2E)));
-  csk_v r = csk_fused_from(n, csk_all(CSK_EXP_LN2_HIGH), d);
-  r = csk_fused_from(n, csk_all(CSK_EXP_LN2_LOW), r);
-  csk_v q = csk_all(CSK_EXP_Q4);
-  q = csk_fused(q, r, csk_all(CSK_EXP_Q3));
-  q = csk_fused(q, r, csk_all(CSK_EXP_Q2));
-  q = csk_fused(q, r, csk_all(CSK_EXP_Q1));
-  q = csk_fused(q, r, csk_all(CSK_EXP_Q0));
-  q = csk_fused(q, r, csk_all(1));
-  q = csk_fused(q, r, csk_all(1));
-  // For a NaN the power is some number, and NaN times it is NaN.
-  return csk_unless_less(csk_times(q, csk_power_of_two(n)), d, csk_all(CSK_EXP_LOWEST));
-}
+#include "../csk_softmax_internal.h"
+#include "csk_exp_body.h"
 
 enum { block_lanes = csk_lanes * softmax_vectors };
 
@@ -69,7 +54,7 @@ CSK_TARGET CSK_INLINE void exponentials(const softmax_block *b, int vectors, con
     for (int v = 0; v < vectors; v++) {
       const ptrdiff_t at = c * b->lanes + csk_lanes * v;
       const csk_v d = csk_minus(csk_load(b->logits + at), top[v]);
-      const csk_v e = exp_of(d);
+      const csk_v e = csk_exp_of(d);
       shifted[v] = csk_plus_wide(shifted[v], csk_widen(d));
       sums[v] = csk_plus_wide(sums[v], csk_widen(e));
       if (b->gradient) csk_store(b->gradient + at, e);

@@ -7,6 +7,8 @@
 #include "csk_internal.h"
 
 static csk_isa current = csk_isa_scalar;
+enum { nothing_chosen = -1 };
+static _Thread_local int chosen = nothing_chosen;  // by csk_isa_begin
 static csk_kernels tables[csk_isa_count];
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -53,8 +55,13 @@ static void set_up(void) {
   csk_select_scalar(scalar);
   csk_update_scalar(scalar);
   csk_pack_scalar(scalar);
+  csk_epilogue_scalar(scalar);
+  csk_softmax_scalar(scalar);
   csk_planes_scalar(scalar);
-  csk_windows_scalar(scalar);
+  csk_residual_scalar(scalar);
+  csk_global_average_scalar(scalar);
+  csk_depthwise_scalar(scalar);
+  csk_pool2d_scalar(scalar);
   csk_dense_planes_scalar(scalar);
   csk_measure_scalar(scalar);
   csk_isa best = csk_isa_scalar;
@@ -90,12 +97,25 @@ static void set_up(void) {
 
 csk_isa csk_isa_current(void) {
   pthread_once(&once, set_up);
-  return current;
+  return chosen == nothing_chosen ? current : (csk_isa)chosen;
+}
+
+void csk_isa_begin(csk_isa isa) {
+  chosen = (int)isa;
+}
+
+csk_status csk_isa_end(csk_status status) {
+  chosen = nothing_chosen;
+  return status;
 }
 
 const csk_kernels *csk_kernels_for(csk_isa isa) {
   pthread_once(&once, set_up);
   return csk_isa_is_supported(isa) ? &tables[isa] : NULL;
+}
+
+const csk_kernels *csk_kernels_current(void) {
+  return csk_kernels_for(csk_isa_current());
 }
 
 const char *csk_isa_name(csk_isa isa) {

@@ -70,12 +70,12 @@ static void clear_result(const csk_dense_band *band, float *y) {
              (size_t)band->columns * csk_plane_lanes * sizeof *y);
 }
 
-csk_status csk_dense_product_on(csk_isa isa, const float *copy, const csk_dense_band *band,
-                                const float *x, float *y) {
+csk_status csk_dense_product(const float *copy, const csk_dense_band *band, const float *x,
+                             float *y) {
   if (!band || band->results < 0 || band->reduced < 0 || band->taps < 0 || band->rows < 0 ||
       band->columns < 0)
     return csk_status_invalid_argument;
-  const csk_kernels *kernels = csk_kernels_for(isa);
+  const csk_kernels *kernels = csk_kernels_current();
   if (!kernels) return csk_status_unsupported_isa;
   if (band->results == 0 || band->rows == 0 || band->columns == 0) return csk_status_ok;
   if (!y || !result_is_valid(band)) return csk_status_invalid_argument;
@@ -88,28 +88,17 @@ csk_status csk_dense_product_on(csk_isa isa, const float *copy, const csk_dense_
   return csk_status_ok;
 }
 
-csk_status csk_dense_product(const float *copy, const csk_dense_band *band, const float *x,
-                             float *y) {
-  return csk_dense_product_on(csk_isa_current(), copy, band, x, y);
-}
-
 // MARK: - Gradients
 
-csk_status csk_dense_transpose_row_on(csk_isa isa, const float *x, ptrdiff_t x_channel_stride,
-                                      int32_t channels, int32_t columns, float *target) {
+csk_status csk_dense_transpose_row(const float *x, ptrdiff_t x_channel_stride, int32_t channels,
+                                   int32_t columns, float *target) {
   if (channels < 0 || columns < 0) return csk_status_invalid_argument;
-  const csk_kernels *kernels = csk_kernels_for(isa);
+  const csk_kernels *kernels = csk_kernels_current();
   if (!kernels) return csk_status_unsupported_isa;
   if (channels == 0 || columns == 0) return csk_status_ok;
   if (!x || !target) return csk_status_invalid_argument;
   kernels->dense_transpose_row(x, x_channel_stride, channels, columns, target);
   return csk_status_ok;
-}
-
-csk_status csk_dense_transpose_row(const float *x, ptrdiff_t x_channel_stride, int32_t channels,
-                                   int32_t columns, float *target) {
-  return csk_dense_transpose_row_on(csk_isa_current(), x, x_channel_stride, channels, columns,
-                                    target);
 }
 
 /// Inputs, taps and outputs of dw must not be another's.
@@ -147,28 +136,18 @@ static csk_status run_gradient(gradient_kernel *kernel, const csk_dense_sums *su
   return csk_status_ok;
 }
 
-csk_status csk_dense_gradient_on(csk_isa isa, const csk_dense_sums *sums, const float *y,
-                                 const float *x, bool accumulate, float *dw) {
+csk_status csk_dense_gradient(const csk_dense_sums *sums, const float *y, const float *x,
+                              bool accumulate, float *dw) {
   if (!sums_are_valid(sums)) return csk_status_invalid_argument;
-  const csk_kernels *kernels = csk_kernels_for(isa);
+  const csk_kernels *kernels = csk_kernels_current();
   if (!kernels) return csk_status_unsupported_isa;
   return run_gradient(kernels->dense_gradient, sums, y, x, accumulate, dw);
 }
 
-csk_status csk_dense_gradient(const csk_dense_sums *sums, const float *y, const float *x,
-                              bool accumulate, float *dw) {
-  return csk_dense_gradient_on(csk_isa_current(), sums, y, x, accumulate, dw);
-}
-
-csk_status csk_dense_gradient_narrow_on(csk_isa isa, const csk_dense_sums *sums, const float *y,
-                                        const float *x, bool accumulate, float *dw) {
-  if (!sums_are_valid(sums)) return csk_status_invalid_argument;
-  const csk_kernels *kernels = csk_kernels_for(isa);
-  if (!kernels) return csk_status_unsupported_isa;
-  return run_gradient(kernels->dense_gradient_narrow, sums, y, x, accumulate, dw);
-}
-
 csk_status csk_dense_gradient_narrow(const csk_dense_sums *sums, const float *y, const float *x,
                                      bool accumulate, float *dw) {
-  return csk_dense_gradient_narrow_on(csk_isa_current(), sums, y, x, accumulate, dw);
+  if (!sums_are_valid(sums)) return csk_status_invalid_argument;
+  const csk_kernels *kernels = csk_kernels_current();
+  if (!kernels) return csk_status_unsupported_isa;
+  return run_gradient(kernels->dense_gradient_narrow, sums, y, x, accumulate, dw);
 }

@@ -2,45 +2,30 @@
 // loop runs.
 #include "csk_internal.h"
 
-csk_status csk_measure_fma_on(csk_isa isa, int64_t iterations, float multiplier, float addend,
-                              float *sum, int64_t *lanes) {
+csk_status csk_measure_fma(int64_t iterations, float multiplier, float addend, float *sum,
+                           int64_t *lanes) {
   if (iterations < 0 || !sum || !lanes) return csk_status_invalid_argument;
-  const csk_kernels *kernels = csk_kernels_for(isa);
+  const csk_kernels *kernels = csk_kernels_current();
   if (!kernels) return csk_status_unsupported_isa;
   *lanes = kernels->measure_fma(iterations, multiplier, addend, sum);
   return csk_status_ok;
 }
 
-csk_status csk_measure_fma(int64_t iterations, float multiplier, float addend, float *sum,
-                           int64_t *lanes) {
-  return csk_measure_fma_on(csk_isa_current(), iterations, multiplier, addend, sum, lanes);
-}
-
-csk_status csk_measure_read_on(csk_isa isa, const float *values, int64_t count, int64_t passes,
-                               uint32_t *bits) {
+csk_status csk_measure_read(const float *values, int64_t count, int64_t passes, uint32_t *bits) {
   if (count < 0 || passes < 0 || !bits || (count > 0 && !values))
     return csk_status_invalid_argument;
-  const csk_kernels *kernels = csk_kernels_for(isa);
+  const csk_kernels *kernels = csk_kernels_current();
   if (!kernels) return csk_status_unsupported_isa;
   *bits = 0;
   for (int64_t pass = 0; pass < passes; pass++) *bits ^= kernels->measure_read(values, count);
   return csk_status_ok;
 }
 
-csk_status csk_measure_read(const float *values, int64_t count, int64_t passes, uint32_t *bits) {
-  return csk_measure_read_on(csk_isa_current(), values, count, passes, bits);
-}
-
-csk_status csk_measure_copy_on(csk_isa isa, const float *source, float *target, int64_t count,
-                               int64_t passes) {
+csk_status csk_measure_copy(const float *source, float *target, int64_t count, int64_t passes) {
   if (count < 0 || passes < 0 || (count > 0 && (!source || !target)))
     return csk_status_invalid_argument;
-  const csk_kernels *kernels = csk_kernels_for(isa);
+  const csk_kernels *kernels = csk_kernels_current();
   if (!kernels) return csk_status_unsupported_isa;
   for (int64_t pass = 0; pass < passes; pass++) kernels->measure_copy(source, target, count);
   return csk_status_ok;
-}
-
-csk_status csk_measure_copy(const float *source, float *target, int64_t count, int64_t passes) {
-  return csk_measure_copy_on(csk_isa_current(), source, target, count, passes);
 }

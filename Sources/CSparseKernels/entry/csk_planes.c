@@ -26,40 +26,15 @@ static bool stores_all(const csk_row_layout *layout, int32_t width) {
          (int64_t)layout->before + width <= (int64_t)layout->columns * layout->stride;
 }
 
-csk_status csk_pack_activation_row_on(csk_isa isa, const float *x, int32_t channels, int32_t width,
-                                      const float *scale, const float *shift, bool relu,
-                                      const csk_row_layout *layout, float *target) {
-  if (!row_is_valid(channels, width) || !layout_is_valid(layout, channels) || !scale != !shift ||
-      !is_usable(x, channels, width) || !is_usable(target, channels, layout->columns))
-    return csk_status_invalid_argument;
-  const csk_kernels *kernels = csk_kernels_for(isa);
-  if (!kernels) return csk_status_unsupported_isa;
-  kernels->pack_activation_row(x, channels, width, scale, shift, relu, layout, target);
-  return csk_status_ok;
-}
-
 csk_status csk_pack_activation_row(const float *x, int32_t channels, int32_t width,
                                    const float *scale, const float *shift, bool relu,
                                    const csk_row_layout *layout, float *target) {
-  return csk_pack_activation_row_on(csk_isa_current(), x, channels, width, scale, shift, relu,
-                                    layout, target);
-}
-
-csk_status csk_pack_gradient_row_on(csk_isa isa, const float *gradient, const float *y,
-                                    const float *addend, int32_t channels, int32_t width,
-                                    int32_t live, const csk_gradient_affine *affine,
-                                    const csk_row_layout *layout, float *target, double *sums) {
-  if (!row_is_valid(channels, width) || !layout_is_valid(layout, channels) || live < 1 ||
-      live > csk_plane_lanes || !is_usable(gradient, channels, width) ||
-      !is_usable(target, channels, layout->columns))
+  if (!row_is_valid(channels, width) || !layout_is_valid(layout, channels) || !scale != !shift ||
+      !is_usable(x, channels, width) || !is_usable(target, channels, layout->columns))
     return csk_status_invalid_argument;
-  if (affine && channels > 0 &&
-      !(is_usable(y, channels, width) && affine->a && affine->b && affine->c))
-    return csk_status_invalid_argument;
-  const csk_kernels *kernels = csk_kernels_for(isa);
+  const csk_kernels *kernels = csk_kernels_current();
   if (!kernels) return csk_status_unsupported_isa;
-  kernels->pack_gradient_row(gradient, y, addend, channels, width, live, affine, layout, target,
-                             sums);
+  kernels->pack_activation_row(x, channels, width, scale, shift, relu, layout, target);
   return csk_status_ok;
 }
 
@@ -67,8 +42,18 @@ csk_status csk_pack_gradient_row(const float *gradient, const float *y, const fl
                                  int32_t channels, int32_t width, int32_t live,
                                  const csk_gradient_affine *affine, const csk_row_layout *layout,
                                  float *target, double *sums) {
-  return csk_pack_gradient_row_on(csk_isa_current(), gradient, y, addend, channels, width, live,
-                                  affine, layout, target, sums);
+  if (!row_is_valid(channels, width) || !layout_is_valid(layout, channels) || live < 1 ||
+      live > csk_plane_lanes || !is_usable(gradient, channels, width) ||
+      !is_usable(target, channels, layout->columns))
+    return csk_status_invalid_argument;
+  if (affine && channels > 0 &&
+      !(is_usable(y, channels, width) && affine->a && affine->b && affine->c))
+    return csk_status_invalid_argument;
+  const csk_kernels *kernels = csk_kernels_current();
+  if (!kernels) return csk_status_unsupported_isa;
+  kernels->pack_gradient_row(gradient, y, addend, channels, width, live, affine, layout, target,
+                             sums);
+  return csk_status_ok;
 }
 
 /// Whole vectors of 32 bytes can go past the caches.
@@ -76,11 +61,10 @@ static bool can_stream(const float *row) {
   return (uintptr_t)row % 32 == 0;
 }
 
-csk_status csk_unpack_output_row_on(csk_isa isa, const float *product,
-                                    ptrdiff_t product_channel_stride, const float *bias,
-                                    const float *residual, int32_t channels, int32_t width,
-                                    int32_t live, float *y, csk_row_statistics *statistics,
-                                    bool streams) {
+csk_status csk_unpack_output_row(const float *product, ptrdiff_t product_channel_stride,
+                                 const float *bias, const float *residual, int32_t channels,
+                                 int32_t width, int32_t live, float *y,
+                                 csk_row_statistics *statistics, bool streams) {
   if (!row_is_valid(channels, width) || live < 1 || live > csk_plane_lanes ||
       !is_usable(product, channels, width) || !is_usable(y, channels, width))
     return csk_status_invalid_argument;
@@ -88,40 +72,11 @@ csk_status csk_unpack_output_row_on(csk_isa isa, const float *product,
     return csk_status_invalid_argument;
   if (statistics && channels > 0 && !(statistics->pivot && statistics->sums))
     return csk_status_invalid_argument;
-  const csk_kernels *kernels = csk_kernels_for(isa);
+  const csk_kernels *kernels = csk_kernels_current();
   if (!kernels) return csk_status_unsupported_isa;
   if (width == 0) product_channel_stride = 0;  // the product may be null
   kernels->unpack_output_row(product, product_channel_stride, bias, residual, channels, width, live,
                              y, statistics, streams && can_stream(y));
-  return csk_status_ok;
-}
-
-csk_status csk_unpack_output_row(const float *product, ptrdiff_t product_channel_stride,
-                                 const float *bias, const float *residual, int32_t channels,
-                                 int32_t width, int32_t live, float *y,
-                                 csk_row_statistics *statistics, bool streams) {
-  return csk_unpack_output_row_on(csk_isa_current(), product, product_channel_stride, bias,
-                                  residual, channels, width, live, y, statistics, streams);
-}
-
-csk_status csk_unpack_gradient_row_on(csk_isa isa, const float *d, const float *activation,
-                                      const float *x, const float *mean, const float *addend,
-                                      int32_t channels, int32_t width, const csk_row_layout *layout,
-                                      const float *scale, const float *shift, float *result,
-                                      double (*sums)[2], bool streams) {
-  if (!row_is_valid(channels, width) || !layout_is_valid(layout, channels) || !scale != !shift ||
-      !is_usable(d, channels, width) || !is_usable(result, channels, width))
-    return csk_status_invalid_argument;
-  if (sums && !(is_usable(x, channels, width) && is_usable(mean, channels, width)))
-    return csk_status_invalid_argument;
-  // Without an addend what is not stored is 0 whatever the mask.
-  if (activation && addend && !stores_all(layout, width) && !is_usable(x, channels, width))
-    return csk_status_invalid_argument;
-  const csk_kernels *kernels = csk_kernels_for(isa);
-  if (!kernels) return csk_status_unsupported_isa;
-  if (width == 0) return csk_status_ok;
-  kernels->unpack_gradient_row(d, activation, x, mean, addend, channels, width, layout, scale,
-                               shift, result, sums, streams && can_stream(result));
   return csk_status_ok;
 }
 
@@ -130,8 +85,20 @@ csk_status csk_unpack_gradient_row(const float *d, const float *activation, cons
                                    int32_t width, const csk_row_layout *layout, const float *scale,
                                    const float *shift, float *result, double (*sums)[2],
                                    bool streams) {
-  return csk_unpack_gradient_row_on(csk_isa_current(), d, activation, x, mean, addend, channels,
-                                    width, layout, scale, shift, result, sums, streams);
+  if (!row_is_valid(channels, width) || !layout_is_valid(layout, channels) || !scale != !shift ||
+      !is_usable(d, channels, width) || !is_usable(result, channels, width))
+    return csk_status_invalid_argument;
+  if (sums && !(is_usable(x, channels, width) && is_usable(mean, channels, width)))
+    return csk_status_invalid_argument;
+  // Without an addend what is not stored is 0 whatever the mask.
+  if (activation && addend && !stores_all(layout, width) && !is_usable(x, channels, width))
+    return csk_status_invalid_argument;
+  const csk_kernels *kernels = csk_kernels_current();
+  if (!kernels) return csk_status_unsupported_isa;
+  if (width == 0) return csk_status_ok;
+  kernels->unpack_gradient_row(d, activation, x, mean, addend, channels, width, layout, scale,
+                               shift, result, sums, streams && can_stream(result));
+  return csk_status_ok;
 }
 
 csk_status csk_shift_lanes_row(float *target, int32_t channels, const csk_row_layout *layout,

@@ -161,26 +161,19 @@ static csk_status filter_predicted(csk_selection *selection, const csk_kernels *
   return filter(selection, kernels, offer, &passed);
 }
 
-csk_status csk_selection_offer_on(csk_isa isa, csk_selection *selection, float *values,
-                                  int64_t count, int64_t first_position, const int32_t *excluded,
-                                  int64_t excluded_count) {
+csk_status csk_selection_offer(csk_selection *selection, float *values, int64_t count,
+                               int64_t first_position, const int32_t *excluded,
+                               int64_t excluded_count) {
   if (!selection || !selection->keys || !selection->positions || count < 0 ||
       (count > 0 && !values) || first_position < 0 || excluded_count < 0 ||
       (excluded_count > 0 && !excluded) || count > csk_selection_room(selection))
     return csk_status_invalid_argument;
-  const csk_kernels *kernels = csk_kernels_for(isa);
+  const csk_kernels *kernels = csk_kernels_current();
   if (!kernels) return csk_status_unsupported_isa;
   int64_t end;  // past the last position, which must fit too
   if (__builtin_add_overflow(count, first_position, &end)) return csk_status_overflow;
   offer offer = {values, count, first_position, excluded, excluded_count, false};
   return filter_predicted(selection, kernels, &offer);
-}
-
-csk_status csk_selection_offer(csk_selection *selection, float *values, int64_t count,
-                               int64_t first_position, const int32_t *excluded,
-                               int64_t excluded_count) {
-  return csk_selection_offer_on(csk_isa_current(), selection, values, count, first_position,
-                                excluded, excluded_count);
 }
 
 // Appends candidates that pass the cut, without a branch: the arrays have room for all of them.
@@ -211,7 +204,7 @@ csk_status csk_selection_merge(csk_selection *selection, const csk_selection *ot
   if (!selection || !other || selection == other || selection->is_part ||
       selection->order != other->order || other->k < selection->k)
     return csk_status_invalid_argument;
-  const csk_kernels *kernels = csk_kernels_for(csk_isa_current());
+  const csk_kernels *kernels = csk_kernels_current();
   if (!kernels) return csk_status_unsupported_isa;
   for (int64_t begin = 0; begin < other->count;) {
     if (selection->count == selection->capacity) csk_selection_shrink(selection, kernels, false);

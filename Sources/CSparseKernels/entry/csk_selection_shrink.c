@@ -93,7 +93,7 @@ csk_status csk_selection_admit_zeros(csk_selection *selection, int64_t count, in
   if (!selection || !selection->keys || !selection->positions || selection->is_part || count < 0 ||
       !admitted)
     return csk_status_invalid_argument;
-  const csk_kernels *kernels = csk_kernels_for(csk_isa_current());
+  const csk_kernels *kernels = csk_kernels_current();
   if (!kernels) return csk_status_unsupported_isa;
   // Nothing is smaller than 0; among the largest, what is greater goes before.
   int64_t room = selection->k;
@@ -131,7 +131,7 @@ static void sort_positions(int64_t *positions, int64_t *spare, int64_t count) {
 csk_status csk_selection_finish(csk_selection *selection) {
   if (!selection || !selection->keys || !selection->positions || selection->is_part)
     return csk_status_invalid_argument;
-  const csk_kernels *kernels = csk_kernels_for(csk_isa_current());
+  const csk_kernels *kernels = csk_kernels_current();
   if (!kernels) return csk_status_unsupported_isa;
   csk_selection_shrink(selection, kernels, true);
   // count <= k, and the arrays hold 3 k: the rest is room to sort in.

@@ -47,13 +47,13 @@ static bool can_stream(const float *y, const csk_tiles *tiles, const csk_row_epi
   return (uintptr_t)y % 64 == 0 && strides % line == 0 && tiles->vectors % 2 == 0;
 }
 
-csk_status csk_sparse_forward_on(csk_isa isa, const csk_list *list, int32_t slab_begin,
-                                 int32_t slab_end, const float *x, float *y, const csk_tiles *tiles,
-                                 const csk_row_epilogue *epilogue) {
+csk_status csk_sparse_forward(const csk_list *list, int32_t slab_begin, int32_t slab_end,
+                              const float *x, float *y, const csk_tiles *tiles,
+                              const csk_row_epilogue *epilogue) {
   if (!is_valid(list, slab_begin, slab_end, tiles)) return csk_status_invalid_argument;
   if (epilogue && (list->blocks > 1 || epilogue->row_stride < 1))
     return csk_status_invalid_argument;
-  const csk_kernels *kernels = csk_kernels_for(isa);
+  const csk_kernels *kernels = csk_kernels_current();
   if (!kernels) return csk_status_unsupported_isa;
   if (slab_begin == slab_end || tiles->outer == 0 || tiles->inner == 0) return csk_status_ok;
   const extent extent = extent_of(list, slab_begin, slab_end);
@@ -70,18 +70,11 @@ csk_status csk_sparse_forward_on(csk_isa isa, const csk_list *list, int32_t slab
   return csk_status_ok;
 }
 
-csk_status csk_sparse_forward(const csk_list *list, int32_t slab_begin, int32_t slab_end,
-                              const float *x, float *y, const csk_tiles *tiles,
-                              const csk_row_epilogue *epilogue) {
-  return csk_sparse_forward_on(csk_isa_current(), list, slab_begin, slab_end, x, y, tiles,
-                               epilogue);
-}
-
-csk_status csk_sparse_backward_on(csk_isa isa, const csk_list *list, int32_t slab_begin,
-                                  int32_t slab_end, const float *dy, const float *x, float *dx,
-                                  float *dw, bool accumulate, const csk_tiles *tiles) {
+csk_status csk_sparse_backward(const csk_list *list, int32_t slab_begin, int32_t slab_end,
+                               const float *dy, const float *x, float *dx, float *dw,
+                               bool accumulate, const csk_tiles *tiles) {
   if (!is_valid(list, slab_begin, slab_end, tiles)) return csk_status_invalid_argument;
-  const csk_kernels *kernels = csk_kernels_for(isa);
+  const csk_kernels *kernels = csk_kernels_current();
   if (!kernels) return csk_status_unsupported_isa;
   if (slab_begin == slab_end) return csk_status_ok;
   const extent extent = extent_of(list, slab_begin, slab_end);
@@ -97,11 +90,4 @@ csk_status csk_sparse_backward_on(csk_isa isa, const csk_list *list, int32_t sla
   if (!dy || !x || !complete(&view, extent)) return csk_status_invalid_argument;
   kernels->sparse_backward(&view, slab_begin, slab_end, dy, x, dx, dw, accumulate, tiles);
   return csk_status_ok;
-}
-
-csk_status csk_sparse_backward(const csk_list *list, int32_t slab_begin, int32_t slab_end,
-                               const float *dy, const float *x, float *dx, float *dw,
-                               bool accumulate, const csk_tiles *tiles) {
-  return csk_sparse_backward_on(csk_isa_current(), list, slab_begin, slab_end, dy, x, dx, dw,
-                                accumulate, tiles);
 }

@@ -1,36 +1,25 @@
 // entry/csk_update.c: the updates' arguments are checked once, then the current ISA's kernel runs.
 #include "csk_internal.h"
 
-csk_status csk_sgd_step_on(csk_isa isa, const csk_sgd *rule, float *values, const float *gradient,
-                           float *velocity, int64_t count) {
+csk_status csk_sgd_step(const csk_sgd *rule, float *values, const float *gradient, float *velocity,
+                        int64_t count) {
   if (!rule || count < 0 || (count > 0 && (!values || !gradient)))
     return csk_status_invalid_argument;
-  const csk_kernels *kernels = csk_kernels_for(isa);
+  const csk_kernels *kernels = csk_kernels_current();
   if (!kernels) return csk_status_unsupported_isa;
   kernels->sgd_step(rule, values, gradient, velocity, count);
   return csk_status_ok;
 }
 
-csk_status csk_sgd_step(const csk_sgd *rule, float *values, const float *gradient, float *velocity,
-                        int64_t count) {
-  return csk_sgd_step_on(csk_isa_current(), rule, values, gradient, velocity, count);
-}
-
-csk_status csk_adam_step_on(csk_isa isa, const csk_adam *rule, float *values, const float *gradient,
-                            float *first_moment, float *second_moment, int64_t count) {
+csk_status csk_adam_step(const csk_adam *rule, float *values, const float *gradient,
+                         float *first_moment, float *second_moment, int64_t count) {
   if (!rule || count < 0 ||
       (count > 0 && (!values || !gradient || !first_moment || !second_moment)))
     return csk_status_invalid_argument;
-  const csk_kernels *kernels = csk_kernels_for(isa);
+  const csk_kernels *kernels = csk_kernels_current();
   if (!kernels) return csk_status_unsupported_isa;
   kernels->adam_step(rule, values, gradient, first_moment, second_moment, count);
   return csk_status_ok;
-}
-
-csk_status csk_adam_step(const csk_adam *rule, float *values, const float *gradient,
-                         float *first_moment, float *second_moment, int64_t count) {
-  return csk_adam_step_on(csk_isa_current(), rule, values, gradient, first_moment, second_moment,
-                          count);
 }
 
 csk_status csk_remap(const float *source, int64_t source_count, const int32_t *origins,
@@ -45,29 +34,20 @@ csk_status csk_remap(const float *source, int64_t source_count, const int32_t *o
   return csk_status_ok;
 }
 
-csk_status csk_gather_on(csk_isa isa, const float *source, int64_t source_count,
-                         const int32_t *indices, float *target, int64_t count) {
+csk_status csk_gather(const float *source, int64_t source_count, const int32_t *indices,
+                      float *target, int64_t count) {
   if (source_count < 0 || count < 0 || (count > 0 && (!source || !indices || !target)))
     return csk_status_invalid_argument;
-  const csk_kernels *kernels = csk_kernels_for(isa);
+  const csk_kernels *kernels = csk_kernels_current();
   if (!kernels) return csk_status_unsupported_isa;
   kernels->gather(source, indices, target, count);
   return csk_status_ok;
 }
 
-csk_status csk_gather(const float *source, int64_t source_count, const int32_t *indices,
-                      float *target, int64_t count) {
-  return csk_gather_on(csk_isa_current(), source, source_count, indices, target, count);
-}
-
-csk_status csk_sum_of_squares_on(csk_isa isa, const float *values, int64_t count, double *sum) {
+csk_status csk_sum_of_squares(const float *values, int64_t count, double *sum) {
   if (!sum || count < 0 || (count > 0 && !values)) return csk_status_invalid_argument;
-  const csk_kernels *kernels = csk_kernels_for(isa);
+  const csk_kernels *kernels = csk_kernels_current();
   if (!kernels) return csk_status_unsupported_isa;
   *sum = kernels->sum_of_squares(values, count);
   return csk_status_ok;
-}
-
-csk_status csk_sum_of_squares(const float *values, int64_t count, double *sum) {
-  return csk_sum_of_squares_on(csk_isa_current(), values, count, sum);
 }

@@ -2,9 +2,8 @@
 //
 // Conventions of the whole target: kernels borrow memory and never allocate, keep, free, thread,
 // print or exit (the pool's creation is the one exception). `csk_<op>` checks its arguments and
-// runs the current instruction set's version; `csk_<op>_on(isa, ...)` runs a chosen one and exists
-// for tests. Strides and offsets count elements, never bytes. A pointer to zero elements may be
-// null.
+// runs the current instruction set's version; `CSK_ON(isa, csk_<op>(...))` runs a chosen one.
+// Strides and offsets count elements, never bytes. A pointer to zero elements may be null.
 #ifndef CSK_COMMON_H
 #define CSK_COMMON_H
 
@@ -20,7 +19,7 @@ extern "C" {
 typedef enum csk_status {
   csk_status_ok = 0,
   csk_status_invalid_argument = 1,  ///< a null pointer, a negative size, a stride too small
-  csk_status_unsupported_isa = 2,   ///< `_on` or CSK_ISA asked for what this CPU does not run
+  csk_status_unsupported_isa = 2,   ///< CSK_ON or CSK_ISA asked for what this CPU does not run
   csk_status_nan = 3,               ///< a NaN where an order was needed
   csk_status_overflow = 4,          ///< an offset that does not fit its type
   csk_status_out_of_memory = 5,     ///< only from csk_pool_create
@@ -46,6 +45,15 @@ bool csk_isa_is_supported(csk_isa isa);
 /// too, is never ignored: this is csk_isa_unsupported then, and every entry that has versions
 /// returns csk_status_unsupported_isa.
 csk_isa csk_isa_current(void);
+
+/// One call of an entry with a chosen instruction set's version, for tests and comparisons:
+/// `status = CSK_ON(csk_isa_scalar, csk_gather(...))`. Not inside another one.
+#define CSK_ON(isa, call) (csk_isa_begin(isa), csk_isa_end(call))
+
+/// The two halves of CSK_ON: between them csk_isa_current() is `isa` in this thread, and entries
+/// return csk_status_unsupported_isa if this CPU does not run it. The end returns `status`.
+void csk_isa_begin(csk_isa isa);
+csk_status csk_isa_end(csk_status status);
 
 /// "scalar", "avx2", "neon" or "avx512"; "unsupported" for any other number.
 const char *csk_isa_name(csk_isa isa);

@@ -54,16 +54,12 @@ typedef struct csk_dense_band {
 /// y must not overlap. Without channels or taps to sum over, y is 0. Bound: FMA peak.
 csk_status csk_dense_product(const float *copy, const csk_dense_band *band, const float *x,
                              float *y);
-csk_status csk_dense_product_on(csk_isa isa, const float *copy, const csk_dense_band *band,
-                                const float *x, float *y);
 
 /// target[i, channel] = x[channel, i] for a row of `columns` * 8 elements; target (columns * 8,
 /// width), its rows filled up with zeros to `width`, the next multiple of csk_dense_width.
 /// Bound: bytes over L2's bandwidth.
 csk_status csk_dense_transpose_row(const float *x, ptrdiff_t x_channel_stride, int32_t channels,
                                    int32_t columns, float *target);
-csk_status csk_dense_transpose_row_on(csk_isa isa, const float *x, ptrdiff_t x_channel_stride,
-                                      int32_t channels, int32_t columns, float *target);
 
 /// The sizes of a weight gradient on a band: `y` is the output's gradient, `x` the input.
 typedef struct csk_dense_sums {
@@ -87,15 +83,11 @@ typedef struct csk_dense_sums {
 /// and columns only. Bound: FMA peak.
 csk_status csk_dense_gradient(const csk_dense_sums *sums, const float *y, const float *x,
                               bool accumulate, float *dw);
-csk_status csk_dense_gradient_on(csk_isa isa, const csk_dense_sums *sums, const float *y,
-                                 const float *x, bool accumulate, float *dw);
 
 /// The same for few inputs, from x (inputs) as it is: each lane is summed apart, the lanes then by
 /// a fixed tree. Bound: FMA peak for three inputs or more, else loads.
 csk_status csk_dense_gradient_narrow(const csk_dense_sums *sums, const float *y, const float *x,
                                      bool accumulate, float *dw);
-csk_status csk_dense_gradient_narrow_on(csk_isa isa, const csk_dense_sums *sums, const float *y,
-                                        const float *x, bool accumulate, float *dw);
 
 #ifdef __cplusplus
 }

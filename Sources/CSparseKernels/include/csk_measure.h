@@ -16,24 +16,18 @@ extern "C" {
 ///   lanes  receives their number: 2 * lanes * iterations floating-point operations were done
 csk_status csk_measure_fma(int64_t iterations, float multiplier, float addend, float *sum,
                            int64_t *lanes);
-csk_status csk_measure_fma_on(csk_isa isa, int64_t iterations, float multiplier, float addend,
-                              float *sum, int64_t *lanes);
 
 /// Reads an array `passes` times over, from its start to its end.
 ///
 ///   values  (count)
 ///   bits    receives the exclusive or of all values' bits, over all passes
 csk_status csk_measure_read(const float *values, int64_t count, int64_t passes, uint32_t *bits);
-csk_status csk_measure_read_on(csk_isa isa, const float *values, int64_t count, int64_t passes,
-                               uint32_t *bits);
 
 /// target = source, `passes` times over, through the cache (memcpy writes past it where the array
 /// is long).
 ///
 ///   source, target  (count) each; must not overlap
 csk_status csk_measure_copy(const float *source, float *target, int64_t count, int64_t passes);
-csk_status csk_measure_copy_on(csk_isa isa, const float *source, float *target, int64_t count,
-                               int64_t passes);
 
 #ifdef __cplusplus
 }

@@ -44,9 +44,6 @@ typedef struct csk_row_layout {
 csk_status csk_pack_activation_row(const float *x, int32_t channels, int32_t width,
                                    const float *scale, const float *shift, bool relu,
                                    const csk_row_layout *layout, float *target);
-csk_status csk_pack_activation_row_on(csk_isa isa, const float *x, int32_t channels, int32_t width,
-                                      const float *scale, const float *shift, bool relu,
-                                      const csk_row_layout *layout, float *target);
 
 /// A packed row in place, its lanes from other lanes: of each column, lane l takes what lane
 /// l + shift held, or `fill` where that is not one of the first `live`. The lanes are strips of an
@@ -77,10 +74,6 @@ csk_status csk_pack_gradient_row(const float *gradient, const float *y, const fl
                                  int32_t channels, int32_t width, int32_t live,
                                  const csk_gradient_affine *affine, const csk_row_layout *layout,
                                  float *target, double *sums);
-csk_status csk_pack_gradient_row_on(csk_isa isa, const float *gradient, const float *y,
-                                    const float *addend, int32_t channels, int32_t width,
-                                    int32_t live, const csk_gradient_affine *affine,
-                                    const csk_row_layout *layout, float *target, double *sums);
 
 /// Sums of a channel's values about a pivot near them, so that a variance is never the small
 /// difference of two large numbers: sums[c] = {sum (v - pivot[c]), sum (v - pivot[c])^2}.
@@ -106,11 +99,6 @@ csk_status csk_unpack_output_row(const float *product, ptrdiff_t product_channel
                                  const float *bias, const float *residual, int32_t channels,
                                  int32_t width, int32_t live, float *y,
                                  csk_row_statistics *statistics, bool streams);
-csk_status csk_unpack_output_row_on(csk_isa isa, const float *product,
-                                    ptrdiff_t product_channel_stride, const float *bias,
-                                    const float *residual, int32_t channels, int32_t width,
-                                    int32_t live, float *y, csk_row_statistics *statistics,
-                                    bool streams);
 
 /// result = (d + addend) where the activation is not <= 0, else 0, for a row out of scratch; with
 /// the two sums from which batch-norm's gradient follows.
@@ -131,56 +119,37 @@ csk_status csk_unpack_gradient_row(const float *d, const float *activation, cons
                                    int32_t width, const csk_row_layout *layout, const float *scale,
                                    const float *shift, float *result, double (*sums)[2],
                                    bool streams);
-csk_status csk_unpack_gradient_row_on(csk_isa isa, const float *d, const float *activation,
-                                      const float *x, const float *mean, const float *addend,
-                                      int32_t channels, int32_t width, const csk_row_layout *layout,
-                                      const float *scale, const float *shift, float *result,
-                                      double (*sums)[2], bool streams);
 
 /// The end of a residual block: y = relu(scale x + shift + shortcut) with
 /// shortcut = shortcut_scale r + shortcut_shift, for a row: two fused multiply-adds and their sum.
 ///
 ///   x, r, y  (channels, width, 8); y may be x or r
 ///   scale, shift, shortcut_scale, shortcut_shift  (channels), each pair or null: 1 and 0
-csk_status csk_join_row(const float *x, const float *scale, const float *shift, const float *r,
-                        const float *shortcut_scale, const float *shortcut_shift, int32_t channels,
-                        int32_t width, bool relu, float *y);
-csk_status csk_join_row_on(csk_isa isa, const float *x, const float *scale, const float *shift,
-                           const float *r, const float *shortcut_scale, const float *shortcut_shift,
-                           int32_t channels, int32_t width, bool relu, float *y);
+csk_status csk_residual_row(const float *x, const float *scale, const float *shift, const float *r,
+                            const float *shortcut_scale, const float *shortcut_shift,
+                            int32_t channels, int32_t width, bool relu, float *y);
 
 /// Its gradient: result = gradient where y is not <= 0, with each branch's sums as in
 /// csk_unpack_gradient_row. x and mean, r and shortcut_mean, with their sums: null where the branch
 /// has no batch-norm. y null: no ReLU. result may be gradient.
-csk_status csk_join_gradient_row(const float *gradient, const float *y, const float *x,
-                                 const float *mean, double (*sums)[2], const float *r,
-                                 const float *shortcut_mean, double (*shortcut_sums)[2],
-                                 int32_t channels, int32_t width, float *result);
-csk_status csk_join_gradient_row_on(csk_isa isa, const float *gradient, const float *y,
-                                    const float *x, const float *mean, double (*sums)[2],
-                                    const float *r, const float *shortcut_mean,
-                                    double (*shortcut_sums)[2], int32_t channels, int32_t width,
-                                    float *result);
+csk_status csk_residual_gradient_row(const float *gradient, const float *y, const float *x,
+                                     const float *mean, double (*sums)[2], const float *r,
+                                     const float *shortcut_mean, double (*shortcut_sums)[2],
+                                     int32_t channels, int32_t width, float *result);
 
 /// Global average pooling of a row: y[c, lane] += factor * sum over x of relu(scale x + shift).
 ///
 ///   x  (channels, width, 8);  y  (channels, 8);  scale, shift  or both null
-csk_status csk_average_row(const float *x, const float *scale, const float *shift, bool relu,
-                           int32_t channels, int32_t width, float factor, float *y);
-csk_status csk_average_row_on(csk_isa isa, const float *x, const float *scale, const float *shift,
-                              bool relu, int32_t channels, int32_t width, float factor, float *y);
+csk_status csk_global_average_row(const float *x, const float *scale, const float *shift, bool relu,
+                                  int32_t channels, int32_t width, float factor, float *y);
 
 /// Its gradient: result = factor * gradient[c, lane] where scale x + shift is not <= 0
 /// (everywhere without relu), with sums as in csk_unpack_gradient_row. x may be null without relu
 /// and sums, mean without sums.
-csk_status csk_average_gradient_row(const float *gradient, const float *x, const float *scale,
-                                    const float *shift, bool relu, const float *mean,
-                                    int32_t channels, int32_t width, float factor, float *result,
-                                    double (*sums)[2]);
-csk_status csk_average_gradient_row_on(csk_isa isa, const float *gradient, const float *x,
-                                       const float *scale, const float *shift, bool relu,
-                                       const float *mean, int32_t channels, int32_t width,
-                                       float factor, float *result, double (*sums)[2]);
+csk_status csk_global_average_gradient_row(const float *gradient, const float *x,
+                                           const float *scale, const float *shift, bool relu,
+                                           const float *mean, int32_t channels, int32_t width,
+                                           float factor, float *result, double (*sums)[2]);
 
 #ifdef __cplusplus
 }

@@ -68,9 +68,6 @@ int64_t csk_selection_room(const csk_selection *selection);
 csk_status csk_selection_offer(csk_selection *selection, float *values, int64_t count,
                                int64_t first_position, const int32_t *excluded,
                                int64_t excluded_count);
-csk_status csk_selection_offer_on(csk_isa isa, csk_selection *selection, float *values,
-                                  int64_t count, int64_t first_position, const int32_t *excluded,
-                                  int64_t excluded_count);
 
 /// Offers everything `other` holds (a part, or another thread's selection) to `selection`, which
 /// must not be a part itself. `other` must have the same order and at least the same k, and not be

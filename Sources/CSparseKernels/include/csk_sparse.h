@@ -50,7 +50,7 @@ typedef struct csk_tiles {
 } csk_tiles;
 
 /// What becomes of a row's sums while they are in registers: y = relu(sum + bias), in the bits of
-/// csk_unpack_forward. Only of lists with one block, whose sums are complete at once.
+/// csk_epilogue_forward. Only of lists with one block, whose sums are complete at once.
 typedef struct csk_row_epilogue {
   const float *bias;   // of list row r at r; null: none
   int32_t row_stride;  // elements from one list row's result to the next, as the list was built
@@ -70,9 +70,6 @@ typedef struct csk_row_epilogue {
 csk_status csk_sparse_forward(const csk_list *list, int32_t slab_begin, int32_t slab_end,
                               const float *x, float *y, const csk_tiles *tiles,
                               const csk_row_epilogue *epilogue);
-csk_status csk_sparse_forward_on(csk_isa isa, const csk_list *list, int32_t slab_begin,
-                                 int32_t slab_end, const float *x, float *y, const csk_tiles *tiles,
-                                 const csk_row_epilogue *epilogue);
 
 /// Both backward products in one walk, for slabs [slab_begin, slab_end) of a list whose rows are
 /// the layer's inputs and whose entries are its outputs:
@@ -91,9 +88,6 @@ csk_status csk_sparse_forward_on(csk_isa isa, const csk_list *list, int32_t slab
 csk_status csk_sparse_backward(const csk_list *list, int32_t slab_begin, int32_t slab_end,
                                const float *dy, const float *x, float *dx, float *dw,
                                bool accumulate, const csk_tiles *tiles);
-csk_status csk_sparse_backward_on(csk_isa isa, const csk_list *list, int32_t slab_begin,
-                                  int32_t slab_end, const float *dy, const float *x, float *dx,
-                                  float *dw, bool accumulate, const csk_tiles *tiles);
 
 /// Which way a list is walked.
 typedef enum csk_direction {

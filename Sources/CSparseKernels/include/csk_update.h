@@ -29,8 +29,6 @@ typedef struct csk_sgd {
 /// values, gradient (count); velocity (count) or null.
 csk_status csk_sgd_step(const csk_sgd *rule, float *values, const float *gradient, float *velocity,
                         int64_t count);
-csk_status csk_sgd_step_on(csk_isa isa, const csk_sgd *rule, float *values, const float *gradient,
-                           float *velocity, int64_t count);
 
 /// Adam, and AdamW with decoupled decay, PyTorch's rule:
 ///
@@ -56,8 +54,6 @@ typedef struct csk_adam {
 /// values, gradient, first_moment, second_moment (count).
 csk_status csk_adam_step(const csk_adam *rule, float *values, const float *gradient,
                          float *first_moment, float *second_moment, int64_t count);
-csk_status csk_adam_step_on(csk_isa isa, const csk_adam *rule, float *values, const float *gradient,
-                            float *first_moment, float *second_moment, int64_t count);
 
 /// target[i] = origins[i] < 0 ? 0 : source[origins[i]], i < count. Moves a slot array with its
 /// connections; new ones start at zero. target and source must not overlap. An origin that is not
@@ -68,13 +64,10 @@ csk_status csk_remap(const float *source, int64_t source_count, const int32_t *o
 /// target[i] = source[indices[i]], i < count; indices are trusted to lie in [0, source_count).
 csk_status csk_gather(const float *source, int64_t source_count, const int32_t *indices,
                       float *target, int64_t count);
-csk_status csk_gather_on(csk_isa isa, const float *source, int64_t source_count,
-                         const int32_t *indices, float *target, int64_t count);
 
 /// *sum = sum of values[i]^2 in double: 32 partial sums, of i modulo 32, joined by a fixed tree.
 /// Every instruction set gives the same bits, because the square of a float is exact in double.
 csk_status csk_sum_of_squares(const float *values, int64_t count, double *sum);
-csk_status csk_sum_of_squares_on(csk_isa isa, const float *values, int64_t count, double *sum);
 
 #ifdef __cplusplus
 }

@@ -9,8 +9,8 @@
 // their own (none: a column's two registers are as many chains of FMAs as the units need); vectors
 // of lanes of softmax at once; whether a sparse gradient has kernels for dw that is fresh.
 enum {
-  window_columns = 1,
-  window_apart_taps = 0,
+  depthwise_columns = 1,
+  depthwise_apart_taps = 0,
   softmax_vectors = 1,
   csk_splits_fresh = false,
 };

@@ -3,7 +3,7 @@
 #ifndef CSK_DROPOUT_NEON_H
 #define CSK_DROPOUT_NEON_H
 
-#include "../csk_pack_internal.h"
+#include "../csk_epilogue_internal.h"
 #include "../vector/csk_vector_neon.h"
 
 /// The low and high halves of the products of four words.

@@ -1,5 +1,7 @@
 // scalar/csk_pack_scalar.c: samples and bytes into groups.
-#include "csk_pack_internal.h"
+#include <math.h>
+
+#include "csk_internal.h"
 
 // target[c, lane] = samples[lane][c]
 static void pack_samples(const float *samples, ptrdiff_t sample_stride, int32_t live,
@@ -20,8 +22,6 @@ static void pack_bytes(const uint8_t *bytes, ptrdiff_t sample_stride, const int6
 }
 
 void csk_pack_scalar(csk_kernels *kernels) {
-  csk_unpack_scalar(kernels);
-  csk_softmax_scalar(kernels);
   kernels->pack_samples = pack_samples;
   kernels->pack_bytes = pack_bytes;
 }

@@ -1,5 +1,5 @@
 // scalar/csk_philox_scalar.c: out = philox4x32_10(counter, key), the project's random numbers.
-#include "csk_pack_internal.h"
+#include "csk_epilogue_internal.h"
 
 void csk_philox4x32(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]) {
   uint32_t c0 = counter[0], c1 = counter[1], c2 = counter[2], c3 = counter[3];

@@ -140,5 +140,4 @@ void csk_planes_scalar(csk_kernels *kernels) {
   kernels->pack_gradient_row = pack_gradient_row;
   kernels->unpack_output_row = unpack_output_row;
   kernels->unpack_gradient_row = unpack_gradient_row;
-  csk_join_scalar(kernels);
 }

@@ -1,5 +1,5 @@
 // scalar/csk_softmax_scalar.c: softmax and cross-entropy.
-#include "csk_pack_internal.h"
+#include "csk_softmax_internal.h"
 
 // One rounding per operation, on every CPU: no contraction into FMAs.
 #pragma STDC FP_CONTRACT OFF

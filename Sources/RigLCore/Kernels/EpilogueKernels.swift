@@ -62,10 +62,10 @@ extension Tensor {
     group: Int, channels: Range<Int>, bias: Parameter?, epilogue: Epilogue, pass: Pass
   ) {
     var view = unsafe epilogue.view(pass)
-    let status = unsafe csk_unpack_forward(
+    let status = unsafe csk_epilogue_forward(
       base + group * groupStride, Int32(channels.lowerBound), Int32(channels.upperBound),
       Int32(lanes), Int64(group * lanes), bias.map { unsafe UnsafePointer($0.values.base) }, &view)
-    expectOK(status, "csk_unpack_forward")
+    expectOK(status, "csk_epilogue_forward")
   }
 
   /// Turns the gradient of an epilogue's result into that of its input for some channels of one
@@ -75,11 +75,11 @@ extension Tensor {
     epilogue: Epilogue, pass: Pass
   ) {
     var view = unsafe epilogue.view(pass)
-    let status = unsafe csk_unpack_backward(
+    let status = unsafe csk_epilogue_backward(
       base + group * groupStride, output.base + group * groupStride, Int32(channels.lowerBound),
       Int32(channels.upperBound), Int32(lanes), Int32(liveLanes(group: group)),
       Int64(group * lanes), &view, biasGradient)
-    expectOK(status, "csk_unpack_backward")
+    expectOK(status, "csk_epilogue_backward")
   }
 }
 

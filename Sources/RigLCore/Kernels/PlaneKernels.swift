@@ -183,18 +183,18 @@ extension PlaneRow {
 
 extension PlaneRow {
   /// self = relu(scale x + shift + shortcut), each branch with its batch-norm.
-  func join(
+  func residual(
     _ x: PlaneRow, _ norm: Normalization?, _ r: PlaneRow, _ shortcutNorm: Normalization?, relu: Bool
   ) {
     let (main, shortcut) = (Prologue(norm: norm), Prologue(norm: shortcutNorm))
-    let status = unsafe csk_join_row(
+    let status = unsafe csk_residual_row(
       x.base, main.scale, main.shift, r.base, shortcut.scale, shortcut.shift, Int32(channels),
       Int32(width), relu, base)
-    expectOK(status, "csk_join_row")
+    expectOK(status, "csk_residual_row")
   }
 
   /// self = gradient where y > 0, with each batch-norm's sums.
-  func joinGradient(
+  func residualGradient(
     _ gradient: PlaneRow, _ y: PlaneRow?, _ x: PlaneRow, _ norm: Normalization?, _ r: PlaneRow,
     _ shortcutNorm: Normalization?, part: Int
   ) {
@@ -203,11 +203,11 @@ extension PlaneRow {
     let shortcutSums = unsafe shortcutNorm.map {
       unsafe $0.gradientSums.bases(part: part).sums.pairs
     }
-    let status = unsafe csk_join_gradient_row(
+    let status = unsafe csk_residual_gradient_row(
       gradient.base, y?.base, norm == nil ? nil : x.base, main.mean, sums,
       shortcutNorm == nil ? nil : r.base, shortcut.mean, shortcutSums, Int32(channels),
       Int32(width), base)
-    expectOK(status, "csk_join_gradient_row")
+    expectOK(status, "csk_residual_gradient_row")
   }
 }
 
@@ -216,9 +216,9 @@ extension PlaneRow {
 extension PlaneRow {
   /// y[c, lane] += factor · Σ relu(scale x + shift).
   func average(_ prologue: Prologue, factor: Float, into y: UnsafeMutablePointer<Float>) {
-    let status = unsafe csk_average_row(
+    let status = unsafe csk_global_average_row(
       base, prologue.scale, prologue.shift, prologue.relu, Int32(channels), Int32(width), factor, y)
-    expectOK(status, "csk_average_row")
+    expectOK(status, "csk_global_average_row")
   }
 
   /// self = factor · gradient[c, lane] where relu(scale x + shift) > 0, with the sums.
@@ -227,10 +227,10 @@ extension PlaneRow {
     part: Int
   ) {
     let sums = unsafe prologue.norm.map { unsafe $0.gradientSums.bases(part: part).sums.pairs }
-    let status = unsafe csk_average_gradient_row(
+    let status = unsafe csk_global_average_gradient_row(
       gradient, input.base, prologue.scale, prologue.shift, prologue.relu, prologue.mean,
       Int32(channels), Int32(width), factor, base, sums)
-    expectOK(status, "csk_average_gradient_row")
+    expectOK(status, "csk_global_average_gradient_row")
   }
 }
 

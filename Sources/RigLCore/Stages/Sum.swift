@@ -64,7 +64,7 @@ final class Sum: Stage {
       for row in rows[part] {
         let (group, y) = (row / output.shape.height, row % output.shape.height)
         let target = unsafe output.row(y, group: group)
-        unsafe target.join(
+        unsafe target.residual(
           block.main.row(y, group: group), block.mainNorm, block.shortcut.row(y, group: group),
           block.shortcutNorm, relu: block.relu)
         guard let statistics else { continue }
@@ -106,7 +106,7 @@ final class Sum: Stage {
       for row in rows[part] {
         let (group, y) = (row / gradient.shape.height, row % gradient.shape.height)
         let place = unsafe gradient.row(y, group: group)
-        unsafe place.joinGradient(
+        unsafe place.residualGradient(
           place, block.relu ? stage.output.row(y, group: group) : nil,
           block.main.row(y, group: group), block.mainNorm,
           block.shortcut.row(y, group: group), block.shortcutNorm, part: part)

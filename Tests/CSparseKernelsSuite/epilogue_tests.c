@@ -1,4 +1,4 @@
-// unpack_tests.c: bias, ReLU and dropout after a product, and their gradients. Everything here is
+// epilogue_tests.c: bias, ReLU and dropout after a product, and their gradients. Everything here is
 // exact: all instruction sets have the same bits, the bias gradients' sums included.
 #include <float.h>
 #include <math.h>
@@ -48,9 +48,10 @@ static void forward_case(int32_t lanes, int32_t begin, int32_t end, int64_t grou
   FOR_EACH_ISA(isa) {
     csk_canary_fill(y, count + 8);
     memcpy(y, input, (size_t)count * sizeof *y);
-    CSK_CHECK(csk_unpack_forward_on((csk_isa)isa, y, begin, end, lanes, group * lanes,
-                                    with_bias ? bias : NULL, e) == csk_status_ok,
-              "status");
+    CSK_CHECK(
+        CSK_ON((csk_isa)isa, csk_epilogue_forward(y, begin, end, lanes, group * lanes,
+                                                  with_bias ? bias : NULL, e)) == csk_status_ok,
+        "status");
     CSK_CHECK(csk_canary_intact(y + count, 8), "wrote past the end");
     CSK_CHECK(memcmp(y, input, (size_t)begin * (size_t)lanes * sizeof *y) == 0, "wrote before");
     for (int32_t c = begin; c < end; c++) {
@@ -70,7 +71,7 @@ static void forward_case(int32_t lanes, int32_t begin, int32_t end, int64_t grou
   free(input);
 }
 
-void unpack_forward_matches_reference(void) {
+static void epilogue_forward_matches_reference(void) {
   for (int l = 0; l < COUNT(lane_cases); l++)
     for (int c = 0; c < COUNT(channel_cases); c++)
       for (int e = 0; e < COUNT(epilogues); e++)
@@ -83,31 +84,31 @@ void unpack_forward_matches_reference(void) {
         }
 }
 
-void unpack_forward_passes_nan(void) {
+static void epilogue_forward_passes_nan(void) {
   const csk_epilogue e = {.relu = true, .keep = 1};
   FOR_EACH_ISA(isa) {
     float y[16] = {NAN, -INFINITY, INFINITY, 1, -1, 0, FLT_MIN, -FLT_MIN, NAN};
     const float bias[2] = {0, 0};
-    csk_unpack_forward_on((csk_isa)isa, y, 0, 2, 8, 0, bias, &e);
+    CSK_ON((csk_isa)isa, csk_epilogue_forward(y, 0, 2, 8, 0, bias, &e));
     const float expected[8] = {0, 0, INFINITY, 1, 0, 0, FLT_MIN, 0};
     CSK_CHECK(isnan(y[0]) && isnan(y[8]), "%s: a NaN must stay", csk_isa_name((csk_isa)isa));
     for (int i = 1; i < 8; i++) CSK_CHECK(y[i] == expected[i], "%d is %g", i, (double)y[i]);
   }
 }
 
-void unpack_forward_without_dropout_or_bias(void) {
+static void epilogue_forward_without_dropout_or_bias(void) {
   const csk_epilogue nothing = {.keep = 1};
   FOR_EACH_ISA(isa) {
     float y[8] = {-0.0f, NAN, -1, 2, 3, 4, 5, 6}, before[8];
     memcpy(before, y, sizeof y);
-    csk_unpack_forward_on((csk_isa)isa, y, 0, 1, 8, 0, NULL, &nothing);
+    CSK_ON((csk_isa)isa, csk_epilogue_forward(y, 0, 1, 8, 0, NULL, &nothing));
     CSK_CHECK(memcmp(before, y, sizeof y) == 0, "changed");
-    csk_unpack_backward_on((csk_isa)isa, y, NULL, 0, 1, 8, 8, 0, &nothing, NULL);
+    CSK_ON((csk_isa)isa, csk_epilogue_backward(y, NULL, 0, 1, 8, 8, 0, &nothing, NULL));
     CSK_CHECK(memcmp(before, y, sizeof y) == 0, "changed");
   }
 }
 
-void unpack_dropout_mask_is_the_same_for_any_lanes(void) {
+void epilogue_dropout_mask_is_the_same_for_any_lanes(void) {
   enum { samples = 192, channels = 5 };  // a multiple of 8, 24, 32 and 64
   const csk_epilogue e = {.keep = 0.6f, .dropout_key = {11, 12}, .dropout_stream = 13};
   static const int32_t cases[] = {8, 24, 32, 64};
@@ -117,8 +118,8 @@ void unpack_dropout_mask_is_the_same_for_any_lanes(void) {
       for (int32_t group = 0; group < samples / lanes; group++) {
         float y[channels * 64];
         for (int32_t i = 0; i < channels * lanes; i++) y[i] = 1;
-        csk_unpack_forward_on((csk_isa)isa, y, 0, 2, lanes, group * lanes, NULL, &e);
-        csk_unpack_forward_on((csk_isa)isa, y, 2, channels, lanes, group * lanes, NULL, &e);
+        CSK_ON((csk_isa)isa, csk_epilogue_forward(y, 0, 2, lanes, group * lanes, NULL, &e));
+        CSK_ON((csk_isa)isa, csk_epilogue_forward(y, 2, channels, lanes, group * lanes, NULL, &e));
         for (int32_t c = 0; c < channels; c++)
           for (int32_t lane = 0; lane < lanes; lane++)
             CSK_CHECK((y[c * lanes + lane] != 0) == is_kept(c, group * lanes + lane, &e),
@@ -130,7 +131,7 @@ void unpack_dropout_mask_is_the_same_for_any_lanes(void) {
 
 /// Samples 3 and 9 of a batch are left out: the others are dropped, forward and back, as if they
 /// were not.
-void unpack_dropout_follows_places(void) {
+static void epilogue_dropout_follows_places(void) {
   enum { lanes = 16, channels = 3 };
   csk_epilogue e = {.keep = 0.6f, .dropout_key = {11, 12}, .dropout_stream = 13};
   int32_t places[2 * lanes];
@@ -141,11 +142,11 @@ void unpack_dropout_follows_places(void) {
       for (int32_t i = 0; i < channels * lanes; i++) y[i] = back[i] = 1;
       e.places = places;
       const int64_t first = group * lanes;
-      CSK_CHECK(csk_unpack_forward_on((csk_isa)isa, y, 0, channels, lanes, first, NULL, &e) ==
-                    csk_status_ok,
+      CSK_CHECK(CSK_ON((csk_isa)isa, csk_epilogue_forward(y, 0, channels, lanes, first, NULL,
+                                                          &e)) == csk_status_ok,
                 "status");
-      CSK_CHECK(csk_unpack_backward_on((csk_isa)isa, back, NULL, 0, channels, lanes, lanes, first,
-                                       &e, NULL) == csk_status_ok,
+      CSK_CHECK(CSK_ON((csk_isa)isa, csk_epilogue_backward(back, NULL, 0, channels, lanes, lanes,
+                                                           first, &e, NULL)) == csk_status_ok,
                 "status");
       for (int32_t c = 0; c < channels; c++)
         for (int32_t lane = 0; lane < lanes; lane++) {
@@ -157,13 +158,13 @@ void unpack_dropout_follows_places(void) {
   }
 }
 
-void unpack_dropout_keeps_the_right_share(void) {
+static void epilogue_dropout_keeps_the_right_share(void) {
   enum { channels = 500, lanes = 64 };
   static float y[channels * lanes];
   for (uint64_t stream = 0; stream < 4; stream++) {
     const csk_epilogue e = {.keep = 0.3f, .dropout_key = {1, 2}, .dropout_stream = stream};
     for (int32_t i = 0; i < channels * lanes; i++) y[i] = 1;
-    csk_unpack_forward(y, 0, channels, lanes, 0, NULL, &e);
+    csk_epilogue_forward(y, 0, channels, lanes, 0, NULL, &e);
     int32_t kept = 0;
     for (int32_t i = 0; i < channels * lanes; i++) kept += y[i] != 0;
     // Five standard deviations of a binomial.
@@ -176,16 +177,17 @@ static void backward_case(int32_t lanes, int32_t live, int32_t begin, int32_t en
                           const csk_epilogue *e) {
   const int64_t count = (int64_t)end * lanes, first_sample = (int64_t)77 * lanes;
   float *dy = random_floats(count, 4), *y = random_floats(count, 5), *db = random_floats(end, 6);
-  csk_unpack_forward_on(csk_isa_scalar, y, 0, end, lanes, first_sample, NULL, e);
+  CSK_ON(csk_isa_scalar, csk_epilogue_forward(y, 0, end, lanes, first_sample, NULL, e));
   float *gradient = malloc((size_t)(count + 8) * sizeof *gradient);
   float *bias_gradient = malloc((size_t)end * sizeof *bias_gradient + 1);
   FOR_EACH_ISA(isa) {
     csk_canary_fill(gradient, count + 8);
     memcpy(gradient, dy, (size_t)count * sizeof *gradient);
     memcpy(bias_gradient, db, (size_t)end * sizeof *db);
-    CSK_CHECK(csk_unpack_backward_on((csk_isa)isa, gradient, e->relu ? y : NULL, begin, end, lanes,
-                                     live, first_sample, e, bias_gradient) == csk_status_ok,
-              "");
+    CSK_CHECK(CSK_ON((csk_isa)isa,
+                     csk_epilogue_backward(gradient, e->relu ? y : NULL, begin, end, lanes, live,
+                                           first_sample, e, bias_gradient)) == csk_status_ok,
+              "instruction set %d, lanes %d, live %d", isa, lanes, live);
     CSK_CHECK(csk_canary_intact(gradient + count, 8), "wrote past the end");
     CSK_CHECK(memcmp(gradient, dy, (size_t)begin * (size_t)lanes * sizeof *dy) == 0, "before");
     for (int32_t c = 0; c < end; c++) {
@@ -217,7 +219,7 @@ static void backward_case(int32_t lanes, int32_t live, int32_t begin, int32_t en
   free(dy);
 }
 
-void unpack_backward_matches_reference(void) {
+static void epilogue_backward_matches_reference(void) {
   for (int l = 0; l < COUNT(lane_cases); l++) {
     const int32_t lanes = lane_cases[l];
     const int32_t live_cases[] = {0, 1, 7, 8, lanes - 1, lanes};
@@ -230,7 +232,7 @@ void unpack_backward_matches_reference(void) {
   }
 }
 
-void unpack_backward_bias_gradient_sum(void) {
+static void epilogue_backward_bias_gradient_sum(void) {
   // Against a double sum: a tree of 64 lanes is at most 8 + 3 additions deep, one more joins the
   // old value.
   enum { lanes = 64, live = 61, channels = 40 };
@@ -238,7 +240,8 @@ void unpack_backward_bias_gradient_sum(void) {
   FOR_EACH_ISA(isa) {
     float *gradient = random_floats(channels * lanes, 8);
     float sums[channels] = {0};
-    csk_unpack_backward_on((csk_isa)isa, gradient, NULL, 0, channels, lanes, live, 0, &e, sums);
+    CSK_ON((csk_isa)isa,
+           csk_epilogue_backward(gradient, NULL, 0, channels, lanes, live, 0, &e, sums));
     for (int32_t c = 0; c < channels; c++) {
       double sum = 0, magnitude = 0;
       for (int32_t lane = 0; lane < live; lane++) {
@@ -252,57 +255,71 @@ void unpack_backward_bias_gradient_sum(void) {
   }
 }
 
-void unpack_backward_nan_and_dead_lanes(void) {
+static void epilogue_backward_nan_and_dead_lanes(void) {
   const csk_epilogue e = {.relu = true, .keep = 1};
   FOR_EACH_ISA(isa) {
     float gradient[16] = {1, 2, 3, 4, 5, 6, NAN, INFINITY, NAN, NAN, 1, 1, 1, 1, 1, 1};
     const float y[16] = {NAN, 0, -0.0f, 1, -1, FLT_MIN, 1, 1, 1, 1, NAN, 1, 1, 1, 1, 1};
     const float expected[16] = {1, 0, 0, 4, 0, 6};
     float sum[1] = {100};
-    csk_unpack_backward_on((csk_isa)isa, gradient, y, 0, 1, 16, 6, 0, &e, sum);
+    CSK_ON((csk_isa)isa, csk_epilogue_backward(gradient, y, 0, 1, 16, 6, 0, &e, sum));
     for (int i = 0; i < 16; i++)
       CSK_CHECK(gradient[i] == expected[i], "%s lane %d: %g", csk_isa_name((csk_isa)isa), i,
                 (double)gradient[i]);
     CSK_CHECK(sum[0] == 111, "%g", (double)sum[0]);
     float seen[8] = {0, NAN};
     const float ones[8] = {1, 1, 1, 1, 1, 1, 1, 1};
-    csk_unpack_backward_on((csk_isa)isa, seen, ones, 0, 1, 8, 8, 0, &e, NULL);
+    CSK_ON((csk_isa)isa, csk_epilogue_backward(seen, ones, 0, 1, 8, 8, 0, &e, NULL));
     CSK_CHECK(isnan(seen[1]), "a NaN gradient must stay");
   }
 }
 
-#define INVALID(call) CSK_CHECK((call) == csk_status_invalid_argument, #call)
-
-void unpack_rejects_invalid_arguments(void) {
+static void epilogue_rejects_invalid_arguments(void) {
   float y[64] = {0};
   const csk_epilogue e = {.relu = true, .keep = 1};
   csk_epilogue bad = e;
-  INVALID(csk_unpack_forward(NULL, 0, 1, 8, 0, NULL, &e));
-  INVALID(csk_unpack_forward(y, 0, 1, 8, 0, NULL, NULL));
-  INVALID(csk_unpack_forward(y, -1, 1, 8, 0, NULL, &e));
-  INVALID(csk_unpack_forward(y, 1, 0, 8, 0, NULL, &e));
-  INVALID(csk_unpack_forward(y, 0, 1, 0, 0, NULL, &e));
-  INVALID(csk_unpack_forward(y, 0, 1, 12, 0, NULL, &e));
-  INVALID(csk_unpack_forward(y, 0, 1, -8, 0, NULL, &e));
-  INVALID(csk_unpack_forward(y, 0, 1, 8, -8, NULL, &e));
-  INVALID(csk_unpack_forward(y, 0, 1, 8, 4, NULL, &e));
-  INVALID(csk_unpack_forward(y, 0, 1, 8, (int64_t)1 << 34, NULL, &e));
+  INVALID(csk_epilogue_forward(NULL, 0, 1, 8, 0, NULL, &e));
+  INVALID(csk_epilogue_forward(y, 0, 1, 8, 0, NULL, NULL));
+  INVALID(csk_epilogue_forward(y, -1, 1, 8, 0, NULL, &e));
+  INVALID(csk_epilogue_forward(y, 1, 0, 8, 0, NULL, &e));
+  INVALID(csk_epilogue_forward(y, 0, 1, 0, 0, NULL, &e));
+  INVALID(csk_epilogue_forward(y, 0, 1, 12, 0, NULL, &e));
+  INVALID(csk_epilogue_forward(y, 0, 1, -8, 0, NULL, &e));
+  INVALID(csk_epilogue_forward(y, 0, 1, 8, -8, NULL, &e));
+  INVALID(csk_epilogue_forward(y, 0, 1, 8, 4, NULL, &e));
+  INVALID(csk_epilogue_forward(y, 0, 1, 8, (int64_t)1 << 34, NULL, &e));
   static const float keeps[] = {0, -1, 1.5f, NAN};
   for (int i = 0; i < COUNT(keeps); i++) {
     bad.keep = keeps[i];
-    INVALID(csk_unpack_forward(y, 0, 1, 8, 0, NULL, &bad));
-    INVALID(csk_unpack_backward(y, y, 0, 1, 8, 8, 0, &bad, NULL));
+    INVALID(csk_epilogue_forward(y, 0, 1, 8, 0, NULL, &bad));
+    INVALID(csk_epilogue_backward(y, y, 0, 1, 8, 8, 0, &bad, NULL));
   }
-  INVALID(csk_unpack_backward(NULL, y, 0, 1, 8, 8, 0, &e, NULL));
-  INVALID(csk_unpack_backward(y, NULL, 0, 1, 8, 8, 0, &e, NULL));
-  INVALID(csk_unpack_backward(y, y, 0, 1, 8, 9, 0, &e, NULL));
-  INVALID(csk_unpack_backward(y, y, 0, 1, 8, -1, 0, &e, NULL));
-  CSK_CHECK(csk_unpack_forward(NULL, 0, 0, 8, 0, NULL, &e) == csk_status_ok, "no channels");
-  CSK_CHECK(csk_unpack_backward(NULL, NULL, 0, 0, 8, 8, 0, &e, NULL) == csk_status_ok, "none");
+  INVALID(csk_epilogue_backward(NULL, y, 0, 1, 8, 8, 0, &e, NULL));
+  INVALID(csk_epilogue_backward(y, NULL, 0, 1, 8, 8, 0, &e, NULL));
+  INVALID(csk_epilogue_backward(y, y, 0, 1, 8, 9, 0, &e, NULL));
+  INVALID(csk_epilogue_backward(y, y, 0, 1, 8, -1, 0, &e, NULL));
+  CSK_CHECK(csk_epilogue_forward(NULL, 0, 0, 8, 0, NULL, &e) == csk_status_ok, "no channels");
+  CSK_CHECK(csk_epilogue_backward(NULL, NULL, 0, 0, 8, 8, 0, &e, NULL) == csk_status_ok, "none");
   const csk_isa missing = csk_isa_is_supported(csk_isa_neon) ? csk_isa_avx2 : csk_isa_neon;
-  CSK_CHECK(csk_unpack_forward_on(missing, y, 0, 1, 8, 0, NULL, &e) == csk_status_unsupported_isa,
-            "");
   CSK_CHECK(
-      csk_unpack_backward_on(missing, y, y, 0, 1, 8, 8, 0, &e, NULL) == csk_status_unsupported_isa,
-      "");
+      CSK_ON(missing, csk_epilogue_forward(y, 0, 1, 8, 0, NULL, &e)) == csk_status_unsupported_isa,
+      "an instruction set that this CPU lacks");
+  CSK_CHECK(CSK_ON(missing, csk_epilogue_backward(y, y, 0, 1, 8, 8, 0, &e, NULL)) ==
+                csk_status_unsupported_isa,
+            "an instruction set that this CPU lacks");
 }
+
+const csk_test csk_tests_epilogue[] = {
+    {"epilogue_forward_matches_reference", epilogue_forward_matches_reference},
+    {"epilogue_forward_passes_nan", epilogue_forward_passes_nan},
+    {"epilogue_forward_without_dropout_or_bias", epilogue_forward_without_dropout_or_bias},
+    {"epilogue_dropout_mask_is_the_same_for_any_lanes",
+     epilogue_dropout_mask_is_the_same_for_any_lanes},
+    {"epilogue_dropout_follows_places", epilogue_dropout_follows_places},
+    {"epilogue_dropout_keeps_the_right_share", epilogue_dropout_keeps_the_right_share},
+    {"epilogue_backward_matches_reference", epilogue_backward_matches_reference},
+    {"epilogue_backward_bias_gradient_sum", epilogue_backward_bias_gradient_sum},
+    {"epilogue_backward_nan_and_dead_lanes", epilogue_backward_nan_and_dead_lanes},
+    {"epilogue_rejects_invalid_arguments", epilogue_rejects_invalid_arguments},
+    {NULL, NULL},
+};

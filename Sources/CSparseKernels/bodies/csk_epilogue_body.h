@@ -1,9 +1,9 @@
-// bodies/csk_unpack_body.h: bias, ReLU and dropout after a product, and their gradients.
+// bodies/csk_epilogue_body.h: bias, ReLU and dropout after a product, and their gradients.
 //
 // Bounds: without dropout, bytes in the level where the activations live (8 an element forward, 12
 // back); with dropout, Philox, which each instruction set has in a header of its own: csk_dropout,
 // csk_prepare_dropout, csk_drop.
-#include "../csk_pack_internal.h"
+#include "../csk_epilogue_internal.h"
 
 /// Channels that bias, ReLU and dropout go over one after the other: few enough to stay in L1.
 enum { channel_block = 8 };
@@ -33,8 +33,9 @@ CSK_TARGET CSK_INLINE void add_bias(float *y, int32_t begin, int32_t end, int32_
 
 // y[c, lane] = dropout(relu(y[c, lane] + bias[c]))
 CSK_TARGET
-static void unpack_forward(float *y, int32_t channel_begin, int32_t channel_end, int32_t lanes,
-                           int64_t first_sample, const float *bias, const csk_epilogue *epilogue) {
+static void epilogue_forward(float *y, int32_t channel_begin, int32_t channel_end, int32_t lanes,
+                             int64_t first_sample, const float *bias,
+                             const csk_epilogue *epilogue) {
   const bool drops = epilogue->keep < 1;
   csk_dropout d;
   if (drops) d = csk_prepare_dropout(epilogue);
@@ -85,9 +86,10 @@ CSK_TARGET CSK_INLINE void pass_back(float *gradient, const float *y, int32_t be
 
 // gradient[c, lane] *= d dropout(relu(v)) / d v;  bias_gradient[c] += sum_lane gradient[c, lane]
 CSK_TARGET
-static void unpack_backward(float *gradient, const float *y, int32_t channel_begin,
-                            int32_t channel_end, int32_t lanes, int32_t live, int64_t first_sample,
-                            const csk_epilogue *epilogue, float *bias_gradient) {
+static void epilogue_backward(float *gradient, const float *y, int32_t channel_begin,
+                              int32_t channel_end, int32_t lanes, int32_t live,
+                              int64_t first_sample, const csk_epilogue *epilogue,
+                              float *bias_gradient) {
   const bool drops = epilogue->keep < 1;
   const float keep = epilogue->keep;
   if (epilogue->relu) {
@@ -112,7 +114,7 @@ static void unpack_backward(float *gradient, const float *y, int32_t channel_beg
   }
 }
 
-static void register_unpack(csk_kernels *kernels) {
-  kernels->unpack_forward = unpack_forward;
-  kernels->unpack_backward = unpack_backward;
+static void register_epilogue(csk_kernels *kernels) {
+  kernels->epilogue_forward = epilogue_forward;
+  kernels->epilogue_backward = epilogue_backward;
 }

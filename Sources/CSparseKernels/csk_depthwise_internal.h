@@ -1,22 +1,8 @@
-// csk_windows_internal.h: what the window family's files share among themselves.
-#ifndef CSK_WINDOWS_INTERNAL_H
-#define CSK_WINDOWS_INTERNAL_H
+// csk_depthwise_internal.h: what the depthwise family's files share among themselves.
+#ifndef CSK_DEPTHWISE_INTERNAL_H
+#define CSK_DEPTHWISE_INTERNAL_H
 
 #include "csk_internal.h"
-
-/// A window's columns [first, end) that exist: its column q is the row's column origin + q.
-typedef struct csk_window_span {
-  int32_t origin, first, end;
-} csk_window_span;
-
-static inline csk_window_span csk_span_of_window(const csk_window *window, int32_t width,
-                                                 int32_t out_column) {
-  // The entry has checked that the last window begins before `width`: this fits.
-  const int32_t origin = out_column * window->stride - window->padding;
-  const int32_t left = width - origin;
-  return (csk_window_span){origin, origin < 0 ? -origin : 0,
-                           left < window->kernel ? left : window->kernel};
-}
 
 /// Lanes as ((0 + 4) + (2 + 6)) + ((1 + 5) + (3 + 7)).
 static inline float csk_lane_total(float lanes[csk_plane_lanes]) {
@@ -53,9 +39,5 @@ typedef enum csk_dx_use { csk_no_dx, csk_new_dx, csk_more_dx } csk_dx_use;
 static inline int32_t csk_some_taps(int32_t left) {
   return left < csk_most_taps ? left : csk_most_taps;
 }
-
-/// Whether the arguments describe windows of which each has an element.
-bool csk_windows_are_valid(const void *rows, int32_t channels, int32_t width, int32_t out_width,
-                           const csk_window *window);
 
 #endif

@@ -1,4 +1,4 @@
-// bodies/csk_windows_body.h: depthwise convolution; a column is one vector.
+// bodies/csk_depthwise_body.h: depthwise convolution; a column is one vector.
 //
 //   y[c, x] = sum_t w[c, t] s[c, x + o_t]
 //   dx[c, x] = sum_t w[c, t] dy[c, x - o_t],  dw[c, t] += sum_x in[c, x] dy[c, x - o_t]
@@ -13,9 +13,9 @@
 // Registers of 16 bytes hold half a column: forward, one load an FMA where taps are no neighbours.
 //
 // The file that includes this one says how many columns the backward loop takes at once
-// (window_columns, at most 2), and up to how many taps odd columns have their own sums
-// (window_apart_taps).
-#include "../csk_windows_internal.h"
+// (depthwise_columns, at most 2), and up to how many taps odd columns have their own sums
+// (depthwise_apart_taps).
+#include "../csk_depthwise_internal.h"
 
 enum { most_taps = csk_most_taps };
 
@@ -172,7 +172,7 @@ CSK_TARGET CSK_INLINE void backward_columns(const int taps, const int count, con
 CSK_TARGET CSK_INLINE void backward_taps(const int taps, const csk_backward_taps *row,
                                          const csk_dx_use use) {
   // With few taps, or each FMA of a sum would wait for the one before.
-  const bool apart = taps <= window_apart_taps;
+  const bool apart = taps <= depthwise_apart_taps;
   const int sum_count = apart ? 2 * taps : taps;
   const float *dy[most_taps];
   CSK_UNROLL
@@ -188,7 +188,7 @@ CSK_TARGET CSK_INLINE void backward_taps(const int taps, const csk_backward_taps
     float *dx = use == csk_no_dx ? NULL : row->dx + c * row->dx_stride;
     ptrdiff_t x = c * row->dy_stride;
     int32_t left = row->columns;
-    enum { columns = window_columns, step = columns * csk_lanes };
+    enum { columns = depthwise_columns, step = columns * csk_lanes };
     for (; left >= columns; left -= columns, x += step, in += step) {
       backward_columns(taps, columns, apart, dy, in, w, sums, use, dx, x);
       if (use != csk_no_dx) dx += step;
@@ -257,7 +257,7 @@ static void depthwise_backward_row(const float *dy, ptrdiff_t dy_channel_stride,
   }
 }
 
-static void register_windows(csk_kernels *kernels) {
+static void register_depthwise(csk_kernels *kernels) {
   kernels->depthwise_forward_row = depthwise_forward_row;
   kernels->depthwise_backward_row = depthwise_backward_row;
 }

@@ -1,5 +1,5 @@
-// windows_tests.c: depthwise rows against doubles, on every instruction set.
-#include "windows_cases.h"
+// depthwise_tests.c: depthwise rows against doubles, on every instruction set.
+#include "planes_cases.h"
 
 #include <stdio.h>
 
@@ -94,11 +94,11 @@ static void forward_case(const depthwise_case *test) {
   float *weights = planes_random(weight_count(test), 2);
   FOR_EACH_ISA(isa) {
     float *y = planes_canaries(size_of(test, test->result_stride));
-    CSK_CHECK(
-        csk_depthwise_forward_row_on((csk_isa)isa, s, test->operand_stride, weights, weight_stride,
-                                     test->taps, test->indices, test->offsets, test->channels,
-                                     test->columns, y, test->result_stride) == csk_status_ok,
-        "%s", test->name);
+    CSK_CHECK(CSK_ON((csk_isa)isa, csk_depthwise_forward_row(
+                                       s, test->operand_stride, weights, weight_stride, test->taps,
+                                       test->indices, test->offsets, test->channels, test->columns,
+                                       y, test->result_stride)) == csk_status_ok,
+              "%s", test->name);
     check_products(test, csk_isa_name((csk_isa)isa), weights, s, 1, y);
     free(y);
   }
@@ -152,16 +152,18 @@ static void backward_case(const depthwise_case *test) {
     const char *name = csk_isa_name((csk_isa)isa);
     float *dx = planes_canaries(size_of(test, test->result_stride));
     float *dw = make_gradients(test, old), *alone = make_gradients(test, old);
-    CSK_CHECK(csk_depthwise_backward_row_on(
-                  (csk_isa)isa, dy, test->operand_stride, in, test->input_stride, weights,
-                  weight_stride, test->taps, test->indices, test->offsets, test->channels,
-                  test->columns, dx, test->result_stride, dw) == csk_status_ok,
+    CSK_CHECK(CSK_ON((csk_isa)isa,
+                     csk_depthwise_backward_row(dy, test->operand_stride, in, test->input_stride,
+                                                weights, weight_stride, test->taps, test->indices,
+                                                test->offsets, test->channels, test->columns, dx,
+                                                test->result_stride, dw)) == csk_status_ok,
               "%s", test->name);
-    CSK_CHECK(csk_depthwise_backward_row_on((csk_isa)isa, dy, test->operand_stride, in,
-                                            test->input_stride, weights, weight_stride, test->taps,
-                                            test->indices, test->offsets, test->channels,
-                                            test->columns, NULL, 0, alone) == csk_status_ok,
-              "%s without dx", test->name);
+    CSK_CHECK(
+        CSK_ON((csk_isa)isa, csk_depthwise_backward_row(
+                                 dy, test->operand_stride, in, test->input_stride, weights,
+                                 weight_stride, test->taps, test->indices, test->offsets,
+                                 test->channels, test->columns, NULL, 0, alone)) == csk_status_ok,
+        "%s without dx", test->name);
     CSK_CHECK(memcmp(dw, alone, (size_t)weight_count(test) * sizeof *dw) == 0,
               "%s, %s: dw depends on dx", name, test->name);
     check_products(test, name, weights, dy, -1, dx);
@@ -185,9 +187,10 @@ static void depthwise_same_weight_twice(void) {
   const float dy[24] = {[8] = 2, [16] = 3}, in[8] = {5}, weights[2] = {100, 10};
   FOR_EACH_ISA(isa) {
     float dx[8], dw[2] = {1000, 2000};
-    CSK_CHECK(csk_depthwise_backward_row_on((csk_isa)isa, dy + 16, 8, in, 8, weights, 2, 2, indices,
-                                            offsets, 1, 1, dx, 8, dw) == csk_status_ok,
-              "%s: refused", csk_isa_name((csk_isa)isa));
+    CSK_CHECK(
+        CSK_ON((csk_isa)isa, csk_depthwise_backward_row(dy + 16, 8, in, 8, weights, 2, 2, indices,
+                                                        offsets, 1, 1, dx, 8, dw)) == csk_status_ok,
+        "%s: refused", csk_isa_name((csk_isa)isa));
     CSK_CHECK(dx[0] == 50 && dw[0] == 1000 && dw[1] == 2025, "%s: dx %g, dw %g %g",
               csk_isa_name((csk_isa)isa), (double)dx[0], (double)dw[0], (double)dw[1]);
   }
@@ -236,23 +239,20 @@ static void depthwise_rejects_invalid_arguments(void) {
   CSK_CHECK(
       BACKWARD(NULL, 0, NULL, 0, NULL, 0, 2, NULL, NULL, 0, 2, NULL, 0, NULL) == csk_status_ok,
       "no channel");
-  CSK_CHECK(csk_depthwise_forward_row_on(planes_missing_isa(), s, 24, w, 2, 2, indices, offsets, 2,
-                                         2, y, 16) == csk_status_unsupported_isa,
+  CSK_CHECK(CSK_ON(planes_missing_isa(),
+                   csk_depthwise_forward_row(s, 24, w, 2, 2, indices, offsets, 2, 2, y, 16)) ==
+                csk_status_unsupported_isa,
             "an instruction set that this CPU does not run");
-  CSK_CHECK(csk_depthwise_backward_row_on(planes_missing_isa(), dy, 16, s, 16, w, 2, 2, indices,
-                                          offsets, 2, 2, y, 16, dw) == csk_status_unsupported_isa,
+  CSK_CHECK(CSK_ON(planes_missing_isa(), csk_depthwise_backward_row(dy, 16, s, 16, w, 2, 2, indices,
+                                                                    offsets, 2, 2, y, 16, dw)) ==
+                csk_status_unsupported_isa,
             "an instruction set that this CPU does not run");
 }
 
-const csk_test csk_tests_windows[] = {
-    {"windows_depthwise_forward", depthwise_forward},
-    {"windows_depthwise_backward", depthwise_backward},
-    {"windows_depthwise_same_weight_twice", depthwise_same_weight_twice},
-    {"windows_depthwise_rejects_invalid_arguments", depthwise_rejects_invalid_arguments},
-    {"windows_max_pool", windows_max_pool},
-    {"windows_max_pool_gradient", windows_max_pool_gradient},
-    {"windows_average_pool", windows_average_pool},
-    {"windows_average_pool_gradient", windows_average_pool_gradient},
-    {"windows_pool_rejects_invalid_arguments", windows_pool_rejects_invalid_arguments},
+const csk_test csk_tests_depthwise[] = {
+    {"depthwise_forward", depthwise_forward},
+    {"depthwise_backward", depthwise_backward},
+    {"depthwise_same_weight_twice", depthwise_same_weight_twice},
+    {"depthwise_rejects_invalid_arguments", depthwise_rejects_invalid_arguments},
     {NULL, NULL},
 };

@@ -1,7 +1,7 @@
-// windows_pool_tests.c: pooling rows against windows gathered one element at a time.
+// pool2d_tests.c: pooling rows against windows gathered one element at a time.
 #include <stdio.h>
 
-#include "windows_cases.h"
+#include "planes_cases.h"
 
 enum { most_kernel = 15 };
 
@@ -127,13 +127,13 @@ static void max_pool_case(const pool_case *test) {
       float *y = planes_canaries(count), *alone = planes_canaries(count);
       uint8_t *indices = malloc((size_t)count + 1);
       if (count >= 0) indices[count] = 0xa5;
-      const csk_status status =
-          csk_max_pool_row_on((csk_isa)isa, (const float *const *)all.memory, test->channels,
-                              test->width, test->out_width, &test->window, y, indices);
+      const csk_status status = CSK_ON(
+          (csk_isa)isa, csk_max_pool_row((const float *const *)all.memory, test->channels,
+                                         test->width, test->out_width, &test->window, y, indices));
       CSK_CHECK(status == csk_status_ok, "%s: status %d", test->name, status);
-      CSK_CHECK(csk_max_pool_row_on((csk_isa)isa, (const float *const *)all.memory, test->channels,
-                                    test->width, test->out_width, &test->window, alone,
-                                    NULL) == csk_status_ok,
+      CSK_CHECK(CSK_ON((csk_isa)isa, csk_max_pool_row((const float *const *)all.memory,
+                                                      test->channels, test->width, test->out_width,
+                                                      &test->window, alone, NULL)) == csk_status_ok,
                 "%s", test->name);
       CSK_CHECK(memcmp(y, alone, (size_t)count * sizeof *y) == 0, "%s, %s: without indices", name,
                 test->name);
@@ -155,7 +155,7 @@ static void max_pool_case(const pool_case *test) {
   }
 }
 
-void windows_max_pool(void) {
+static void pool2d_max_pool(void) {
   for_each_case(max_pool_case);
 }
 
@@ -225,7 +225,7 @@ static void max_pool_gradient_case(const pool_case *test) {
   free_rows(&all);
 }
 
-void windows_max_pool_gradient(void) {
+static void pool2d_max_pool_gradient(void) {
   for_each_case(max_pool_gradient_case);
 }
 
@@ -251,7 +251,7 @@ static void average_pool_case(const pool_case *test) {
   free_rows(&all);
 }
 
-void windows_average_pool(void) {
+static void pool2d_average_pool(void) {
   for_each_case(average_pool_case);
 }
 
@@ -267,7 +267,7 @@ static void average_pool_gradient_case(const pool_case *test) {
   free_rows(&all);
 }
 
-void windows_average_pool_gradient(void) {
+static void pool2d_average_pool_gradient(void) {
   for_each_case(average_pool_gradient_case);
 }
 
@@ -284,7 +284,7 @@ static void expect(csk_status expected, float *const *all, int32_t channels, int
   EXPECT(csk_average_pool_gradient_row(y, channels, width, out_width, window, all));
 }
 
-void windows_pool_rejects_invalid_arguments(void) {
+static void pool2d_rejects_invalid_arguments(void) {
   float row[128] = {0}, y[128] = {0};
   uint8_t indices[128] = {0};
   float *all[most_kernel + 1] = {row, row, row}, *none[3] = {NULL, NULL, NULL};
@@ -310,7 +310,16 @@ void windows_pool_rejects_invalid_arguments(void) {
   INVALID(csk_max_pool_gradient_row(y, NULL, 2, 8, 4, &window, all));
   INVALID(csk_average_pool_row(read, 2, 8, 4, &window, NULL));
   INVALID(csk_average_pool_gradient_row(NULL, 2, 8, 4, &window, all));
-  CSK_CHECK(csk_max_pool_row_on(planes_missing_isa(), read, 2, 8, 4, &window, y, indices) ==
+  CSK_CHECK(CSK_ON(planes_missing_isa(), csk_max_pool_row(read, 2, 8, 4, &window, y, indices)) ==
                 csk_status_unsupported_isa,
             "an instruction set that this CPU does not run");
 }
+
+const csk_test csk_tests_pool2d[] = {
+    {"pool2d_max_pool", pool2d_max_pool},
+    {"pool2d_max_pool_gradient", pool2d_max_pool_gradient},
+    {"pool2d_average_pool", pool2d_average_pool},
+    {"pool2d_average_pool_gradient", pool2d_average_pool_gradient},
+    {"pool2d_rejects_invalid_arguments", pool2d_rejects_invalid_arguments},
+    {NULL, NULL},
+};

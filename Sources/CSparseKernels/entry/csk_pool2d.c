@@ -1,16 +1,48 @@
-// entry/csk_windows_plain.c: max-pooling's gradient and average pooling, in one version for every
-// instruction set: a network has one such layer, and its bound is the bandwidth of memory.
-#include "csk_windows_internal.h"
+// entry/csk_pool2d.c: checks the arguments of max-pooling once, then dispatches; and its gradient
+// and average pooling, in one version for every instruction set: a network has one such layer, and
+// its bound is the bandwidth of memory.
+#include "csk_pool2d_internal.h"
 
 // One rounding per operation, on every CPU: no contraction into FMAs.
 #pragma STDC FP_CONTRACT OFF
 
 enum { lanes = csk_plane_lanes };
 
+enum { largest_kernel = 15 };  // indices within a window fit a byte
+
+/// Whether the arguments describe windows of which each has an element.
+static bool windows_are_valid(const void *rows, int32_t channels, int32_t width, int32_t out_width,
+                              const csk_window *window) {
+  if (channels < 0 || width < 0 || out_width < 0 || !window || window->kernel < 1 ||
+      window->kernel > largest_kernel || window->stride < 1 || window->padding < 0 ||
+      window->padding >= window->kernel)
+    return false;
+  if (channels == 0 || out_width == 0) return true;
+  const int64_t last = (int64_t)(out_width - 1) * window->stride - window->padding;
+  if (!rows || width == 0 || last >= width) return false;
+  const float *const *some = rows;
+  for (int32_t r = 0; r < window->kernel; r++)
+    if (some[r]) return true;
+  return false;
+}
+
+csk_status csk_max_pool_row(const float *const *rows, int32_t channels, int32_t width,
+                            int32_t out_width, const csk_window *window, float *y,
+                            uint8_t *indices) {
+  if (!windows_are_valid(rows, channels, width, out_width, window))
+    return csk_status_invalid_argument;
+  const csk_kernels *kernels = csk_kernels_current();
+  if (!kernels) return csk_status_unsupported_isa;
+  if (channels == 0 || out_width == 0) return csk_status_ok;
+  if (!y) return csk_status_invalid_argument;
+  kernels->max_pool_row(rows, channels, width, out_width, window, y, indices);
+  return csk_status_ok;
+}
+
 csk_status csk_max_pool_gradient_row(const float *gradient, const uint8_t *indices,
                                      int32_t channels, int32_t width, int32_t out_width,
                                      const csk_window *window, float *const *rows) {
-  if (!csk_windows_are_valid(rows, channels, width, out_width, window))
+  if (!windows_are_valid(rows, channels, width, out_width, window))
     return csk_status_invalid_argument;
   if (channels == 0 || out_width == 0) return csk_status_ok;
   if (!gradient || !indices) return csk_status_invalid_argument;
@@ -47,7 +79,7 @@ static int32_t count_rows(const void *rows, int32_t kernel) {
 
 csk_status csk_average_pool_row(const float *const *rows, int32_t channels, int32_t width,
                                 int32_t out_width, const csk_window *window, float *y) {
-  if (!csk_windows_are_valid(rows, channels, width, out_width, window))
+  if (!windows_are_valid(rows, channels, width, out_width, window))
     return csk_status_invalid_argument;
   if (channels == 0 || out_width == 0) return csk_status_ok;
   if (!y) return csk_status_invalid_argument;
@@ -72,7 +104,7 @@ csk_status csk_average_pool_row(const float *const *rows, int32_t channels, int3
 csk_status csk_average_pool_gradient_row(const float *gradient, int32_t channels, int32_t width,
                                          int32_t out_width, const csk_window *window,
                                          float *const *rows) {
-  if (!csk_windows_are_valid(rows, channels, width, out_width, window))
+  if (!windows_are_valid(rows, channels, width, out_width, window))
     return csk_status_invalid_argument;
   if (channels == 0 || out_width == 0) return csk_status_ok;
   if (!gradient) return csk_status_invalid_argument;

@@ -1,4 +1,4 @@
-// planes_join_tests.c: the ends of residual blocks, global averages, and their gradients.
+// planes_residual_tests.c: the ends of residual blocks, global averages, and their gradients.
 #include "planes_cases.h"
 
 static const int32_t widths[] = {0, 1, 2, 3, 4, 5, 7, 8, 9, 13, 33};
@@ -32,11 +32,13 @@ static void join_case(const plane_case *test, int variant) {
     float *y = planes_canaries(count);
     const bool on_x = variant & 8, on_r = variant & 16;
     if (on_x || on_r) memcpy(y, on_x ? x : r, (size_t)count * sizeof *y);
-    CSK_CHECK(csk_join_row_on((csk_isa)isa, on_x ? y : x, affine ? constants[0] : NULL,
-                              affine ? constants[1] : NULL, on_r && !on_x ? y : r,
-                              shortcut ? constants[2] : NULL, shortcut ? constants[3] : NULL,
-                              test->channels, test->width, relu, y) == csk_status_ok,
-              "status");
+    CSK_CHECK(
+        CSK_ON((csk_isa)isa,
+               csk_residual_row(on_x ? y : x, affine ? constants[0] : NULL,
+                                affine ? constants[1] : NULL, on_r && !on_x ? y : r,
+                                shortcut ? constants[2] : NULL, shortcut ? constants[3] : NULL,
+                                test->channels, test->width, relu, y)) == csk_status_ok,
+        "status");
     first = keep_or_compare(first, y, count, isa, variant);
   }
   for (int64_t i = 0; i < count; i++) {
@@ -56,7 +58,7 @@ static void join_case(const plane_case *test, int variant) {
   free(x);
 }
 
-void planes_join(void) {
+void planes_residual(void) {
   for_each_row(join_case, 32);
 }
 
@@ -74,12 +76,14 @@ static void join_gradient_case(const plane_case *test, int variant) {
     float *result = planes_canaries(count);
     const bool in_place = variant & 8;
     if (in_place) memcpy(result, gradient, (size_t)count * sizeof *result);
-    CSK_CHECK(csk_join_gradient_row_on(
-                  (csk_isa)isa, in_place ? result : gradient, relu ? y : NULL, with_sums ? x : NULL,
-                  with_sums ? mean : NULL, with_sums ? own[0] : NULL, shortcut_sums ? r : NULL,
-                  shortcut_sums ? shortcut_mean : NULL, shortcut_sums ? own[1] : NULL,
-                  test->channels, test->width, result) == csk_status_ok,
-              "status");
+    CSK_CHECK(
+        CSK_ON((csk_isa)isa,
+               csk_residual_gradient_row(
+                   in_place ? result : gradient, relu ? y : NULL, with_sums ? x : NULL,
+                   with_sums ? mean : NULL, with_sums ? own[0] : NULL, shortcut_sums ? r : NULL,
+                   shortcut_sums ? shortcut_mean : NULL, shortcut_sums ? own[1] : NULL,
+                   test->channels, test->width, result)) == csk_status_ok,
+        "status");
     if (first)
       CSK_CHECK(memcmp(sums[0], sums[1], sizeof sums[0]) == 0, "%s: sums, width %d, variant %d",
                 csk_isa_name((csk_isa)isa), test->width, variant);
@@ -93,7 +97,7 @@ static void join_gradient_case(const plane_case *test, int variant) {
   for (int i = 0; i < COUNT(all); i++) free(all[i]);
 }
 
-void planes_join_gradient(void) {
+void planes_residual_gradient(void) {
   for_each_row(join_gradient_case, 16);
 }
 
@@ -107,8 +111,9 @@ static void average_case(const plane_case *test, int variant) {
   FOR_EACH_ISA(isa) {
     float *y = planes_canaries(test->channels * 8);
     memcpy(y, old, (size_t)test->channels * 8 * sizeof *y);
-    CSK_CHECK(csk_average_row_on((csk_isa)isa, x, affine ? scale : NULL, affine ? shift : NULL,
-                                 relu, test->channels, test->width, 0.3f, y) == csk_status_ok,
+    CSK_CHECK(CSK_ON((csk_isa)isa,
+                     csk_global_average_row(x, affine ? scale : NULL, affine ? shift : NULL, relu,
+                                            test->channels, test->width, 0.3f, y)) == csk_status_ok,
               "status");
     first = keep_or_compare(first, y, test->channels * 8, isa, variant);
   }
@@ -149,10 +154,11 @@ static void average_gradient_case(const plane_case *test, int variant) {
     double(*own)[2] = sums[first != NULL];
     for (int i = 0; i < 6; i++) own[i / 2][i % 2] = 0.5;
     float *result = planes_canaries(count);
-    CSK_CHECK(csk_average_gradient_row_on((csk_isa)isa, gradient, relu || with_sums ? x : NULL,
-                                          affine ? scale : NULL, affine ? shift : NULL, relu,
-                                          with_sums ? mean : NULL, test->channels, test->width,
-                                          0.3f, result, with_sums ? own : NULL) == csk_status_ok,
+    CSK_CHECK(CSK_ON((csk_isa)isa,
+                     csk_global_average_gradient_row(
+                         gradient, relu || with_sums ? x : NULL, affine ? scale : NULL,
+                         affine ? shift : NULL, relu, with_sums ? mean : NULL, test->channels,
+                         test->width, 0.3f, result, with_sums ? own : NULL)) == csk_status_ok,
               "status");
     if (first)
       CSK_CHECK(memcmp(sums[0], sums[1], sizeof sums[0]) == 0, "%s: sums, width %d, variant %d",
@@ -175,89 +181,93 @@ void planes_average_gradient(void) {
   for_each_row(average_gradient_case, 8);
 }
 
-void planes_join_not_a_number(void) {
+void planes_residual_not_a_number(void) {
   const float x[8] = {NAN, -INFINITY, INFINITY, -1, -0.0f, 1, 2, 3}, zero[8] = {0};
   const float ones[8] = {1, 1, 1, 1, 1, 1, 1, NAN};
   FOR_EACH_ISA(isa) {
     const char *name = csk_isa_name((csk_isa)isa);
     float v[8], sum[8] = {0};
-    csk_join_row_on((csk_isa)isa, x, NULL, NULL, zero, NULL, NULL, 1, 1, true, v);
+    CSK_ON((csk_isa)isa, csk_residual_row(x, NULL, NULL, zero, NULL, NULL, 1, 1, true, v));
     CSK_CHECK(isnan(v[0]) && v[1] == 0 && v[2] == INFINITY && v[3] == 0 && v[7] == 3, "%s", name);
-    csk_join_row_on((csk_isa)isa, zero, NULL, NULL, x, NULL, NULL, 1, 1, true, v);
+    CSK_ON((csk_isa)isa, csk_residual_row(zero, NULL, NULL, x, NULL, NULL, 1, 1, true, v));
     CSK_CHECK(isnan(v[0]) && v[1] == 0 && v[5] == 1, "%s: the shortcut", name);
-    csk_join_gradient_row_on((csk_isa)isa, ones, x, NULL, NULL, NULL, NULL, NULL, NULL, 1, 1, v);
+    CSK_ON((csk_isa)isa,
+           csk_residual_gradient_row(ones, x, NULL, NULL, NULL, NULL, NULL, NULL, 1, 1, v));
     CSK_CHECK(v[0] == 1 && v[1] == 0 && v[2] == 1 && v[3] == 0 && v[4] == 0 && isnan(v[7]),
               "%s: NaN passes", name);
-    csk_average_row_on((csk_isa)isa, x, NULL, NULL, true, 1, 1, 2, sum);
+    CSK_ON((csk_isa)isa, csk_global_average_row(x, NULL, NULL, true, 1, 1, 2, sum));
     CSK_CHECK(isnan(sum[0]) && sum[1] == 0 && sum[7] == 6, "%s: %g", name, (double)sum[7]);
-    csk_average_gradient_row_on((csk_isa)isa, ones, x, NULL, NULL, true, NULL, 1, 1, 2, v, NULL);
+    CSK_ON((csk_isa)isa,
+           csk_global_average_gradient_row(ones, x, NULL, NULL, true, NULL, 1, 1, 2, v, NULL));
     CSK_CHECK(v[0] == 2 && v[1] == 0 && v[2] == 2 && v[3] == 0 && v[4] == 0 && isnan(v[7]),
               "%s: NaN passes", name);
   }
 }
 
-#define INVALID(call) CSK_CHECK((call) == csk_status_invalid_argument, #call)
-
 static void rejects_average_arguments(float *v) {
   double sums[2][2];
-  INVALID(csk_average_row(NULL, v, v, true, 2, 2, 1, v));
-  INVALID(csk_average_row(v, NULL, v, true, 2, 2, 1, v));
-  INVALID(csk_average_row(v, v, NULL, true, 2, 2, 1, v));
-  INVALID(csk_average_row(v, v, v, true, -1, 2, 1, v));
-  INVALID(csk_average_row(v, v, v, true, 2, -1, 1, v));
-  INVALID(csk_average_row(v, v, v, true, 2, 2, 1, NULL));
-  INVALID(csk_average_gradient_row(NULL, v, v, v, true, v, 2, 2, 1, v, sums));
-  INVALID(csk_average_gradient_row(v, NULL, v, v, true, v, 2, 2, 1, v, NULL));
-  INVALID(csk_average_gradient_row(v, NULL, v, v, false, v, 2, 2, 1, v, sums));
-  INVALID(csk_average_gradient_row(v, v, NULL, v, true, v, 2, 2, 1, v, sums));
-  INVALID(csk_average_gradient_row(v, v, v, v, true, NULL, 2, 2, 1, v, sums));
-  INVALID(csk_average_gradient_row(v, v, v, v, true, v, -2, 2, 1, v, sums));
-  INVALID(csk_average_gradient_row(v, v, v, v, true, v, 2, -2, 1, v, sums));
-  INVALID(csk_average_gradient_row(v, v, v, v, true, v, 2, 2, 1, NULL, sums));
-  CSK_CHECK(csk_average_row(NULL, NULL, NULL, true, 0, 2, 1, NULL) == csk_status_ok, "");
-  CSK_CHECK(csk_average_gradient_row(NULL, NULL, NULL, NULL, true, NULL, 0, 2, 1, NULL, NULL) ==
-                csk_status_ok,
-            "");
+  INVALID(csk_global_average_row(NULL, v, v, true, 2, 2, 1, v));
+  INVALID(csk_global_average_row(v, NULL, v, true, 2, 2, 1, v));
+  INVALID(csk_global_average_row(v, v, NULL, true, 2, 2, 1, v));
+  INVALID(csk_global_average_row(v, v, v, true, -1, 2, 1, v));
+  INVALID(csk_global_average_row(v, v, v, true, 2, -1, 1, v));
+  INVALID(csk_global_average_row(v, v, v, true, 2, 2, 1, NULL));
+  INVALID(csk_global_average_gradient_row(NULL, v, v, v, true, v, 2, 2, 1, v, sums));
+  INVALID(csk_global_average_gradient_row(v, NULL, v, v, true, v, 2, 2, 1, v, NULL));
+  INVALID(csk_global_average_gradient_row(v, NULL, v, v, false, v, 2, 2, 1, v, sums));
+  INVALID(csk_global_average_gradient_row(v, v, NULL, v, true, v, 2, 2, 1, v, sums));
+  INVALID(csk_global_average_gradient_row(v, v, v, v, true, NULL, 2, 2, 1, v, sums));
+  INVALID(csk_global_average_gradient_row(v, v, v, v, true, v, -2, 2, 1, v, sums));
+  INVALID(csk_global_average_gradient_row(v, v, v, v, true, v, 2, -2, 1, v, sums));
+  INVALID(csk_global_average_gradient_row(v, v, v, v, true, v, 2, 2, 1, NULL, sums));
+  CSK_CHECK(csk_global_average_row(NULL, NULL, NULL, true, 0, 2, 1, NULL) == csk_status_ok,
+            "a row without channels");
+  CSK_CHECK(csk_global_average_gradient_row(NULL, NULL, NULL, NULL, true, NULL, 0, 2, 1, NULL,
+                                            NULL) == csk_status_ok,
+            "a row without channels");
   const csk_isa isa = planes_missing_isa();
-  CSK_CHECK(csk_average_row_on(isa, v, v, v, true, 1, 1, 1, v) == csk_status_unsupported_isa, "");
-  CSK_CHECK(csk_average_gradient_row_on(isa, v, v, v, v, true, v, 1, 1, 1, v, sums) ==
+  CSK_CHECK(
+      CSK_ON(isa, csk_global_average_row(v, v, v, true, 1, 1, 1, v)) == csk_status_unsupported_isa,
+      "an instruction set that this CPU lacks");
+  CSK_CHECK(CSK_ON(isa, csk_global_average_gradient_row(v, v, v, v, true, v, 1, 1, 1, v, sums)) ==
                 csk_status_unsupported_isa,
-            "");
+            "an instruction set that this CPU lacks");
 }
 
-void planes_join_rejects_invalid_arguments(void) {
+void planes_residual_rejects_invalid_arguments(void) {
   float v[64] = {0};
   double sums[2][2];
-  INVALID(csk_join_row(NULL, v, v, v, v, v, 2, 2, true, v));
-  INVALID(csk_join_row(v, NULL, v, v, v, v, 2, 2, true, v));
-  INVALID(csk_join_row(v, v, NULL, v, v, v, 2, 2, true, v));
-  INVALID(csk_join_row(v, v, v, NULL, v, v, 2, 2, true, v));
-  INVALID(csk_join_row(v, v, v, v, NULL, v, 2, 2, true, v));
-  INVALID(csk_join_row(v, v, v, v, v, NULL, 2, 2, true, v));
-  INVALID(csk_join_row(v, v, v, v, v, v, -2, 2, true, v));
-  INVALID(csk_join_row(v, v, v, v, v, v, 2, -2, true, v));
-  INVALID(csk_join_row(v, v, v, v, v, v, 2, 2, true, NULL));
-  INVALID(csk_join_gradient_row(NULL, v, v, v, sums, v, v, sums, 2, 2, v));
-  INVALID(csk_join_gradient_row(v, v, NULL, v, sums, v, v, sums, 2, 2, v));
-  INVALID(csk_join_gradient_row(v, v, v, NULL, sums, v, v, sums, 2, 2, v));
-  INVALID(csk_join_gradient_row(v, v, v, v, sums, NULL, v, sums, 2, 2, v));
-  INVALID(csk_join_gradient_row(v, v, v, v, sums, v, NULL, sums, 2, 2, v));
-  INVALID(csk_join_gradient_row(v, v, v, v, sums, v, v, sums, -2, 2, v));
-  INVALID(csk_join_gradient_row(v, v, v, v, sums, v, v, sums, 2, -2, v));
-  INVALID(csk_join_gradient_row(v, v, v, v, sums, v, v, sums, 2, 2, NULL));
-  CSK_CHECK(csk_join_row(NULL, NULL, NULL, NULL, NULL, NULL, 0, 2, true, NULL) == csk_status_ok,
-            "");
-  CSK_CHECK(csk_join_gradient_row(NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 2, NULL) ==
+  INVALID(csk_residual_row(NULL, v, v, v, v, v, 2, 2, true, v));
+  INVALID(csk_residual_row(v, NULL, v, v, v, v, 2, 2, true, v));
+  INVALID(csk_residual_row(v, v, NULL, v, v, v, 2, 2, true, v));
+  INVALID(csk_residual_row(v, v, v, NULL, v, v, 2, 2, true, v));
+  INVALID(csk_residual_row(v, v, v, v, NULL, v, 2, 2, true, v));
+  INVALID(csk_residual_row(v, v, v, v, v, NULL, 2, 2, true, v));
+  INVALID(csk_residual_row(v, v, v, v, v, v, -2, 2, true, v));
+  INVALID(csk_residual_row(v, v, v, v, v, v, 2, -2, true, v));
+  INVALID(csk_residual_row(v, v, v, v, v, v, 2, 2, true, NULL));
+  INVALID(csk_residual_gradient_row(NULL, v, v, v, sums, v, v, sums, 2, 2, v));
+  INVALID(csk_residual_gradient_row(v, v, NULL, v, sums, v, v, sums, 2, 2, v));
+  INVALID(csk_residual_gradient_row(v, v, v, NULL, sums, v, v, sums, 2, 2, v));
+  INVALID(csk_residual_gradient_row(v, v, v, v, sums, NULL, v, sums, 2, 2, v));
+  INVALID(csk_residual_gradient_row(v, v, v, v, sums, v, NULL, sums, 2, 2, v));
+  INVALID(csk_residual_gradient_row(v, v, v, v, sums, v, v, sums, -2, 2, v));
+  INVALID(csk_residual_gradient_row(v, v, v, v, sums, v, v, sums, 2, -2, v));
+  INVALID(csk_residual_gradient_row(v, v, v, v, sums, v, v, sums, 2, 2, NULL));
+  CSK_CHECK(csk_residual_row(NULL, NULL, NULL, NULL, NULL, NULL, 0, 2, true, NULL) == csk_status_ok,
+            "a row without channels");
+  CSK_CHECK(csk_residual_gradient_row(NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 2, NULL) ==
                 csk_status_ok,
-            "");
-  CSK_CHECK(csk_join_gradient_row(NULL, NULL, NULL, NULL, sums, NULL, NULL, sums, 2, 0, NULL) ==
+            "a row without channels");
+  CSK_CHECK(csk_residual_gradient_row(NULL, NULL, NULL, NULL, sums, NULL, NULL, sums, 2, 0, NULL) ==
                 csk_status_ok,
             "no columns");
   const csk_isa isa = planes_missing_isa();
-  CSK_CHECK(csk_join_row_on(isa, v, v, v, v, v, v, 1, 1, true, v) == csk_status_unsupported_isa,
-            "");
-  CSK_CHECK(csk_join_gradient_row_on(isa, v, v, v, v, sums, v, v, sums, 1, 1, v) ==
+  CSK_CHECK(
+      CSK_ON(isa, csk_residual_row(v, v, v, v, v, v, 1, 1, true, v)) == csk_status_unsupported_isa,
+      "an instruction set that this CPU lacks");
+  CSK_CHECK(CSK_ON(isa, csk_residual_gradient_row(v, v, v, v, sums, v, v, sums, 1, 1, v)) ==
                 csk_status_unsupported_isa,
-            "");
+            "an instruction set that this CPU lacks");
   rejects_average_arguments(v);
 }

@@ -1,5 +1,5 @@
-// scalar/csk_unpack_scalar.c: bias, ReLU and dropout after a product, and their gradients.
-#include "csk_pack_internal.h"
+// scalar/csk_epilogue_scalar.c: bias, ReLU and dropout after a product, and their gradients.
+#include "csk_epilogue_internal.h"
 
 // One rounding per operation, on every CPU: no contraction into FMAs.
 #pragma STDC FP_CONTRACT OFF
@@ -26,8 +26,9 @@ static void dropout_words(int32_t c, int64_t sample, const csk_epilogue *epilogu
 }
 
 // y[c, lane] = dropout(relu(y[c, lane] + bias[c]))
-static void unpack_forward(float *y, int32_t channel_begin, int32_t channel_end, int32_t lanes,
-                           int64_t first_sample, const float *bias, const csk_epilogue *epilogue) {
+static void epilogue_forward(float *y, int32_t channel_begin, int32_t channel_end, int32_t lanes,
+                             int64_t first_sample, const float *bias,
+                             const csk_epilogue *epilogue) {
   const float keep = epilogue->keep;
   const uint32_t threshold = keep < 1 ? csk_keep_threshold(keep) : 0;
   for (int32_t c = channel_begin; c < channel_end; c++) {
@@ -57,9 +58,10 @@ static float sum_lanes(const float *values, int32_t lanes) {
 }
 
 // gradient[c, lane] *= d dropout(relu(v)) / d v;  bias_gradient[c] += sum_lane gradient[c, lane]
-static void unpack_backward(float *gradient, const float *y, int32_t channel_begin,
-                            int32_t channel_end, int32_t lanes, int32_t live, int64_t first_sample,
-                            const csk_epilogue *epilogue, float *bias_gradient) {
+static void epilogue_backward(float *gradient, const float *y, int32_t channel_begin,
+                              int32_t channel_end, int32_t lanes, int32_t live,
+                              int64_t first_sample, const csk_epilogue *epilogue,
+                              float *bias_gradient) {
   const float keep = epilogue->keep;
   const uint32_t threshold = keep < 1 ? csk_keep_threshold(keep) : 0;
   for (int32_t c = channel_begin; c < channel_end; c++) {
@@ -78,7 +80,7 @@ static void unpack_backward(float *gradient, const float *y, int32_t channel_beg
   }
 }
 
-void csk_unpack_scalar(csk_kernels *kernels) {
-  kernels->unpack_forward = unpack_forward;
-  kernels->unpack_backward = unpack_backward;
+void csk_epilogue_scalar(csk_kernels *kernels) {
+  kernels->epilogue_forward = epilogue_forward;
+  kernels->epilogue_backward = epilogue_backward;
 }
