@@ -5,11 +5,12 @@ import RigLCore
 ///     import RigLImages
 ///
 ///     ImageFormats.register()
-///     let formats = DatasetFormat.all.map(\.name)
-///     print(formats.joined(separator: ", "))
+///     var configuration = Configuration()
+///     configuration.data = "photos"
+///     print(configuration.data, "may be trained on")
 public enum ImageFormats {
-  /// Has settings with `data: photos` load ``PhotoFolder``s from now on, and `SampleFile` take
-  /// pictures. To be called once, at a program's start; ``PhotoFolder`` and ``PhotoSet`` work without.
+  /// Has settings with `data: photos` load folders of photos from now on, and `SampleFile` take
+  /// pictures. To be called once, at a program's start.
   public static func register() {
     DatasetFormat.register(.photoFolders)
     PictureDecoder.register(decode)

@@ -10,23 +10,23 @@ import RigLCore
 /// Without folders for parts, the test samples are those photos, about a tenth, whose paths CLASS/NAME
 /// have a hash that says so: no other photo changes that. A class of which there would be none gives
 /// the one with the smallest hash.
-public struct PhotoFolder: Hashable, Sendable {
+package struct PhotoFolder: Hashable, Sendable {
   /// The folder.
-  public var path: String
+  package var path: String
 
   /// A folder of photos.
-  public init(path: String) { self.path = path }
+  package init(path: String) { self.path = path }
 
   /// Photos by what they are for.
-  public struct Parts: Sendable {
+  package struct Parts: Sendable {
     /// Photos to train on, as training sees them.
-    public let train: Subset
+    package let train: Subset
     /// The training photos without augmentation, as evaluation sees them.
-    public let plainTrain: Subset
+    package let plainTrain: Subset
     /// Photos of a validation folder, if there is one.
-    public let validation: PhotoSet?
+    package let validation: PhotoSet?
     /// Photos to test on.
-    public let test: any Dataset
+    package let test: any Dataset
   }
 
   /// The share of photos to test on where no folder says which.
@@ -39,7 +39,7 @@ public struct PhotoFolder: Hashable, Sendable {
   ///   - standardizes: whether each image is brought to mean 0 and deviation 1 by its own pixels.
   ///   - rule: how test samples are chosen where no folder says which.
   /// - Throws: `missingFile` or `data`, with the path.
-  public func load(
+  package func load(
     training: PhotoTransform, standardizes: Bool = false, split rule: Configuration.Split = .random
   ) throws(RigLError) -> Parts {
     // Of a folder's own names, which are classes, nothing is to be guessed.

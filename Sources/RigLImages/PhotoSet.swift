@@ -4,21 +4,21 @@ import RigLCore
 /// Photos in files, JPEG or PNG, decoded when they are asked for.
 ///
 /// Orientation marks (Exif) and transparency are ignored, as most training pipelines do.
-public struct PhotoSet: PixelDataset {
+package struct PhotoSet: PixelDataset, LibraryDataset {
   /// The names of the classes, by label: their folders'.
-  public let classNames: [String]
+  package let classNames: [String]
   /// How photos become samples.
-  public var transform: PhotoTransform
+  package var transform: PhotoTransform
   /// How a byte becomes a value.
-  public var normalization: PixelNormalization
+  package var normalization: PixelNormalization
   /// Whether each image is brought to mean 0 and deviation 1 by its own pixels.
-  public var standardizesImages: Bool
+  package var standardizesImages: Bool
 
   /// The folder that holds the classes' folders.
-  public let folder: String
+  package let folder: String
   /// What of the folder is not used, a line each: files that are no photos, folders within classes,
   /// classes without photos.
-  public package(set) var remarks: [String]
+  package var remarks: [String]
 
   /// Whether no folder says which of its photos are to be tested on: a part of them is.
   package internal(set) var isDivided = false
@@ -35,7 +35,7 @@ public struct PhotoSet: PixelDataset {
   ///   - classNames: the classes; nil: all folders there, by name.
   /// - Throws: `missingFile` or `data` if there are no classes, folders of other classes, or, where
   ///   the folders say the classes, folders without images.
-  public init(
+  package init(
     path: String, classNames: [String]? = nil, transform: PhotoTransform,
     normalization: PixelNormalization = .imageNet, standardizesImages: Bool = false
   ) throws(RigLError) {
@@ -48,13 +48,13 @@ public struct PhotoSet: PixelDataset {
   }
 
   /// The number of photos.
-  public var count: Int { files.count }
+  package var count: Int { files.count }
   /// The shape of a sample: three channels, square.
-  public var sampleShape: SampleShape {
+  package var sampleShape: SampleShape {
     SampleShape(channels: 3, height: transform.side, width: transform.side)
   }
   /// The number of classes.
-  public var classes: Int { classNames.count }
+  package var classes: Int { classNames.count }
   /// The names of those classes of which there are photos.
   var presentClasses: [String] {
     var isPresent = [Bool](repeating: false, count: classes)
@@ -62,15 +62,15 @@ public struct PhotoSet: PixelDataset {
     return classNames.indices.filter { isPresent[$0] }.map { classNames[$0] }
   }
   /// The class of a photo.
-  public func label(of sample: Int) -> Int { files.label(of: sample) }
+  package func label(of sample: Int) -> Int { files.label(of: sample) }
   /// The file of a photo.
-  public func path(of sample: Int) -> String { files.path(of: sample) }
+  package func path(of sample: Int) -> String { files.path(of: sample) }
 
   /// The path of a photo below the folder of its set: CLASS/NAME.
-  public func key(of sample: Int) -> String? { files.relativePath(of: sample) }
+  package func key(of sample: Int) -> String? { files.relativePath(of: sample) }
 
   /// The checksum of the photos' paths and sizes, as to read them all would take long.
-  public func checksums(of samples: some Sequence<Int>) -> [String: String] {
+  package func checksums(of samples: some Sequence<Int>) -> [String: String] {
     var sum = SafetensorsChecksum()
     for sample in samples {
       let size = FileSystem.size(of: path(of: sample)) ?? -1
@@ -81,7 +81,7 @@ public struct PhotoSet: PixelDataset {
   }
 
   /// Throws where a part is to be the first or last photos, which would be of few classes.
-  public func requireDivisible(
+  package func requireDivisible(
     by rule: Configuration.Split, for setting: String
   ) throws(RigLError) {
     guard rule == .sequential else { return }
@@ -94,19 +94,19 @@ public struct PhotoSet: PixelDataset {
   }
 
   /// The same photos with other numbers by which a byte becomes a value.
-  public func normalized(by normalization: PixelNormalization) -> PhotoSet {
+  package func normalized(by normalization: PixelNormalization) -> PhotoSet {
     var copy = self
     copy.normalization = normalization
     return copy
   }
 
   /// The memory of a decoder.
-  public func makeScratch() -> AnyObject? { PhotoDecoder() }
+  package func makeScratch() -> AnyObject? { PhotoDecoder() }
 
   /// Reads, decodes and resamples a photo.
   ///
   /// - Throws: `missingFile`, `data` or `memory`, with the path.
-  public func writePixels(
+  package func writePixels(
     _ sample: Int, in context: SampleContext, with scratch: AnyObject?,
     into pixels: inout MutableSpan<UInt8>
   ) throws(RigLError) {
@@ -120,5 +120,5 @@ public struct PhotoSet: PixelDataset {
 
 extension Dataset where Self == PhotoSet {
   /// The names of the classes, by label: their folders'.
-  public var classNames: [String]? { self.photoClassNames }
+  package var classNames: [String]? { self.photoClassNames }
 }

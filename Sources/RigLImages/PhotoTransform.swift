@@ -2,19 +2,19 @@ import Foundation
 import RigLCore
 
 /// The part of a picture that a square is made of, in the picture's pixels.
-public struct PhotoCrop: Hashable, Sendable {
+package struct PhotoCrop: Hashable, Sendable {
   /// Where it begins, from the left; not always a whole pixel.
-  public var left: Double
+  package var left: Double
   /// Where it begins, from above.
-  public var top: Double
+  package var top: Double
   /// How wide it is.
-  public var width: Double
+  package var width: Double
   /// How high it is.
-  public var height: Double
+  package var height: Double
   /// Whether pixels next to it are cut off before it is resampled, and not looked at.
-  public var hidesRest: Bool
+  package var hidesRest: Bool
   /// Whether the result is mirrored left to right.
-  public var isMirrored: Bool
+  package var isMirrored: Bool
 
   /// By what a picture may be divided while it is decoded: the largest of 1, 2, 4 and 8 for which
   /// the crop still has a pixel for each of the result.
@@ -33,23 +33,23 @@ public struct PhotoCrop: Hashable, Sendable {
 /// width to height, at a random place, resampled to the square, half of them mirrored. Otherwise
 /// the picture is resized until its shorter side has ``resizedSide`` pixels, and the middle is cut
 /// out. Both resample bilinearly, against aliasing.
-public struct PhotoTransform: Hashable, Sendable, Codable {
+package struct PhotoTransform: Hashable, Sendable, Codable {
   /// The side of the square.
-  public var side: Int
+  package var side: Int
   /// Whether crops are random.
-  public var isRandom: Bool
+  package var isRandom: Bool
   /// The shares of the area that a random crop may have.
-  public var scale = 0.08...1.0
+  package var scale = 0.08...1.0
   /// The ratios of width to height that it may have.
-  public var ratio = 3.0 / 4...4.0 / 3
+  package var ratio = 3.0 / 4...4.0 / 3
   /// The shorter side before the middle is cut out; 256 for 224.
-  public var resizedSide: Int
+  package var resizedSide: Int
 
   /// How many random crops are tried before the middle is taken.
   private static let tries = 10
 
   /// A transform to squares of `side` pixels.
-  public init(side: Int = 224, isRandom: Bool) {
+  package init(side: Int = 224, isRandom: Bool) {
     trap(unless: side > 0, "PhotoTransform: side \(side)")
     self.side = side
     self.isRandom = isRandom
@@ -57,7 +57,7 @@ public struct PhotoTransform: Hashable, Sendable, Codable {
   }
 
   /// The transform for evaluation: the middle of the picture.
-  public var withoutChance: PhotoTransform {
+  package var withoutChance: PhotoTransform {
     var transform = self
     transform.isRandom = false
     return transform
@@ -67,7 +67,7 @@ public struct PhotoTransform: Hashable, Sendable, Codable {
   ///
   /// Draws 4 i to 4 i + 3 are those of the i-th try (area, ratio, from above, from the left), draw
   /// 63 says whether the result is mirrored.
-  public func crop(width: Int, height: Int, draws: SampleDraws) -> PhotoCrop {
+  package func crop(width: Int, height: Int, draws: SampleDraws) -> PhotoCrop {
     isRandom
       ? randomCrop(width, height, draws) : centreCrop(Double(width), Double(height))
   }

@@ -1,9 +1,9 @@
 import RigLCore
 
 /// A convolution whose step is measured.
-public struct ConvolutionCase: Hashable, Sendable {
+package struct ConvolutionCase: Hashable, Sendable {
   /// The kind of a convolution: sparse, stem or depthwise.
-  public enum Kind: String, Hashable, Sendable {
+  package enum Kind: String, Hashable, Sendable {
     /// A layer between others, which may be sparse.
     case inner
     /// The first layer: dense, without a gradient of its input.
@@ -13,16 +13,16 @@ public struct ConvolutionCase: Hashable, Sendable {
   }
 
   /// The kind of the convolution.
-  public let kind: Kind
+  package let kind: Kind
   /// Channels, kernel, stride, padding k / 2.
-  public let shape: ConvolutionShape
+  package let shape: ConvolutionShape
   /// Height and width of the input.
-  public let side: Int
+  package let side: Int
   /// Samples in the batch.
-  public let batch: Int
+  package let batch: Int
 
   /// Creates a case.
-  public init(
+  package init(
     _ kind: Kind = .inner, inputs: Int, outputs: Int, kernel: Int, stride: Int = 1, side: Int,
     batch: Int
   ) {
@@ -33,7 +33,7 @@ public struct ConvolutionCase: Hashable, Sendable {
 
   /// Inner layers of ResNet-50 and WRN-22-2; stems of WRN-22-2, MobileNet and ResNet-50; depthwise
   /// layers of MobileNet.
-  public static let standard = [
+  package static let standard = [
     ConvolutionCase(inputs: 64, outputs: 64, kernel: 3, side: 56, batch: 8),
     ConvolutionCase(inputs: 128, outputs: 128, kernel: 3, side: 28, batch: 8),
     ConvolutionCase(inputs: 512, outputs: 512, kernel: 3, side: 7, batch: 16),
@@ -50,7 +50,7 @@ public struct ConvolutionCase: Hashable, Sendable {
   ]
 
   /// "3x3 64-64 56@8", "3x3/2 3-32 224@16 stem".
-  public var name: String {
+  package var name: String {
     let stride = shape.stride > 1 ? "/\(shape.stride)" : ""
     let suffix = kind == .inner ? "" : " \(kind.rawValue)"
     return "\(shape.kernel)x\(shape.kernel)\(stride) \(shape.inputs)-\(shape.outputs) "
@@ -60,22 +60,22 @@ public struct ConvolutionCase: Hashable, Sendable {
 
 /// A convolution's step, forward and both gradients, packing included: sparse against dense, and
 /// dense layers by themselves; all are layers of this library.
-public struct ConvolutionsBench: Sendable {
+package struct ConvolutionsBench: Sendable {
   /// The layers.
-  public var cases = ConvolutionCase.standard
+  package var cases = ConvolutionCase.standard
   /// The shares of connections that exist in the sparse layers; none: dense layers only.
-  public var densities = [0.1, 0.05]
+  package var densities = [0.1, 0.05]
   /// Threads.
-  public var threads = 1
+  package var threads = 1
   /// Rounds, in each of which dense and sparse alternate.
-  public var rounds = 9
+  package var rounds = 9
 
   /// The standard cases.
-  public init() {}
+  package init() {}
 
   /// Measures all cases; each sparse result is handed over as soon as it is there, the dense ones at
   /// the end.
-  public func run(_ peaks: Peaks, _ report: (Record) throws -> Void) throws {
+  package func run(_ peaks: Peaks, _ report: (Record) throws -> Void) throws {
     let pass = Pass(pool: try ThreadPool(threads: threads), seed: 1)
     pass.isTraining = true
     var denseRecords: [Record] = []

@@ -1,24 +1,24 @@
 import RigLCore
 
 /// Steps a second of a whole training, data and updates included, against its dense twin's.
-public struct EpochBench: Sendable {
+package struct EpochBench: Sendable {
   /// The preset that is trained.
-  public var preset = "lenet-300-100"
+  package var preset = "lenet-300-100"
   /// Where samples come from: a name or a folder; nil: the preset's data, or generated images
   /// where those are not installed.
-  public var data: String?
+  package var data: String?
   /// Threads.
-  public var threads = 1
+  package var threads = 1
   /// Weight steps of each training in a round.
-  public var steps = 200
+  package var steps = 200
   /// Rounds, in each of which sparse and dense alternate.
-  public var rounds = 9
+  package var rounds = 9
 
   /// LeNet-300-100 at 98 %.
-  public init() {}
+  package init() {}
 
   /// Measures.
-  public func run(_ report: (Record) throws -> Void) throws {
+  package func run(_ report: (Record) throws -> Void) throws {
     let sparseConfiguration = try Preset.find(preset).configuration
     var denseConfiguration = sparseConfiguration
     denseConfiguration.method = .dense

@@ -2,17 +2,17 @@ import RigLCore
 
 /// What a preset's network takes for samples that it classifies, of its nominal input: forward only,
 /// batch-norm folded into the weights, and, one sample at a time, images cut into strips.
-public struct EvaluateBench: Sendable {
+package struct EvaluateBench: Sendable {
   /// The network, its batch, and threads.
-  public var network = PresetNetwork("wrn-22-2", batch: 128)
+  package var network = PresetNetwork("wrn-22-2", batch: 128)
   /// Batches that are measured.
-  public var rounds = 15
+  package var rounds = 15
 
   /// WRN-22-2.
-  public init() {}
+  package init() {}
 
   /// Measures.
-  public func run(_ report: (Record) throws -> Void) throws {
+  package func run(_ report: (Record) throws -> Void) throws {
     let (configuration, sample, classes) = try network.settings()
     let batch = configuration.batchSize
     let layers = try configuration.makeNetwork().layers(input: sample, classes: classes)

@@ -1,21 +1,21 @@
 import RigLCore
 
 /// A linear layer's step whose sparse and dense time are compared.
-public struct LayerCase: Hashable, Sendable {
+package struct LayerCase: Hashable, Sendable {
   /// Features of the input.
-  public var inputs: Int
+  package var inputs: Int
   /// Features of the output.
-  public var outputs: Int
+  package var outputs: Int
   /// Samples in the batch.
-  public var batch: Int
+  package var batch: Int
 
   /// Creates a case.
-  public init(inputs: Int, outputs: Int, batch: Int) {
+  package init(inputs: Int, outputs: Int, batch: Int) {
     (self.inputs, self.outputs, self.batch) = (inputs, outputs, batch)
   }
 
   /// The cases that are measured unless others are asked for.
-  public static let standard = [
+  package static let standard = [
     LayerCase(inputs: 1024, outputs: 1024, batch: 128),
     LayerCase(inputs: 2048, outputs: 2048, batch: 256),
     LayerCase(inputs: 384, outputs: 1536, batch: 2048),
@@ -25,7 +25,7 @@ public struct LayerCase: Hashable, Sendable {
   /// Reads "1024x1024" (with the standard batch, or 128) or "512x1024@64".
   ///
   /// - Throws: a configuration error for anything else.
-  public init(_ text: String) throws(RigLError) {
+  package init(_ text: String) throws(RigLError) {
     let parts = text.split(separator: "@", omittingEmptySubsequences: false)
     let sides = (parts.first ?? "").split(separator: "x", omittingEmptySubsequences: false)
     guard parts.count <= 2, sides.count == 2, let inputs = Int(sides[0]),
@@ -50,30 +50,30 @@ public struct LayerCase: Hashable, Sendable {
   }
 
   /// "1024x1024@128".
-  public var name: String { "\(inputs)x\(outputs)@\(batch)" }
+  package var name: String { "\(inputs)x\(outputs)@\(batch)" }
 
   /// The number of connections at a density; at least 1, and one less than all at most.
-  public func connections(density: Double) -> Int {
+  package func connections(density: Double) -> Int {
     let positions = inputs * outputs
     return min(max(Int((density * Double(positions)).rounded()), 1), max(positions - 1, 1))
   }
 }
 
 /// The least work of a sparse layer's step, forward and both backward products.
-public struct LayerWork: Hashable, Sendable {
+package struct LayerWork: Hashable, Sendable {
   /// Floating-point operations: two for each connection and sample forward, four backward.
-  public let flops: Double
+  package let flops: Double
   /// Bytes that must be moved.
-  public let bytes: Double
+  package let bytes: Double
   /// Bytes that are in use during a step.
-  public let workingSet: Int
+  package let workingSet: Int
 
   /// The work of a layer with a number of connections.
   ///
   /// Forward reads x and writes y; backward reads x and dy and writes dx. A connection is 8 bytes
   /// in each direction (weight and place); backward writes its gradient, and refreshing the
   /// weights' forward copy reads weight and place and writes once.
-  public init(_ layer: LayerCase, connections: Int) {
+  package init(_ layer: LayerCase, connections: Int) {
     let (inputs, outputs) = (layer.inputs * layer.batch, layer.outputs * layer.batch)
     flops = 6 * Double(connections) * Double(layer.batch)
     bytes = 4 * Double(3 * inputs + 2 * outputs) + Double(connections) * (8 + 8 + 4 + 12)

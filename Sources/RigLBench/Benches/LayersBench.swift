@@ -2,21 +2,21 @@ import RigLCore
 
 /// A layer's step, forward and both backward products, from and to batch-innermost activations,
 /// against the same step by dense products.
-public struct LayersBench: Sendable {
+package struct LayersBench: Sendable {
   /// The layers.
-  public var cases = LayerCase.standard
+  package var cases = LayerCase.standard
   /// The shares of connections that exist.
-  public var densities = [0.2, 0.1, 0.05, 0.02]
+  package var densities = [0.2, 0.1, 0.05, 0.02]
   /// Threads; with more than one, the sparse step on one thread is measured beside it.
-  public var threads = 1
+  package var threads = 1
   /// Rounds, in each of which dense and sparse alternate.
-  public var rounds = 15
+  package var rounds = 15
 
   /// The standard cases.
-  public init() {}
+  package init() {}
 
   /// Measures all cases; each result is handed over as soon as it is there.
-  public func run(_ peaks: Peaks, _ report: (Record) throws -> Void) throws {
+  package func run(_ peaks: Peaks, _ report: (Record) throws -> Void) throws {
     let (pool, single) = (try ThreadPool(threads: threads), try ThreadPool(threads: 1))
     for layer in cases {
       let dense = DenseStep(layer, pool: pool)
@@ -126,7 +126,7 @@ extension LayersBench {
   ///
   /// A sparse step's time is close to a straight line in the number of connections, so the place is
   /// enclosed and interpolated.
-  public func findBreakEven(_ report: (Record) throws -> Void) throws {
+  package func findBreakEven(_ report: (Record) throws -> Void) throws {
     let pool = try ThreadPool(threads: threads)
     let pass = Pass(pool: pool, seed: 1)
     for layer in cases {
@@ -160,16 +160,16 @@ extension LayersBench {
 }
 
 /// The sparsity at which a sparse step's time, as a share of the dense one's, falls to 1.
-public struct BreakEven: Sendable {
+package struct BreakEven: Sendable {
   /// The measured points: a sparsity, and the dense step's time over the sparse one's.
-  public private(set) var probes: [(sparsity: Double, ratio: Double)] = []
+  package private(set) var probes: [(sparsity: Double, ratio: Double)] = []
   /// The sparsity; nil if even the highest one measured does not gain.
-  public private(set) var sparsity: Double?
+  package private(set) var sparsity: Double?
   /// Whether the lowest sparsity that was measured gains already.
-  public private(set) var isUpperBound = false
+  package private(set) var isUpperBound = false
 
   /// Finds it, with sparse time / dense time from a measurement.
-  public init<Failure>(
+  package init<Failure>(
     lowest: Double = 0.05, highest: Double = 0.95,
     measure: (_ sparsity: Double) throws(Failure) -> Double
   ) throws(Failure) {

@@ -2,9 +2,9 @@ import RigLCore
 
 /// How much memory training takes, and how long each part of a step. Every case wants a process of
 /// its own, since what one has used stays with the process.
-public struct MemoryBench: Sendable {
+package struct MemoryBench: Sendable {
   /// The training whose memory is measured.
-  public enum Case: String, CaseIterable, Sendable {
+  package enum Case: String, CaseIterable, Sendable {
     /// One layer 200 000 → 200 000 with 4 million connections: 160 GB if it were dense.
     case huge
     /// 4096-4096-4096-10 at 95 %, batch 128, with RigL.
@@ -14,13 +14,13 @@ public struct MemoryBench: Sendable {
   }
 
   /// Threads; each has scratch of its own.
-  public var threads = ThreadPool.processors
+  package var threads = ThreadPool.processors
 
   /// All processors.
-  public init() {}
+  package init() {}
 
   /// Trains a case and measures.
-  public func run(_ which: Case) throws(RigLError) -> Record {
+  package func run(_ which: Case) throws(RigLError) -> Record {
     switch which {
     case .huge: try HugeLayer().run(threads: threads)
     case .mlp: try runMLP(.rigl)

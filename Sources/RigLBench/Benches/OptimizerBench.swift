@@ -1,14 +1,14 @@
 import RigLCore
 
 /// How close an optimizer's step over an array of connections comes to copying memory.
-public struct OptimizerBench: Sendable {
+package struct OptimizerBench: Sendable {
   /// Parameters: far more than any cache holds.
-  public var count = 1 << 24
+  package var count = 1 << 24
   /// Rounds, in each of which every optimizer and copying take turns.
-  public var rounds = 9
+  package var rounds = 9
 
   /// Every optimizer.
-  public init() {}
+  package init() {}
 
   private struct Subject {
     let name: String
@@ -25,7 +25,7 @@ public struct OptimizerBench: Sendable {
   }
 
   /// Measures on one thread.
-  public func run(_ report: (Record) throws -> Void) throws {
+  package func run(_ report: (Record) throws -> Void) throws {
     let pool = try ThreadPool(threads: 1)
     let parameter = Parameter(name: "weights", shape: [count], count: count, decays: true)
     // Memory that was never written is one page of zeros, which costs nothing to read.

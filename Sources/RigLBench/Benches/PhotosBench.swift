@@ -4,21 +4,21 @@ import RigLImages
 
 /// A training step on photos that are read, decoded, cropped and resized while the batch before
 /// trains, against the same step on images that lie in memory.
-public struct PhotosBench: Sendable {
+package struct PhotosBench: Sendable {
   /// The network, its batch, and threads.
-  public var network = PresetNetwork("mobilenet-v1", batch: 16)
+  package var network = PresetNetwork("mobilenet-v1", batch: 16)
   /// A folder of photos; nil: generated ones.
-  public var folder: String?
+  package var folder: String?
   /// Steps measured in a round, of each kind.
-  public var steps = 8
+  package var steps = 8
   /// Rounds, in which the two kinds take turns.
-  public var rounds = 5
+  package var rounds = 5
 
   /// MobileNet-v1, 16 images a batch.
-  public init() {}
+  package init() {}
 
   /// Measures.
-  public func run(_ report: (Record) throws -> Void) throws {
+  package func run(_ report: (Record) throws -> Void) throws {
     var (configuration, input, _) = try network.settings()
     // Weight steps only.
     configuration.method = configuration.method == .dense ? .dense : .static

@@ -1,20 +1,20 @@
 import RigLCore
 
 /// A preset's network on its nominal input, as some benchmarks take it.
-public struct PresetNetwork: Sendable {
+package struct PresetNetwork: Sendable {
   /// The preset.
-  public var preset: String
+  package var preset: String
   /// The share of connections that exist; 1: the dense network; nil: the preset's.
-  public var density: Double?
+  package var density: Double?
   /// How they are shared out among layers; nil: as the preset does.
-  public var distribution: SparsityDistribution.Kind?
+  package var distribution: SparsityDistribution.Kind?
   /// Samples in a batch; nil: the preset's.
-  public var batch: Int?
+  package var batch: Int?
   /// Threads.
-  public var threads = 1
+  package var threads = 1
 
   /// A network as its preset has it.
-  public init(_ preset: String, batch: Int? = nil) {
+  package init(_ preset: String, batch: Int? = nil) {
     (self.preset, self.batch) = (preset, batch)
   }
 

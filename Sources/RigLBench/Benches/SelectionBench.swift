@@ -1,9 +1,9 @@
 import RigLCore
 
 /// Selecting the largest magnitudes of a long stream, against copying it.
-public struct SelectionBench: Sendable {
+package struct SelectionBench: Sendable {
   /// How the values are ordered.
-  public enum Case: String, CaseIterable, Sendable {
+  package enum Case: String, CaseIterable, Sendable {
     /// At random: what gradients are.
     case random
     /// Each larger than all before: what a bounded selection fears most.
@@ -11,19 +11,19 @@ public struct SelectionBench: Sendable {
   }
 
   /// The orders.
-  public var cases = Case.allCases
+  package var cases = Case.allCases
   /// Values in the stream.
-  public var count = 1 << 24
+  package var count = 1 << 24
   /// The share of them that is selected.
-  public var share = 0.03
+  package var share = 0.03
   /// Rounds, in each of which selecting and copying alternate.
-  public var rounds = 15
+  package var rounds = 15
 
   /// The standard cases.
-  public init() {}
+  package init() {}
 
   /// Measures all cases, on one thread.
-  public func run(_ report: (Record) throws -> Void) rethrows {
+  package func run(_ report: (Record) throws -> Void) rethrows {
     let k = Int(share * Double(count))
     let (values, target) = (Block<Float>(count: count), Block<Float>(count: count))
     let selection = Selection(of: k)

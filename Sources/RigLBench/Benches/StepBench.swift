@@ -2,20 +2,20 @@ import RigLCore
 
 /// A whole training step of a preset's network on its nominal input: forward, loss, backward,
 /// optimizer; and a topology update, which replaces one.
-public struct StepBench: Sendable {
+package struct StepBench: Sendable {
   /// The network, its batch, and threads.
-  public var network = PresetNetwork("wrn-22-2")
+  package var network = PresetNetwork("wrn-22-2")
   /// Weight steps that are measured.
-  public var rounds = 15
+  package var rounds = 15
 
   /// WRN-22-2.
-  public init() {}
+  package init() {}
 
   /// Measures whole steps, and in others, with a clock, where their time goes.
   ///
   /// The first result is the step's with the sums of all stages, then come its layers, the longest
   /// first.
-  public func run(_ peaks: Peaks, _ report: (Record) throws -> Void) throws {
+  package func run(_ peaks: Peaks, _ report: (Record) throws -> Void) throws {
     let (configuration, input, classes) = try settings()
     let data = Noise(count: configuration.batchSize, sampleShape: input, classes: classes)
     var options = RunOptions()

@@ -171,7 +171,7 @@ extension Peaks {
   /// The least time of a stage: its multiply-adds, or its bytes, whatever takes longer. A cache may
   /// still have what was just touched, if all that passes by is a quarter of it at most, and what was
   /// touched a pass ago, if it holds all that a step touches; else bytes come from main memory.
-  public func bound(_ work: StageWork, footprint: Double) -> Double {
+  package func bound(_ work: StageWork, footprint: Double) -> Double {
     func seconds(_ bytes: Double, passingBy set: Double) -> Double {
       bytes / bandwidth(of: level(holding: Int(set)))
     }

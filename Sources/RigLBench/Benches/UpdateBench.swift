@@ -2,30 +2,30 @@ import RigLCore
 
 /// What moving connections costs: RigL against a static topology over the same number of weight
 /// steps.
-public struct UpdateBench: Sendable {
+package struct UpdateBench: Sendable {
   /// Features of the input and of both layers.
-  public var width = 2048
+  package var width = 2048
   /// Samples in a batch.
-  public var batch = 256
+  package var batch = 256
   /// The share of connections that exist.
-  public var density = 0.1
+  package var density = 0.1
   /// Weight steps between updates (ΔT).
-  public var interval = 100
+  package var interval = 100
   /// The fraction of connections that every update moves (α), without annealing.
-  public var fraction = 0.3
+  package var fraction = 0.3
   /// Threads.
-  public var threads = 1
+  package var threads = 1
   /// Rounds of one update interval each, in which both trainings take turns every few batches.
-  public var rounds = 7
+  package var rounds = 7
 
   /// Two layers of 2048 at 90 %, batch 256, ΔT 100.
-  public init() {}
+  package init() {}
 
   /// Batches of one training before the other takes its turn.
   private static let turn = 10
 
   /// Measures.
-  public func run(_ report: (Record) throws -> Void) throws {
+  package func run(_ report: (Record) throws -> Void) throws {
     let pool = try ThreadPool(threads: threads)
     let moving = try Training(self, method: RigL(), pool: pool)
     let still = try Training(self, method: StaticTopology(), pool: pool)

@@ -2,33 +2,33 @@ import Foundation
 import RigLCore
 
 /// The machine that numbers were measured on.
-public struct Machine: Sendable {
+package struct Machine: Sendable {
   /// The processor's name; "unknown" where the system does not say.
-  public let processor: String
+  package let processor: String
   /// Processors that the process may use.
-  public let processors: Int
+  package let processors: Int
   /// The instruction set that the kernels use.
-  public let kernels: String
+  package let kernels: String
   /// The library of dense products: "BLIS" or "plain loop".
-  public let dense: String
+  package let dense: String
   /// Bytes of the caches of one processor, and of those it shares.
-  public let caches: Caches
+  package let caches: Caches
 
   /// Sizes of caches, bytes.
-  public struct Caches: Hashable, Sendable {
+  package struct Caches: Hashable, Sendable {
     /// The first level's, for data.
-    public var l1 = 32 << 10
+    package var l1 = 32 << 10
     /// The second level's.
-    public var l2 = 512 << 10
+    package var l2 = 512 << 10
     /// The last level's.
-    public var l3 = 16 << 20
+    package var l3 = 16 << 20
 
     /// What is usual, for machines that do not say.
-    public init() {}
+    package init() {}
   }
 
   /// This machine.
-  public static func current() -> Machine {
+  package static func current() -> Machine {
     Machine(
       processor: processorName() ?? "unknown", processors: ThreadPool.processors,
       kernels: instructionSet, dense: denseIsBLIS ? "BLIS" : "plain loop", caches: cacheSizes())

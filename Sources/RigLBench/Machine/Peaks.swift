@@ -1,7 +1,7 @@
 import RigLCore
 
 /// A level of the memory hierarchy.
-public enum MemoryLevel: String, CaseIterable, Sendable {
+package enum MemoryLevel: String, CaseIterable, Sendable {
   /// The first level's cache.
   case l1
   /// The second level's.
@@ -13,20 +13,20 @@ public enum MemoryLevel: String, CaseIterable, Sendable {
 }
 
 /// The measured peaks of a machine with a number of threads.
-public struct Peaks: Sendable {
+package struct Peaks: Sendable {
   /// Threads that took part.
-  public var threads: Int
+  package var threads: Int
   /// Floating-point operations a second in multiply-adds from registers.
-  public var flops: Double
+  package var flops: Double
   /// Bytes read a second, by level.
-  public var read: [MemoryLevel: Double]
+  package var read: [MemoryLevel: Double]
   /// Bytes read and written a second in copying, by level.
-  public var copy: [MemoryLevel: Double]
+  package var copy: [MemoryLevel: Double]
   /// The sizes that decide which level a working set lives in.
-  public var caches: Machine.Caches
+  package var caches: Machine.Caches
 
   /// Peaks that are known.
-  public init(
+  package init(
     threads: Int, flops: Double, read: [MemoryLevel: Double], copy: [MemoryLevel: Double],
     caches: Machine.Caches
   ) {
@@ -35,12 +35,12 @@ public struct Peaks: Sendable {
   }
 
   /// The most bytes a second that a level can move.
-  public func bandwidth(of level: MemoryLevel) -> Double {
+  package func bandwidth(of level: MemoryLevel) -> Double {
     max(read[level] ?? 0, copy[level] ?? 0)
   }
 
   /// The nearest level that holds so many bytes.
-  public func level(holding bytes: Int) -> MemoryLevel {
+  package func level(holding bytes: Int) -> MemoryLevel {
     // Each thread brings its own first and second level.
     bytes <= caches.l1 * threads
       ? .l1 : bytes <= caches.l2 * threads ? .l2 : bytes <= caches.l3 ? .l3 : .memory
@@ -48,7 +48,7 @@ public struct Peaks: Sendable {
 
   /// The least time that work needs, seconds: its arithmetic at the multiply-adds' rate, or its
   /// bytes at the bandwidth of the level that its working set lives in, whatever takes longer.
-  public func bound(flops: Double, bytes: Double, workingSet: Int) -> Double {
+  package func bound(flops: Double, bytes: Double, workingSet: Int) -> Double {
     max(flops / self.flops, bytes / bandwidth(of: level(holding: workingSet)))
   }
 }
@@ -60,7 +60,7 @@ extension Peaks {
   ///
   /// What each thread has for itself (arithmetic, first and second level) is measured on one and
   /// counted as often as there are threads; what they share is measured on all at once.
-  public static func measure(
+  package static func measure(
     _ caches: Machine.Caches, threads: Int
   ) throws(RigLError) -> Peaks {
     let iterations = 100_000
@@ -110,7 +110,7 @@ extension Peaks {
   }
 
   /// The machine and its peaks as the first result of a benchmark.
-  public func record(of machine: Machine) -> Record {
+  package func record(of machine: Machine) -> Record {
     var record = Record("machine", layout: .list)
     record.add("cpu", .text(machine.processor), title: "processor")
     record.add("processors", .integer(machine.processors), title: "processors")

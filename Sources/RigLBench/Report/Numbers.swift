@@ -10,7 +10,7 @@ extension Double {
 }
 
 /// The middle of some measurements, of an even number the mean of the middle two.
-public func median(_ values: [Double]) -> Double {
+package func median(_ values: [Double]) -> Double {
   trap(unless: !values.isEmpty, "median of no values")
   let sorted = values.sorted()
   let middle = sorted.count / 2
@@ -19,7 +19,7 @@ public func median(_ values: [Double]) -> Double {
 
 /// The median of the quotients of measurements taken next to each other: what disturbs a shared
 /// machine for a while disturbs both, and drops out.
-public func medianRatio(_ numerators: [Double], _ denominators: [Double]) -> Double {
+package func medianRatio(_ numerators: [Double], _ denominators: [Double]) -> Double {
   trap(
     unless: numerators.count == denominators.count,
     "medianRatio: \(numerators.count) measurements to \(denominators.count)")

@@ -1,9 +1,9 @@
 import RigLCore
 
 /// One result of a benchmark: named values in a fixed order, a JSON object or a row of a table.
-public struct Record: Sendable {
+package struct Record: Sendable {
   /// A value of a result.
-  public enum Value: Hashable, Sendable {
+  package enum Value: Hashable, Sendable {
     /// Words.
     case text(String)
     /// A count.
@@ -23,24 +23,24 @@ public struct Record: Sendable {
   }
 
   /// A value with its name.
-  public struct Field: Hashable, Sendable {
+  package struct Field: Hashable, Sendable {
     /// The name in JSON; a unit is part of it.
-    public let key: String
+    package let key: String
     /// The value.
-    public let value: Value
+    package let value: Value
     /// The head of its column in a table; nil if it is only in JSON.
-    public let title: String?
+    package let title: String?
     /// The longest text of its column, as far as it is known before the rows to come.
-    public let width: Int
+    package let width: Int
 
     /// A value with its name.
-    public init(_ key: String, _ value: Value, title: String? = nil, width: Int = 0) {
+    package init(_ key: String, _ value: Value, title: String? = nil, width: Int = 0) {
       (self.key, self.value, self.title, self.width) = (key, value, title, width)
     }
   }
 
   /// How people should see a result.
-  public enum Layout: Sendable {
+  package enum Layout: Sendable {
     /// A row of a table with the results before and after it that have the same columns.
     case row
     /// A line for each value.
@@ -48,34 +48,34 @@ public struct Record: Sendable {
   }
 
   /// The names and values, in order.
-  public private(set) var fields: [Field]
+  package private(set) var fields: [Field]
   /// How people should see it.
-  public let layout: Layout
+  package let layout: Layout
   /// Whether the record only repeats, in a table, what another one has in JSON.
-  public let isOnlyForPeople: Bool
+  package let isOnlyForPeople: Bool
 
   /// A result of a benchmark, which becomes the first field.
-  public init(_ bench: String, layout: Layout = .row, isOnlyForPeople: Bool = false) {
+  package init(_ bench: String, layout: Layout = .row, isOnlyForPeople: Bool = false) {
     fields = [Field("bench", .text(bench))]
     self.layout = layout
     self.isOnlyForPeople = isOnlyForPeople
   }
 
   /// Adds a value.
-  public mutating func add(_ key: String, _ value: Value, title: String? = nil, width: Int = 0) {
+  package mutating func add(_ key: String, _ value: Value, title: String? = nil, width: Int = 0) {
     trap(unless: !fields.contains { $0.key == key }, "record: two values are called \(key)")
     fields.append(Field(key, value, title: title, width: width))
   }
 
   /// The value of a name; nil if there is none.
-  public subscript(key: String) -> Value? { fields.first { $0.key == key }?.value }
+  package subscript(key: String) -> Value? { fields.first { $0.key == key }?.value }
 }
 
 // MARK: - As text
 
 extension Record {
   /// The result as a JSON object on one line.
-  public var json: String { Value.object(fields).json }
+  package var json: String { Value.object(fields).json }
 
   fileprivate static func quoted(_ text: String) -> String {
     var quoted = "\""
@@ -95,7 +95,7 @@ extension Record {
 
 extension Record.Value {
   /// The value in JSON.
-  public var json: String {
+  package var json: String {
     switch self {
     case .text(let text): Record.quoted(text)
     case .integer(let integer): String(integer)
@@ -111,7 +111,7 @@ extension Record.Value {
   }
 
   /// The value for people: three or four digits of a measurement.
-  public var text: String {
+  package var text: String {
     switch self {
     case .text(let text): text
     case .integer(let integer): String(integer)

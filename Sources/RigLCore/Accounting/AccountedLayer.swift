@@ -4,7 +4,7 @@
 /// 1×1 kernel on a 1×1 input.
 public struct AccountedLayer: Hashable, Sendable {
   /// The kinds of layers that are counted differently.
-  public enum Kind: String, Hashable, Sendable, Codable, CaseIterable {
+  package enum Kind: String, Hashable, Sendable, Codable, CaseIterable {
     /// (out, in) weights.
     case linear
     /// (out, in, k, k) weights.
@@ -16,37 +16,37 @@ public struct AccountedLayer: Hashable, Sendable {
   }
 
   /// The layer's name.
-  public let name: String
+  package let name: String
   /// Its kind.
-  public let kind: Kind
+  package let kind: Kind
   /// Input features or channels.
-  public let inputs: Int
+  package let inputs: Int
   /// Output features or channels; for a depthwise layer a multiple of `inputs`.
-  public let outputs: Int
+  package let outputs: Int
   /// Height and width of the kernel (k).
-  public let kernel: Int
+  package let kernel: Int
   /// Stride.
-  public let stride: Int
+  package let stride: Int
   /// Zeros around the input, on every side.
-  public let padding: Int
+  package let padding: Int
   /// Rows of the input, without padding.
-  public let inputHeight: Int
+  package let inputHeight: Int
   /// Columns of the input, without padding.
-  public let inputWidth: Int
+  package let inputWidth: Int
   /// The input size that ``Accounting/paper`` counts with (i); the published figures pad it before
   /// some of the strided layers: 230 instead of 224 for ResNet-50's stem.
-  public private(set) var paperInputSize: Int
+  package private(set) var paperInputSize: Int
   /// Whether the layer has a bias for each output; ``Accounting/paper`` counts one in any case.
-  public let hasBias: Bool
+  package let hasBias: Bool
 
   /// The layer's sparsity (s_l), in [0, 1).
-  public private(set) var sparsity: Double = 0
+  package private(set) var sparsity: Double = 0
   /// Its active connections.
-  public private(set) var connections: Int
+  package private(set) var connections: Int
   /// What follows the inputs in the weights' shape, of a layer of kind ``Kind/shared``.
   private var taps: [Int] = []
   /// Whether the layer is stored as compressed rows rather than as a dense array.
-  public private(set) var isStoredSparse = false
+  package private(set) var isStoredSparse = false
 
   private init(
     _ kind: Kind, name: String, inputs: Int, outputs: Int, kernel: Int, stride: Int, padding: Int,
@@ -75,7 +75,7 @@ public struct AccountedLayer: Hashable, Sendable {
   }
 
   /// A dense linear layer with (outputs, inputs) weights.
-  public static func linear(
+  package static func linear(
     _ name: String, inputs: Int, outputs: Int, hasBias: Bool = true
   ) -> AccountedLayer {
     AccountedLayer(
@@ -86,7 +86,7 @@ public struct AccountedLayer: Hashable, Sendable {
   /// A dense convolution with (outputs, inputs, kernel, kernel) weights.
   ///
   /// ``paperInputSize`` is by default the input's height.
-  public static func conv(
+  package static func conv(
     _ name: String, inputs: Int, outputs: Int, kernel: Int, stride: Int = 1, padding: Int,
     inputHeight: Int, inputWidth: Int, paperInputSize: Int? = nil, hasBias: Bool = false
   ) -> AccountedLayer {
@@ -99,7 +99,7 @@ public struct AccountedLayer: Hashable, Sendable {
   /// A depthwise convolution with (channels · multiplier, 1, kernel, kernel) weights.
   ///
   /// ``paperInputSize`` is by default the input's height.
-  public static func depthwise(
+  package static func depthwise(
     _ name: String, channels: Int, multiplier: Int = 1, kernel: Int, stride: Int = 1, padding: Int,
     inputHeight: Int, inputWidth: Int, paperInputSize: Int? = nil, hasBias: Bool = false
   ) -> AccountedLayer {
@@ -130,7 +130,7 @@ public struct AccountedLayer: Hashable, Sendable {
   /// The same layer with other connections, as a ``SparsityAllocation`` gives them.
   ///
   /// By default every layer of sparsity above 0 is stored sparse.
-  public func sparsified(
+  package func sparsified(
     _ layer: LayerSparsity, isStoredSparse: Bool? = nil
   ) -> AccountedLayer {
     trap(
@@ -153,7 +153,7 @@ public struct AccountedLayer: Hashable, Sendable {
   }
 
   /// The same layer with another input size for ``Accounting/paper``.
-  public func withPaperInputSize(_ size: Int) -> AccountedLayer {
+  package func withPaperInputSize(_ size: Int) -> AccountedLayer {
     trap(unless: size > 0, "layer '\(name)': an input size of \(size)")
     var layer = self
     layer.paperInputSize = size
@@ -178,7 +178,7 @@ public struct AccountedLayer: Hashable, Sendable {
 
 extension AccountedLayer {
   /// The weights' dense shape: OIHW, or (out, in) for a linear layer.
-  public var shape: [Int] {
+  package var shape: [Int] {
     switch kind {
     case .linear: [outputs, inputs]
     case .conv: [outputs, inputs, kernel, kernel]
@@ -188,13 +188,13 @@ extension AccountedLayer {
   }
 
   /// Positions in the dense shape (N_l).
-  public var positions: Int { shape.reduce(1, *) }
+  package var positions: Int { shape.reduce(1, *) }
 
   /// Rows of the output: floor((rows + 2 padding − k) / stride) + 1.
-  public var outputHeight: Int { outputSize(inputHeight) }
+  package var outputHeight: Int { outputSize(inputHeight) }
 
   /// Columns of the output.
-  public var outputWidth: Int { outputSize(inputWidth) }
+  package var outputWidth: Int { outputSize(inputWidth) }
 
   private func outputSize(_ input: Int) -> Int {
     let places = input + 2 * padding - kernel

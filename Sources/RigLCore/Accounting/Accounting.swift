@@ -30,7 +30,7 @@ public struct Cost: Hashable, Sendable {
   public var bytes: Double
 
   /// Creates a cost.
-  public init(flops: Double, bytes: Double) {
+  package init(flops: Double, bytes: Double) {
     self.flops = flops
     self.bytes = bytes
   }
@@ -46,7 +46,7 @@ extension Accounting {
   }
 
   /// The sum of the costs of layers.
-  public func cost(of layers: [AccountedLayer]) -> Cost {
+  package func cost(of layers: [AccountedLayer]) -> Cost {
     layers.reduce(into: Cost(flops: 0, bytes: 0)) { total, layer in
       let cost = cost(of: layer)
       total.flops += cost.flops

@@ -1,55 +1,55 @@
 /// A network's costs, ready to print: as JSON its keys are snake_case.
-public struct AccountingReport: Hashable, Sendable, Codable {
+package struct AccountingReport: Hashable, Sendable, Codable {
   /// The figures of one layer.
-  public struct Layer: Hashable, Sendable, Codable {
+  package struct Layer: Hashable, Sendable, Codable {
     /// The layer's name.
-    public let name: String
+    package let name: String
     /// The weights' dense shape: OIHW, or (out, in) for a linear layer.
-    public let shape: [Int]
+    package let shape: [Int]
     /// Its sparsity (s_l).
-    public let sparsity: Double
+    package let sparsity: Double
     /// Its active connections.
-    public let connections: Int
+    package let connections: Int
     /// FLOPs of its forward pass on one sample.
-    public let flops: Double
+    package let flops: Double
     /// Its bytes in storage.
-    public let bytes: Double
+    package let bytes: Double
   }
 
   /// Training FLOPs relative to the dense network's, by method.
-  public struct TrainMultiplier: Hashable, Sendable, Codable {
+  package struct TrainMultiplier: Hashable, Sendable, Codable {
     /// 1, or the training multiplier M.
-    public let dense: Double
+    package let dense: Double
     /// A random topology that stays.
-    public let `static`: Double
+    package let `static`: Double
     /// A topology chosen before the first step.
-    public let snip: Double
+    package let snip: Double
     /// Random growth.
-    public let set: Double
+    package let set: Double
     /// Growth by dense momentum.
-    public let snfs: Double
+    package let snfs: Double
     /// Growth by the dense gradient every ΔT steps.
-    public let rigl: Double
+    package let rigl: Double
     /// Gradual pruning.
-    public let pruning: Double
+    package let pruning: Double
   }
 
   /// How it was counted.
-  public let accounting: Accounting
+  package let accounting: Accounting
   /// The overall sparsity: inactive positions over positions, of all layers.
-  public let sparsity: Double
+  package let sparsity: Double
   /// FLOPs of the forward pass on one sample (f_S).
-  public let flops: Double
+  package let flops: Double
   /// Bytes in storage.
-  public let sizeBytes: Double
+  package let sizeBytes: Double
   /// FLOPs of the dense network's forward pass on one sample (f_D).
-  public let denseFlops: Double
+  package let denseFlops: Double
   /// Bytes of the dense network.
-  public let denseSizeBytes: Double
+  package let denseSizeBytes: Double
   /// Training FLOPs by method.
-  public let trainMultiplier: TrainMultiplier
+  package let trainMultiplier: TrainMultiplier
   /// One entry for each layer, in the network's order.
-  public let layers: [Layer]
+  package let layers: [Layer]
 
   private enum CodingKeys: String, CodingKey {
     case accounting, sparsity, flops, layers

@@ -13,7 +13,7 @@
 ///
 /// Reference: Evci et al., *Rigging the Lottery: Making All Tickets Winners*, ICML 2020,
 /// appendix H. <https://arxiv.org/abs/1911.11134>
-public enum TrainingMethodCost: Hashable, Sendable {
+package enum TrainingMethodCost: Hashable, Sendable {
   /// Every position active.
   case dense
   /// A random topology that stays.
@@ -34,7 +34,7 @@ public enum TrainingMethodCost: Hashable, Sendable {
   /// A layer's sparsity is s_t = s_f r(t), with r(t) = 1 − (1 − clip((t − t0)/(t1 − t0), 0, 1))³.
   ///
   /// Reference: Zhu & Gupta, *To prune, or not to prune*, 2017. <https://arxiv.org/abs/1710.01878>
-  public struct Pruning: Hashable, Sendable {
+  package struct Pruning: Hashable, Sendable {
     /// The step at which pruning begins; until then every position is active (t0).
     package var begin: Int
     /// The step from which on the sparsity is the final one (t1).

@@ -19,7 +19,7 @@ public struct SampleContext: Hashable, Sendable {
 }
 
 /// Up to 64 random numbers for each sample of each epoch.
-public struct SampleDraws: Hashable, Sendable {
+package struct SampleDraws: Hashable, Sendable {
   private let random: CounterRandom
   private let first: UInt64
 
@@ -51,7 +51,7 @@ public struct SampleDraws: Hashable, Sendable {
 ///
 /// A training asks for them with its seed and the epoch, ahead of time and on threads of their own
 /// where ``isReadAhead`` says so; an evaluation asks in a context of epoch 0.
-public protocol AugmentedDataset: Dataset {
+package protocol AugmentedDataset: Dataset {
   /// Whether samples take so long that they are best made while the batch before trains.
   var isReadAhead: Bool { get }
   /// Writes a sample's `sampleShape.count` values, as ``Dataset/write(_:into:)`` does.
@@ -65,13 +65,10 @@ public protocol AugmentedDataset: Dataset {
 
 extension AugmentedDataset {
   /// True: augmented samples take long enough to be made while the batch before trains.
-  public var isReadAhead: Bool { true }
-
-  /// As values that may differ from epoch to epoch.
-  package var access: SampleAccess { .augmented(self) }
+  package var isReadAhead: Bool { true }
 
   /// Writes a sample as the first epoch of seed 0 sees it; zeros for a damaged one.
-  public func write(_ sample: Int, into values: inout MutableSpan<Float>) {
+  package func write(_ sample: Int, into values: inout MutableSpan<Float>) {
     do throws(RigLError) {
       try write(sample, in: SampleContext(), into: &values)
     } catch {
@@ -82,7 +79,7 @@ extension AugmentedDataset {
 
 /// Images that are made as bytes: a batch holds them as such until they are packed, normalised on
 /// the way.
-public protocol PixelDataset: AugmentedDataset {
+package protocol PixelDataset: AugmentedDataset {
   /// How a byte becomes a value; without effect where ``standardizesImages`` is true.
   var normalization: PixelNormalization { get }
   /// Whether each image is brought to mean 0 and deviation 1 by its own pixels:
@@ -104,20 +101,17 @@ public protocol PixelDataset: AugmentedDataset {
 
 extension PixelDataset {
   /// By the pixels that were written, all of them.
-  public func standardization(
+  package func standardization(
     of sample: Int, written pixels: Span<UInt8>
   ) -> ImageStandardization {
     ImageStandardization(of: pixels)
   }
 
-  /// As bytes that are made for the batch.
-  public var access: SampleAccess { .pixels(self) }
-
   /// None.
   package func makeScratch() -> AnyObject? { nil }
 
   /// Writes a sample, normalised.
-  public func write(
+  package func write(
     _ sample: Int, in context: SampleContext, into values: inout MutableSpan<Float>
   ) throws(RigLError) {
     let (count, plane) = (sampleShape.count, sampleShape.height * sampleShape.width)

@@ -10,30 +10,30 @@ public struct DamagedSample: Hashable, Sendable {
 
 /// Turns samples into a network's input, normalised and in the order of a layout, with their labels.
 ///
-/// Three steps: ``take(_:in:)-(Span<Int64>,_)`` says which samples; ``prepare(_:)`` reads or makes
-/// them, and leaves damaged ones out; then every group is packed, in any order and by any threads,
-/// as long as no two calls write the same part. Bytes of a ``ByteDataset`` (or of a ``Subset`` of
-/// one) are packed from where they are; other samples are written to memory of this packer first.
+/// ``take(_:in:)-(Span<Int64>,_)`` says which samples, and ``Batch/fill(from:pool:)`` takes them from
+/// here. Underneath, `prepare` reads or makes them, and leaves damaged ones out; then every group is
+/// packed, in any order and by any threads, as long as no two calls write the same part. Bytes in
+/// memory are packed from where they are; other samples are written to memory of this packer first.
 /// Nothing is allocated after the first batch, except by the dataset and for damaged samples.
 public final class BatchPacker {
   /// Where the samples come from.
-  public let dataset: any Dataset
+  package let dataset: any Dataset
   /// The most samples of a batch.
-  public let capacity: Int
+  package let capacity: Int
   /// The order of a sample's values in what is packed.
-  public let layout: Tensor.Layout
+  package let layout: Tensor.Layout
   /// Whether samples have to be prepared: not where they are bytes in memory.
-  public let needsPreparation: Bool
+  package let needsPreparation: Bool
   /// Whether samples take so long that they are best prepared while another batch trains.
-  public let isReadAhead: Bool
+  package let isReadAhead: Bool
   /// The samples of the batch taken last; after it is prepared, those that are not damaged.
-  public private(set) var samples = 0
+  package private(set) var samples = 0
   /// Samples of the batch that could not be read: they are not in it. Known once it is prepared.
-  public private(set) var damaged: [DamagedSample] = []
+  package private(set) var damaged: [DamagedSample] = []
   /// Where in the batch each sample was when it was taken; kept up only where some are damaged.
   private(set) var places: AlignedBuffer<Int32>
   /// The batch's classes; only the first ``samples`` elements count.
-  public private(set) var labels: AlignedBuffer<Int32>
+  package private(set) var labels: AlignedBuffer<Int32>
   /// Where each sample of the batch is: among a byte dataset's, or in this packer's memory.
   private var rows: AlignedBuffer<Int64>
   /// Which sample of the base each place of the batch was taken for.
@@ -60,7 +60,7 @@ public final class BatchPacker {
   ///
   /// - Throws: `RigLError(.data)` if a dataset's samples are not what it says: of no size, fewer
   ///   bytes, normalised by another number of channels.
-  public init(
+  package init(
     _ dataset: any Dataset, capacity: Int, layout: Tensor.Layout = .vectors
   ) throws(RigLError) {
     try dataset.sampleShape.requirePositive("the samples")
@@ -161,7 +161,7 @@ public final class BatchPacker {
   /// turn out to be damaged.
   ///
   /// - Throws: `RigLError(.memory)` where there is not enough to make one.
-  public func prepare(_ pool: ThreadPool? = nil) throws(RigLError) {
+  package func prepare(_ pool: ThreadPool? = nil) throws(RigLError) {
     guard needsPreparation, samples > 0 else { return }
     while scratches.count < pool?.threads ?? 1 { scratches.append(makeScratch()) }
     if let pool {
@@ -254,20 +254,20 @@ public final class BatchPacker {
   /// Prepares and packs the whole batch, and sets the number of samples of `input`.
   ///
   /// - Throws: as ``prepare(_:)``.
-  public func pack(into input: Tensor) throws(RigLError) {
+  package func pack(into input: Tensor) throws(RigLError) {
     try prepare()
     input.samples = samples
     for group in 0..<input.groups { pack(group: group, into: input) }
   }
 
   /// Packs one group of a batch that is prepared; `input.samples` must be ``samples`` already.
-  public func pack(group: Int, into input: Tensor) {
+  package func pack(group: Int, into input: Tensor) {
     pack(group: group, channels: 0..<input.shape.count, into: input)
   }
 
   /// Packs some values of each sample of a group: a range in the dataset's order (channel, row,
   /// column), whatever the layout.
-  public func pack(group: Int, channels: Range<Int>, into input: Tensor) {
+  package func pack(group: Int, channels: Range<Int>, into input: Tensor) {
     check(group, input)
     trap(
       unless: channels.lowerBound >= 0 && channels.upperBound <= input.shape.count,

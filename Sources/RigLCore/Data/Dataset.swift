@@ -40,8 +40,6 @@ public protocol Dataset: Sendable {
   ///
   /// Checkpoints keep them; evaluations, predictions and messages show them.
   var classNames: [String]? { get }
-  /// The classes of consecutive samples; by default each is asked for.
-  func labels(of samples: Range<Int>) -> [Int]
   /// A name of a sample that stays the same when others come or go, such as the path of a photo; nil,
   /// as by default, if samples have none but their index.
   ///
@@ -51,6 +49,12 @@ public protocol Dataset: Sendable {
   ///
   /// A checkpoint keeps them: a run does not go on with samples that have others, and says which.
   func checksums(of samples: some Sequence<Int>) -> [String: String]
+}
+
+/// What the library asks of its own datasets besides.
+package protocol LibraryDataset: Dataset {
+  /// The classes of consecutive samples; by default each is asked for.
+  func labels(of samples: Range<Int>) -> [Int]
   /// Throws where no part of the samples can be drawn by a rule, which `setting` asks for; by default
   /// it can.
   func requireDivisible(
@@ -59,14 +63,20 @@ public protocol Dataset: Sendable {
   /// The dataset with other numbers by which its pixels become values, one for each channel or one for
   /// all; by default itself, as samples that are no pixels are.
   func normalized(by normalization: PixelNormalization) -> Self
-  /// The samples as a selection of another dataset's; nil, as by default, if they are none.
-  var selection: Subset? { get }
-  /// How a batch takes the samples; its default follows from the protocol that a dataset conforms to.
-  var access: SampleAccess { get }
+}
+
+extension LibraryDataset {
+  package func labels(of samples: Range<Int>) -> [Int] { samples.map { label(of: $0) } }
+
+  package func requireDivisible(
+    by rule: Configuration.Split, for setting: String
+  ) throws(RigLError) {}
+
+  package func normalized(by normalization: PixelNormalization) -> Self { self }
 }
 
 /// How a batch takes the samples of a dataset that is no selection of another one's.
-public enum SampleAccess: Sendable {
+package enum SampleAccess: Sendable {
   /// As values that are always the same.
   case values
   /// As values that may differ from epoch to epoch, of samples that may be damaged.
@@ -90,8 +100,10 @@ extension Dataset {
   /// None.
   public var classNames: [String]? { nil }
 
-  /// Each sample's own.
-  public func labels(of samples: Range<Int>) -> [Int] { samples.map { label(of: $0) } }
+  /// The classes of consecutive samples.
+  package func labels(of samples: Range<Int>) -> [Int] {
+    (self as? any LibraryDataset)?.labels(of: samples) ?? samples.map { label(of: $0) }
+  }
 
   /// None.
   public func key(of sample: Int) -> String? { nil }
@@ -116,19 +128,29 @@ extension Dataset {
     return sum.digits
   }
 
-  /// Any can.
-  public func requireDivisible(
+  /// Throws where no part of the samples can be drawn by a rule, which `setting` asks for.
+  package func requireDivisible(
     by rule: Configuration.Split, for setting: String
-  ) throws(RigLError) {}
+  ) throws(RigLError) {
+    try (self as? any LibraryDataset)?.requireDivisible(by: rule, for: setting)
+  }
 
-  /// Itself.
-  public func normalized(by normalization: PixelNormalization) -> Self { self }
+  /// The dataset with other numbers by which its pixels become values; itself if it has no pixels.
+  package func normalized(by normalization: PixelNormalization) -> any Dataset {
+    (self as? any LibraryDataset)?.normalized(by: normalization) ?? self
+  }
 
-  /// None.
-  public var selection: Subset? { nil }
+  /// The samples as a selection of another dataset's; nil if they are none.
+  package var selection: Subset? { self as? Subset }
 
-  /// As values.
-  public var access: SampleAccess { .values }
+  /// How a batch takes the samples: by the protocol that the dataset conforms to. Bytes in memory need
+  /// not be made, whatever else it is.
+  package var access: SampleAccess {
+    if let samples = self as? any ByteDataset { return .bytes(samples) }
+    if let samples = self as? any PixelDataset { return .pixels(samples) }
+    if let samples = self as? any AugmentedDataset { return .augmented(samples) }
+    return .values
+  }
 
   /// The dataset that the samples are taken from; itself where it is no selection.
   package var undivided: any Dataset { selection?.base ?? self }

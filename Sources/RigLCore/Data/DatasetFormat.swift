@@ -1,7 +1,7 @@
 /// A kind of data that settings name: how it is recognised, what is known of it before it is loaded,
 /// and how it is loaded.
 ///
-/// A format is a value: those that the library has are the lines of a table (``all``), and a program
+/// A format is a value: those that the library has are the lines of a table, and a program
 /// adds its own by ``register(_:)``. Its name can then stand where `cifar-10` can.
 ///
 ///     var spots = DatasetFormat("spots") { (request) throws(RigLError) in
@@ -29,7 +29,7 @@ public struct DatasetFormat: Sendable {
   }
 
   /// What settings may do to samples before a network sees them.
-  public enum Preparation: Hashable, Sendable {
+  package enum Preparation: Hashable, Sendable {
     /// Nothing: they are no images.
     case none
     /// Small images: `pad_to` and `pad_crop_flip`.
@@ -39,36 +39,39 @@ public struct DatasetFormat: Sendable {
   }
 
   /// How samples are loaded.
-  public typealias Loader = @Sendable (DatasetRequest) throws(RigLError) -> DatasetParts
+  package typealias Loader = @Sendable (DatasetRequest) throws(RigLError) -> DatasetParts
 
   /// The name that settings call it by.
-  public let name: String
+  package let name: String
   /// What it has to do with a folder.
   public var folder = Folder.unused
   /// Whether a folder holds such data, by the names in it; nil: no folder says so of itself.
-  public var recognizes: (@Sendable (_ folder: String) -> Bool)?
+  package var recognizes: (@Sendable (_ folder: String) -> Bool)?
   /// What settings may do to its samples.
-  public var preparation = Preparation.none
+  package var preparation = Preparation.none
   /// Whether `image_size` says how large its samples are.
-  public var takesImageSize = false
+  package var takesImageSize = false
   /// The shape of a sample before it is padded, as far as it is known without loading any.
-  public var sampleShape: @Sendable (Configuration) -> SampleShape? = { _ in nil }
+  package var sampleShape: @Sendable (Configuration) -> SampleShape? = { _ in nil }
   /// The numbers by which its pixels become values; nil: they are computed from its training pixels,
   /// or its samples are no pixels.
-  public var normalization: PixelNormalization?
+  package var normalization: PixelNormalization?
   /// The names of the classes, by label, of data whose files do not have them.
   public var classNames: [String]?
   /// Loads all samples.
-  public var load: Loader
+  package var load: Loader
   /// Loads those to test on alone; by default all are loaded.
-  public var loadTest: @Sendable (DatasetRequest) throws(RigLError) -> any Dataset
+  package var loadTest: @Sendable (DatasetRequest) throws(RigLError) -> any Dataset
   /// Whether lists of names have it: not where only a folder of such data is named.
   var isListed = true
   /// Loads both sets of images that are held in memory; nil: they are not.
   private(set) var loadImages: ImageLoader?
 
   /// A format by how its samples are loaded.
-  public init(_ name: String, load: @escaping Loader) {
+  public init(
+    _ name: String,
+    load: @escaping @Sendable (DatasetRequest) throws(RigLError) -> DatasetParts
+  ) {
     self.name = name
     self.load = load
     loadTest = { (request) throws(RigLError) in try load(request).test }
@@ -83,14 +86,14 @@ public struct DatasetRequest: Sendable {
   public let folder: String?
   /// How pixels become values where only samples to test on are asked for; nil: the training samples
   /// say it. Samples need not follow it: who asked does so afterwards.
-  public var normalization: PixelNormalization?
+  package var normalization: PixelNormalization?
   /// The names of a run's classes, by label, where samples are to be tested on it.
-  public var classNames: [String]?
+  package var classNames: [String]?
   /// The number of a run's classes, where neither names nor files say it.
-  public var classes: Int?
+  package var classes: Int?
 
   /// Settings, and where the files are.
-  public init(_ configuration: Configuration, folder: String? = nil) {
+  package init(_ configuration: Configuration, folder: String? = nil) {
     (self.configuration, self.folder) = (configuration, folder)
   }
 }
@@ -98,13 +101,13 @@ public struct DatasetRequest: Sendable {
 /// The samples of a format, by what they are for, before as many are taken as settings ask for.
 public struct DatasetParts: Sendable {
   /// Samples to train on, as training sees them.
-  public let train: any Dataset
+  package let train: any Dataset
   /// The same samples as evaluation sees them: some may be held out for validation.
-  public let plainTrain: any Dataset
+  package let plainTrain: any Dataset
   /// Samples to validate on that are none of the training samples, if there are some.
-  public let validation: (any Dataset)?
+  package let validation: (any Dataset)?
   /// Samples to test on.
-  public let test: any Dataset
+  package let test: any Dataset
 
   /// Samples by what they are for; training samples that evaluation sees as they are need be given
   /// once only.
@@ -123,7 +126,7 @@ public struct DatasetParts: Sendable {
 
 extension DatasetFormat {
   /// How both sets of images in memory are loaded.
-  public typealias ImageLoader =
+  package typealias ImageLoader =
     @Sendable (DatasetRequest) throws(RigLError) -> (train: ImageSet, test: ImageSet)
 
   /// A format of small images that are held in memory: settings pad, crop and mirror them.
@@ -133,7 +136,7 @@ extension DatasetFormat {
   ///   - images: loads both sets.
   ///   - testImages: loads the test set alone, where the request says how its pixels become values;
   ///     nil: both are loaded.
-  public init(
+  package init(
     _ name: String, images: @escaping ImageLoader,
     testImages: (@Sendable (DatasetRequest) throws(RigLError) -> ImageSet)? = nil
   ) {

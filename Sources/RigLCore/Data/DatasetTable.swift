@@ -32,14 +32,14 @@ extension DatasetFormat {
   }
 
   /// All formats: those of the library, and those that a program has added.
-  public static var all: [DatasetFormat] {
+  package static var all: [DatasetFormat] {
     let added = registered.value
     let known = builtIn.map { format in added.first { $0.name == format.name } ?? format }
     return known + added.filter { format in !builtIn.contains { $0.name == format.name } }
   }
 
   /// The format of a name; nil: there is none.
-  public static func named(_ name: String) -> DatasetFormat? { all.first { $0.name == name } }
+  package static func named(_ name: String) -> DatasetFormat? { all.first { $0.name == name } }
 
   /// The format that a folder says it holds, by the names in it; nil: none does.
   ///
@@ -91,14 +91,14 @@ extension DatasetFormat {
 }
 
 /// A format, and the folder of its files.
-public struct DataSource: Sendable {
+package struct DataSource: Sendable {
   /// The format.
-  public let format: DatasetFormat
+  package let format: DatasetFormat
   /// The folder of the files; nil: the usual one, or none.
-  public let folder: String?
+  package let folder: String?
 
   /// The names that are known, apart from folders.
-  public static var names: [String] { DatasetFormat.listedNames }
+  package static var names: [String] { DatasetFormat.listedNames }
 
   /// Finds a source by name.
   ///
@@ -107,7 +107,7 @@ public struct DataSource: Sendable {
   ///     binary files, or of images by class.
   ///   - folder: where the files are; all but the generated images and `fashion-mnist` need it.
   /// - Throws: `configuration` for an unknown name, `missingFile` for a path without a folder.
-  public init(name: String, folder: String? = nil) throws(RigLError) {
+  package init(name: String, folder: String? = nil) throws(RigLError) {
     if name == Configuration.custom { throw Configuration.needsData }
     guard let format = DatasetFormat.named(name) else {
       if let folder { throw DataSource.takesNoFolder(name, folder) }
@@ -138,7 +138,7 @@ public struct DataSource: Sendable {
   ///
   /// - Throws: `missingFile` or `data`, with the path; `configuration` for data that is not held in
   ///   memory, such as photos, which are read while training.
-  public func load() throws(RigLError) -> (train: ImageSet, test: ImageSet) {
+  package func load() throws(RigLError) -> (train: ImageSet, test: ImageSet) {
     var configuration = Configuration()
     configuration.data = format.name
     guard let loadImages = format.loadImages else {
@@ -152,12 +152,12 @@ public struct DataSource: Sendable {
 
 extension DataSource: Hashable {
   /// Whether both are of one format and folder.
-  public static func == (one: DataSource, other: DataSource) -> Bool {
+  package static func == (one: DataSource, other: DataSource) -> Bool {
     (one.format.name, one.folder) == (other.format.name, other.folder)
   }
 
   /// Hashes the name of the format and the folder.
-  public func hash(into hasher: inout Hasher) {
+  package func hash(into hasher: inout Hasher) {
     hasher.combine(format.name)
     hasher.combine(folder)
   }

@@ -32,7 +32,7 @@ public final class EpochCursor {
   }
 
   /// The number of samples in an epoch.
-  public var count: Int { order.count }
+  package var count: Int { order.count }
 
   /// The number of batches in an epoch: ceil(count / size).
   public func batches(ofSize size: Int) -> Int {
@@ -72,13 +72,13 @@ public final class EpochCursor {
 }
 
 /// One pass over all samples in order, for evaluation: ranges of at most `size`.
-public struct SequentialBatches: Sequence, IteratorProtocol, Sendable {
+package struct SequentialBatches: Sequence, IteratorProtocol, Sendable {
   private var begin = 0
   private let count: Int
   private let size: Int
 
   /// A pass over `count` samples in batches of `size`; the last one may be smaller.
-  public init(count: Int, size: Int) {
+  package init(count: Int, size: Int) {
     trap(
       unless: count >= 0 && size > 0, "SequentialBatches: \(count) samples in batches of \(size)")
     self.count = count
@@ -86,7 +86,7 @@ public struct SequentialBatches: Sequence, IteratorProtocol, Sendable {
   }
 
   /// The next batch's samples.
-  public mutating func next() -> Range<Int>? {
+  package mutating func next() -> Range<Int>? {
     guard begin < count else { return nil }
     defer { begin = Swift.min(begin + size, count) }
     return begin..<Swift.min(begin + size, count)

@@ -1,5 +1,5 @@
 /// A dataset whose samples are bytes in memory: they are normalised on the way into a batch.
-public protocol ByteDataset: Dataset {
+package protocol ByteDataset: LibraryDataset {
   /// The samples one after the other, `sampleShape.count` bytes each.
   var bytes: [UInt8] { get }
   /// How a byte becomes a value.
@@ -18,11 +18,16 @@ extension ByteDataset {
     }
   }
 
-  /// As bytes in memory.
-  public var access: SampleAccess { .bytes(self) }
+  package func checksums(of samples: some Sequence<Int>) -> [String: String] {
+    byteChecksums(of: samples)
+  }
 
-  /// Those of labels and of bytes.
-  public func checksums(of samples: some Sequence<Int>) -> [String: String] {
+  package func write(_ sample: Int, into values: inout MutableSpan<Float>) {
+    writeNormalized(sample, into: &values)
+  }
+
+  /// The checksums of labels and of bytes.
+  fileprivate func byteChecksums(of samples: some Sequence<Int>) -> [String: String] {
     let (bytes, size) = (bytes, sampleShape.count)
     var sum = SafetensorsChecksum()
     for sample in samples {
@@ -33,7 +38,7 @@ extension ByteDataset {
   }
 
   /// Writes a sample, normalised.
-  public func write(_ sample: Int, into values: inout MutableSpan<Float>) {
+  fileprivate func writeNormalized(_ sample: Int, into values: inout MutableSpan<Float>) {
     let (count, plane) = (sampleShape.count, sampleShape.height * sampleShape.width)
     trap(unless: values.count >= count, "write: room for \(values.count) of \(count) values")
     let (bytes, normalization) = (bytes, normalization)
@@ -46,28 +51,18 @@ extension ByteDataset {
   }
 }
 
-extension ByteDataset where Self: AugmentedDataset {
-  /// As bytes in memory, which need not be made.
-  package var access: SampleAccess { .bytes(self) }
-}
-
-extension ByteDataset where Self: PixelDataset {
-  /// As bytes in memory, which need not be made.
-  package var access: SampleAccess { .bytes(self) }
-}
-
 /// Images of one size with their classes, in memory as bytes.
-public struct ImageSet: ByteDataset {
+public struct ImageSet: Dataset, ByteDataset {
   /// The shape of every image.
   public let sampleShape: SampleShape
   /// The number of classes, at most 256.
   public let classes: Int
   /// The images one after the other, channel by channel, row by row.
-  public let bytes: [UInt8]
+  package let bytes: [UInt8]
   /// Each image's class.
-  public let labels: [UInt8]
+  package let labels: [UInt8]
   /// How a pixel becomes a value.
-  public var normalization: PixelNormalization
+  package var normalization: PixelNormalization
   /// The names of the classes, by label; nil if they have none but their numbers.
   public var classNames: [String]?
 
@@ -128,11 +123,21 @@ public struct ImageSet: ByteDataset {
   /// The class of an image.
   public func label(of sample: Int) -> Int { Int(labels[sample]) }
 
+  /// Those of labels and of bytes.
+  public func checksums(of samples: some Sequence<Int>) -> [String: String] {
+    byteChecksums(of: samples)
+  }
+
+  /// Writes an image, normalised.
+  public func write(_ sample: Int, into values: inout MutableSpan<Float>) {
+    writeNormalized(sample, into: &values)
+  }
+
   /// The classes of consecutive images.
-  public func labels(of samples: Range<Int>) -> [Int] { labels[samples].map { Int($0) } }
+  package func labels(of samples: Range<Int>) -> [Int] { labels[samples].map { Int($0) } }
 
   /// The same images with other numbers by which pixels become values.
-  public func normalized(by normalization: PixelNormalization) -> ImageSet {
+  package func normalized(by normalization: PixelNormalization) -> ImageSet {
     var copy = self
     copy.normalization = normalization
     return copy
@@ -148,7 +153,7 @@ extension ImageSet {
   ///   - classes: the number of classes; nil takes the largest label plus 1.
   ///   - normalization: nil computes that of these images.
   /// - Throws: `missingFile` or `data`.
-  public init(
+  package init(
     imagesAt images: String, labelsAt labels: String, classes: Int? = nil,
     normalization: PixelNormalization? = nil
   ) throws(RigLError) {

@@ -23,7 +23,7 @@ public struct PixelNormalization: Hashable, Sendable, Codable {
   }
 
   /// The mean and deviation of given pixels, all channels together; deviation 1 if all are equal.
-  public init(of pixels: [UInt8]) {
+  package init(of pixels: [UInt8]) {
     // Counted first: a sum over 256 values rounds less than one over millions.
     var counts = [Int](repeating: 0, count: 256)
     for pixel in pixels { counts[Int(pixel)] += 1 }
@@ -41,12 +41,12 @@ public struct PixelNormalization: Hashable, Sendable, Codable {
   }
 
   /// The factor of a channel's bytes, 1 / (255 σ): value = scale · byte + ``shift(of:)``.
-  public func scale(of channel: Int = 0) -> Float {
+  package func scale(of channel: Int = 0) -> Float {
     Float(1 / (255 * deviations[deviations.count == 1 ? 0 : channel]))
   }
 
   /// The addend of a channel's values, −μ / σ.
-  public func shift(of channel: Int = 0) -> Float {
+  package func shift(of channel: Int = 0) -> Float {
     let place = means.count == 1 ? 0 : channel
     return Float(-means[place] / deviations[place])
   }
@@ -68,36 +68,36 @@ public struct PixelNormalization: Hashable, Sendable, Codable {
 
 extension PixelNormalization {
   /// The usual numbers for Fashion-MNIST: its training set's mean and deviation, to four digits.
-  public static let fashionMNIST = PixelNormalization(mean: 0.2860, deviation: 0.3530)
+  package static let fashionMNIST = PixelNormalization(mean: 0.2860, deviation: 0.3530)
 
   /// CIFAR-10's training set, red, green and blue, over all 50 000 · 32² pixels, to four digits.
   ///
   /// (The smaller deviations .2023, .1994, .2010, which are often seen, are means over images of
   /// each image's own deviation.)
-  public static let cifar10 = PixelNormalization(
+  package static let cifar10 = PixelNormalization(
     means: [0.4914, 0.4822, 0.4465], deviations: [0.2470, 0.2435, 0.2616])
 
   /// CIFAR-100's training set, over all pixels, to four digits.
-  public static let cifar100 = PixelNormalization(
+  package static let cifar100 = PixelNormalization(
     means: [0.5071, 0.4865, 0.4409], deviations: [0.2673, 0.2564, 0.2762])
 
   /// ImageNet's, as torchvision's models take it.
-  public static let imageNet = PixelNormalization(
+  package static let imageNet = PixelNormalization(
     means: [0.485, 0.456, 0.406], deviations: [0.229, 0.224, 0.225])
 }
 
 // MARK: - One image's own
 
 /// How the bytes of one image become values of mean 0 and deviation 1.
-public struct ImageStandardization: Hashable, Sendable {
+package struct ImageStandardization: Hashable, Sendable {
   /// The factor of a byte, 1 / max(deviation, 1 / √n): value = scale · byte + ``shift``.
-  public let scale: Float
+  package let scale: Float
   /// The addend of a value, −mean · ``scale``.
-  public let shift: Float
+  package let shift: Float
 
   /// (x - mean) / max(deviation, 1 / √n), x being the image's n bytes, as they are (0 to 255), and
   /// so many black ones more.
-  public init(of pixels: Span<UInt8>, blackPixels: Int = 0) {
+  package init(of pixels: Span<UInt8>, blackPixels: Int = 0) {
     // Whole numbers: no order of summation, no rounding.
     var (sum, squares) = (0, 0)
     for index in pixels.indices {

@@ -8,7 +8,7 @@ public enum CropPaddingMode: String, Codable, CaseIterable, Sendable {
 
 /// What is done to small images that are in memory: padding, and in training a random crop and a
 /// mirror image.
-public struct SmallImageTransform: Hashable, Sendable, Codable {
+package struct SmallImageTransform: Hashable, Sendable, Codable {
   /// The side of the square that images are put in the middle of, on black; nil: as they are.
   package var padTo: Int?
   /// Pixels on each side that a random crop of the image's size may take in; 0: no crop.
@@ -49,7 +49,7 @@ public struct SmallImageTransform: Hashable, Sendable, Codable {
 ///
 /// Of each sample's draws the first says how far the crop lies down, the second how far to the right,
 /// the third whether it is mirrored.
-package struct TransformedImages: PixelDataset {
+package struct TransformedImages: PixelDataset, LibraryDataset {
   /// The images as they are.
   package private(set) var base: any ByteDataset
   /// The transform of each image.

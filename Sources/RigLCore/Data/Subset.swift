@@ -1,5 +1,5 @@
 /// Some samples of another dataset, in a given order; nothing is copied.
-public struct Subset: Dataset {
+package struct Subset: LibraryDataset {
   /// The dataset whose samples these are; never itself a subset.
   package let base: any Dataset
   private let samples: Samples
@@ -53,7 +53,7 @@ public struct Subset: Dataset {
   }
 
   /// The number of samples.
-  public var count: Int {
+  package var count: Int {
     switch samples {
     case .range(let range): range.count
     case .list(let list): list.count
@@ -76,43 +76,41 @@ public struct Subset: Dataset {
   }
 
   /// The shape of every sample.
-  public var sampleShape: SampleShape { base.sampleShape }
+  package var sampleShape: SampleShape { base.sampleShape }
   /// The number of classes of the whole dataset.
-  public var classes: Int { base.classes }
+  package var classes: Int { base.classes }
   /// The class of a sample.
-  public func label(of sample: Int) -> Int { base.label(of: baseIndex(of: sample)) }
+  package func label(of sample: Int) -> Int { base.label(of: baseIndex(of: sample)) }
   /// Writes a sample's values.
-  public func write(_ sample: Int, into values: inout MutableSpan<Float>) {
+  package func write(_ sample: Int, into values: inout MutableSpan<Float>) {
     base.write(baseIndex(of: sample), into: &values)
   }
 
   /// The names of the classes of the whole dataset.
-  public var classNames: [String]? { base.classNames }
+  package var classNames: [String]? { base.classNames }
   /// The classes of consecutive samples.
-  public func labels(of samples: Range<Int>) -> [Int] {
+  package func labels(of samples: Range<Int>) -> [Int] {
     guard case .range = self.samples, let last = samples.last else {
       return samples.map { label(of: $0) }
     }
     return base.labels(of: baseIndex(of: samples.lowerBound)..<baseIndex(of: last) + 1)
   }
   /// The name that the whole dataset gives a sample.
-  public func key(of sample: Int) -> String? { base.key(of: baseIndex(of: sample)) }
+  package func key(of sample: Int) -> String? { base.key(of: baseIndex(of: sample)) }
   /// The whole dataset's checksums of these samples.
-  public func checksums(of samples: some Sequence<Int>) -> [String: String] {
+  package func checksums(of samples: some Sequence<Int>) -> [String: String] {
     base.checksums(of: samples.lazy.map { baseIndex(of: $0) })
   }
   /// Throws where the whole dataset does.
-  public func requireDivisible(
+  package func requireDivisible(
     by rule: Configuration.Split, for setting: String
   ) throws(RigLError) {
     try base.requireDivisible(by: rule, for: setting)
   }
   /// The same samples of the dataset with other numbers.
-  public func normalized(by normalization: PixelNormalization) -> Subset {
+  package func normalized(by normalization: PixelNormalization) -> Subset {
     Subset(self, of: base.normalized(by: normalization))
   }
-  /// These samples.
-  public var selection: Subset? { self }
 }
 
 /// Which samples are held out for validation.

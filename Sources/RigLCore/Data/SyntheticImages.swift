@@ -9,24 +9,24 @@ import Foundation
 ///
 /// Everything follows from the seed, whatever the counts: a longer set begins with the shorter
 /// one's images. Training and test images are different draws from the same distribution.
-public struct SyntheticImages: Hashable, Sendable {
+package struct SyntheticImages: Hashable, Sendable {
   /// Training images.
-  public var trainCount: Int
+  package var trainCount: Int
   /// Test images.
-  public var testCount: Int
+  package var testCount: Int
   /// The shape of an image.
-  public var sampleShape: SampleShape
+  package var sampleShape: SampleShape
   /// The number of classes.
-  public var classes: Int
+  package var classes: Int
   /// Combinations of strokes that a class consists of; 1 lets a linear model do well.
-  public var combinations: Int
+  package var combinations: Int
   /// The noise's standard deviation, on the scale of pixels from 0 to 255; strokes have 120...200.
-  public var noise: Double
+  package var noise: Double
   /// The seed of all images. Not the run's seed: runs that are compared share their data.
-  public var seed: UInt64
+  package var seed: UInt64
 
   /// Creates a description of the data; nothing is generated yet.
-  public init(
+  package init(
     trainCount: Int = 60_000, testCount: Int = 10_000,
     sampleShape: SampleShape = SampleShape(channels: 1, height: 28, width: 28), classes: Int = 10,
     combinations: Int = 4, noise: Double = 80, seed: UInt64 = 1
@@ -42,7 +42,7 @@ public struct SyntheticImages: Hashable, Sendable {
 
   /// Images of three channels; fewer of them where they are large, so that both sets take no more
   /// memory than 300 MB.
-  public static func color(side: Int = 32) -> SyntheticImages {
+  package static func color(side: Int = 32) -> SyntheticImages {
     let shape = SampleShape(channels: 3, height: side, width: side)
     return SyntheticImages(
       trainCount: max(500, min(60_000, 250_000_000 / shape.count)),
@@ -50,7 +50,7 @@ public struct SyntheticImages: Hashable, Sendable {
   }
 
   /// Generates both sets; the test set is normalised as the training set is.
-  public func load() -> (train: ImageSet, test: ImageSet) {
+  package func load() -> (train: ImageSet, test: ImageSet) {
     trap(unless: trainCount > 0 && testCount > 0, "SyntheticImages: \(trainCount), \(testCount)")
     trap(unless: classes >= 2 && classes <= 256, "SyntheticImages: \(classes) classes")
     trap(unless: combinations > 0, "SyntheticImages: \(combinations) combinations")

@@ -8,8 +8,8 @@ internal import CSparseKernels
 /// another process keeps a core busy, are run by the caller alone if that is quicker, as measured in
 /// the same run and tried again from time to time. So more threads are not slower than one.
 ///
-/// Apart from threads that read images ahead of a training (``AugmentedDataset``), this is the only
-/// place with concurrency: training itself is synchronous. Which thread runs
+/// Apart from threads that read images ahead of a training, this is the only place with
+/// concurrency: training itself is synchronous. Which thread runs
 /// which chunk is not fixed, so a chunk's result must depend on its number alone, and the borders
 /// between chunks on shapes alone; then results do not depend on the number of threads.
 @safe
@@ -90,7 +90,7 @@ public final class ThreadPool {
 
   /// Calls `body(chunk, worker)` once for each chunk, as ``run(chunks:with:line:_:)`` does; allocates a
   /// few bytes.
-  public func run(
+  package func run(
     chunks: Int, line: UInt = #line, _ body: (_ chunk: Int, _ worker: Int) -> Void
   ) {
     withoutActuallyEscaping(body) { body in

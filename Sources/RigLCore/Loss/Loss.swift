@@ -3,7 +3,7 @@ import Foundation
 /// The labels of a batch.
 public final class Labels {
   /// The class of each sample of the batch, `capacity` long.
-  public internal(set) var buffer: AlignedBuffer<Int32>
+  package internal(set) var buffer: AlignedBuffer<Int32>
   /// Samples in the batch now.
   public var count = 0
 
@@ -32,7 +32,7 @@ public final class BatchPredictions {
   var sampleGradient: AlignedBuffer<Float>
 
   /// Memory for batches of `capacity` samples of `classes` logits, in groups of `lanes`.
-  public init(capacity: Int, classes: Int, lanes: Int) {
+  package init(capacity: Int, classes: Int, lanes: Int) {
     predictions = AlignedBuffer(count: capacity)
     ranks = AlignedBuffer(count: capacity)
     groupLosses = AlignedBuffer(count: capacity.dividedUp(by: lanes))
@@ -109,7 +109,7 @@ extension BatchPredictions {
 /// −Σ_c t_c log softmax(logits)_c with t = (1 − a) one-hot(label) + a / C.
 public struct CrossEntropy: Loss {
   /// The share (a) of the target that is spread over all classes, in [0, 1].
-  public var labelSmoothing: Float
+  package var labelSmoothing: Float
 
   /// Creates the loss.
   public init(labelSmoothing: Float = 0) {

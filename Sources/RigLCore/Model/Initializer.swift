@@ -19,14 +19,14 @@ public struct Initializer: Hashable, Sendable {
   }
 
   /// The distribution.
-  public var distribution: Distribution
+  package var distribution: Distribution
   /// Whether a neuron's fan-in is the number of its actual connections (and a layer's fan-out its
   /// mean number of connections an input), not the dense one. Evci et al., *Gradient flow in
   /// sparse neural networks and how lottery tickets win*, AAAI 2022.
-  public var countsConnections: Bool
+  package var countsConnections: Bool
   /// The standard deviation of linear layers' weights, which are then normally distributed around
   /// 0, whatever the distribution; nil: they are like the others.
-  public var linearDeviation: Float?
+  package var linearDeviation: Float?
 
   /// Creates an initializer.
   public init(

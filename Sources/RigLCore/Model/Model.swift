@@ -18,19 +18,19 @@ public protocol Network: Sendable {
 /// Layers that are ready to work: connections drawn, weights initialised, activations allocated.
 public final class Model {
   /// The layers.
-  public let layers: Sequential
+  package let layers: Sequential
   /// The shape of an input sample.
   public let inputShape: SampleShape
   /// The shape of an output sample: logits, as a rule.
   public let outputShape: SampleShape
   /// The number of logits.
-  public var outputs: Int { outputShape.count }
+  package var outputs: Int { outputShape.count }
   /// The most samples in a batch.
   public let capacity: Int
   /// Samples in a group of the activations (L).
   public let lanes: Int
   /// The strips that a single image is cut into, one a lane; 1: lanes are samples.
-  public let strips: Int
+  package let strips: Int
   /// The image in strips.
   private let cutInput: Tensor?
   private let isTraining: Bool
@@ -42,13 +42,13 @@ public final class Model {
   let plan: Plan
   /// Whether batch-norm is in the weights: they are then not those of a file; see
   /// ``foldBatchNorms()``.
-  public private(set) var isFolded = false
+  package private(set) var isFolded = false
   /// The batch-norms, in order.
   package var normalizations: [Normalization] { plan.norms }
   /// The parameters that an optimizer changes, in the order of the layers.
   public let parameters: [Parameter]
   /// The running averages, which training changes without an optimizer, in the order of the layers.
-  public let averages: [RunningAverage]
+  package let averages: [RunningAverage]
 
   /// Makes room for a model; its topology and weights are drawn, set or read afterwards.
   ///
@@ -231,7 +231,7 @@ public final class Model {
   ///
   /// The model's parameters are then no longer those that were trained: only for prediction. They
   /// can be neither exported nor read again.
-  public func foldBatchNorms() {
+  package func foldBatchNorms() {
     trap(unless: !isTraining, "foldBatchNorms: the model is made for training")
     isFolded = true
     plan.foldBatchNorms()

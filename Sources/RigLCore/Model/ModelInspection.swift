@@ -4,25 +4,25 @@
 /// it, or none leads on from it: into the layers with weights that read it next, after pooling and
 /// the like. Units need none that leads on if they are the network's outputs, or go into the sum of a
 /// residual block, which others read. As JSON the keys are snake_case.
-public struct ModelInspection: Hashable, Sendable, Codable {
+package struct ModelInspection: Hashable, Sendable, Codable {
   /// One layer with weights.
-  public struct Layer: Hashable, Sendable, Codable {
+  package struct Layer: Hashable, Sendable, Codable {
     /// The layer's name.
-    public let name: String
+    package let name: String
     /// The weights' dense shape: (out, in), or (out, in, k, k) of a convolution.
-    public let shape: [Int]
+    package let shape: [Int]
     /// Connections a position.
-    public let density: Double
+    package let density: Double
     /// Active connections.
-    public let connections: Int
+    package let connections: Int
     /// Bytes in storage: weights, topology and biases.
-    public let bytes: Int
+    package let bytes: Int
     /// Bytes with every position stored.
-    public let denseBytes: Int
+    package let denseBytes: Int
     /// Units with connections on both sides.
-    public let liveUnits: Int
+    package let liveUnits: Int
     /// The others.
-    public let deadUnits: Int
+    package let deadUnits: Int
 
     private enum CodingKeys: String, CodingKey {
       case name, shape, density, connections, bytes
@@ -33,25 +33,25 @@ public struct ModelInspection: Hashable, Sendable, Codable {
   }
 
   /// The layers, in order.
-  public let layers: [Layer]
+  package let layers: [Layer]
   /// Inputs of the network from which a connection leads on; of images, channels.
-  public let liveInputs: Int
+  package let liveInputs: Int
   /// The others.
-  public let deadInputs: Int
+  package let deadInputs: Int
   /// Connections of all layers.
-  public let connections: Int
+  package let connections: Int
   /// Positions of all layers.
-  public let positions: Int
+  package let positions: Int
   /// Connections a position.
-  public let density: Double
+  package let density: Double
   /// Bytes in storage.
-  public let bytes: Int
+  package let bytes: Int
   /// Bytes of the dense network.
-  public let denseBytes: Int
+  package let denseBytes: Int
   /// Live units of all layers.
-  public let liveUnits: Int
+  package let liveUnits: Int
   /// Dead units of all layers.
-  public let deadUnits: Int
+  package let deadUnits: Int
 
   private enum CodingKeys: String, CodingKey {
     case layers, connections, positions, density, bytes
@@ -65,7 +65,7 @@ public struct ModelInspection: Hashable, Sendable, Codable {
 
 extension Model {
   /// Looks at the network as it is now.
-  public func inspect() -> ModelInspection {
+  package func inspect() -> ModelInspection {
     let reads = Reads(plan, isTransitive: false)
     let inputs = reads.inputs
     let layers = weightLayers.map { inspect($0, reads[$0]) }
@@ -104,7 +104,7 @@ extension Model {
   /// These are the units that are left when units without connections on one side are removed with
   /// the connections of their other side, again and again until nothing changes; ``inspect()`` looks
   /// at a unit's own connections only.
-  public func liveHiddenUnits() -> Int {
+  package func liveHiddenUnits() -> Int {
     let (reads, reaches) = (Reads(plan, isTransitive: true), Reaches(plan))
     return weightLayers.dropLast().reduce(0) { sum, layer in
       let (read, reached) = (reads[layer], reaches[layer])

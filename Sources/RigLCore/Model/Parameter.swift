@@ -50,7 +50,7 @@ public final class Parameter {
 /// A named array of optimizer state beside a parameter's values.
 public final class Slot {
   /// The slot's name: `velocity`, `first_moment`, `second_moment`.
-  public let name: String
+  package let name: String
   /// The slot's numbers, one for each value of the parameter, in the same order.
   public var buffer: AlignedBuffer<Float>
 
@@ -63,7 +63,7 @@ public final class Slot {
 /// Numbers that training changes without an optimizer: batch-norm's running mean and variance.
 public final class RunningAverage {
   /// The layer's name, then what it is: `bn1.running_mean`.
-  public let name: String
+  package let name: String
   /// The values, one for each channel.
   public var values: AlignedBuffer<Float>
 

@@ -18,7 +18,7 @@ extension SparseWeights {
 
   /// Calls `body` for each connection in the order of positions: its index in that order, its
   /// position (output · inputs + input), and its index in the parameter's arrays.
-  public func forEachConnection(_ body: (_ index: Int, _ position: Int, _ storage: Int) -> Void) {
+  package func forEachConnection(_ body: (_ index: Int, _ position: Int, _ storage: Int) -> Void) {
     let places = places()
     for row in 0..<outputs {
       for index in csr.row(row) {
@@ -84,10 +84,10 @@ extension SparseWeights {
   }
 
   /// Connections of each output.
-  public func outputDegrees() -> [Int] { (0..<outputs).map { csr.row($0).count } }
+  package func outputDegrees() -> [Int] { (0..<outputs).map { csr.row($0).count } }
 
   /// Connections of each input.
-  public func inputDegrees() -> [Int] {
+  package func inputDegrees() -> [Int] {
     var degrees = [Int](repeating: 0, count: inputs)
     for index in 0..<count { degrees[Int(csr.columns[index])] += 1 }
     return degrees

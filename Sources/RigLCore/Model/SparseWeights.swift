@@ -11,7 +11,7 @@
 /// it is depends on the number alone.
 public final class SparseWeights {
   /// How weights lie in memory.
-  public enum Storage: Sendable {
+  package enum Storage: Sendable {
     /// One element for each connection, in the order of the backward kernel's list.
     case sparse
     /// One element for each position, in the order of the dense product.
@@ -25,19 +25,19 @@ public final class SparseWeights {
   /// Inputs: columns of the weight; of a convolution, channels · k².
   public let inputs: Int
   /// Kernel positions (k²); 1 of a linear layer.
-  public let taps: Int
+  package let taps: Int
   /// The stored weights: in sparse storage those of the connections.
   public let parameter: Parameter
   /// Connections (n_l).
   public private(set) var count: Int
   /// How the weights lie in memory now.
-  public private(set) var storage: Storage
+  package private(set) var storage: Storage
   /// Positions a connection could have (N_l).
   public var positions: Int { outputs * inputs }
   /// Whether every position has a connection.
   var isWhole: Bool { count == positions }
   /// Connections a position: n_l / N_l.
-  public var density: Double { positions == 0 ? 0 : Double(count) / Double(positions) }
+  package var density: Double { positions == 0 ? 0 : Double(count) / Double(positions) }
   /// The storages of a layer whose number of connections may change; nil: it never changes.
   let variation: Variation?
 
@@ -362,7 +362,7 @@ public final class SparseWeights {
   }
 
   /// Bytes held for the connections and their lists, without optimizer state.
-  public var bytes: Int {
+  package var bytes: Int {
     parameter.count * 8 + csr.columns.count * 4 + (outputs + 1) * 8 + inactive.count * 4
       + (csrIndices.count + forwardSources.count + forwardWeights.count + valuesRead.count) * 4
       + forward.bytes + backward.bytes

@@ -1,15 +1,15 @@
 /// y = max(0, x). After a layer with a product it is part of that layer's output step.
-public struct ReLU: Layer {
+public struct ReLU: Layer, PlannedLayer {
   /// Creates a layer.
   public init() {}
 
   /// The name `relu`.
-  public var stageName: String { "relu" }
+  package var stageName: String { "relu" }
 
   /// In place, channel by channel.
   public var fusing: Fusing { [.isInPlace, .keepsChannels] }
   /// Strips of the same shape.
-  public func strip(of input: SampleShape) -> SampleShape? { input }
+  package func strip(of input: SampleShape) -> SampleShape? { input }
 
   /// A pass of its own, for where no layer before can apply it.
   public func makeStage(_ site: StageSite) throws(RigLError) -> any Stage {
@@ -21,9 +21,9 @@ public struct ReLU: Layer {
 ///
 /// The mask is a function of seed, layer, batches consumed, sample and feature, and so never
 /// stored. After a linear layer it is part of that layer's output step.
-public struct Dropout: Layer {
+public struct Dropout: Layer, PlannedLayer {
   /// The probability (p) of dropping a value.
-  public let probability: Float
+  package let probability: Float
 
   /// Creates a layer that drops with probability `probability`, at least 0 and less than 1.
   public init(_ probability: Float) {
@@ -34,13 +34,13 @@ public struct Dropout: Layer {
   }
 
   /// The name `dropout`.
-  public var stageName: String { "dropout" }
+  package var stageName: String { "dropout" }
   /// The type and the probability.
   public var kind: String { "Dropout(\(probability))" }
   /// In place, channel by channel.
   public var fusing: Fusing { [.isInPlace, .keepsChannels] }
   /// Strips of the same shape.
-  public func strip(of input: SampleShape) -> SampleShape? { input }
+  package func strip(of input: SampleShape) -> SampleShape? { input }
 
   /// A pass of its own, for where no layer before can apply it.
   public func makeStage(_ site: StageSite) throws(RigLError) -> any Stage {

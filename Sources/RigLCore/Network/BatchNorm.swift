@@ -4,17 +4,17 @@
 /// It is never a pass of its own between two layers that work on planes: the layer before sums the
 /// statistics as it writes, the layer after applies scale and shift as it reads, and going back
 /// they do the same the other way round.
-public struct BatchNorm: Layer {
+public struct BatchNorm: Layer, PlannedLayer {
   /// The name in files.
-  public let name: String
+  package let name: String
   /// Channels.
-  public let channels: Int
+  package let channels: Int
   /// How much of a running average stays at each training batch.
-  public let momentum: Double
+  package let momentum: Double
   /// The addend of the variance (ε), against a division by 0.
-  public let epsilon: Double
+  package let epsilon: Double
   /// The first value of γ.
-  public let gamma: Float
+  package let gamma: Float
 
   /// Creates a layer; `gamma` is what γ starts at.
   public init(
@@ -35,7 +35,7 @@ public struct BatchNorm: Layer {
   /// True: batch-norm is by channel.
   public var takesPlanes: Bool { true }
   /// Strips of the same shape.
-  public func strip(of input: SampleShape) -> SampleShape? { input }
+  package func strip(of input: SampleShape) -> SampleShape? { input }
 
   /// The input's shape.
   public func outputShape(of input: SampleShape) throws(RigLError) -> SampleShape {

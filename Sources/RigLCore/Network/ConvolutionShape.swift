@@ -1,18 +1,18 @@
 /// A square convolution's sizes: what its weights, its output and its cost follow from.
 public struct ConvolutionShape: Hashable, Sendable {
   /// Input channels (C).
-  public let inputs: Int
+  package let inputs: Int
   /// Output channels (O).
-  public let outputs: Int
+  package let outputs: Int
   /// Height and width of the kernel (k).
-  public let kernel: Int
+  package let kernel: Int
   /// Step from one output pixel to the next, in input pixels.
-  public let stride: Int
+  package let stride: Int
   /// Zeros around the input, on every side.
-  public let padding: Int
+  package let padding: Int
 
   /// Creates a shape; without `padding`, as much as keeps the size at stride 1 of an odd kernel.
-  public init(inputs: Int, outputs: Int, kernel: Int, stride: Int = 1, padding: Int? = nil) {
+  package init(inputs: Int, outputs: Int, kernel: Int, stride: Int = 1, padding: Int? = nil) {
     trap(
       unless: inputs > 0 && outputs > 0 && kernel > 0 && stride > 0 && (padding ?? 0) >= 0,
       "convolution of \(inputs) to \(outputs) channels, kernel \(kernel), stride \(stride), "
@@ -25,7 +25,7 @@ public struct ConvolutionShape: Hashable, Sendable {
   }
 
   /// Kernel positions, k².
-  public var taps: Int { kernel * kernel }
+  package var taps: Int { kernel * kernel }
 
   /// The shape of the output for an input: floor((side + 2 padding − k) / stride) + 1.
   ///

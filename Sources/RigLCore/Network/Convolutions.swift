@@ -1,4 +1,4 @@
-/// What the convolutions have in common: ``SparseConv2d``, ``DenseConv2d`` and ``DepthwiseConv2d``
+/// What the convolutions have in common: ``SparseConv2d``, `DenseConv2d` and ``DepthwiseConv2d``
 /// differ in the kernel that they make.
 public protocol Conv2d: WeightLayer {
   /// Channels, kernel, stride and padding.
@@ -45,7 +45,7 @@ extension Conv2d {
   }
 
   /// Strips of the output, where the stride divides them.
-  public func strip(of input: SampleShape) -> SampleShape? {
+  package func strip(of input: SampleShape) -> SampleShape? {
     guard let output = try? convolution.outputShape(of: input, name) else { return nil }
     return output.height * convolution.stride == input.height ? output : nil
   }
@@ -61,9 +61,9 @@ extension Conv2d {
 
 /// A k×k convolution with only the connections that exist stored and multiplied.
 ///
-/// Where the sparsity distribution leaves the layer all of its connections, it works as a
-/// ``DenseConv2d`` does.
-public struct SparseConv2d: Conv2d {
+/// Where the sparsity distribution leaves the layer all of its connections, or without `canBeSparse`,
+/// it stores every weight and multiplies by dense products.
+public struct SparseConv2d: Conv2d, PlannedLayer {
   /// The name in files, reports and per-layer settings.
   public let name: String
   /// Channels, kernel, stride and padding.
@@ -102,18 +102,18 @@ public struct SparseConv2d: Conv2d {
 
 /// A k×k convolution with every weight stored, through dense products: the twin that sparse layers
 /// are measured against, and the layer for small or sensitive places of a network.
-public struct DenseConv2d: Conv2d {
+package struct DenseConv2d: Conv2d, PlannedLayer {
   /// The name in files, reports and per-layer settings.
-  public let name: String
+  package let name: String
   /// Channels, kernel, stride and padding.
-  public let convolution: ConvolutionShape
+  package let convolution: ConvolutionShape
   /// Whether there is a bias.
-  public let hasBias: Bool
+  package let hasBias: Bool
   /// Every weight exists, whatever the distribution.
-  public var canBeSparse: Bool { false }
+  package var canBeSparse: Bool { false }
 
   /// Creates a layer. Padding, the zeros on every side, is by default k / 2.
-  public init(
+  package init(
     _ name: String, inputs: Int, outputs: Int, kernel: Int, stride: Int = 1, padding: Int? = nil,
     bias: Bool = false
   ) {
@@ -124,19 +124,19 @@ public struct DenseConv2d: Conv2d {
   }
 
   /// Dense bands.
-  public func makeStage(_ site: StageSite) throws(RigLError) -> any Stage {
+  package func makeStage(_ site: StageSite) throws(RigLError) -> any Stage {
     try stage(site) { DenseBandKernel(name: name, $0) }
   }
 }
 
 /// A k×k convolution of each channel with a kernel of its own; always dense.
-public struct DepthwiseConv2d: Conv2d {
+public struct DepthwiseConv2d: Conv2d, PlannedLayer {
   /// The name in files, reports and per-layer settings.
   public let name: String
   /// Channels, kernel, stride and padding.
   public let convolution: ConvolutionShape
   /// Whether weight decay applies.
-  public let decays: Bool
+  package let decays: Bool
   /// There is none.
   public var hasBias: Bool { false }
   /// Every weight exists, whatever the distribution.

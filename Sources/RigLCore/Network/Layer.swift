@@ -7,36 +7,36 @@ public protocol Layer: Sendable {
   var nameInFiles: String? { get }
   /// The type, with the options that it computes by: `Dropout(0.1)`.
   var kind: String { get }
-  /// The name of its stage in reports.
-  var stageName: String { get }
   /// Whether the layer works on images, and the network's input must therefore not be taken as one
   /// long vector.
   var takesPlanes: Bool { get }
-  /// The layers that this one is made of.
-  var parts: LayerParts { get }
   /// The shape of the output for an input of some shape: by default the input's.
   ///
   /// - Throws: `RigLError(.configuration)` for an input that the layer cannot take.
   func outputShape(of input: SampleShape) throws(RigLError) -> SampleShape
   /// The work for neighbouring layers that the layer can take on: by default none.
   var fusing: Fusing { get }
-  /// The shape of the output's strips for strips of the input; nil, the default, if a single image
-  /// cannot be cut into strips for this layer.
-  func strip(of input: SampleShape) -> SampleShape?
-  /// Whether the output for strips is that of the whole image, in the first lane.
-  var gathersStrips: Bool { get }
   /// The stage that runs, with all its tensors.
   func makeStage(_ site: StageSite) throws(RigLError) -> any Stage
 }
 
 /// The layers that a layer is made of.
-public enum LayerParts {
+package enum LayerParts {
   /// None: the layer is a stage.
   case none
   /// Layers one after the other.
   case sequence([any Layer])
   /// Two branches whose outputs are added up: `before` is what both read through.
   case branches(before: [any Layer], main: [any Layer], shortcut: [any Layer])
+
+  /// All of them.
+  var layers: [any Layer] {
+    switch self {
+    case .none: []
+    case .sequence(let layers): layers
+    case .branches(let before, let main, let shortcut): before + main + shortcut
+    }
+  }
 }
 
 /// The work that a layer can take on for its neighbours, so that they need no pass of their own.
@@ -66,34 +66,48 @@ public struct Fusing: OptionSet, Sendable {
   public static let keepsChannels = Fusing(rawValue: 256)
 }
 
+/// What the plan asks of the library's own layers besides: what they are made of, a name in reports,
+/// and how a single image is cut into strips for them.
+package protocol PlannedLayer: Layer {
+  /// The layers that this one is made of; by default none.
+  var composition: LayerParts { get }
+  /// The name of its stage in reports: by default the name in files, or else the type's.
+  var stageName: String { get }
+  /// The shape of the output's strips for strips of the input; nil if an image cannot be cut into
+  /// strips for this layer.
+  func strip(of input: SampleShape) -> SampleShape?
+  /// Whether the output for strips is that of the whole image, in the first lane; by default false.
+  var gathersStrips: Bool { get }
+}
+
+extension PlannedLayer {
+  package var composition: LayerParts { .none }
+  package var stageName: String { defaultStageName }
+  package var gathersStrips: Bool { false }
+}
+
 extension Layer {
+  /// The layers that this one is made of.
+  package var parts: LayerParts { (self as? any PlannedLayer)?.composition ?? .none }
+
+  /// The name of a stage whose layer has none for it.
+  var defaultStageName: String { nameInFiles ?? "\(type(of: self))" }
+
   /// None, unless the layer says otherwise.
   public var nameInFiles: String? { nil }
-  /// The name in files, or else the type's, unless the layer says otherwise.
-  public var stageName: String { nameInFiles ?? "\(type(of: self))" }
   /// The type's name, unless the layer says otherwise.
   public var kind: String { "\(type(of: self))" }
-  /// Vectors, unless the layer says otherwise.
-  public var takesPlanes: Bool { false }
-  /// None, unless the layer says otherwise.
-  public var parts: LayerParts { .none }
+  /// Vectors, unless the layer says otherwise; for layers of layers, whether one of them does.
+  public var takesPlanes: Bool { parts.layers.contains { $0.takesPlanes } }
   /// The input's shape, unless the layer says otherwise.
   public func outputShape(of input: SampleShape) throws(RigLError) -> SampleShape { input }
   /// Nothing, unless the layer says otherwise.
   public var fusing: Fusing { [] }
-  /// Nil: an image cannot be cut into strips, unless the layer says otherwise.
-  public func strip(of input: SampleShape) -> SampleShape? { nil }
-  /// False, unless the layer says otherwise.
-  public var gathersStrips: Bool { false }
 
   /// The layers with weights, in order, this one included.
-  public var weightLayers: [any WeightLayer] {
-    switch parts {
-    case .none: (self as? any WeightLayer).map { [$0] } ?? []
-    case .sequence(let layers): layers.flatMap(\.weightLayers)
-    case .branches(let before, let main, let shortcut):
-      (before + main + shortcut).flatMap(\.weightLayers)
-    }
+  package var weightLayers: [any WeightLayer] {
+    if let layer = self as? any WeightLayer { return [layer] }
+    return parts.layers.flatMap(\.weightLayers)
   }
 
   /// Calls `body` with every layer that is a stage, in order, and the shape of its input.

@@ -1,8 +1,8 @@
 /// y = W x + b with only the connections that exist stored and multiplied.
 ///
 /// Where the sparsity distribution leaves the layer all of its connections (always in a dense
-/// network), it stores and multiplies them as a ``DenseLinear`` does, so that dense layers are not
-/// handicapped.
+/// network, or without `canBeSparse`), it stores every weight and multiplies by dense products, so
+/// that dense layers are not handicapped.
 public struct SparseLinear: WeightLayer {
   /// The name in files, reports and per-layer settings.
   public let name: String
@@ -12,13 +12,15 @@ public struct SparseLinear: WeightLayer {
   public let outputs: Int
   /// Whether there is a bias.
   public let hasBias: Bool
-  /// A sparsity distribution may leave out positions.
-  public var canBeSparse: Bool { true }
+  /// Whether a sparsity distribution may leave out positions.
+  public let canBeSparse: Bool
   /// The layer applies ReLU and dropout to its output.
   public var fusing: Fusing { .appliesEpilogue }
 
   /// Creates a layer; its connections are drawn when a ``Model`` is made of it.
-  public init(_ name: String, inputs: Int, outputs: Int, bias: Bool = true) {
+  public init(
+    _ name: String, inputs: Int, outputs: Int, bias: Bool = true, canBeSparse: Bool = true
+  ) {
     trap(
       unless: inputs > 0 && outputs > 0,
       "layer \(name): \(inputs) inputs, \(outputs) outputs; it needs at least one of each")
@@ -26,6 +28,7 @@ public struct SparseLinear: WeightLayer {
     self.inputs = inputs
     self.outputs = outputs
     hasBias = bias
+    self.canBeSparse = canBeSparse
   }
 
   /// A vector of `outputs`.
@@ -37,6 +40,7 @@ public struct SparseLinear: WeightLayer {
   /// Sparse products, or dense ones where the layer has all connections; both where their number
   /// changes.
   public func makeStage(_ site: StageSite) throws(RigLError) -> any Stage {
+    guard canBeSparse else { return DenseProduct(self, site) }
     if site.isVariable { return try VariableProduct(self, site) }
     if site.connections == inputs * outputs { return DenseProduct(self, site) }
     return try SparseProduct(self, site)
@@ -45,22 +49,22 @@ public struct SparseLinear: WeightLayer {
 
 /// y = W x + b with every weight stored, through dense products: the twin that sparse layers are
 /// measured against, and the layer for small or sensitive places of a network.
-public struct DenseLinear: WeightLayer {
+package struct DenseLinear: WeightLayer {
   /// The name in files, reports and per-layer settings.
-  public let name: String
+  package let name: String
   /// Features of the input.
-  public let inputs: Int
+  package let inputs: Int
   /// Features of the output.
-  public let outputs: Int
+  package let outputs: Int
   /// Whether there is a bias.
-  public let hasBias: Bool
+  package let hasBias: Bool
   /// Every weight exists, whatever the distribution.
-  public var canBeSparse: Bool { false }
+  package var canBeSparse: Bool { false }
   /// The layer applies ReLU and dropout to its output.
-  public var fusing: Fusing { .appliesEpilogue }
+  package var fusing: Fusing { .appliesEpilogue }
 
   /// Creates a layer.
-  public init(_ name: String, inputs: Int, outputs: Int, bias: Bool = true) {
+  package init(_ name: String, inputs: Int, outputs: Int, bias: Bool = true) {
     trap(
       unless: inputs > 0 && outputs > 0,
       "layer \(name): \(inputs) inputs, \(outputs) outputs; it needs at least one of each")
@@ -71,13 +75,13 @@ public struct DenseLinear: WeightLayer {
   }
 
   /// A vector of `outputs`.
-  public func outputShape(of input: SampleShape) throws(RigLError) -> SampleShape {
+  package func outputShape(of input: SampleShape) throws(RigLError) -> SampleShape {
     try checkInput(input)
     return SampleShape(channels: outputs)
   }
 
   /// Dense products.
-  public func makeStage(_ site: StageSite) throws(RigLError) -> any Stage {
+  package func makeStage(_ site: StageSite) throws(RigLError) -> any Stage {
     DenseProduct(self, site)
   }
 }

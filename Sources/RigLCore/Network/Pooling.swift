@@ -1,5 +1,5 @@
 /// The largest element, or the mean, of each window; windows are clipped at the borders.
-public struct Pool2d: Layer {
+public struct Pool2d: Layer, PlannedLayer {
   /// The value that a window becomes.
   public enum Kind: Sendable {
     /// The largest element; ties to the first in row order.
@@ -9,9 +9,9 @@ public struct Pool2d: Layer {
   }
 
   /// The name in errors.
-  public let name: String
+  package let name: String
   /// The value that a window becomes: its largest element or its mean.
-  public let pooling: Kind
+  package let pooling: Kind
   let window: PoolingWindow
 
   /// Creates a layer with windows of `kernel` × `kernel`, at most 15, `stride` apart.
@@ -27,7 +27,7 @@ public struct Pool2d: Layer {
   }
 
   /// The name `max-pool` or `average-pool`.
-  public var stageName: String { pooling == .maximum ? "max-pool" : "average-pool" }
+  package var stageName: String { pooling == .maximum ? "max-pool" : "average-pool" }
   /// The type, with the windows.
   public var kind: String {
     "Pool2d(\(pooling) \(window.kernel), stride \(window.stride), padding \(window.padding))"
@@ -55,7 +55,7 @@ public struct Pool2d: Layer {
   }
 
   /// Strips of the output, where the stride divides them.
-  public func strip(of input: SampleShape) -> SampleShape? {
+  package func strip(of input: SampleShape) -> SampleShape? {
     // A mean counts the elements that exist, which differ at the image's ends.
     guard pooling == .maximum || (window.padding == 0 && window.kernel <= window.stride),
       let output = try? outputShape(of: input)
@@ -70,12 +70,12 @@ public struct Pool2d: Layer {
 }
 
 /// The mean of each channel over all pixels: planes to vectors.
-public struct GlobalAveragePool: Layer {
+public struct GlobalAveragePool: Layer, PlannedLayer {
   /// Creates a layer.
   public init() {}
 
   /// The name `global-pool`.
-  public var stageName: String { "global-pool" }
+  package var stageName: String { "global-pool" }
 
   /// True: pooling works on images.
   public var takesPlanes: Bool { true }
@@ -88,21 +88,25 @@ public struct GlobalAveragePool: Layer {
   }
 
   /// A vector of one value for each channel.
-  public func strip(of input: SampleShape) -> SampleShape? { SampleShape(channels: input.channels) }
+  package func strip(of input: SampleShape) -> SampleShape? {
+    SampleShape(channels: input.channels)
+  }
   /// True: the mean is over all strips.
-  public var gathersStrips: Bool { true }
+  package var gathersStrips: Bool { true }
 
   /// A pass over pixels.
   public func makeStage(_ site: StageSite) throws(RigLError) -> any Stage { Averaging(site) }
 }
 
 /// An image as one vector, channel by channel and row by row, for a linear layer to read.
-public struct Flatten: Layer {
+public struct Flatten: Layer, PlannedLayer {
   /// Creates a layer.
   public init() {}
 
   /// The name `flatten`.
-  public var stageName: String { "flatten" }
+  package var stageName: String { "flatten" }
+  /// Nil: a vector has no strips.
+  package func strip(of input: SampleShape) -> SampleShape? { nil }
 
   /// True: the input are images.
   public var takesPlanes: Bool { true }

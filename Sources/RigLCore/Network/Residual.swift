@@ -3,16 +3,16 @@
 /// Both kinds of blocks are this layer: a pre-activation block (WRN) has batch-norm and ReLU in
 /// `before`, which its branches share, and adds the plain sums; a post-activation block (ResNet)
 /// has branches that end with batch-norm, and a ReLU after the sum. Branches may be of any layers.
-public struct Residual: Layer {
+public struct Residual: Layer, PlannedLayer {
   /// What main branch and a shortcut with layers share: batch-norm and ReLU, or nothing. A shortcut
   /// without layers passes by it.
-  public let before: [any Layer]
+  package let before: [any Layer]
   /// The main branch.
-  public let main: Sequential
+  package let main: Sequential
   /// The shortcut; without layers the input itself.
-  public let shortcut: Sequential
+  package let shortcut: Sequential
   /// Whether a ReLU follows the sum.
-  public let relu: Bool
+  package let relu: Bool
 
   /// Creates a block.
   public init(
@@ -26,12 +26,8 @@ public struct Residual: Layer {
 
   /// The type, and whether a ReLU follows.
   public var kind: String { relu ? "Residual(ReLU)" : "Residual" }
-  /// Whether any layer does.
-  public var takesPlanes: Bool {
-    (before + main.layers + shortcut.layers).contains { $0.takesPlanes }
-  }
   /// The branches.
-  public var parts: LayerParts {
+  package var composition: LayerParts {
     .branches(before: before, main: main.layers, shortcut: shortcut.layers)
   }
 

@@ -3,7 +3,7 @@
 /// ReLU and dropout after a layer with a product become part of that layer's output step, and
 /// batch-norm and ReLU between convolutions part of what these read and write, so that they cost no
 /// pass of their own.
-public struct Sequential: Layer {
+public struct Sequential: Layer, PlannedLayer {
   /// The layers as given.
   public let layers: [any Layer]
 
@@ -18,9 +18,7 @@ public struct Sequential: Layer {
   }
 
   /// The layers.
-  public var parts: LayerParts { .sequence(layers) }
-  /// Whether any layer does.
-  public var takesPlanes: Bool { layers.contains { $0.takesPlanes } }
+  package var composition: LayerParts { .sequence(layers) }
 
   /// The last layer's.
   public func outputShape(of input: SampleShape) throws(RigLError) -> SampleShape {

@@ -6,7 +6,7 @@
 
 extension Residual {
   /// The branches' shape, where it is the same.
-  public func strip(of input: SampleShape) -> SampleShape? {
+  package func strip(of input: SampleShape) -> SampleShape? {
     guard !main.gathersStrips, !shortcut.gathersStrips, let sum = main.strip(of: input),
       shortcut.strip(of: input) == sum
     else { return nil }
@@ -16,13 +16,17 @@ extension Residual {
 
 extension Sequential {
   /// Whether a layer makes one vector of all strips; layers after it work on vectors.
-  public var gathersStrips: Bool { layers.contains { $0.gathersStrips } }
+  package var gathersStrips: Bool {
+    layers.contains { ($0 as? any PlannedLayer)?.gathersStrips == true }
+  }
 
   /// The last layer's, or of the one that gathers strips.
-  public func strip(of input: SampleShape) -> SampleShape? {
+  package func strip(of input: SampleShape) -> SampleShape? {
     var shape = input
     for layer in layers {
-      guard let next = layer.strip(of: shape) else { return nil }
+      guard let layer = layer as? any PlannedLayer, let next = layer.strip(of: shape) else {
+        return nil
+      }
       shape = next
       if layer.gathersStrips { return shape }
     }

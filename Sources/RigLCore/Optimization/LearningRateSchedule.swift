@@ -26,13 +26,13 @@ public struct LearningRateSchedule: Hashable, Sendable {
   }
 
   /// The largest rate.
-  public var peak: Double
+  package var peak: Double
   /// How the rate changes.
-  public var shape: Shape
+  package var shape: Shape
   /// Steps of the linear warm-up (W); 0 for none.
-  public var warmUp: Int
+  package var warmUp: Int
 
-  /// Creates a schedule; nothing is checked before ``validate()``.
+  /// Creates a schedule; nothing is checked before it is used.
   public init(peak: Double, shape: Shape = .constant, warmUp: Int = 0) {
     self.peak = peak
     self.shape = shape
@@ -40,7 +40,7 @@ public struct LearningRateSchedule: Hashable, Sendable {
   }
 
   /// The largest rate there is: the peak, or what factors above 1 make of it.
-  public var largestRate: Double {
+  package var largestRate: Double {
     guard case .step(let milestones, let factor) = shape, factor > 1 else { return peak }
     return rate(at: max(milestones.last ?? 0, warmUp))
   }
@@ -69,7 +69,7 @@ public struct LearningRateSchedule: Hashable, Sendable {
 
   /// The schedule of a training `multiplier` (M) times as long: milestones, the cosine's steps, the
   /// first cycle and the warm-up are stretched, rates stay. Of a decay a step is left at the least.
-  public func scaled(by multiplier: Double) -> LearningRateSchedule {
+  package func scaled(by multiplier: Double) -> LearningRateSchedule {
     var scaled = self
     scaled.warmUp = scaledStep(warmUp, by: multiplier)
     switch shape {
@@ -90,7 +90,7 @@ public struct LearningRateSchedule: Hashable, Sendable {
   }
 
   /// Throws a configuration error if a number is out of range.
-  public func validate() throws(RigLError) {
+  package func validate() throws(RigLError) {
     func require(_ isMet: Bool, _ problem: @autoclosure () -> String) throws(RigLError) {
       if !isMet { throw RigLError(.configuration, "learning-rate schedule: \(problem())") }
     }

@@ -34,13 +34,13 @@ public struct StepSettings: Sendable {
 ///     g = gradient + λ w;   v = μ v + g;   w = w − η (g + μ v if Nesterov, else v)
 public struct SGD: Optimizer, Hashable {
   /// Momentum (μ); 0: plain.
-  public var momentum: Float
+  package var momentum: Float
   /// Whether the step looks ahead along the velocity.
-  public var nesterov: Bool
+  package var nesterov: Bool
   /// L2 weight decay (λ), added to the gradients of weights, not of biases.
-  public var weightDecay: Float
+  package var weightDecay: Float
   /// Decoupled decay: weights shrink by this times the learning rate each step.
-  public var decoupledWeightDecay: Float
+  package var decoupledWeightDecay: Float
 
   /// Creates the optimizer.
   public init(
@@ -74,15 +74,15 @@ public struct SGD: Optimizer, Hashable {
 /// Kingma and Ba, ICLR 2015; Loshchilov and Hutter, ICLR 2019.
 public struct Adam: Optimizer, Hashable {
   /// Decay of the mean gradient (β₁).
-  public var beta1: Double
+  package var beta1: Double
   /// Decay of the mean squared gradient (β₂).
-  public var beta2: Double
+  package var beta2: Double
   /// Added to the denominator (ε).
-  public var epsilon: Float
+  package var epsilon: Float
   /// L2 weight decay, added to the gradients of weights before the moments.
-  public var weightDecay: Float
+  package var weightDecay: Float
   /// Decoupled decay (AdamW): weights shrink by this times the learning rate each step.
-  public var decoupledWeightDecay: Float
+  package var decoupledWeightDecay: Float
 
   /// Creates the optimizer.
   public init(

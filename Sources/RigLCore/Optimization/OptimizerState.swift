@@ -1,13 +1,13 @@
 /// An optimizer at work: the parameters it changes and their slots.
 public final class OptimizerState {
   /// The rule.
-  public let optimizer: any Optimizer
+  package let optimizer: any Optimizer
   /// The parameters that the optimizer changes, in the order of the layers.
-  public let parameters: [Parameter]
+  package let parameters: [Parameter]
   /// The slots of each parameter.
-  public let slots: [[Slot]]
+  package let slots: [[Slot]]
   /// Weight steps taken.
-  public internal(set) var weightSteps = 0
+  package internal(set) var weightSteps = 0
 
   /// The pieces that are updated in parallel: of all values that there is memory for.
   private var pieces: [(parameter: Int, range: Range<Int>)] = []
@@ -86,7 +86,7 @@ public final class OptimizerState {
   }
 
   /// The Euclidean norm of all gradients together, summed in double piece by piece.
-  public func gradientNorm(pool: ThreadPool) -> Double {
+  package func gradientNorm(pool: ThreadPool) -> Double {
     pool.clock?.enter(.optimizer)
     fit()
     pool.run(chunks: pieces.count, with: self) { state, index, _ in
@@ -140,9 +140,9 @@ extension Optimizer {
 }
 
 /// Scales gradients so that their norm is at most a given one.
-public enum GradientClipping {
+package enum GradientClipping {
   /// min(1, maximum / (norm + 1e-6)), as PyTorch clips.
-  public static func scale(norm: Double, maximum: Double) -> Float {
+  package static func scale(norm: Double, maximum: Double) -> Float {
     Float(min(1, maximum / (norm + 1e-6)))
   }
 }

@@ -6,7 +6,7 @@ extension SavedRun {
   ///
   /// Dense, every weight is there under its parameter's name, (out, in) or OIHW, 0 where there is no
   /// connection: what PyTorch's `load_state_dict` takes for a network of the same names, torchvision's
-  /// for ``ResNet`` and ``VGG16``. Otherwise a sparse weight is `NAME.values`, `NAME.columns` and
+  /// for ResNet and VGG-16. Otherwise a sparse weight is `NAME.values`, `NAME.columns` and
   /// `NAME.row_offsets`, as in checkpoints. Running averages are there in both.
   ///
   /// - Parameters:

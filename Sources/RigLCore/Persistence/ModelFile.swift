@@ -114,7 +114,10 @@ extension TrainingStep {
   ///
   /// What feeds the step is the loop's own: of a ``EpochCursor``, save its position too.
   ///
-  ///     let images = SyntheticImages(trainCount: 256, testCount: 64).load().train
+  ///     var configuration = Configuration()
+  ///     configuration.data = "synthetic"
+  ///     configuration.trainSamples = 1000
+  ///     let images = try TrainingData.load(configuration).train
   ///     func makeStep() throws -> TrainingStep {
   ///       let model = try Model(
   ///         Sequential(SparseLinear("output", inputs: 784, outputs: 10)),

@@ -16,17 +16,17 @@ public final class NetworkImport {
   /// The settings of the run: those that were given, with the file's own connections in
   /// ``Configuration/layerSparsities`` where they are not what the settings come to, and `dense` as
   /// the method if no layer is sparse.
-  public let configuration: Configuration
+  package let configuration: Configuration
   /// The network, with the file's weights.
   public let model: Model
   /// The shape of a sample.
-  public let sampleShape: SampleShape
+  package let sampleShape: SampleShape
   /// The number of classes.
-  public let classes: Int
+  package let classes: Int
   /// The normalization of pixels before the network sees them; nil: unknown.
-  public let normalization: PixelNormalization?
+  package let normalization: PixelNormalization?
   /// The path of the file.
-  public let path: String
+  package let path: String
   /// What the run's files will say of a network that was given in Swift.
   private let customNetwork: NetworkDescription?
 
@@ -118,7 +118,7 @@ public final class NetworkImport {
   /// The settings that an exported file carries; nil if it is another program's.
   ///
   /// - Throws: `RigLError(.missingFile)` or `.data` for a file that cannot be read.
-  public static func configuration(of path: String) throws(RigLError) -> Configuration? {
+  package static func configuration(of path: String) throws(RigLError) -> Configuration? {
     let file = try SafetensorsFile(path: path)
     return try file.metadata["configuration"].map { (text) throws(RigLError) in
       do throws(RigLError) {
@@ -300,7 +300,7 @@ extension SampleShape {
 
   /// The shape that channels, height and width say in a text; nil if they do not, or if a sample
   /// would have more than 2²⁸ values.
-  public init?(_ text: String, separator: Character) {
+  package init?(_ text: String, separator: Character) {
     let sides = text.split(separator: separator, omittingEmptySubsequences: false).map {
       Int($0) ?? 0
     }

@@ -5,14 +5,14 @@
 /// names the path.
 public final class SafetensorsFile: Sendable {
   /// The path of the file.
-  public let path: String
+  package let path: String
   /// The strings in the header.
   public let metadata: [String: String]
   /// The tensors, sorted by name.
   public let tensors: [SafetensorsTensor]
 
   /// The size of the file, bytes.
-  public let size: Int
+  package let size: Int
 
   private let source: SafetensorsSource
   private let header: SafetensorsHeader
@@ -37,7 +37,7 @@ public final class SafetensorsFile: Sendable {
   /// Reads a file that is in memory; errors call it `name`.
   ///
   /// - Throws: `RigLError(.data)` if it is damaged or something else.
-  public convenience init(bytes: [UInt8], name: String) throws(RigLError) {
+  package convenience init(bytes: [UInt8], name: String) throws(RigLError) {
     try self.init(.memory(bytes), size: bytes.count, path: name)
   }
 
@@ -90,13 +90,13 @@ public final class SafetensorsFile: Sendable {
   // MARK: - Tensors
 
   /// The tensor of a name, or nil.
-  public subscript(name: String) -> SafetensorsTensor? { header.entries[name]?.tensor }
+  package subscript(name: String) -> SafetensorsTensor? { header.entries[name]?.tensor }
 
   /// The tensor of a name, of the type and shape that it must have.
   ///
   /// - Throws: `RigLError(.data)` if there is none, or another.
   @discardableResult
-  public func require(
+  package func require(
     _ name: String, _ type: SafetensorsType? = nil, shape: [Int]? = nil
   ) throws(RigLError) -> SafetensorsTensor {
     guard let tensor = self[name] else { throw problem(name, "is not in the file") }
@@ -113,7 +113,7 @@ public final class SafetensorsFile: Sendable {
   ///
   /// - Throws: `RigLError(.data)` if there is none, or another, or the file has changed since it was
   ///   opened; `RigLError(.missingFile)` if it cannot be read.
-  public func read<Element: SafetensorsElement>(
+  package func read<Element: SafetensorsElement>(
     _ name: String, shape: [Int]? = nil, into elements: inout MutableSpan<Element>
   ) throws(RigLError) {
     let tensor = try require(name, Element.safetensorsType, shape: shape)
@@ -128,7 +128,7 @@ public final class SafetensorsFile: Sendable {
   /// Reads a tensor into a buffer that has its number of elements.
   ///
   /// - Throws: as reading into a buffer.
-  public func read<Element: SafetensorsElement>(
+  package func read<Element: SafetensorsElement>(
     _ name: String, shape: [Int]? = nil, into buffer: inout AlignedBuffer<Element>
   ) throws(RigLError) {
     try buffer.withMutableSpan { (span) throws(RigLError) in
@@ -139,7 +139,7 @@ public final class SafetensorsFile: Sendable {
   /// Reads a tensor.
   ///
   /// - Throws: as reading into a buffer.
-  public func elements<Element: SafetensorsElement>(
+  package func elements<Element: SafetensorsElement>(
     _ name: String, of type: Element.Type = Element.self, shape: [Int]? = nil
   ) throws(RigLError) -> [Element] {
     let tensor = try require(name, Element.safetensorsType, shape: shape)
@@ -164,7 +164,7 @@ public final class SafetensorsFile: Sendable {
   }
 
   /// Reads a tensor of `F64`, of a shape if one is given.
-  public func float64(_ name: String, shape: [Int]? = nil) throws(RigLError) -> [Double] {
+  package func float64(_ name: String, shape: [Int]? = nil) throws(RigLError) -> [Double] {
     try elements(name, shape: shape)
   }
 
@@ -179,7 +179,7 @@ public final class SafetensorsFile: Sendable {
   }
 
   /// Reads a tensor of `U8`, of a shape if one is given.
-  public func uint8(_ name: String, shape: [Int]? = nil) throws(RigLError) -> [UInt8] {
+  package func uint8(_ name: String, shape: [Int]? = nil) throws(RigLError) -> [UInt8] {
     try elements(name, shape: shape)
   }
 
@@ -191,7 +191,7 @@ public final class SafetensorsFile: Sendable {
   /// - Throws: `RigLError(.data)` if it does not match, `RigLError(.missingFile)` if the file cannot
   ///   be read.
   @discardableResult
-  public func verifyChecksum() throws(RigLError) -> Bool {
+  package func verifyChecksum() throws(RigLError) -> Bool {
     guard let expected = metadata[SafetensorsChecksum.key] else { return false }
     let placeholder = Array(SafetensorsChecksum.placeholder.utf8)
     guard let digits = header.checksumPosition, expected.utf8.count == placeholder.count else {

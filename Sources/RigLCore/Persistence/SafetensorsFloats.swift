@@ -6,7 +6,7 @@ extension SafetensorsFile {
   ///
   /// - Throws: as reading into a buffer; `F64` and whole numbers are refused, since they would lose
   ///   digits.
-  public func readFloats(
+  package func readFloats(
     _ name: String, shape: [Int]? = nil, into buffer: inout AlignedBuffer<Float>
   ) throws(RigLError) {
     let tensor = try requireFloats(name, shape: shape)

@@ -4,9 +4,9 @@ public enum SafetensorsType: String, CaseIterable, Hashable, Sendable {
   case float64 = "F64"
   /// IEEE 754 single precision.
   case float32 = "F32"
-  /// IEEE 754 half precision; read by ``SafetensorsFile/readFloats(_:shape:into:)``.
+  /// IEEE 754 half precision.
   case float16 = "F16"
-  /// The upper half of a single; read likewise.
+  /// The upper half of a single.
   case bfloat16 = "BF16"
   /// Signed, 64 bits.
   case int64 = "I64"
@@ -28,7 +28,7 @@ public enum SafetensorsType: String, CaseIterable, Hashable, Sendable {
   case bool = "BOOL"
 
   /// Bytes of one element.
-  public var size: Int {
+  package var size: Int {
     switch self {
     case .float64, .int64, .uint64: 8
     case .float32, .int32, .uint32: 4
@@ -39,7 +39,7 @@ public enum SafetensorsType: String, CaseIterable, Hashable, Sendable {
 }
 
 /// A number that can be read from and written to safetensors files as it lies in memory.
-public protocol SafetensorsElement: Numeric, BitwiseCopyable, Sendable {
+package protocol SafetensorsElement: Numeric, BitwiseCopyable, Sendable {
   /// The type's name in a file.
   static var safetensorsType: SafetensorsType { get }
 }
@@ -51,43 +51,43 @@ public protocol SafetensorsElement: Numeric, BitwiseCopyable, Sendable {
 
 extension Double: SafetensorsElement {
   /// `F64`.
-  public static var safetensorsType: SafetensorsType { .float64 }
+  package static var safetensorsType: SafetensorsType { .float64 }
 }
 extension Float: SafetensorsElement {
   /// `F32`.
-  public static var safetensorsType: SafetensorsType { .float32 }
+  package static var safetensorsType: SafetensorsType { .float32 }
 }
 extension Int64: SafetensorsElement {
   /// `I64`.
-  public static var safetensorsType: SafetensorsType { .int64 }
+  package static var safetensorsType: SafetensorsType { .int64 }
 }
 extension Int32: SafetensorsElement {
   /// `I32`.
-  public static var safetensorsType: SafetensorsType { .int32 }
+  package static var safetensorsType: SafetensorsType { .int32 }
 }
 extension Int16: SafetensorsElement {
   /// `I16`.
-  public static var safetensorsType: SafetensorsType { .int16 }
+  package static var safetensorsType: SafetensorsType { .int16 }
 }
 extension Int8: SafetensorsElement {
   /// `I8`.
-  public static var safetensorsType: SafetensorsType { .int8 }
+  package static var safetensorsType: SafetensorsType { .int8 }
 }
 extension UInt64: SafetensorsElement {
   /// `U64`.
-  public static var safetensorsType: SafetensorsType { .uint64 }
+  package static var safetensorsType: SafetensorsType { .uint64 }
 }
 extension UInt32: SafetensorsElement {
   /// `U32`.
-  public static var safetensorsType: SafetensorsType { .uint32 }
+  package static var safetensorsType: SafetensorsType { .uint32 }
 }
 extension UInt16: SafetensorsElement {
   /// `U16`.
-  public static var safetensorsType: SafetensorsType { .uint16 }
+  package static var safetensorsType: SafetensorsType { .uint16 }
 }
 extension UInt8: SafetensorsElement {
   /// `U8`.
-  public static var safetensorsType: SafetensorsType { .uint8 }
+  package static var safetensorsType: SafetensorsType { .uint8 }
 }
 
 /// What a safetensors file says of a tensor: everything but its elements.
@@ -99,7 +99,7 @@ public struct SafetensorsTensor: Hashable, Sendable {
   /// Its dimensions, the last one innermost; empty for a single number.
   public let shape: [Int]
   /// The number of its elements: the product of the dimensions.
-  public let count: Int
+  package let count: Int
 
   /// Describes a tensor.
   public init(_ name: String, _ type: SafetensorsType, shape: [Int]) {
@@ -117,7 +117,7 @@ public struct SafetensorsTensor: Hashable, Sendable {
   }
 
   /// Bytes of all elements.
-  public var byteCount: Int { count * type.size }
+  package var byteCount: Int { count * type.size }
 
   /// The elements of a shape, or nil where their bytes do not fit an Int.
   static func count(_ type: SafetensorsType, shape: [Int]) -> Int? {

@@ -62,7 +62,7 @@ public struct SafetensorsWriter: ~Copyable {
   /// Writes the next elements of a tensor, whose type is the elements'.
   ///
   /// - Throws: `RigLError(.write)`: no space, for example.
-  public mutating func append<Element: SafetensorsElement>(
+  package mutating func append<Element: SafetensorsElement>(
     _ elements: Span<Element>, to name: String
   ) throws(RigLError) {
     let type = indices[name].map { parts[$0].tensor.type }
@@ -77,7 +77,7 @@ public struct SafetensorsWriter: ~Copyable {
   /// Writes the next elements of a tensor, whose type is the elements'.
   ///
   /// - Throws: `RigLError(.write)`: no space, for example.
-  public mutating func append<Element: SafetensorsElement>(
+  package mutating func append<Element: SafetensorsElement>(
     _ elements: [Element], to name: String
   ) throws(RigLError) {
     try append(elements.span, to: name)
@@ -86,10 +86,17 @@ public struct SafetensorsWriter: ~Copyable {
   /// Writes the next elements of a tensor, whose type is the elements'.
   ///
   /// - Throws: `RigLError(.write)`: no space, for example.
-  public mutating func append<Element: SafetensorsElement>(
+  package mutating func append<Element: SafetensorsElement>(
     _ elements: borrowing AlignedBuffer<Element>, to name: String
   ) throws(RigLError) {
     try elements.withSpan { (span) throws(RigLError) in try append(span, to: name) }
+  }
+
+  /// Writes the next elements of a tensor of `F32`.
+  ///
+  /// - Throws: `RigLError(.write)`: no space, for example.
+  public mutating func append(_ elements: [Float], to name: String) throws(RigLError) {
+    try append(elements.span, to: name)
   }
 
   /// Writes the next bytes of a tensor of any type.

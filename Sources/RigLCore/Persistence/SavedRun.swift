@@ -19,16 +19,16 @@ public final class SavedRun {
   /// The normalization of pixels in training; nil if the samples were not pixels.
   public let normalization: PixelNormalization?
   /// The path of the checkpoint.
-  public let checkpointPath: String
+  package let checkpointPath: String
   /// The size of its file.
-  public let checkpointBytes: Int
+  package let checkpointBytes: Int
   /// The names of the classes, by label: those of the data that was trained on, or Fashion-MNIST's;
   /// nil if there are none.
   public let classNames: [String]?
   /// The samples that the last evaluation could not read.
-  public private(set) var damaged: [DamagedSample] = []
+  package private(set) var damaged: [DamagedSample] = []
   /// The faults of newer checkpoints, which were passed over, a line each.
-  public let warnings: [String]
+  package let warnings: [String]
 
   /// What the files say of a network that was given in Swift.
   let customNetwork: NetworkDescription?
@@ -220,7 +220,7 @@ public final class SavedRun {
   /// The class that each sample's logits say, and how probable it is by them.
   ///
   /// - Throws: `RigLError(.numerical)` if a logit is not finite.
-  public static func predictions(ofLogits all: [[Float]]) throws(RigLError) -> [Prediction] {
+  package static func predictions(ofLogits all: [[Float]]) throws(RigLError) -> [Prediction] {
     var predictions: [Prediction] = []
     for (sample, logits) in all.enumerated() {
       guard logits.allSatisfy(\.isFinite) else {
@@ -236,7 +236,7 @@ public final class SavedRun {
   /// How the run does on some samples, their pixels normalised as the run's were, by the run's loss.
   ///
   /// Labels count by the names of their classes where both have names: some of the run's classes are
-  /// enough. See also ``absentClasses(in:)``.
+  /// enough.
   ///
   /// - Parameters:
   ///   - dataset: the samples.
@@ -304,7 +304,7 @@ public final class SavedRun {
   }
 
   /// The run's classes that an evaluation had no samples of, by name or number.
-  public func absentClasses(in evaluation: Evaluation) -> [String] {
+  package func absentClasses(in evaluation: Evaluation) -> [String] {
     evaluation.confusion.prefix(classes).enumerated().filter { $0.element.allSatisfy { $0 == 0 } }
       .map { classNames?[$0.offset] ?? "\($0.offset)" }
   }

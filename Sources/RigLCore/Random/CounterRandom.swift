@@ -8,8 +8,8 @@ import Foundation
 /// consumed, or the number of a topology update) and an index. The same arguments give the same
 /// number on every machine, in any order, on any thread.
 ///
-/// Either ask for draws by index, `normal(position)`, where draws belong to positions, or take
-/// them one after the other from a ``sequence()``. Both number the same blocks: do one or the
+/// Either ask for draws by index, `uniform(position)`, where draws belong to positions, or take
+/// them one after the other from a `sequence()`. Both number the same blocks: do one or the
 /// other under one key and stream.
 public struct CounterRandom: Hashable, Sendable {
   /// The purpose of random numbers. Raw values are part of the key: adding is free, changing one
@@ -37,14 +37,14 @@ public struct CounterRandom: Hashable, Sendable {
 
   /// Two words of Philox key, which hold seed, purpose and layer; dropout kernels take them as
   /// they are.
-  public var key: (UInt32, UInt32) { (key0, key1) }
+  package var key: (UInt32, UInt32) { (key0, key1) }
   private let key0: UInt32
   private let key1: UInt32
   /// Distinguishes repetitions of a purpose within a run.
-  public let stream: UInt64
+  package let stream: UInt64
 
   /// The indices that draws may have: `0..<2^56`.
-  public static let indexLimit: UInt64 = 1 << 56
+  package static let indexLimit: UInt64 = 1 << 56
 
   /// Random numbers for a purpose.
   ///
@@ -68,7 +68,7 @@ public struct CounterRandom: Hashable, Sendable {
   }
 
   /// The four words of a block.
-  public func block(_ index: UInt64) -> SIMD4<UInt32> {
+  package func block(_ index: UInt64) -> SIMD4<UInt32> {
     philox(
       (
         UInt32(truncatingIfNeeded: index), UInt32(truncatingIfNeeded: index >> 32),
@@ -77,19 +77,19 @@ public struct CounterRandom: Hashable, Sendable {
   }
 
   /// Word `index % 4` of block `index / 4`.
-  public func word(_ index: UInt64) -> UInt32 {
+  package func word(_ index: UInt64) -> UInt32 {
     block(index / 4)[Int(index % 4)]
   }
 
   /// The words from the first on, as a generator.
-  public func sequence() -> CounterSequence { CounterSequence(self) }
+  package func sequence() -> CounterSequence { CounterSequence(self) }
 }
 
 // MARK: - Draws by index
 
 extension CounterRandom {
   /// 64 random bits.
-  public func bits(_ index: UInt64) -> UInt64 {
+  package func bits(_ index: UInt64) -> UInt64 {
     attempt(0, index).0
   }
 
@@ -116,14 +116,14 @@ extension CounterRandom {
   }
 
   /// A normally distributed number of mean 0 and deviation 1, by Box and Muller.
-  public func normal(_ index: UInt64) -> Float {
+  package func normal(_ index: UInt64) -> Float {
     Float(normalPair(0, index).0)
   }
 
   /// A normally distributed number of deviation 1 before it is confined to -2...2.
   ///
   /// Its own deviation is ``truncatedNormalDeviation``.
-  public func truncatedNormal(_ index: UInt64) -> Float {
+  package func truncatedNormal(_ index: UInt64) -> Float {
     for number in 0..<UInt64(256) {
       let pair = normalPair(number, index)
       if abs(pair.0) <= 2 { return Float(pair.0) }
@@ -133,7 +133,7 @@ extension CounterRandom {
   }
 
   /// The standard deviation of ``truncatedNormal(_:)``: divide by it to get deviation 1.
-  public static let truncatedNormalDeviation: Float = 0.879_625_66
+  package static let truncatedNormalDeviation: Float = 0.879_625_66
 
   private func normalPair(_ number: UInt64, _ index: UInt64) -> (Double, Double) {
     let (first, second) = attempt(number, index)

@@ -1,5 +1,5 @@
 /// The words of a ``CounterRandom``, one after the other.
-public struct CounterSequence: RandomNumberGenerator, Sendable {
+package struct CounterSequence: RandomNumberGenerator, Sendable {
   private let random: CounterRandom
   private var words = SIMD4<UInt32>()
   private var nextWord: UInt64 = 0
@@ -8,7 +8,7 @@ public struct CounterSequence: RandomNumberGenerator, Sendable {
   init(_ random: CounterRandom) { self.random = random }
 
   /// The next 32 bits.
-  public mutating func nextWord32() -> UInt32 {
+  package mutating func nextWord32() -> UInt32 {
     let lane = Int(nextWord % 4)
     if lane == 0 { words = random.block(nextWord / 4) }
     nextWord += 1
@@ -16,13 +16,13 @@ public struct CounterSequence: RandomNumberGenerator, Sendable {
   }
 
   /// The next 64 bits, two words.
-  public mutating func next() -> UInt64 {
+  package mutating func next() -> UInt64 {
     let low = UInt64(nextWord32())
     return low | UInt64(nextWord32()) << 32
   }
 
   /// An integer in `0..<bound`, every one equally likely; one word for bounds of up to 32 bits.
-  public mutating func integer(below bound: UInt64) -> UInt64 {
+  package mutating func integer(below bound: UInt64) -> UInt64 {
     trap(unless: bound > 0, "integer: no integers below 0")
     if let small = UInt32(exactly: bound) {
       var product = small.multipliedFullWidth(by: nextWord32())

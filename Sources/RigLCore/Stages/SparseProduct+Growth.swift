@@ -1,8 +1,17 @@
 // The dense gradient, dY Xᵀ: of vectors one dense product a panel, else one for each group and tap.
 
-extension SparseProduct: GradientSource {
+/// The dense gradient of a product's connections.
+struct ProductGradient: GradientSource {
+  let product: SparseProduct
+
+  var connections: SparseWeights { product.connections }
+  private var layout: SparseProduct.Layout { product.layout }
+  private var inputs: Int { product.inputs }
+  private var input: Tensor { product.input }
+  private var outputGradient: Tensor { product.outputGradient }
+
   /// 128 × 1024 positions, or as many whole channels as have no more.
-  public func panels(threads: Int) -> GradientPanels {
+  func panels(threads: Int) -> GradientPanels {
     guard layout.isLinear else {
       let (rows, taps) = (GradientPanels().rows, layout.taps.count)
       let columns = max(1, GradientPanels().columns / taps) * taps
@@ -20,7 +29,7 @@ extension SparseProduct: GradientSource {
   }
 
   /// Gathers the groups of vectors side by side, so that the product has one long inner dimension.
-  public func prepareGradient(in shared: inout MutableSpan<Float>, _ pool: ThreadPool) {
+  func prepareGradient(in shared: inout MutableSpan<Float>, _ pool: ThreadPool) {
     guard layout.isLinear, input.groups > 1 else { return }
     let gathered = unsafe MatrixView(base: shared.base, stride: samples)
     unsafe pool.run(chunks: inputs.dividedUp(by: 256), with: (self, gathered)) {
@@ -32,7 +41,7 @@ extension SparseProduct: GradientSource {
   }
 
   /// A panel, by dense products.
-  public func writeGradient(
+  func writeGradient(
     outputs: Range<Int>, inputs: Range<Int>, into panel: inout MutableSpan<Float>,
     shared: Span<Float>, scratch: inout MutableSpan<Float>
   ) {
@@ -109,7 +118,7 @@ extension SparseProduct: GradientSource {
   }
 
   /// Σ over samples and places of dY[output] X[input].
-  public func gradient(output: Int, input column: Int) -> Float {
+  func gradient(output: Int, input column: Int) -> Float {
     let (channel, tap) = column.quotientAndRemainder(dividingBy: layout.taps.count)
     let first =
       layout.windows.map { $0.starts[output] + $0.taps[column] }

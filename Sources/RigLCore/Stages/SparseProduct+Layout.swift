@@ -17,11 +17,11 @@ extension SparseProduct {
   /// layer, each has a window of its own: ``init(values:starts:taps:)``.
   public struct Layout: Sendable {
     /// Values of an input channel.
-    public let inputWidth: Int
+    package let inputWidth: Int
     /// Values of an output channel: places where the weights are applied.
-    public let outputWidth: Int
+    package let outputWidth: Int
     /// How far ahead of its place each weight of an input channel reads.
-    public let taps: [Int]
+    package let taps: [Int]
     /// The farthest tap: zeros that the backward product reads before an output channel's gradient.
     let zerosBefore: Int
     let windows: InputWindows?

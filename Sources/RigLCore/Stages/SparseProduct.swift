@@ -3,13 +3,13 @@
 ///
 /// An own layer's ``Layer/makeStage(_:)`` returns one, with a ``Layout`` of its own, or a stage that
 /// works with one between tensors of its own. The product has the weights and the bias, applies ReLU
-/// and dropout, shares out the work among threads, says what it costs, and is the
+/// and dropout, shares out the work among threads, says what it costs, and has the
 /// ``GradientSource`` that connections grow by.
 public final class SparseProduct: Stage {
   /// The weights and the bias.
   public let weights: LayerWeights?
   /// The connections.
-  public let connections: SparseWeights
+  package let connections: SparseWeights
   let layout: Layout
   private let bias: Parameter?
   /// The bias of each value of the output; the layer's own where an output channel is one value.
@@ -95,8 +95,8 @@ public final class SparseProduct: Stage {
     if connections.variation != nil { reserveParts() }
   }
 
-  /// The product.
-  public var gradientSource: (any GradientSource)? { self }
+  /// The dense gradient of the product.
+  public var gradientSource: (any GradientSource)? { ProductGradient(product: self) }
 
   /// The products; padding and joining are told apart on the way.
   public var timing: StageTiming { StageTiming(.forwardKernel, .backwardKernel) }

@@ -47,9 +47,9 @@ extension Stage {
 /// The kinds of work that a stage's passes begin with; it says itself when it comes to others.
 public struct StageTiming: Sendable {
   /// In a forward pass.
-  public let forward: StepStage
+  package let forward: StepStage
   /// In a backward pass.
-  public let backward: StepStage
+  package let backward: StepStage
 
   /// Timing of both passes; a single kind stands for both.
   public init(_ forward: StepStage, _ backward: StepStage? = nil) {
@@ -82,7 +82,7 @@ public struct StageSite {
   /// The density below which they are stored sparsely, where their number will change.
   let storageBelow: Double?
   /// Whether their number will change.
-  public var isVariable: Bool { storageBelow != nil }
+  package var isVariable: Bool { storageBelow != nil }
   /// ReLU and dropout, to be applied to the output; nothing unless the layer's ``Layer/fusing``
   /// offers it.
   public internal(set) var epilogue = Epilogue()
@@ -110,7 +110,7 @@ public struct StageSite {
 /// A layer's weights as they are in a model: what is drawn, trained, moved, saved and counted.
 public final class LayerWeights {
   /// The layer.
-  public let layer: any WeightLayer
+  package let layer: any WeightLayer
   /// The layer as the accounting sees it, with every position active.
   public let accounted: AccountedLayer
   /// The weight: every position's, or the connections'.
@@ -149,24 +149,24 @@ public final class LayerWeights {
   /// The name in files, reports and per-layer settings.
   public var name: String { layer.name }
   /// Inputs of an output: columns of the weight.
-  public var inputs: Int { layer.inputs }
+  package var inputs: Int { layer.inputs }
   /// Outputs: rows of the weight.
-  public var outputs: Int { layer.outputs }
+  package var outputs: Int { layer.outputs }
   /// The weight's dense shape.
   public var shape: [Int] { layer.shape }
   /// Outputs that an input contributes to.
-  public var fanOut: Int { layer.fanOut }
+  package var fanOut: Int { layer.fanOut }
   /// Whether a sparsity distribution may leave out positions.
-  public var canBeSparse: Bool { layer.canBeSparse }
+  package var canBeSparse: Bool { layer.canBeSparse }
   /// The weight, then the bias.
-  public var parameters: [Parameter] { [weight] + (bias.map { [$0] } ?? []) }
+  package var parameters: [Parameter] { [weight] + (bias.map { [$0] } ?? []) }
 
   /// How many of the positions have a weight (n_l).
   public var count: Int { connections?.count ?? weight.count }
   /// Whether only connections are stored.
-  public var isStoredSparse: Bool { connections?.storage == .sparse }
+  package var isStoredSparse: Bool { connections?.storage == .sparse }
 
   /// Where the weight at a position (row-major in ``shape``) is among ``weight``'s values, of a layer
   /// that stores every weight.
-  public func place(of position: Int) -> Int { order?(position) ?? position }
+  package func place(of position: Int) -> Int { order?(position) ?? position }
 }

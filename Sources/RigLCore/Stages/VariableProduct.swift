@@ -23,7 +23,7 @@ final class VariableProduct: Stage {
 
   func weightsDidChange() { sparse.weightsDidChange() }
 
-  var gradientSource: (any GradientSource)? { sparse }
+  var gradientSource: (any GradientSource)? { sparse.gradientSource }
 
   var timing: StageTiming { sparse.timing }
 

@@ -88,7 +88,7 @@ public final class Tensor {
   }
 
   /// Floats that a tensor needs.
-  public static func elements(shape: SampleShape, capacity: Int, lanes: Int) -> Int {
+  package static func elements(shape: SampleShape, capacity: Int, lanes: Int) -> Int {
     (capacity + lanes - 1) / lanes * lanes * shape.count
   }
 
@@ -96,7 +96,7 @@ public final class Tensor {
   public var groups: Int { (samples + lanes - 1) / lanes }
 
   /// Elements from one group to the next.
-  public var groupStride: Int { shape.count * lanes }
+  package var groupStride: Int { shape.count * lanes }
   /// Whether the batch is larger than what surely stays in a cache until the next layer's turn:
   /// then writing past the caches saves reading what is overwritten (WRN-22-2's step: 5 to 10 %;
   /// 384 → 1536, batch 2048: 5 to 20 %), else it would make the next layer wait
@@ -122,7 +122,7 @@ public final class Tensor {
   }
 
   /// Lanes for batches of `samples`: 32 for vectors, fewer where more than half would be dead.
-  public static func lanes(forBatch samples: Int) -> Int {
+  package static func lanes(forBatch samples: Int) -> Int {
     samples > 16 ? mostLanes : samples > 8 ? 16 : 8
   }
 
@@ -132,7 +132,7 @@ public final class Tensor {
 
 extension Tensor {
   /// Copies a group of another tensor of the same shape.
-  public func copyGroup(_ group: Int, from other: Tensor) {
+  package func copyGroup(_ group: Int, from other: Tensor) {
     trap(unless: other.shape == shape && other.lanes == lanes, "copyGroup: another shape")
     unsafe (base + group * groupStride).update(
       from: other.base + group * groupStride, count: groupStride)

@@ -1,6 +1,6 @@
 extension Tensor {
   /// The order of a sample's values in memory; the lanes of a group are always innermost.
-  public enum Layout: Hashable, Sendable {
+  package enum Layout: Hashable, Sendable {
     /// `[group][value][lane]`, values in the order channel, row, column.
     case vectors
     /// `[group][y][channel][x][lane]`: value (c, y, x) of a group's lane l is at

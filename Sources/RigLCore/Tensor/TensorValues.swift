@@ -24,7 +24,7 @@ extension Tensor {
   }
 
   /// Copies ``values()`` into memory of `samples * shape.count` elements; allocates nothing.
-  public func copyValues(into target: inout MutableSpan<Float>) {
+  package func copyValues(into target: inout MutableSpan<Float>) {
     trap(
       unless: target.count == samples * shape.count,
       "copyValues: room for \(target.count) values, expected \(samples) × \(shape.count)")
@@ -45,7 +45,7 @@ extension Tensor {
   /// Takes the values of samples, in the order of ``values()``; allocates nothing.
   ///
   /// - Throws: as ``setValues(_:)-([Float])``.
-  public func setValues(_ values: Span<Float>) throws(RigLError) {
+  package func setValues(_ values: Span<Float>) throws(RigLError) {
     let (count, rest) = values.count.quotientAndRemainder(dividingBy: shape.count)
     guard rest == 0, count <= capacity else {
       throw RigLError(

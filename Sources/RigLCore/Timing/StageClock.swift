@@ -19,7 +19,7 @@ public final class StageClock {
   /// The layers in order, then what belongs to no layer.
   public let parts: [StepPart]
   /// Bytes that a step touches: outputs of all layers, weights, gradients, lists and slots.
-  public let footprint: Double
+  package let footprint: Double
 
   private let plan: StagePlan
   private let threads: Int

@@ -77,19 +77,20 @@ public struct StageWork: Hashable, Sendable {
   public var flops = 0.0
   /// Bytes that the stage before has just written or read, or that are left for the one after: a
   /// cache that is large enough may still have them.
-  public var nearBytes = 0.0
+  package var nearBytes = 0.0
   /// Bytes that were last touched a whole pass or a step ago.
-  public var farBytes = 0.0
+  package var farBytes = 0.0
   /// Bytes that pass by until the near ones are touched again: all that the layer touches in one
   /// direction.
-  public var nearSet = 0.0
+  package var nearSet = 0.0
 
   /// Work; without arguments none.
   ///
   /// - Parameters:
   ///   - flops: see ``flops``.
-  ///   - near: see ``nearBytes``; they are the ``nearSet``, too.
-  ///   - far: see ``farBytes``.
+  ///   - near: bytes that the stage before has just written or read, or that are left for the one
+  ///     after: a cache that is large enough may still have them.
+  ///   - far: bytes that were last touched a whole pass or a step ago.
   public init(flops: Double = 0, near: Double = 0, far: Double = 0) {
     (self.flops, nearBytes, farBytes, nearSet) = (flops, near, far, near)
   }
@@ -111,9 +112,9 @@ public struct StepPart: Sendable {
   /// A layer's name; "batch", "loss", "parameters" and "rest" for what belongs to none.
   public let name: String
   /// The layer's weight shape, (out, in) or (out, in, k, k); nil without weights.
-  public internal(set) var shape: [Int]?
+  package internal(set) var shape: [Int]?
   /// Pixels of the output; 1 of a vector.
-  public internal(set) var pixels = 1
+  package internal(set) var pixels = 1
   /// Connections, all weights of a dense layer.
   public internal(set) var connections: Int?
   /// The least work of each of its stages, for a full batch; none where there is nothing to say.
@@ -136,15 +137,15 @@ public struct StageTimes: Sendable {
   }
 
   /// The number of parts.
-  public var parts: Int { seconds.count / StepStage.count }
+  package var parts: Int { seconds.count / StepStage.count }
 
   /// The seconds of a stage over all parts.
-  public func sum(of stage: StepStage) -> Double {
+  package func sum(of stage: StepStage) -> Double {
     (0..<parts).reduce(0) { $0 + self[$1, stage] }
   }
 
   /// The seconds of a part in all stages.
-  public func sum(of part: Int) -> Double {
+  package func sum(of part: Int) -> Double {
     StepStage.allCases.reduce(0) { $0 + self[part, $1] }
   }
 

@@ -11,8 +11,8 @@ public protocol GradientSource {
   /// How large panels are, and the memory that is needed to write them, for batches as large as the
   /// stage takes and a number of threads. Results must not depend on it.
   func panels(threads: Int) -> GradientPanels
-  /// Brings what all panels read into `shared`, of ``GradientPanels/shared`` elements: called once
-  /// before them. By default nothing.
+  /// Brings what all panels read into `shared`, of as many elements as its panels need:
+  /// called once before them. By default nothing.
   func prepareGradient(in shared: inout MutableSpan<Float>, _ pool: ThreadPool)
   /// Writes the gradient of some outputs with respect to some inputs; several threads call it at
   /// once, each for other panels and with a scratch of its own.
@@ -22,7 +22,7 @@ public protocol GradientSource {
   ///   - inputs: the panel's columns of the weight.
   ///   - panel: (outputs, inputs), row by row.
   ///   - shared: what ``prepareGradient(in:_:)`` wrote.
-  ///   - scratch: ``GradientPanels/scratch`` elements of any value.
+  ///   - scratch: as many elements as its panels need, of any value.
   func writeGradient(
     outputs: Range<Int>, inputs: Range<Int>, into panel: inout MutableSpan<Float>,
     shared: Span<Float>, scratch: inout MutableSpan<Float>)
@@ -38,13 +38,13 @@ extension GradientSource {
 /// The cut of a layer's dense gradient into panels, and the memory that writing them needs.
 public struct GradientPanels: Sendable {
   /// Outputs of a panel, at most.
-  public let rows: Int
+  package let rows: Int
   /// Inputs of a panel, at most.
-  public let columns: Int
+  package let columns: Int
   /// Floats of scratch for each thread.
-  public let scratch: Int
+  package let scratch: Int
   /// Floats that all panels read.
-  public let shared: Int
+  package let shared: Int
 
   /// Panels of 128 × 1024 positions are long enough for a dense product to be quick, and small enough
   /// to be scored from the cache.

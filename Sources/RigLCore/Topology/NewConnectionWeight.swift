@@ -16,7 +16,7 @@ public enum NewConnectionWeight: Hashable, Sendable {
   case gradientSign(divisor: Float = 1)
 
   /// Whether g is needed.
-  public var usesGradient: Bool {
+  package var usesGradient: Bool {
     switch self {
     case .gradient, .gradientSign: true
     default: false

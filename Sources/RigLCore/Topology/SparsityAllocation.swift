@@ -4,7 +4,7 @@ func inactivePositions(of positions: Int, sparsity: Double) -> Int {
 }
 
 /// The sparsity of one layer and what it comes to.
-public struct LayerSparsity: Hashable, Sendable, Codable {
+package struct LayerSparsity: Hashable, Sendable, Codable {
   /// The layer's name.
   package let name: String
   /// Positions in its dense shape (N_l).
@@ -27,7 +27,7 @@ public struct LayerSparsity: Hashable, Sendable, Codable {
 }
 
 /// The sparsity of every layer of a network, as a ``SparsityDistribution`` shares it out.
-public struct SparsityAllocation: Hashable, Sendable, Codable {
+package struct SparsityAllocation: Hashable, Sendable, Codable {
   /// One entry for each layer, in the network's order.
   package let layers: [LayerSparsity]
   /// The factor of the Erdős–Rényi distributions (ε); nil under `uniform`, and where there was

@@ -1,22 +1,22 @@
 /// The sizes of a layer's weights that a sparsity distribution goes by.
-public struct SparsifiableLayer: Hashable, Sendable {
+package struct SparsifiableLayer: Hashable, Sendable {
   /// The layer's name, unique in its network.
-  public let name: String
+  package let name: String
   /// The weights' dense shape: OIHW for a convolution, (out, in) for a linear layer, (out, in, …) for an
   /// own one.
-  public let shape: [Int]
+  package let shape: [Int]
   /// Whether the layer is the network's first one, which `uniform` leaves dense.
-  public let isFirst: Bool
+  package let isFirst: Bool
   /// Whether the layer is the network's last one.
-  public let isLast: Bool
+  package let isLast: Bool
   /// False for what is dense under every distribution: depthwise convolutions, embeddings.
-  public let canBeSparse: Bool
+  package let canBeSparse: Bool
 
   /// Positions in the dense shape (N_l).
-  public let positions: Int
+  package let positions: Int
 
   /// Creates a layer; every dimension of its shape is at least 1.
-  public init(
+  package init(
     name: String, shape: [Int], isFirst: Bool = false, isLast: Bool = false,
     canBeSparse: Bool = true
   ) {
@@ -47,7 +47,7 @@ public struct SparsifiableLayer: Hashable, Sendable {
 /// - Erdős–Rényi-kernel: p_l = Σ dims / Π dims, over the kernel's height and width too.
 ///
 /// ε gives the layers that take part as many connections together as uniform would. Layers whose
-/// density ε p_l exceeds 1 become dense and the others pay for it: see ``allocate(over:)``.
+/// density ε p_l exceeds 1 become dense and the others pay for it.
 ///
 /// Reference: Evci et al., *Rigging the Lottery: Making All Tickets Winners*, ICML 2020, section 3.
 /// <https://arxiv.org/abs/1911.11134>
@@ -63,21 +63,21 @@ public struct SparsityDistribution: Hashable, Sendable, Codable {
   }
 
   /// The rule.
-  public var kind: Kind
+  package var kind: Kind
   /// The sparsity asked of the layers that take part (S), in [0, 1).
-  public var sparsity: Double
+  package var sparsity: Double
   /// Whether `uniform` makes the first layer sparse too; the first layer takes part in the other
   /// distributions in any case.
-  public var firstLayerSparse: Bool
+  package var firstLayerSparse: Bool
   /// Whether the last layer stays dense and out of the budget, under every distribution.
-  public var lastLayerDense: Bool
+  package var lastLayerDense: Bool
   /// Sparsities by layer name, which go before everything else; these layers leave the budget.
   ///
   /// Whoever encodes this should sort keys: a dictionary has no order.
-  public var overrides: [String: Double]
+  package var overrides: [String: Double]
 
   /// Creates a distribution; nothing is checked before ``validate()`` or ``allocate(over:)``.
-  public init(
+  package init(
     _ kind: Kind, sparsity: Double, firstLayerSparse: Bool = false, lastLayerDense: Bool = false,
     overrides: [String: Double] = [:]
   ) {
@@ -95,7 +95,7 @@ public struct SparsityDistribution: Hashable, Sendable, Codable {
   }
 
   /// Throws a configuration error if a sparsity lies outside [0, 1).
-  public func validate() throws(RigLError) {
+  package func validate() throws(RigLError) {
     // Written so that NaN fails.
     func isUsable(_ sparsity: Double) -> Bool { sparsity >= 0 && sparsity < 1 }
     let hint = "1 would leave no connection; 0.9 keeps one in ten"
@@ -121,7 +121,7 @@ public struct SparsityDistribution: Hashable, Sendable, Codable {
   /// - Parameter layers: all layers with weights, in the network's order; names are unique.
   /// - Throws: `configuration`, for a sparsity outside [0, 1), a name in ``overrides`` that no
   ///   layer has or whose layer can only be dense, and a budget that no layer is left to meet.
-  public func allocate(over layers: [SparsifiableLayer]) throws(RigLError) -> SparsityAllocation {
+  package func allocate(over layers: [SparsifiableLayer]) throws(RigLError) -> SparsityAllocation {
     trap(
       unless: Set(layers.map(\.name)).count == layers.count,
       "allocate: layer names are not unique: \(layers.map(\.name))")

@@ -70,19 +70,19 @@ enum ConnectionFate: UInt8 {
 }
 
 /// Where a layer's connections were before a topology update.
-public final class TopologyChange {
+package final class TopologyChange {
   /// For each element of the parameter's arrays, its index before the update; -1 where it is a new
   /// connection's, or in dense storage none's.
-  public internal(set) var origins: AlignedBuffer<Int32>
+  package internal(set) var origins: AlignedBuffer<Int32>
   /// Connections of the layer after the update.
-  public internal(set) var count = 0
+  package internal(set) var count = 0
   /// Elements of the parameter's arrays after the update: the connections, or in dense storage the
   /// positions.
-  public internal(set) var stored = 0
+  package internal(set) var stored = 0
   /// Elements that these arrays are to have memory for.
   var capacity = 0
   /// Connections that are new: the grown ones less those that had just been dropped.
-  public internal(set) var newConnections = 0
+  package internal(set) var newConnections = 0
 
   init(atMost connections: Int) {
     origins = AlignedBuffer(count: connections)

@@ -3,7 +3,7 @@ public struct TopologyUpdate: Hashable, Sendable {
   /// The weight step (t) before or after which it happened.
   public let step: Int
   /// Batches drawn by then, that of the update included.
-  public let batchesConsumed: UInt64
+  package let batchesConsumed: UInt64
   /// The fraction of each sparse layer's connections that were dropped, and grown elsewhere or again
   /// (f(t)).
   public let dropFraction: Double
@@ -14,10 +14,10 @@ public struct TopologyUpdate: Hashable, Sendable {
   public let connections: Int
   /// Connections among the moved ones that are at positions never active before; nil if it is not
   /// known which were.
-  public let neverActiveBefore: Int?
+  package let neverActiveBefore: Int?
   /// The share of all positions that were ever active, those of this update and of dense layers
   /// included; nil if it is not known.
-  public let exploredShare: Double?
+  package let exploredShare: Double?
 }
 
 /// Brings when, how many and which together: asks the schedule, lets the method move each sparse

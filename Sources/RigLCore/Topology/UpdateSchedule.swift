@@ -21,7 +21,7 @@ public struct UpdateSchedule: Hashable, Sendable, Codable {
     case learningRate = "learning_rate"
 
     /// Whether the fraction depends on where the schedule ends.
-    public var needsEnd: Bool { self == .cosine || self == .inversePower }
+    package var needsEnd: Bool { self == .cosine || self == .inversePower }
   }
 
   /// Steps from one update to the next, at least (ΔT).
@@ -31,13 +31,13 @@ public struct UpdateSchedule: Hashable, Sendable, Codable {
   /// The last step that may have an update (T_end); nil never stops.
   public var end: Int?
   /// The fraction of each layer's connections that the first update moves (α).
-  public var initialFraction: Double
+  package var initialFraction: Double
   /// How the fraction changes.
-  public var annealing: Annealing
+  package var annealing: Annealing
   /// The exponent of ``Annealing/inversePower`` (p); the others do not use it.
-  public var power: Double
+  package var power: Double
 
-  /// Creates a schedule; nothing is checked before ``validate()``.
+  /// Creates a schedule; nothing is checked before it is used.
   public init(
     interval: Int = 100, begin: Int = 0, end: Int?, initialFraction: Double = 0.3,
     annealing: Annealing = .cosine, power: Double = 3
@@ -56,10 +56,10 @@ public struct UpdateSchedule: Hashable, Sendable, Codable {
   }
 
   /// Where updates end by default: trunc(.75 · steps), in weight updates.
-  public static func defaultEnd(steps: Int) -> Int { steps / 4 * 3 + steps % 4 * 3 / 4 }
+  package static func defaultEnd(steps: Int) -> Int { steps / 4 * 3 + steps % 4 * 3 / 4 }
 
   /// `last` before there was an update: −ΔT.
-  public var initialLast: Int { -interval }
+  package var initialLast: Int { -interval }
 
   /// Whether an update comes before step `step`, the previous one having come before `last`.
   public func isDue(step: Int, last: Int) -> Bool {
@@ -74,7 +74,7 @@ public struct UpdateSchedule: Hashable, Sendable, Codable {
   ///   - step: the step (t).
   ///   - learningRate: the rate at this step; only ``Annealing/learningRate`` uses it.
   ///   - peak: the largest rate of the run.
-  public func fraction(at step: Int, learningRate: Double, peak: Double) -> Double {
+  package func fraction(at step: Int, learningRate: Double, peak: Double) -> Double {
     switch annealing {
     case .constant: return initialFraction
     case .cosine: return initialFraction / 2 * (1 + cos(.pi * progress(at: step)))
@@ -96,7 +96,7 @@ public struct UpdateSchedule: Hashable, Sendable, Codable {
   }
 
   /// The schedule of a training `multiplier` (M) times as long: begin and end move, ΔT stays.
-  public func scaled(by multiplier: Double) -> UpdateSchedule {
+  package func scaled(by multiplier: Double) -> UpdateSchedule {
     var scaled = self
     scaled.begin = scaledStep(begin, by: multiplier)
     scaled.end = end.map { scaledStep($0, by: multiplier) }
@@ -105,7 +105,7 @@ public struct UpdateSchedule: Hashable, Sendable, Codable {
 
   /// Throws a configuration error if a number is out of range, or an annealing that needs an end
   /// has none.
-  public func validate() throws(RigLError) {
+  package func validate() throws(RigLError) {
     guard interval > 0 else {
       throw RigLError(.configuration, "topology updates every \(interval) steps: must be positive")
     }

@@ -1,7 +1,7 @@
 extension BatchPacker {
   /// Creates a packer for a model's batches.
   ///
-  /// - Throws: as ``init(_:capacity:layout:)``.
+  /// - Throws: `RigLError(.data)` if the samples are not what the dataset says: of no size, for example.
   public convenience init(_ dataset: any Dataset, for model: Model) throws(RigLError) {
     try self.init(dataset, capacity: model.capacity, layout: model.inputLayout)
   }
@@ -10,7 +10,10 @@ extension BatchPacker {
 extension Batch {
   /// Fills the batch with samples of a dataset, by their indices: inputs and labels.
   ///
-  ///     let images = SyntheticImages(trainCount: 100, testCount: 10).load().train
+  ///     var configuration = Configuration()
+  ///     configuration.data = "synthetic"
+  ///     configuration.trainSamples = 1000
+  ///     let images = try TrainingData.load(configuration).train
   ///     let model = try Model(
   ///       Sequential(SparseLinear("output", inputs: 784, outputs: 10)),
   ///       input: images.sampleShape, capacity: 32, connections: ["output": 784])
@@ -24,7 +27,7 @@ extension Batch {
   /// - Parameters:
   ///   - dataset: the samples to choose from.
   ///   - indices: which of them the batch has, in this order.
-  ///   - context: what an ``AugmentedDataset`` draws by.
+  ///   - context: what augmentations draw by.
   ///   - pool: threads that share the work; nil: none.
   /// - Returns: the samples that could not be read and are not in the batch.
   /// - Throws: `RigLError(.data)` for samples that there are none of, of another shape than the
@@ -65,7 +68,10 @@ extension Batch {
 
   /// Fills the batch with the samples that a packer has taken: a loop's way, which allocates nothing.
   ///
-  ///     let images = SyntheticImages(trainCount: 100, testCount: 10).load().train
+  ///     var configuration = Configuration()
+  ///     configuration.data = "synthetic"
+  ///     configuration.trainSamples = 1000
+  ///     let images = try TrainingData.load(configuration).train
   ///     let model = try Model(
   ///       Sequential(SparseLinear("output", inputs: 784, outputs: 10)),
   ///       input: images.sampleShape, capacity: 32, connections: ["output": 784])
@@ -81,8 +87,8 @@ extension Batch {
   ///   - packer: what has chosen the samples.
   ///   - pool: threads that share the work; nil: none.
   /// - Returns: the samples that could not be read and are not in the batch.
-  /// - Throws: as ``BatchPacker/prepare(_:)``; `RigLError(.configuration)` for a packer of other
-  ///   samples than the model's.
+  /// - Throws: `RigLError(.memory)` where there is not enough to make a sample; `.configuration` for a
+  ///   packer of other samples than the model's.
   @discardableResult
   public func fill(
     from packer: BatchPacker, pool: ThreadPool? = nil

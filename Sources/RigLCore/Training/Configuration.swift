@@ -1,7 +1,7 @@
 /// Everything that determines a run's result: one value, saved with the run, which reproduces it.
 ///
 /// What may differ between two runs with the same result (threads, folders, how often something is
-/// written) is ``RunOptions``. The keys of files and of `--set` are the ones in ``Key``.
+/// written) is ``RunOptions``. Files and `--set` have the same names in snake case: `batch_size`.
 public struct Configuration: Codable, Hashable, Sendable {
   // MARK: Data
 
@@ -40,7 +40,7 @@ public struct Configuration: Codable, Hashable, Sendable {
   // MARK: Network
 
   /// The kind of network: `mlp`, linear layers with ReLU between; `lenet-5`, `wrn-D-K`,
-  /// `resnet-18`, `-34`, `-50`, `-101`, `mobilenet-v1`, `vgg-16`; see ``NetworkName``.
+  /// `resnet-18`, `-34`, `-50`, `-101`, `mobilenet-v1`, `vgg-16`.
   public var network = "mlp"
   /// Widths of the hidden layers of `mlp`.
   public var hidden = [300, 100]
@@ -135,8 +135,8 @@ public struct Configuration: Codable, Hashable, Sendable {
   public var optimizer = OptimizerKind.sgd {
     didSet { if !hasOwnRate.value { followOptimizer() } }
   }
-  /// The peak learning rate; until it is set, and in a preset, it is changed with ``optimizer``, to
-  /// that one's ``OptimizerKind/defaultLearningRate``.
+  /// The peak learning rate; until it is set, and in a preset, it is changed with ``optimizer``: 0.1
+  /// for SGD, 0.001 for Adam.
   public var learningRate = OptimizerKind.sgd.defaultLearningRate {
     didSet { hasOwnRate.value = true }
   }
@@ -230,7 +230,7 @@ public struct Configuration: Codable, Hashable, Sendable {
     case pruning
     /// ``GraNet``.
     case granet
-    /// ``StaticTopology``, sparse.
+    /// None: connections stay where they were drawn.
     case `static`
     /// Every position is connected.
     case dense
@@ -262,7 +262,7 @@ public struct Configuration: Codable, Hashable, Sendable {
     case adamw
 
     /// The peak learning rate where none is set.
-    public var defaultLearningRate: Double {
+    package var defaultLearningRate: Double {
       switch self {
       case .sgd: 0.1
       case .adam, .adamw: 1e-3
@@ -285,7 +285,7 @@ public struct Configuration: Codable, Hashable, Sendable {
   }
 
   /// The keys, as files and `--set` spell them, in the order in which files are written.
-  public enum Key: String, CodingKey, CaseIterable, Sendable {
+  package enum Key: String, CodingKey, CaseIterable, Sendable {
     case data
     case trainSamples = "train_samples"
     case testSamples = "test_samples"

@@ -4,7 +4,7 @@ extension Configuration {
   /// Throws a configuration error for a number out of range, or settings that exclude each other.
   ///
   /// Whatever passes can be calculated with: products of steps stay far below the largest integer.
-  public func validate() throws(RigLError) {
+  package func validate() throws(RigLError) {
     try validate(exceptNetwork: false, exceptData: false)
   }
 

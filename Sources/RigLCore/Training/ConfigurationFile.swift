@@ -5,7 +5,7 @@ import Yams
 ///
 /// Preset, then file, then flags; a later setting wins. Unknown keys and values of the wrong kind
 /// are errors.
-public struct SettingsStack {
+package struct SettingsStack {
   private var mapping: Node.Mapping
   /// Where the settings that are not the base's were read, by key.
   private var places: [String: Place] = [:]
@@ -13,20 +13,20 @@ public struct SettingsStack {
   /// optimizer, and empty once the optimizer's own was.
   private var optimizerOfRate: String?
   /// The options that do not reach the result.
-  public var options = RunOptions()
+  package var options = RunOptions()
   /// What a run's file says of a network that was given in Swift.
   private(set) var customNetwork: NetworkDescription?
   /// What a run's file says of other parts that were given in Swift.
   private var customRules = CustomRules()
 
   /// Starts from a configuration: the defaults, or a preset's.
-  public init(_ base: Configuration = Configuration()) throws(RigLError) {
+  package init(_ base: Configuration = Configuration()) throws(RigLError) {
     mapping = try base.mapping()
     optimizerOfRate = base.optimizer.rawValue
   }
 
   /// Replaces all settings so far by a configuration's; options stay.
-  public mutating func replace(by base: Configuration) throws(RigLError) {
+  package mutating func replace(by base: Configuration) throws(RigLError) {
     mapping = try base.mapping()
     customNetwork = nil
     customRules = CustomRules()
@@ -38,7 +38,7 @@ public struct SettingsStack {
   ///
   /// - Throws: `RigLError(.missingFile)` if it cannot be read, `.data` if it is no text,
   ///   `.configuration` for what it says.
-  public mutating func apply(
+  package mutating func apply(
     file path: String, replacesBase: Bool = true, isSaved: Bool = false
   ) throws(RigLError) {
     try apply(
@@ -57,7 +57,7 @@ public struct SettingsStack {
   ///   - isSaved: whether it is the configuration of a run, perhaps of an earlier version: without
   ///     a `split` its samples were taken sequentially, and its paths may be relative to the
   ///     working directory. Its data need not be there.
-  public mutating func apply(
+  package mutating func apply(
     yaml: String, path: String, replacesBase: Bool = true, isSaved: Bool = false
   ) throws(RigLError) {
     let node: Node?
@@ -129,7 +129,7 @@ public struct SettingsStack {
   /// Sets where samples come from and the folder of their files, which a user gave together.
   ///
   /// - Throws: as ``set(data:relativeTo:)``, and where these are two folders.
-  public mutating func set(data name: String, folder: String) throws(RigLError) {
+  package mutating func set(data name: String, folder: String) throws(RigLError) {
     try requireOneFolder(
       absolutePath(name), absolutePath(folder), isName: DatasetFormat.isName(name), place: "")
     try set(data: name)
@@ -154,7 +154,7 @@ public struct SettingsStack {
   /// - Parameters:
   ///   - key: one of ``Configuration/Key``, or of the run options.
   ///   - value: YAML: a number, a word, `[300, 100]`, `{fc1: 0.9}`, `null`.
-  public mutating func set(_ key: String, to value: String) throws(RigLError) {
+  package mutating func set(_ key: String, to value: String) throws(RigLError) {
     let node: Node
     do throws(SettingsText.Problem) {
       node = try SettingsText.node(value) ?? Node("")
@@ -176,7 +176,7 @@ public struct SettingsStack {
   ///   - name: the name, or the path.
   ///   - base: the folder that a relative path starts from; nil: the working directory.
   /// - Throws: `RigLError`, `.configuration` or `.missingFile`, where it is neither.
-  public mutating func set(data name: String, relativeTo base: String? = nil) throws(RigLError) {
+  package mutating func set(data name: String, relativeTo base: String? = nil) throws(RigLError) {
     // A folder may be called custom, too.
     let isFolder =
       name == Configuration.custom && folderExists(at: absolutePath(name, relativeTo: base))
@@ -217,7 +217,7 @@ public struct SettingsStack {
   package mutating func makeBase() { places = [:] }
 
   /// The configuration so far; its numbers are not checked, see ``Configuration/validate()``.
-  public func configuration() throws(RigLError) -> Configuration {
+  package func configuration() throws(RigLError) -> Configuration {
     var mapping = mapping
     // The base's rate is no rate for another optimizer, which then has its own.
     let name = mapping[Node(Configuration.Key.optimizer.rawValue)]?.scalar?.string ?? ""
@@ -327,7 +327,7 @@ extension Configuration {
     self = try layers.configuration()
   }
 
-  /// The configuration as a file: every key that is set, in the order of ``Key``.
+  /// The configuration as a file: every key that is set, always in the same order.
   ///
   /// - Parameter options: adds what the run depends on besides: where the data's files are, if
   ///   not in the usual place, the model that training starts from, and how often it writes what.

@@ -56,7 +56,7 @@ extension Configuration {
   }
 
   /// How connections are shared out; nil for a dense network.
-  public var sparsityDistribution: SparsityDistribution? {
+  package var sparsityDistribution: SparsityDistribution? {
     method == .dense ? nil : distribution(of: sparsity)
   }
 
@@ -68,7 +68,7 @@ extension Configuration {
   }
 
   /// The number of connections of each weight layer; of methods that change it the last one.
-  public func allocate(_ layers: [any WeightLayer]) throws(RigLError) -> SparsityAllocation {
+  package func allocate(_ layers: [any WeightLayer]) throws(RigLError) -> SparsityAllocation {
     try allocate(layers, sparsityDistribution)
   }
 
@@ -125,7 +125,7 @@ extension Configuration {
 
   /// Weight steps of the whole training (T) over `samples` training samples:
   /// epochs · ceil(N / (B · accumulation)) · M, or steps · M.
-  public func steps(samples: Int) -> Int {
+  package func steps(samples: Int) -> Int {
     Int((Double(unscaledSteps(samples: samples)) * multiplier).rounded())
   }
 
@@ -135,12 +135,12 @@ extension Configuration {
   }
 
   /// Weight steps of a pass over `samples` training samples.
-  public func stepsPerEpoch(samples: Int) -> Int {
+  package func stepsPerEpoch(samples: Int) -> Int {
     samples.dividedUp(by: batchSize).dividedUp(by: accumulation)
   }
 
   /// The learning rate at each weight step.
-  public func learningRateSchedule(samples: Int) throws(RigLError) -> LearningRateSchedule {
+  package func learningRateSchedule(samples: Int) throws(RigLError) -> LearningRateSchedule {
     let epoch = Double(stepsPerEpoch(samples: samples))
     func steps(_ epochs: Double) -> Int { Int((epochs * epoch).rounded()) }
     let shape: LearningRateSchedule.Shape =
@@ -166,7 +166,7 @@ extension Configuration {
   package var firstDropFraction: Double { dropFraction ?? method.dropFraction }
 
   /// When connections move, and how many.
-  public func updateSchedule(samples: Int) throws(RigLError) -> UpdateSchedule {
+  package func updateSchedule(samples: Int) throws(RigLError) -> UpdateSchedule {
     let steps = unscaledSteps(samples: samples)
     if method == .pruning {
       let (begin, end) = try pruningSteps(samples: samples)
@@ -187,7 +187,7 @@ extension Configuration {
   }
 
   /// The optimizer that the settings describe.
-  public func makeOptimizer() -> any Optimizer {
+  package func makeOptimizer() -> any Optimizer {
     switch optimizer {
     case .sgd:
       SGD(
@@ -304,7 +304,7 @@ extension Configuration {
   }
 
   /// The weight that a grown connection starts with.
-  public var newConnectionWeight: NewConnectionWeight {
+  package var newConnectionWeight: NewConnectionWeight {
     let divisor = Float(newWeightDivisor)
     return switch newWeights {
     case .zero: .zero
@@ -317,7 +317,7 @@ extension Configuration {
   }
 
   /// How weights start.
-  public var weightInitializer: Initializer {
+  package var weightInitializer: Initializer {
     Initializer(
       initializer, countsConnections: initializerCountsConnections,
       linearDeviation: linearDeviation)

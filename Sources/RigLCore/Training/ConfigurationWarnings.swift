@@ -3,7 +3,7 @@
 extension Configuration {
   /// Settings without the effect that they seem to have in a training on `samples` samples: each a
   /// line that begins with the key and says what to set. None of them is an error.
-  public func warnings(samples: Int) -> [String] {
+  package func warnings(samples: Int) -> [String] {
     let steps = steps(samples: samples)
     guard steps > 0 else { return [] }
     return updateWarnings(samples, steps) + rateWarnings(samples, steps) + unusedSettings(samples)

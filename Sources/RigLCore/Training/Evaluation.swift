@@ -28,7 +28,7 @@ public final class Evaluator {
   /// The model's class of each of the dataset's; nil: they are the same.
   private let classes: [Int]?
   /// The samples that the last evaluation could not read, in order.
-  public private(set) var damaged: [DamagedSample] = []
+  package private(set) var damaged: [DamagedSample] = []
   /// The word for a sample in an error.
   var sampleName = "sample"
 

@@ -32,7 +32,7 @@ extension Configuration {
     /// The numbers; nil: the data's.
     ///
     /// - Precondition: ``validate()`` accepts them.
-    public var pixels: PixelNormalization? {
+    package var pixels: PixelNormalization? {
       switch self {
       case .standard: nil
       case .none: PixelNormalization(mean: 0, deviation: 1)

@@ -3,7 +3,7 @@ public struct Preset: Sendable {
   /// The preset's name, as `--preset` takes it.
   public let name: String
   /// The network and training, in a line.
-  public let summary: String
+  package let summary: String
   /// The configuration.
   public let configuration: Configuration
 
@@ -13,7 +13,7 @@ public struct Preset: Sendable {
   ]
 
   /// The preset of a name; nil if there is none.
-  public static func named(_ name: String) -> Preset? { all.first { $0.name == name } }
+  package static func named(_ name: String) -> Preset? { all.first { $0.name == name } }
 
   /// The preset of a name.
   ///

@@ -15,7 +15,7 @@ public final class Trainer {
   /// What the run's files say of a custom network.
   let customNetwork: NetworkDescription?
   /// How the run is carried out.
-  public let options: RunOptions
+  package let options: RunOptions
   /// The samples.
   public private(set) var data: TrainingData
   /// The network's description, which the model was made of.
@@ -25,13 +25,13 @@ public final class Trainer {
   /// The step: one batch of training.
   public let step: TrainingStep
   /// Connections of each layer.
-  public let allocation: SparsityAllocation
+  package let allocation: SparsityAllocation
   /// Weight steps of the whole training (T).
   public let totalSteps: Int
   /// Weight steps of a pass over the training samples.
-  public let stepsPerEpoch: Int
+  package let stepsPerEpoch: Int
   /// The threads.
-  public let pool: ThreadPool
+  package let pool: ThreadPool
   /// Whether the network is the one that the configuration names.
   let isDescribedNetwork: Bool
   /// The run's folder, once the run has begun.

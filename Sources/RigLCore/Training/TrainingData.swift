@@ -27,7 +27,7 @@ public struct TrainingData: Sendable {
   }
 
   /// The normalization of pixels before the network sees them; nil if the samples are not pixels.
-  public var normalization: PixelNormalization? { train.pixelNormalization }
+  package var normalization: PixelNormalization? { train.pixelNormalization }
 
   /// The samples with other numbers by which their pixels become values; parts that have no pixels
   /// as they are.
@@ -72,7 +72,7 @@ public struct TrainingData: Sendable {
   ///   - classNames: a run's classes, by label: photos are numbered by them.
   ///   - classes: the number of a run's classes, where neither names nor files say it.
   /// - Throws: `RigLError`.
-  public static func loadTest(
+  package static func loadTest(
     _ configuration: Configuration, folder: String? = nil,
     normalization: PixelNormalization? = nil, classNames: [String]? = nil, classes: Int? = nil
   ) throws(RigLError) -> any Dataset {
@@ -164,7 +164,7 @@ extension Configuration {
   }
 
   /// What small images go through in training.
-  public var smallImageTransform: SmallImageTransform {
+  package var smallImageTransform: SmallImageTransform {
     let crops = augmentation == .padCropFlip
     return SmallImageTransform(
       padTo: padTo, cropPadding: crops ? cropPadding : 0,

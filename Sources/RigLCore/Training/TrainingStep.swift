@@ -7,20 +7,20 @@ public final class TrainingStep {
   /// The network.
   public let model: Model
   /// The loss that training minimises.
-  public let loss: any Loss
+  package let loss: any Loss
   /// The optimizer with its state.
-  public let optimizer: OptimizerState
+  package let optimizer: OptimizerState
   /// The learning rate at each weight step.
-  public let learningRate: LearningRateSchedule
+  package let learningRate: LearningRateSchedule
   /// The settings: topology method and schedule, clipping, accumulation.
-  public let settings: Settings
+  package let settings: Settings
   /// Each sample's prediction and rank in the last batch.
-  public let outcome: BatchPredictions
+  package let outcome: BatchPredictions
 
   /// Weight steps taken (t).
   public internal(set) var weightSteps = 0
   /// Batches drawn, those that topology updates consumed included.
-  public internal(set) var batchesConsumed: UInt64 = 0
+  package internal(set) var batchesConsumed: UInt64 = 0
 
   /// Measures where the time of steps goes, if someone wants to know; nil costs nothing. It is the
   /// thread pool's: while it is there, no other step may run on the same pool.
@@ -77,7 +77,7 @@ public final class TrainingStep {
     public let update: TopologyUpdate?
     /// The fraction of each sparse layer's connections that the update dropped and grew (f(t)); nil
     /// without one.
-    public var dropFraction: Double? { update?.dropFraction }
+    package var dropFraction: Double? { update?.dropFraction }
     /// The norm of the gradients before clipping; nil without clipping, or if no weights moved.
     public let gradientNorm: Double?
     /// Whether the weights moved: not in an update that replaces a weight step, nor while gradients
@@ -355,7 +355,7 @@ final class SamplePlaces {
 
 extension BatchPredictions {
   /// Samples whose label is among the `within` classes of largest logit.
-  public func hits(of samples: Int, within top: Int) -> Int {
+  package func hits(of samples: Int, within top: Int) -> Int {
     var hits = 0
     for sample in 0..<samples where ranks[sample] < Int32(top) { hits += 1 }
     return hits

@@ -6,18 +6,18 @@
 ///
 /// Reference: LeCun et al., *Gradient-based learning applied to document recognition*, Proceedings
 /// of the IEEE, 1998.
-public struct LeNet5: Network, Hashable {
+package struct LeNet5: Network, Hashable {
   /// Scales all widths.
-  public let multiplier: Double
+  package let multiplier: Double
 
   /// Creates a network.
-  public init(multiplier: Double = 1) {
+  package init(multiplier: Double = 1) {
     trap(unless: multiplier > 0, "LeNet5: \(multiplier) times as wide")
     self.multiplier = multiplier
   }
 
   /// Convolutions and linear layers.
-  public func layers(input: SampleShape, classes: Int) -> Sequential {
+  package func layers(input: SampleShape, classes: Int) -> Sequential {
     let widths = [6, 16, 120, 84].map { scaledWidth($0, by: multiplier) }
     let padding = min(input.height, input.width) < 32 ? 2 : 0
     // Of images that are too small nothing is left, as a convolution or pooling will say.

@@ -1,20 +1,20 @@
 /// A multilayer perceptron: linear layers `fc1`, `fc2`, … with ReLU and dropout between.
 ///
 /// LeNet-300-100 is `MLP(hidden: [300, 100])`.
-public struct MLP: Network, Hashable {
+package struct MLP: Network, Hashable {
   /// Widths of the hidden layers.
-  public var hidden: [Int]
+  package var hidden: [Int]
   /// Probability of dropping a hidden activation.
-  public var dropout: Float
+  package var dropout: Float
 
   /// Creates a network.
-  public init(hidden: [Int], dropout: Float = 0) {
+  package init(hidden: [Int], dropout: Float = 0) {
     self.hidden = hidden
     self.dropout = dropout
   }
 
   /// The layers: one linear layer more than there are hidden widths.
-  public func layers(input: SampleShape, classes: Int) -> Sequential {
+  package func layers(input: SampleShape, classes: Int) -> Sequential {
     var layers: [any Layer] = []
     var width = input.count
     for (index, next) in hidden.enumerated() {

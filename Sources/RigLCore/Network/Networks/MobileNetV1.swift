@@ -5,7 +5,7 @@
 ///
 /// Reference: Howard et al., *MobileNets: Efficient Convolutional Neural Networks for Mobile Vision
 /// Applications*, 2017. <https://arxiv.org/abs/1704.04861>
-public struct MobileNetV1: Network, Hashable {
+package struct MobileNetV1: Network, Hashable {
   /// Output channels and stride of each pair of convolutions.
   private static let pairs = [
     (64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), (512, 1), (512, 1), (512, 1),
@@ -13,19 +13,19 @@ public struct MobileNetV1: Network, Hashable {
   ]
 
   /// Scales all widths; they are multiples of 8.
-  public let multiplier: Double
+  package let multiplier: Double
   /// Whether the layers are those of the published accounting: there a distribution may make the
   /// stem sparse, and the classifier is a 1×1 convolution.
   var isPublished = false
 
   /// Creates a network.
-  public init(multiplier: Double = 1) {
+  package init(multiplier: Double = 1) {
     trap(unless: multiplier > 0, "MobileNetV1: \(multiplier) times as wide")
     self.multiplier = multiplier
   }
 
   /// Stem, pairs and classifier.
-  public func layers(input: SampleShape, classes: Int) -> Sequential {
+  package func layers(input: SampleShape, classes: Int) -> Sequential {
     var channels = scaledWidth(32, by: multiplier, toMultipleOf: 8)
     var layers: [any Layer] = [
       SparseConv2d(

@@ -1,5 +1,5 @@
 /// The networks that a configuration can name.
-public enum NetworkName: Hashable, Sendable {
+package enum NetworkName: Hashable, Sendable {
   /// `mlp`: ``MLP``.
   case mlp
   /// `wrn-D-K`: ``WRN`` of depth D and width K.
@@ -14,7 +14,7 @@ public enum NetworkName: Hashable, Sendable {
   case leNet5
 
   /// The names, with examples of those that have numbers.
-  public static let examples =
+  package static let examples =
     ["mlp", "lenet-5", "wrn-22-2", "wrn-10-2", "wrn-16-8", "wrn-28-10"]
     + ResNet.depths.map { "resnet-\($0)" } + ["mobilenet-v1", "vgg-16"]
 
@@ -26,7 +26,7 @@ public enum NetworkName: Hashable, Sendable {
   /// The network of a name.
   ///
   /// - Throws: a configuration error that names the nearest one.
-  public init(_ name: String) throws(RigLError) {
+  package init(_ name: String) throws(RigLError) {
     let parts = name.split(separator: "-", omittingEmptySubsequences: false)
     let numbers = parts.dropFirst().compactMap { Int($0) }
     switch name {
@@ -66,7 +66,7 @@ public enum NetworkName: Hashable, Sendable {
   }
 
   /// What the network was published for: the shape of a sample, classes, and training samples.
-  public var published: (input: SampleShape, classes: Int, samples: Int) {
+  package var published: (input: SampleShape, classes: Int, samples: Int) {
     switch self {
     case .mlp: (SampleShape(channels: 1, height: 28, width: 28), 10, 60_000)
     case .leNet5: (SampleShape(channels: 1, height: 28, width: 28), 10, 60_000)

@@ -6,21 +6,21 @@
 ///
 /// Reference: He et al., *Deep Residual Learning for Image Recognition*, CVPR 2016.
 /// <https://arxiv.org/abs/1512.03385>
-public struct ResNet: Network, Hashable {
+package struct ResNet: Network, Hashable {
   /// Blocks of each stage, by depth.
   private static let stages = [
     18: [2, 2, 2, 2], 34: [3, 4, 6, 3], 50: [3, 4, 6, 3], 101: [3, 4, 23, 3],
   ]
   /// The depths that there are.
-  public static let depths = stages.keys.sorted()
+  package static let depths = stages.keys.sorted()
 
   /// 18, 34, 50 or 101.
-  public let depth: Int
+  package let depth: Int
   /// Scales all widths.
-  public let multiplier: Double
+  package let multiplier: Double
 
   /// Creates a network.
-  public init(depth: Int, multiplier: Double = 1) {
+  package init(depth: Int, multiplier: Double = 1) {
     trap(
       unless: ResNet.depths.contains(depth) && multiplier > 0,
       "ResNet-\(depth), \(multiplier) times as wide: depths are \(ResNet.depths)")
@@ -30,7 +30,7 @@ public struct ResNet: Network, Hashable {
   private var hasBottlenecks: Bool { depth >= 50 }
 
   /// Stem, stages and classifier.
-  public func layers(input: SampleShape, classes: Int) -> Sequential {
+  package func layers(input: SampleShape, classes: Int) -> Sequential {
     var channels = scaledWidth(64, by: multiplier)
     var layers: [any Layer] = [
       SparseConv2d("conv1", inputs: input.channels, outputs: channels, kernel: 7, stride: 2),

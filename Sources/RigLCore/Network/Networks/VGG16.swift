@@ -7,25 +7,25 @@
 ///
 /// Reference: Simonyan & Zisserman, *Very Deep Convolutional Networks for Large-Scale Image
 /// Recognition*, ICLR 2015. <https://arxiv.org/abs/1409.1556>
-public struct VGG16: Network, Hashable {
+package struct VGG16: Network, Hashable {
   /// Output channels of the convolutions of each group.
   private static let groups = [
     [64, 64], [128, 128], [256, 256, 256], [512, 512, 512], [512, 512, 512],
   ]
 
   /// Probability of dropping an output of the first two linear layers.
-  public let dropout: Float
+  package let dropout: Float
   /// Scales all widths, those of the hidden linear layers too.
-  public let multiplier: Double
+  package let multiplier: Double
 
   /// Creates a network.
-  public init(dropout: Float = 0, multiplier: Double = 1) {
+  package init(dropout: Float = 0, multiplier: Double = 1) {
     trap(unless: multiplier > 0, "VGG16: \(multiplier) times as wide")
     (self.dropout, self.multiplier) = (dropout, multiplier)
   }
 
   /// Convolutions and classifier, for images of 32 × 32 and larger.
-  public func layers(input: SampleShape, classes: Int) -> Sequential {
+  package func layers(input: SampleShape, classes: Int) -> Sequential {
     var channels = input.channels
     var layers: [any Layer] = []
     for group in VGG16.groups {

@@ -8,18 +8,18 @@
 ///
 /// Reference: Zagoruyko & Komodakis, *Wide Residual Networks*, BMVC 2016.
 /// <https://arxiv.org/abs/1605.07146>
-public struct WRN: Network, Hashable {
+package struct WRN: Network, Hashable {
   /// Layers with weights in the longest path, 6 n + 4.
-  public let depth: Int
+  package let depth: Int
   /// How much wider the stages are than 16, 32 and 64 channels (k).
-  public let width: Int
+  package let width: Int
   /// Probability of dropping a value between the convolutions of a block.
-  public let dropout: Float
+  package let dropout: Float
   /// Scales all widths, the stem's too.
-  public let multiplier: Double
+  package let multiplier: Double
 
   /// Creates a network.
-  public init(depth: Int, width: Int, dropout: Float = 0, multiplier: Double = 1) {
+  package init(depth: Int, width: Int, dropout: Float = 0, multiplier: Double = 1) {
     trap(
       unless: WRN.allows(depth: depth) && width > 0 && multiplier > 0,
       "WRN-\(depth)-\(width): no such one")
@@ -28,10 +28,10 @@ public struct WRN: Network, Hashable {
   }
 
   /// Whether a depth is 6 n + 4, with n at least 1.
-  public static func allows(depth: Int) -> Bool { depth >= 10 && (depth - 4) % 6 == 0 }
+  package static func allows(depth: Int) -> Bool { depth >= 10 && (depth - 4) % 6 == 0 }
 
   /// Stem, stages and classifier.
-  public func layers(input: SampleShape, classes: Int) -> Sequential {
+  package func layers(input: SampleShape, classes: Int) -> Sequential {
     var channels = scaledWidth(16, by: multiplier)
     var layers: [any Layer] = [
       SparseConv2d("conv1", inputs: input.channels, outputs: channels, kernel: 3)
