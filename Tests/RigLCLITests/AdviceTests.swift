@@ -40,6 +40,28 @@ import Testing
     #expect(said.contains { $0.hasPrefix(text) }, "\(said)")
   }
 
+  /// What a preset or another run says, the user has not set.
+  @Test func onlyTheUsersSettingsAreNamed() throws {
+    func named(_ arguments: [String]) throws -> [String] {
+      let outcome = try Rigl.run(["train", "--dry-run", "--json"] + arguments)
+      let said = try #require(try outcome.object()["warnings"] as? [String], "\(outcome.errors)")
+      return said.filter { $0.contains("has no effect") }
+    }
+    let dense = ["--preset", "demo", "--data", data.path, "--method", "dense"]
+    #expect(try named(dense) == [])
+    try folder.write("preset: demo\nmethod: dense\n", to: "dense.yaml")
+    #expect(try named([folder("dense.yaml"), "--data", data.path]) == [])
+    #expect(
+      try named([folder("dense.yaml"), "--data", data.path, "--sparsity", "0.95"])
+        == ["sparsity: has no effect with method: dense"])
+    try data.train(in: folder("run"))
+    #expect(try named(["--start-from", folder("run"), "--method", "static"]) == [])
+    let moved = ["--method", "static", "--set", "drop_fraction=0.2"]
+    #expect(
+      try named(["--start-from", folder("run")] + moved)
+        == ["drop_fraction: has no effect with method: static"])
+  }
+
   @Test func aNetworkThatIsCutInTwoIsNamed() throws {
     #expect(try warnings([]) == [])
     let arguments = ["--sparsity", "0.998", "--set", "validation=0"]

@@ -107,6 +107,54 @@ import Testing
       } == ["hidden"])
   }
 
+  /// Whoever takes a preset has not set its numbers, and is told only of what he changes.
+  @Test func whatAPresetSaysIsNobodysSetting() throws {
+    func told(_ configuration: Configuration) -> [String] {
+      configuration.warnings(samples: 50_000).filter { $0.contains("has no effect") }
+    }
+    for preset in Preset.all {
+      for method in Configuration.Method.allCases {
+        for optimizer in Configuration.OptimizerKind.allCases {
+          for schedule in Configuration.ScheduleKind.allCases {
+            var other = preset.configuration
+            (other.method, other.optimizer, other.schedule) = (method, optimizer, schedule)
+            (other.network, other.augmentation) = ("lenet-5", .none)
+            other.validateOnTest = true
+            #expect(told(other) == [], "\(preset.name)")
+          }
+        }
+      }
+      var dense = preset.configuration
+      dense.method = .dense
+      dense.sparsity = 0.6
+      #expect(told(dense) == ["sparsity: has no effect with method: dense"], "\(preset.name)")
+      dense.dropFraction = 0.1
+      #expect(
+        told(dense) == ["sparsity: has no effect with method: dense, nor have drop_fraction"])
+    }
+  }
+
+  /// Of settings in layers, those above the base are the user's, were they to the base's value.
+  @Test func whatIsAskedForIsTheUsersSetting() throws {
+    func told(_ change: (inout SettingsStack) throws -> Void) throws -> [String] {
+      var layers = try SettingsStack(try Preset.find("demo").configuration)
+      try layers.set("method", to: "dense")
+      try change(&layers)
+      return try layers.configuration().warnings(samples: 50_000)
+    }
+    let sparsity = ["sparsity: has no effect with method: dense"]
+    #expect(try told { _ in } == [])
+    #expect(try told { try $0.set("sparsity", to: "0.95") } == sparsity, "as the preset has it")
+    #expect(try told { try $0.apply(yaml: "sparsity: 0.5", path: "a.yaml") } == sparsity)
+    #expect(try told { try $0.apply(yaml: "preset: mlp-1000x3\nmethod: dense", path: "a") } == [])
+    let saved = try Preset.find("mlp-1000x3").configuration.yaml()
+    #expect(
+      try told {
+        try $0.apply(yaml: saved, path: "config.yaml", isSaved: true)
+        try $0.set("method", to: "static")
+      } == [], "of another run")
+  }
+
   @Test func whatOnlyLayersTell() throws {
     let samples = RandomSamples(count: 40, width: 12, classes: 3)
     func keys(_ change: (inout Configuration) -> Void) throws -> [String] {

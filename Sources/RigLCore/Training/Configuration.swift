@@ -1,3 +1,5 @@
+import Yams
+
 /// Everything that determines a run's result: one value, saved with the run, which reproduces it.
 ///
 /// What may differ between two runs with the same result (threads, folders, how often something is
@@ -142,6 +144,7 @@ public struct Configuration: Codable, Hashable, Sendable {
   }
   private var hasOwnRate = Unremarkable(value: false)
   private var assigned = Unremarkable(value: Set<Key>())
+  private var borrowed = Unremarkable(value: [String: String]())
   private var namedRules = Unremarkable(value: CustomRules())
   /// Momentum of SGD (μ).
   public var momentum: Float = 0.9
@@ -182,6 +185,20 @@ public struct Configuration: Codable, Hashable, Sendable {
 
   /// The defaults.
   public init() {}
+
+  /// Says which settings are a preset's or another run's, as written: not of who trains now.
+  mutating func borrow(_ settings: [String: String]) { borrowed.value = settings }
+
+  /// The settings of who trains: neither defaults nor a preset's or another run's.
+  var chosen: Set<Key> {
+    guard let own = try? mapping() else { return [] }  // ``validate()`` says why.
+    let usual = Configuration().written()
+    return Set(
+      Key.allCases.filter { key in
+        let value = own[Node(key.rawValue)]?.written
+        return value != usual[key.rawValue] && value != borrowed.value[key.rawValue]
+      })
+  }
 
   /// Whether a program has set ``sparsity`` or ``epochs``, were it to what they were.
   func assigns(_ key: Key) -> Bool { assigned.value.contains(key) }

@@ -7,6 +7,8 @@ import Yams
 /// are errors.
 package struct SettingsStack {
   private var mapping: Node.Mapping
+  /// The settings of the base, as written.
+  private var base: [String: String]
   /// Where the settings that are not the base's were read, by key.
   private var places: [String: Place] = [:]
   /// The optimizer that the learning rate is for; nil once a rate was asked for, whatever the
@@ -22,12 +24,14 @@ package struct SettingsStack {
   /// Starts from a configuration: the defaults, or a preset's.
   package init(_ base: Configuration = Configuration()) throws(RigLError) {
     mapping = try base.mapping()
+    self.base = base.written()
     optimizerOfRate = base.optimizer.rawValue
   }
 
   /// Replaces all settings so far by a configuration's; options stay.
   package mutating func replace(by base: Configuration) throws(RigLError) {
     mapping = try base.mapping()
+    self.base = base.written()
     customNetwork = nil
     customRules = CustomRules()
     places = [:]
@@ -56,7 +60,7 @@ package struct SettingsStack {
   ///     flag, which goes before the file.
   ///   - isSaved: whether it is the configuration of a run, perhaps of an earlier version: without
   ///     a `split` its samples were taken sequentially, and its paths may be relative to the
-  ///     working directory. Its data need not be there.
+  ///     working directory. Its data need not be there. What it says becomes the base.
   package mutating func apply(
     yaml: String, path: String, replacesBase: Bool = true, isSaved: Bool = false
   ) throws(RigLError) {
@@ -85,7 +89,8 @@ package struct SettingsStack {
         Configuration.Split.sequential.rawValue)
     }
     try apply(settings, path: path, isSaved: isSaved)
-    _ = try configuration()
+    let configuration = try configuration()
+    if isSaved { (base, places) = (configuration.written(), [:]) }
   }
 
   private mutating func apply(
@@ -213,9 +218,6 @@ package struct SettingsStack {
   /// Whether a key was set since the base, by a file or otherwise.
   package func sets(_ key: Configuration.Key) -> Bool { places[key.rawValue] != nil }
 
-  /// Takes all settings so far for the base.
-  package mutating func makeBase() { places = [:] }
-
   /// The configuration so far; its numbers are not checked, see ``Configuration/validate()``.
   package func configuration() throws(RigLError) -> Configuration {
     var mapping = mapping
@@ -230,6 +232,7 @@ package struct SettingsStack {
     do {
       var configuration = try Configuration(from: SettingsDecoder(Node.mapping(mapping)))
       configuration.customRules = customRules
+      configuration.borrow(base.filter { places[$0.key] == nil })
       return configuration
     } catch let error as SettingError {
       throw explain(error)

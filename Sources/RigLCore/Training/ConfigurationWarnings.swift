@@ -2,12 +2,14 @@
 
 extension Configuration {
   /// Settings without the effect that they seem to have in a training on `samples` samples: each a
-  /// line that begins with the key and says what to set. None of them is an error.
+  /// line that begins with the key and says what to set. None of them is an error, and of what a
+  /// preset or another run says none is of no use: who trains has not set it.
   package func warnings(samples: Int) -> [String] {
     let steps = steps(samples: samples)
     guard steps > 0 else { return [] }
-    return updateWarnings(samples, steps) + rateWarnings(samples, steps) + unusedSettings(samples)
-      + methodWarnings + learningWarnings(samples)
+    let chosen = chosen
+    return updateWarnings(samples, steps) + rateWarnings(samples, steps)
+      + unusedSettings(samples, chosen) + methodWarnings(chosen) + learningWarnings(samples)
   }
 
   /// The same, with what only the network's layers tell.
@@ -75,150 +77,103 @@ extension Configuration {
   }
 
   /// Settings that say something about what other settings, or parts given in Swift, leave out.
-  private func unusedSettings(_ samples: Int) -> [String] {
-    let replaced = replacedSettings(samples)
+  private func unusedSettings(_ samples: Int, _ chosen: Set<Key>) -> [String] {
+    let replaced = replacedSettings(samples).filter { chosen.contains($0.key) }
     let others = settingsForOthers.filter { other in
-      !replaced.contains { $0.key == other.key }
+      other.isUnused && chosen.contains(other.key)
+        && !replaced.contains { $0.key == other.key }
     }
     return replaced.map { "\($0.key.rawValue): has no effect; \($0.reason) given in Swift" }
       + others.map { "\($0.key.rawValue): has no effect; it is for \($0.user)" }
   }
 
-  /// Settings of what was given in Swift, as far as they are not what they are anyway.
+  /// Settings of what was given in Swift, as far as they are not what that is anyway.
   private func replacedSettings(_ samples: Int) -> [(key: Key, reason: String)] {
-    let usual = Configuration()
-    let groups: [(isGiven: Bool, reason: String, settings: [(key: Key, isSet: Bool)])] = [
-      (
-        hasCustomData, "the samples were",
-        [
-          (.trainSamples, trainSamples != nil && trainSamples != samples),
-          (.testSamples, testSamples != nil), (.validation, validation ?? 0 != 0),
-          (.validateOnTest, validateOnTest), (.augmentation, augmentation != .none),
-          (.cropPadding, cropPadding != usual.cropPadding),
-          (.cropPaddingMode, cropPaddingMode != usual.cropPaddingMode), (.padTo, padTo != nil),
-          (.imageSize, imageSize != nil), (.perImageStandardization, perImageStandardization),
-        ]
-      ),
-      (
-        hasCustomNetwork, "the network was",
-        [
-          (.hidden, hidden != usual.hidden),
-          (.widthMultiplier, widthMultiplier != usual.widthMultiplier), (.dropout, dropout != 0),
-        ]
-      ),
-      (customRules.loss != nil, "the loss was", [(.labelSmoothing, labelSmoothing != 0)]),
+    let ofSamples: [Key] =
+      (trainSamples == samples ? [] : [.trainSamples]) + [.testSamples]
+      + (validation == 0 ? [] : [.validation]) + [
+        .validateOnTest, .augmentation, .cropPadding, .cropPaddingMode, .padTo, .imageSize,
+        .perImageStandardization,
+      ]
+    let groups: [(isGiven: Bool, reason: String, keys: [Key])] = [
+      (hasCustomData, "the samples were", ofSamples),
+      (hasCustomNetwork, "the network was", [.hidden, .widthMultiplier, .dropout]),
+      (customRules.loss != nil, "the loss was", [.labelSmoothing]),
       (
         customRules.method != nil, "the topology method was",
-        [(.method, method != .rigl && method != .dense)]
+        method == .rigl || method == .dense ? [] : [.method]
       ),
       (
         customRules.optimizer != nil, "the optimizer was",
         [
-          (.optimizer, optimizer != usual.optimizer), (.momentum, momentum != usual.momentum),
-          (.nesterov, nesterov != usual.nesterov), (.weightDecay, weightDecay != usual.weightDecay),
-          (.decoupledWeightDecay, decoupledWeightDecay != usual.decoupledWeightDecay),
-          (.beta1, beta1 != usual.beta1), (.beta2, beta2 != usual.beta2),
-          (.epsilon, epsilon != usual.epsilon),
+          .optimizer, .momentum, .nesterov, .weightDecay, .decoupledWeightDecay, .beta1, .beta2,
+          .epsilon,
         ]
       ),
     ]
-    return groups.filter(\.isGiven).flatMap { group in
-      group.settings.filter(\.isSet).map { ($0.key, group.reason) }
-    }
+    return groups.filter(\.isGiven).flatMap { group in group.keys.map { ($0, group.reason) } }
   }
 
-  /// Settings that say something about what other settings leave out.
-  private var settingsForOthers: [(key: Key, user: String)] {
-    let usual = Configuration()
-    let settings: [(key: Key, isUnused: Bool, user: String)] = [
-      (.milestones, !milestones.isEmpty && schedule != .step, "schedule: step"),
+  /// Settings that say something about what other settings may leave out.
+  private var settingsForOthers: [(key: Key, isUnused: Bool, user: String)] {
+    [
+      (.milestones, schedule != .step, "schedule: step"),
+      (.firstCycle, schedule != .warmRestarts, "schedule: warm_restarts"),
+      (.cycleMultiplier, schedule != .warmRestarts, "schedule: warm_restarts"),
       (
-        .firstCycle, firstCycle != usual.firstCycle && schedule != .warmRestarts,
-        "schedule: warm_restarts"
-      ),
-      (
-        .cycleMultiplier, cycleMultiplier != usual.cycleMultiplier && schedule != .warmRestarts,
-        "schedule: warm_restarts"
-      ),
-      (
-        .minLearningRate,
-        minLearningRate != usual.minLearningRate && [.constant, .step].contains(schedule),
+        .minLearningRate, [.constant, .step].contains(schedule),
         "schedule: cosine, linear or warm_restarts"
       ),
-      (
-        .annealingPower, annealingPower != usual.annealingPower && annealing != .inversePower,
-        "annealing: inverse_power"
-      ),
-      (.hidden, hidden != usual.hidden && network != "mlp", "network: mlp"),
-      (
-        .cropPadding, cropPadding != usual.cropPadding && augmentation != .padCropFlip,
-        "augmentation: pad_crop_flip"
-      ),
-      (.factor, factor != usual.factor && schedule != .step, "schedule: step"),
-      (.momentum, momentum != usual.momentum && optimizer != .sgd, "optimizer: sgd"),
-      (.beta1, beta1 != usual.beta1 && optimizer == .sgd, "optimizer: adam or adamw"),
-      (.beta2, beta2 != usual.beta2 && optimizer == .sgd, "optimizer: adam or adamw"),
-      (.epsilon, epsilon != usual.epsilon && optimizer == .sgd, "optimizer: adam or adamw"),
-      (.firstLayerSparse, firstLayerSparse && distribution != .uniform, "distribution: uniform"),
+      (.annealingPower, annealing != .inversePower, "annealing: inverse_power"),
+      (.hidden, network != "mlp", "network: mlp"),
+      (.cropPadding, augmentation != .padCropFlip, "augmentation: pad_crop_flip"),
+      (.factor, schedule != .step, "schedule: step"),
+      (.momentum, optimizer != .sgd, "optimizer: sgd"),
+      (.beta1, optimizer == .sgd, "optimizer: adam or adamw"),
+      (.beta2, optimizer == .sgd, "optimizer: adam or adamw"),
+      (.epsilon, optimizer == .sgd, "optimizer: adam or adamw"),
+      (.firstLayerSparse, distribution != .uniform, "distribution: uniform"),
       (.validation, validateOnTest && validation ?? 0 > 0, "validate_on_test: false"),
       (
-        .weightDecay,
-        optimizer == .adamw && decoupledWeightDecay != 0 && weightDecay != usual.weightDecay,
+        .weightDecay, optimizer == .adamw && decoupledWeightDecay != 0,
         "decoupled_weight_decay: 0, as adamw takes the latter where both are set"
       ),
+      (.newWeightDivisor, newWeights == .zero, "other new_weights than zero"),
+      (.topologyScope, !method.hasScope, methods { $0.hasScope }),
       (
-        .topologyScope, topologyScope != nil && !method.hasScope,
-        Method.list { $0.hasScope }.replacing("method ", with: "method: ")
-      ),
-      (
-        .layerMinimum,
-        layerMinimum != 0 && !(method.hasScope && topologyScope ?? method.scope == .global),
+        .layerMinimum, !method.hasScope || topologyScope ?? method.scope == .layer,
         "topology_scope: global"
       ),
-      (.initialSparsity, initialSparsity != 0 && !method.prunes, "method: pruning or granet"),
-      (.pruneBegin, pruneBegin != nil && !method.prunes, "method: pruning or granet"),
-      (.pruneEnd, pruneEnd != nil && !method.prunes, "method: pruning or granet"),
-      (.momentDecay, momentDecay != usual.momentDecay && method != .snfs, "method: snfs"),
-      (.redistribution, redistribution && method != .snfs, "method: snfs"),
-      (
-        .updateThenStep, updateThenStep && method.movesConnections && !method.seesGradient,
-        Method.list { $0.seesGradient }.replacing("method ", with: "method: ")
-      ),
-      (
-        .newWeightDivisor, newWeightDivisor != usual.newWeightDivisor && newWeights == .zero,
-        "other new_weights than zero"
-      ),
+      (.initialSparsity, !method.prunes, methods { $0.prunes }),
+      (.pruneBegin, !method.prunes, methods { $0.prunes }),
+      (.pruneEnd, !method.prunes, methods { $0.prunes }),
+      (.momentDecay, method != .snfs, "method: snfs"),
+      (.redistribution, method != .snfs, "method: snfs"),
+      (.updateThenStep, movesConnections && !method.seesGradient, methods { $0.seesGradient }),
     ]
-    return settings.filter(\.isUnused).map { ($0.key, $0.user) }
+  }
+
+  private func methods(where isMeant: (Method) -> Bool) -> String {
+    "method: " + Method.names(where: isMeant)
   }
 
   /// Settings of connections, and of updates that move them, which the method has no use for; in
-  /// one line, as a preset may have them all.
-  private var methodWarnings: [String] {
-    let usual = Configuration()
-    var keys: [Key] = []
-    func add(_ key: Key, _ isSet: Bool) { if isSet { keys.append(key) } }
-    if method == .dense {
-      add(.sparsity, sparsity != usual.sparsity)
-      add(.distribution, distribution != usual.distribution)
-      add(.layerSparsities, !layerSparsities.isEmpty)
-      add(.layerSparsityFactors, !layerSparsityFactors.isEmpty)
-      add(.lastLayerDense, lastLayerDense)
-    }
-    if !movesConnections {
-      add(.updateInterval, updateInterval != usual.updateInterval && method != .pruning)
-      add(.updateBegin, updateBegin != usual.updateBegin)
-      add(.updateEnd, updateEnd != nil)
-      add(.updateForever, updateForever)
-      add(.dropFraction, dropFraction != usual.dropFraction)
-      add(.annealing, annealing != usual.annealing)
-      add(.newWeights, newWeights != usual.newWeights)
-      add(.updateThenStep, updateThenStep)
-    }
-    guard let first = keys.first else { return [] }
-    let others = keys.dropFirst().map(\.rawValue).joined(separator: ", ")
+  /// one line.
+  private func methodWarnings(_ chosen: Set<Key>) -> [String] {
+    let ofConnections: [Key] = [
+      .sparsity, .distribution, .layerSparsities, .layerSparsityFactors, .lastLayerDense,
+    ]
+    let ofUpdates: [Key] = [
+      .updateInterval, .updateBegin, .updateEnd, .updateForever, .dropFraction, .annealing,
+      .newWeights, .updateThenStep,
+    ]
+    let unmoved = ofUpdates.filter { method != .pruning || $0 != .updateInterval }
+    let keys = (method == .dense ? ofConnections : []) + (movesConnections ? [] : unmoved)
+    let unused = keys.filter(chosen.contains).map(\.rawValue)
+    guard let first = unused.first else { return [] }
+    let others = unused.dropFirst().joined(separator: ", ")
     return [
-      "\(first.rawValue): has no effect with method: \(method.rawValue)"
+      "\(first): has no effect with method: \(method.rawValue)"
         + (others.isEmpty ? "" : ", nor have \(others)")
     ]
   }
@@ -260,8 +215,8 @@ extension Configuration {
     var warnings: [String] = []
     let named = allocation.layers.filter { layerSparsities[$0.name] != nil }
     let others = allocation.layers.filter { layerSparsities[$0.name] == nil }
-    if method != .dense, !named.isEmpty, others.allSatisfy({ $0.sparsity == 0 }),
-      !named.contains(where: { $0.sparsity == sparsity })
+    if method != .dense, chosen.contains(.sparsity), !named.isEmpty,
+      others.allSatisfy({ $0.sparsity == 0 }), !named.contains(where: { $0.sparsity == sparsity })
     {
       warnings.append(
         "sparsity: \(sparsity) has no effect: layer_sparsities says that of every layer; set "

@@ -40,6 +40,7 @@ public struct Preset: Sendable {
     var configuration = Configuration()
     change(&configuration)
     configuration.bindRateToOptimizer()
+    configuration.borrow(configuration.written())
     self.configuration = configuration
   }
 

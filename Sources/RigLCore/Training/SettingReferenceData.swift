@@ -182,7 +182,7 @@ extension SettingReference {
       },
       "Which connections are ranked together.",
       unset: "global for granet, layer for the others",
-      for: Configuration.Method.list { $0.hasScope }),
+      for: "method " + Configuration.Method.names { $0.hasScope }),
     SettingReference(
       .layerMinimum, .sparsity, .whole(0...Int.max),
       "Connections that each layer keeps at the least. Others have as many fewer.",
@@ -202,7 +202,7 @@ extension SettingReference {
       .storageBelow, .sparsity, .number(0...1),
       "The density below which a layer is stored sparsely. Above it, dense sums are quicker; results "
         + "differ by rounding.",
-      for: Configuration.Method.list { $0.prunes || $0 == .snip || $0 == .snfs }),
+      for: "method " + Configuration.Method.names { $0.prunes || $0 == .snip || $0 == .snfs }),
   ]
 
   static let updateSettings: [SettingReference] = [
@@ -210,7 +210,7 @@ extension SettingReference {
       .updateInterval, .updates, .whole(1...1 << 50),
       "Weight steps from one topology update to the next (ΔT). An update of RigL takes the place "
         + "of a weight step.",
-      for: Configuration.Method.list { $0.movesConnections || $0 == .pruning }),
+      for: "method " + Configuration.Method.names { $0.movesConnections || $0 == .pruning }),
     SettingReference(
       .updateBegin, .updates, .whole(0...1 << 50), "The first step with an update.", for: moving),
     SettingReference(
@@ -261,7 +261,7 @@ extension SettingReference {
       .updateThenStep, .updates, .flag,
       "Follows an update by a weight step on the same batch. No batch is then spent on updates "
         + "alone; accumulation has to be 1.",
-      for: Configuration.Method.list { $0.seesGradient }),
+      for: "method " + Configuration.Method.names { $0.seesGradient }),
     SettingReference(
       .momentDecay, .updates, .below(1),
       "The share of the running mean of gradients that stays at each step (μ).", for: "method snfs"),
@@ -271,7 +271,7 @@ extension SettingReference {
       for: "method snfs"),
   ]
 
-  private static let moving = Configuration.Method.list { $0.movesConnections }
+  private static let moving = "method " + Configuration.Method.names { $0.movesConnections }
   private static let sparse = "every method but dense"
-  private static let pruning = Configuration.Method.list { $0.prunes }
+  private static let pruning = "method " + Configuration.Method.names { $0.prunes }
 }

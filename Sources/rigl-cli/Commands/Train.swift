@@ -148,7 +148,6 @@ struct Train: ParsableCommand {
     let folder = try RunFolder.open(resume)
     var layers = try SettingsStack()
     try layers.apply(file: folder.configurationPath, isSaved: true)
-    layers.makeBase()
     let start = layers.options.startFrom
     layers = try resolve(on: layers).layers
     if layers.options.startFrom != start {

@@ -59,12 +59,10 @@ extension Configuration.Method {
   /// The scope unless it is set.
   package var scope: TopologyScope { self == .granet ? .global : .layer }
 
-  /// The methods that something holds of, as a user reads it: "method rigl, set or granet".
-  package static func list(where isMeant: (Self) -> Bool) -> String {
+  /// The methods that something holds of, as a user reads them: "rigl, set or granet".
+  package static func names(where isMeant: (Self) -> Bool) -> String {
     let names = allCases.filter(isMeant).map(\.rawValue)
-    return "method "
-      + (names.count < 2
-        ? names.joined()
-        : names.dropLast().joined(separator: ", ") + " or " + names[names.count - 1])
+    guard let last = names.last, names.count > 1 else { return names.joined() }
+    return names.dropLast().joined(separator: ", ") + " or " + last
   }
 }
