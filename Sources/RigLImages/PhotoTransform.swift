@@ -33,7 +33,7 @@ package struct PhotoCrop: Hashable, Sendable {
 /// width to height, at a random place, resampled to the square, half of them mirrored. Otherwise
 /// the picture is resized until its shorter side has ``resizedSide`` pixels, and the middle is cut
 /// out. Both resample bilinearly, against aliasing.
-package struct PhotoTransform: Hashable, Sendable, Codable {
+package struct PhotoTransform: Hashable, Sendable {
   /// The side of the square.
   package var side: Int
   /// Whether crops are random.

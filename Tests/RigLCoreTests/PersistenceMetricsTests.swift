@@ -247,12 +247,4 @@ import Testing
     _ = try MetricsLog.resume(at: folder("new"), batchesConsumed: 7)
     #expect(try fileBytes(folder("new")) == Array(Self.header.utf8))
   }
-
-  @Test func rowsAreCodableByTheColumnsNames() throws {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = .sortedKeys
-    let json = String(decoding: try encoder.encode(row(1)), as: UTF8.self)
-    #expect(json == #"{"batches_consumed":1,"epoch":0,"loss":1,"split":"train","step":1}"#)
-    #expect(try JSONDecoder().decode(MetricsRow.self, from: encoder.encode(Self.full)) == Self.full)
-  }
 }

@@ -119,14 +119,4 @@ import Testing
     #expect(error?.what == "cosine annealing of topology updates without an end")
     #expect(error?.hint != nil)
   }
-
-  @Test func survivesCoding() throws {
-    for schedule in [
-      UpdateSchedule(end: nil, annealing: .learningRate),
-      UpdateSchedule(interval: 7, begin: 1, end: 9, initialFraction: 0.1, annealing: .inversePower),
-    ] {
-      let data = try JSONEncoder().encode(schedule)
-      #expect(try JSONDecoder().decode(UpdateSchedule.self, from: data) == schedule)
-    }
-  }
 }

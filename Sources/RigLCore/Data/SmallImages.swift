@@ -8,7 +8,7 @@ public enum CropPaddingMode: String, Codable, CaseIterable, Sendable {
 
 /// What is done to small images that are in memory: padding, and in training a random crop and a
 /// mirror image.
-package struct SmallImageTransform: Hashable, Sendable, Codable {
+package struct SmallImageTransform: Hashable, Sendable {
   /// The side of the square that images are put in the middle of, on black; nil: as they are.
   package var padTo: Int?
   /// Pixels on each side that a random crop of the image's size may take in; 0: no crop.

@@ -95,7 +95,7 @@ package final class MetricsLog {
     cells.removeLast()
     var (kept, damaged, last): ([String], [Int], Int) = ([], [], 0)
     var (doubtful, isBeyond): ([Int], Bool) = ([], false)
-    var columns = MetricsRow.CodingKeys.allCases
+    var columns = MetricsRow.Column.allCases
     for (index, cell) in cells.enumerated() {
       let line = String(validating: withoutReturn(cell), as: UTF8.self)
       if index == 0 {

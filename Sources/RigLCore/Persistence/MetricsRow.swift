@@ -1,7 +1,7 @@
 /// One line of a run's `metrics.csv`; what does not apply is nil, an empty cell.
-package struct MetricsRow: Hashable, Sendable, Codable {
+package struct MetricsRow: Hashable, Sendable {
   /// Which samples a row is about.
-  package enum Split: String, Hashable, Sendable, Codable, CaseIterable {
+  package enum Split: String, Hashable, Sendable, CaseIterable {
     /// The training samples, to which weights are fitted.
     case train
     /// The validation samples, held back to choose the best weights by.
@@ -84,7 +84,7 @@ package struct MetricsRow: Hashable, Sendable, Codable {
   }
 
   /// The names of the columns, in their order. Later versions add columns at the end.
-  package enum CodingKeys: String, CodingKey, CaseIterable {
+  package enum Column: String, CaseIterable {
     /// ``MetricsRow/step``
     case step
     /// ``MetricsRow/batchesConsumed``
@@ -126,12 +126,12 @@ package struct MetricsRow: Hashable, Sendable, Codable {
 
 extension MetricsRow {
   /// The first line of the file.
-  static let header = CodingKeys.allCases.map(\.rawValue).joined(separator: ",")
+  static let header = Column.allCases.map(\.rawValue).joined(separator: ",")
 
   /// The columns that a first line names: today's, or as many of them as an older version wrote; nil
   /// if it is something else.
-  static func columns(of header: String) -> [CodingKeys]? {
-    let keys = CodingKeys.allCases
+  static func columns(of header: String) -> [Column]? {
+    let keys = Column.allCases
     let names = header.split(separator: ",", omittingEmptySubsequences: false)
     guard (firstColumns...keys.count).contains(names.count),
       zip(names, keys).allSatisfy({ $0 == $1.rawValue })
@@ -144,7 +144,7 @@ extension MetricsRow {
 
   /// The row as a line, without its end.
   var line: String {
-    CodingKeys.allCases.map { key in
+    Column.allCases.map { key in
       switch key {
       case .step: String(step)
       case .batchesConsumed: String(batchesConsumed)
@@ -169,7 +169,7 @@ extension MetricsRow {
   }
 
   /// Reads a line with some columns.
-  init(line: String, columns keys: [CodingKeys]) throws(MetricsProblem) {
+  init(line: String, columns keys: [Column]) throws(MetricsProblem) {
     let cells = line.split(separator: ",", omittingEmptySubsequences: false).map { String($0) }
     guard cells.count == keys.count else {
       throw MetricsProblem(what: "\(cells.count) cells, expected \(keys.count)")
@@ -177,7 +177,7 @@ extension MetricsRow {
     let values = Dictionary(uniqueKeysWithValues: zip(keys, cells))
 
     func cell<Value>(
-      _ key: CodingKeys, _ parse: (String) -> Value?
+      _ key: Column, _ parse: (String) -> Value?
     ) throws(MetricsProblem) -> Value? {
       guard let text = values[key], !text.isEmpty else { return nil }
       guard let value = parse(text) else {
@@ -186,7 +186,7 @@ extension MetricsRow {
       return value
     }
     func required<Value>(
-      _ key: CodingKeys, _ parse: (String) -> Value?
+      _ key: Column, _ parse: (String) -> Value?
     ) throws(MetricsProblem) -> Value {
       guard let value = try cell(key, parse) else {
         throw MetricsProblem(what: "\(key.rawValue) is empty")

@@ -4,7 +4,7 @@ func inactivePositions(of positions: Int, sparsity: Double) -> Int {
 }
 
 /// The sparsity of one layer and what it comes to.
-package struct LayerSparsity: Hashable, Sendable, Codable {
+package struct LayerSparsity: Hashable, Sendable {
   /// The layer's name.
   package let name: String
   /// Positions in its dense shape (N_l).
@@ -27,7 +27,7 @@ package struct LayerSparsity: Hashable, Sendable, Codable {
 }
 
 /// The sparsity of every layer of a network, as a ``SparsityDistribution`` shares it out.
-package struct SparsityAllocation: Hashable, Sendable, Codable {
+package struct SparsityAllocation: Hashable, Sendable {
   /// One entry for each layer, in the network's order.
   package let layers: [LayerSparsity]
   /// The factor of the Erdős–Rényi distributions (ε); nil under `uniform`, and where there was
@@ -36,11 +36,6 @@ package struct SparsityAllocation: Hashable, Sendable, Codable {
   /// Names of the layers that the Erdős–Rényi iteration made dense (D), in the network's order;
   /// layers that are dense by a flag or a map are not among them.
   package let denseSet: [String]
-
-  private enum CodingKeys: String, CodingKey {
-    case layers, epsilon
-    case denseSet = "dense_set"
-  }
 
   /// Positions in all layers.
   package var positions: Int { layers.reduce(0) { $0 + $1.positions } }

@@ -51,7 +51,7 @@ package struct SparsifiableLayer: Hashable, Sendable {
 ///
 /// Reference: Evci et al., *Rigging the Lottery: Making All Tickets Winners*, ICML 2020, section 3.
 /// <https://arxiv.org/abs/1911.11134>
-public struct SparsityDistribution: Hashable, Sendable, Codable {
+public struct SparsityDistribution: Hashable, Sendable {
   /// The rule that shares connections out among the layers.
   public enum Kind: String, Hashable, Sendable, Codable, CaseIterable {
     /// Every layer has the same sparsity.
@@ -72,8 +72,6 @@ public struct SparsityDistribution: Hashable, Sendable, Codable {
   /// Whether the last layer stays dense and out of the budget, under every distribution.
   package var lastLayerDense: Bool
   /// Sparsities by layer name, which go before everything else; these layers leave the budget.
-  ///
-  /// Whoever encodes this should sort keys: a dictionary has no order.
   package var overrides: [String: Double]
 
   /// Creates a distribution; nothing is checked before ``validate()`` or ``allocate(over:)``.
@@ -86,12 +84,6 @@ public struct SparsityDistribution: Hashable, Sendable, Codable {
     self.firstLayerSparse = firstLayerSparse
     self.lastLayerDense = lastLayerDense
     self.overrides = overrides
-  }
-
-  private enum CodingKeys: String, CodingKey {
-    case kind, sparsity, overrides
-    case firstLayerSparse = "first_layer_sparse"
-    case lastLayerDense = "last_layer_dense"
   }
 
   /// Throws a configuration error if a sparsity lies outside [0, 1).

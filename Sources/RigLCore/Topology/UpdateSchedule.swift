@@ -8,7 +8,7 @@ import Foundation
 ///
 /// Reference: Evci et al., *Rigging the Lottery: Making All Tickets Winners*, ICML 2020, section 3.
 /// <https://arxiv.org/abs/1911.11134>
-public struct UpdateSchedule: Hashable, Sendable, Codable {
+public struct UpdateSchedule: Hashable, Sendable {
   /// How the fraction changes from `begin` to `end`; x = (t − begin) / (end − begin).
   public enum Annealing: String, Hashable, Sendable, Codable, CaseIterable {
     /// f = α.
@@ -48,11 +48,6 @@ public struct UpdateSchedule: Hashable, Sendable, Codable {
     self.initialFraction = initialFraction
     self.annealing = annealing
     self.power = power
-  }
-
-  private enum CodingKeys: String, CodingKey {
-    case interval, begin, end, annealing, power
-    case initialFraction = "fraction"
   }
 
   /// Where updates end by default: trunc(.75 · steps), in weight updates.
