@@ -181,13 +181,14 @@ extension WeightLayer {
     .linear(name, inputs: inputs, outputs: outputs, hasBias: hasBias)
   }
 
-  /// Checks that the input is a vector, or an image taken as one, of the layer's width.
-  func checkInput(_ shape: SampleShape) throws(RigLError) {
-    guard shape.count == inputs else {
+  /// A vector of the outputs, of a vector, or an image taken as one, of the inputs.
+  public func outputShape(of input: SampleShape) throws(RigLError) -> SampleShape {
+    guard input.count == inputs else {
       throw RigLError(
         .configuration,
-        "layer \(name): \(inputs) inputs, but its input has \(shape.count) values a sample")
+        "layer \(name): \(inputs) inputs, but its input has \(input.count) values a sample")
     }
+    return SampleShape(channels: outputs)
   }
 
   /// A bias of zeros, if the layer has one.

@@ -31,12 +31,6 @@ public struct SparseLinear: WeightLayer {
     self.canBeSparse = canBeSparse
   }
 
-  /// A vector of `outputs`.
-  public func outputShape(of input: SampleShape) throws(RigLError) -> SampleShape {
-    try checkInput(input)
-    return SampleShape(channels: outputs)
-  }
-
   /// Sparse products, or dense ones where the layer has all connections; both where their number
   /// changes.
   public func makeStage(_ site: StageSite) throws(RigLError) -> any Stage {
@@ -72,12 +66,6 @@ package struct DenseLinear: WeightLayer {
     self.inputs = inputs
     self.outputs = outputs
     hasBias = bias
-  }
-
-  /// A vector of `outputs`.
-  package func outputShape(of input: SampleShape) throws(RigLError) -> SampleShape {
-    try checkInput(input)
-    return SampleShape(channels: outputs)
   }
 
   /// Dense products.
