@@ -98,6 +98,15 @@ public final class ThreadPool {
     }
   }
 
+  /// Counts the time that `body` takes as another stage of the same layer, where a clock measures.
+  func timed<Result, Failure>(
+    _ stage: StepStage, _ body: () throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    let before = clock?.begin(stage)
+    defer { if let before { clock?.begin(before) } }
+    return try body()
+  }
+
   /// The threads that run a job.
   package enum Policy: CaseIterable, Sendable {
     /// All threads or the caller alone, whatever takes less time.

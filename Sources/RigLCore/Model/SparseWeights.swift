@@ -348,17 +348,17 @@ public final class SparseWeights {
   /// Brings ``forwardBase`` up to date.
   func refreshForwardWeights(_ pool: ThreadPool) {
     guard forwardIsStale else { return }
-    let stage = pool.clock?.begin(.forwardWeights)
-    defer { if let stage { pool.clock?.begin(stage) } }
-    // At least 2 µs, so that claiming costs little; short, so that threads end together.
-    let pieces = Pieces(of: count, least: 1 << 11)
-    pool.run(chunks: pieces.count, with: (self, pieces)) { work, index, _ in
-      let (weights, pieces) = work
-      let range = pieces[index]
-      weights.forwardWeights.gather(
-        from: weights.parameter.values, indices: weights.forwardSources, range: range)
+    pool.timed(.forwardWeights) {
+      // At least 2 µs, so that claiming costs little; short, so that threads end together.
+      let pieces = Pieces(of: count, least: 1 << 11)
+      pool.run(chunks: pieces.count, with: (self, pieces)) { work, index, _ in
+        let (weights, pieces) = work
+        let range = pieces[index]
+        weights.forwardWeights.gather(
+          from: weights.parameter.values, indices: weights.forwardSources, range: range)
+      }
+      forwardIsStale = false
     }
-    forwardIsStale = false
   }
 
   /// Bytes held for the connections and their lists, without optimizer state.

@@ -124,15 +124,15 @@ final class GradientParts {
   /// Adds the first `parts` parts up into the layer's gradients.
   func join(_ parts: Int = GradientParts.count, pool: ThreadPool) {
     guard parts > 1 else { return }
-    let stage = pool.clock?.begin(.gradientJoin)
-    defer { if let stage { pool.clock?.begin(stage) } }
-    let pieces = Pieces(of: stride, least: 1 << 11)
-    pool.run(chunks: pieces.count, with: (self, pieces, parts)) { work, chunk, _ in
-      let (own, pieces, parts) = work
-      let (range, weights) = (pieces[chunk], own.weight.count)
-      own.add(range.clamped(to: 0..<weights), to: own.weight, from: 0, parts)
-      if let bias = own.bias {
-        own.add(range.clamped(to: weights..<own.stride), to: bias, from: weights, parts)
+    pool.timed(.gradientJoin) {
+      let pieces = Pieces(of: stride, least: 1 << 11)
+      pool.run(chunks: pieces.count, with: (self, pieces, parts)) { work, chunk, _ in
+        let (own, pieces, parts) = work
+        let (range, weights) = (pieces[chunk], own.weight.count)
+        own.add(range.clamped(to: 0..<weights), to: own.weight, from: 0, parts)
+        if let bias = own.bias {
+          own.add(range.clamped(to: weights..<own.stride), to: bias, from: weights, parts)
+        }
       }
     }
   }

@@ -71,26 +71,26 @@ extension Normalization {
   ///
   /// - Throws: `configuration` if a training batch has a single value a channel: it has no variance.
   func finishForward(parts: Int, values: Int, _ pass: Pass) throws(RigLError) {
-    let stage = pass.pool.clock?.begin(.normalization)
-    defer { if let stage { pass.pool.clock?.begin(stage) } }
-    guard pass.isTraining else {
-      if !isFolded { takeAverages() }
-      return
-    }
-    guard values > 1 else {
-      throw RigLError(
-        .configuration, "layer \(name): batch-norm over a single value a channel",
-        hint: "Use a batch size that leaves no batch of one sample.")
-    }
-    count = values
-    for channel in 0..<channels {
-      let (mean, squares) = statistics.merge(channel, parts: parts)
-      let variance = squares / Double(values)
-      inverse[channel] = 1 / (variance + layer.epsilon).squareRoot()
-      setScale(channel, mean: mean)
-      let unbiased = squares / Double(values - 1)
-      runningMean.values[channel].approach(mean, keeping: layer.momentum)
-      runningVariance.values[channel].approach(unbiased, keeping: layer.momentum)
+    try pass.pool.timed(.normalization) { () throws(RigLError) in
+      guard pass.isTraining else {
+        if !isFolded { takeAverages() }
+        return
+      }
+      guard values > 1 else {
+        throw RigLError(
+          .configuration, "layer \(name): batch-norm over a single value a channel",
+          hint: "Use a batch size that leaves no batch of one sample.")
+      }
+      count = values
+      for channel in 0..<channels {
+        let (mean, squares) = statistics.merge(channel, parts: parts)
+        let variance = squares / Double(values)
+        inverse[channel] = 1 / (variance + layer.epsilon).squareRoot()
+        setScale(channel, mean: mean)
+        let unbiased = squares / Double(values - 1)
+        runningMean.values[channel].approach(mean, keeping: layer.momentum)
+        runningVariance.values[channel].approach(unbiased, keeping: layer.momentum)
+      }
     }
   }
 
@@ -119,24 +119,24 @@ extension Normalization {
   /// The gradients of γ and β, and the coefficients of the input's, once readers have summed the
   /// gradient dy and dy (x − mean) in `parts` parts.
   func finishBackward(parts: Int, _ pass: Pass) {
-    let stage = pass.pool.clock?.begin(.normalization)
-    defer { if let stage { pass.pool.clock?.begin(stage) } }
-    for channel in 0..<channels {
-      let (sum, product) = gradientSums.add(channel, parts: parts)
-      let dGamma = product * inverse[channel]
-      if pass.accumulatesGradients {
-        gamma.gradient[channel] += Float(dGamma)
-        beta.gradient[channel] += Float(sum)
-      } else {
-        gamma.gradient[channel] = Float(dGamma)
-        beta.gradient[channel] = Float(sum)
+    pass.pool.timed(.normalization) {
+      for channel in 0..<channels {
+        let (sum, product) = gradientSums.add(channel, parts: parts)
+        let dGamma = product * inverse[channel]
+        if pass.accumulatesGradients {
+          gamma.gradient[channel] += Float(dGamma)
+          beta.gradient[channel] += Float(sum)
+        } else {
+          gamma.gradient[channel] = Float(dGamma)
+          beta.gradient[channel] = Float(sum)
+        }
+        // dx = γ inv (dy − (Σ dy + (x − mean) inv dγ) / n)
+        let scale = Double(gamma.values[channel]) * inverse[channel]
+        let slope = scale * dGamma * inverse[channel] / Double(count)
+        a[channel] = Float(scale)
+        b[channel] = Float(-slope)
+        c[channel] = Float(slope * Double(mean[channel]) - scale * sum / Double(count))
       }
-      // dx = γ inv (dy − (Σ dy + (x − mean) inv dγ) / n)
-      let scale = Double(gamma.values[channel]) * inverse[channel]
-      let slope = scale * dGamma * inverse[channel] / Double(count)
-      a[channel] = Float(scale)
-      b[channel] = Float(-slope)
-      c[channel] = Float(slope * Double(mean[channel]) - scale * sum / Double(count))
     }
   }
 }

@@ -45,9 +45,7 @@ public final class Pass {
   public func measure<Failure>(
     _ kind: StepStage, _ body: () throws(Failure) -> Void
   ) throws(Failure) {
-    let before = pool.clock?.begin(kind)
-    defer { if let before { pool.clock?.begin(before) } }
-    try body()
+    try pool.timed(kind, body)
   }
 
   private final class AlignedBufferBox {

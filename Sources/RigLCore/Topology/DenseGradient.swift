@@ -78,11 +78,11 @@ final class DenseGradient {
     take(source)
     self.memory = memory
     hasGradient = true
-    let stage = pool.clock?.begin(.growth)
-    defer { if let stage { pool.clock?.begin(stage) } }
-    let base = unsafe shared.base
-    var span = unsafe MutableSpan(_unsafeStart: base, count: panel.shared)
-    source.prepareGradient(in: &span, pool)
+    pool.timed(.growth) {
+      let base = unsafe shared.base
+      var span = unsafe MutableSpan(_unsafeStart: base, count: panel.shared)
+      source.prepareGradient(in: &span, pool)
+    }
   }
 
   /// Takes a layer without its gradient, which is 0 to whoever looks.
@@ -100,22 +100,23 @@ final class DenseGradient {
     panel = source.panels(threads: pool.threads)
   }
 
-  /// Takes the whole gradient into the layer's memory, panel by panel.
-  func remember(by rule: any GradientMemory, _ part: GradientMemories.Part) {
-    let stage = pool.clock?.begin(.growth)
-    defer { if let stage { pool.clock?.begin(stage) } }
-    (self.rule, self.part) = (rule, part)
-    let columnPanels = inputs.dividedUp(by: panel.columns)
-    pool.run(
-      chunks: outputs.dividedUp(by: panel.rows) * columnPanels, with: (self, columnPanels)
-    ) { operands, index, worker in
-      let (gradient, columnPanels) = operands
-      let worker = gradient.workers[worker]
-      let (rows, columns) = gradient.multiply(
-        rowPanel: index / columnPanels, columnPanel: index % columnPanels, worker: worker)
-      for row in rows {
-        unsafe gradient.remember(
-          worker.panel.base + (row - rows.lowerBound) * columns.count, row: row, columns)
+  /// Shows the whole gradient, panel by panel.
+  func show(to observer: any GrowthScore) {
+    pool.timed(.growth) {
+      growthScore = observer
+      defer { growthScore = nil }
+      let columnPanels = inputs.dividedUp(by: panel.columns)
+      pool.run(
+        chunks: outputs.dividedUp(by: panel.rows) * columnPanels, with: (self, columnPanels)
+      ) { operands, index, worker in
+        let (gradient, columnPanels) = operands
+        let worker = gradient.workers[worker]
+        let (rows, columns) = gradient.multiply(
+          rowPanel: index / columnPanels, columnPanel: index % columnPanels, worker: worker)
+        for row in rows {
+          unsafe gradient.applyScore(
+            worker.panel.base + (row - rows.lowerBound) * columns.count, row: row, columns)
+        }
       }
     }
   }
@@ -181,37 +182,37 @@ final class DenseGradient {
   ) -> Selected? {
     growthScore = score
     defer { growthScore = nil }
-    let stage = pool.clock?.begin(.growth)
-    defer { if let stage { pool.clock?.begin(stage) } }
-    selection.begin(order, count: count)
-    for index in 0..<workers.count {
-      workers[index].part.begin()
-      workers[index].sawNaN = false
-      workers[index].droppedAtZero = 0
+    return unsafe pool.timed(.growth) { () -> Selected? in
+      selection.begin(order, count: count)
+      for index in 0..<workers.count {
+        workers[index].part.begin()
+        workers[index].sawNaN = false
+        workers[index].droppedAtZero = 0
+      }
+      let (rowPanels, columnPanels) = (
+        outputs.dividedUp(by: panel.rows), inputs.dividedUp(by: panel.columns)
+      )
+      // A noncopyable argument cannot go into the context: its memory does.
+      let connections = unsafe ConnectionRows(
+        offsets: csr.rowOffsets.base, columns: csr.columns.base, fates: fates.base)
+      let chunks = rowPanels * columnPanels
+      unsafe pool.run(chunks: chunks, with: (self, columnPanels, connections)) {
+        operands, index, worker in
+        let (gradient, columnPanels, connections) = unsafe operands
+        unsafe gradient.score(
+          rowPanel: index / columnPanels, columnPanel: index % columnPanels,
+          connections: connections, worker: gradient.workers[worker])
+      }
+      for index in 0..<workers.count where workers[index].sawNaN { return nil }
+      var zeros = 0
+      for index in 0..<workers.count {
+        workers[index].part.handOver()
+        zeros += workers[index].droppedAtZero
+      }
+      let regrown = selection.admitZeros(zeros)
+      return unsafe Selected(
+        positions: selection.finish(), regrown: regrown, droppedAtZero: zeros)
     }
-    let (rowPanels, columnPanels) = (
-      outputs.dividedUp(by: panel.rows), inputs.dividedUp(by: panel.columns)
-    )
-    // A noncopyable argument cannot go into the context: its memory does.
-    let connections = unsafe ConnectionRows(
-      offsets: csr.rowOffsets.base, columns: csr.columns.base, fates: fates.base)
-    let chunks = rowPanels * columnPanels
-    unsafe pool.run(chunks: chunks, with: (self, columnPanels, connections)) {
-      operands, index, worker in
-      let (gradient, columnPanels, connections) = unsafe operands
-      unsafe gradient.score(
-        rowPanel: index / columnPanels, columnPanel: index % columnPanels,
-        connections: connections, worker: gradient.workers[worker])
-    }
-    for index in 0..<workers.count where workers[index].sawNaN { return nil }
-    var zeros = 0
-    for index in 0..<workers.count {
-      workers[index].part.handOver()
-      zeros += workers[index].droppedAtZero
-    }
-    let regrown = selection.admitZeros(zeros)
-    return unsafe Selected(
-      positions: selection.finish(), regrown: regrown, droppedAtZero: zeros)
   }
 
   /// The connections before the update, row by row.
