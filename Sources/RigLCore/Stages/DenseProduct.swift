@@ -1,15 +1,11 @@
 /// y = W x + b with every weight stored, through dense products.
-final class DenseProduct: Stage {
+final class DenseProduct: PlacedStage {
+  let site: StageSite
   let weights: LayerWeights?
   private let weight: Parameter
   private let bias: Parameter?
   private let inputs: Int
   private let outputs: Int
-  private let epilogue: Epilogue
-  private let input: Tensor
-  private let output: Tensor
-  private let outputGradient: Tensor
-  private let inputGradient: Tensor?
   // The groups side by side: dense products want one long inner dimension.
   private let inputPanel: AlignedBuffer<Float>
   private let outputPanel: AlignedBuffer<Float>
@@ -25,10 +21,8 @@ final class DenseProduct: Stage {
   }
 
   init(_ weights: LayerWeights, _ site: StageSite) {
-    (inputs, outputs, epilogue) = (weights.inputs, weights.outputs, site.epilogue)
+    (self.site, inputs, outputs) = (site, weights.inputs, weights.outputs)
     (self.weights, weight, bias) = (weights, weights.weight, weights.bias)
-    (input, output) = (site.input, site.output)
-    (outputGradient, inputGradient) = (site.outputGradient, site.inputGradient)
     let samples = Tensor.elements(
       shape: SampleShape(channels: 1), capacity: site.capacity, lanes: site.lanes)
     inputPanel = AlignedBuffer(count: inputs * samples)

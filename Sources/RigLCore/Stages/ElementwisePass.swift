@@ -1,16 +1,8 @@
 /// ReLU or dropout as a pass of its own, where no layer before can apply it.
-final class ElementwisePass: Stage {
-  private let epilogue: Epilogue
-  private let input: Tensor
-  private let output: Tensor
-  private let outputGradient: Tensor
-  private let inputGradient: Tensor?
+final class ElementwisePass: PlacedStage {
+  let site: StageSite
 
-  init(_ site: StageSite) {
-    epilogue = site.epilogue
-    (input, output) = (site.input, site.output)
-    (outputGradient, inputGradient) = (site.outputGradient, site.inputGradient)
-  }
+  init(_ site: StageSite) { self.site = site }
 
   var timing: StageTiming { StageTiming(.elementwise) }
 

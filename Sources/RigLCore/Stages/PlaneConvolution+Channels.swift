@@ -68,7 +68,7 @@ extension PlaneConvolution {
       unsafe output.row(y, group: work.group)[channels].unpackOutput(
         product: product + row * geometry.product.rowStride, channelStride: stride,
         bias: appliedBias, firstChannel: channels.lowerBound,
-        residual: addend?.row(y, group: work.group)[channels],
+        residual: site.addend?.row(y, group: work.group)[channels],
         live: input.liveLanes(group: work.group), statistics: nil, part: 0, starts: false)
     }
   }

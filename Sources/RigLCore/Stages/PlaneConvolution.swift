@@ -1,7 +1,8 @@
 /// A convolution's passes, whatever its kernel: band by band, pack, product, unpack, with all scratch
 /// private to the thread and in its second-level cache. Only the raw output is kept; the
 /// activations are made again going back.
-final class PlaneConvolution: FoldingStage {
+final class PlaneConvolution: FoldingStage, PlacedStage {
+  let site: StageSite
   let name: String
   let geometry: BandGeometry
   let kernel: any BandKernel
@@ -9,21 +10,6 @@ final class PlaneConvolution: FoldingStage {
   let bias: Parameter?
   /// The bias where a batch-norm is folded into the weights; see ``Model/foldBatchNorms()``.
   private var foldedBias: Parameter?
-  let prologue: Prologue
-  let outputNorm: Normalization?
-  /// Whether the gradient of the output arrives as that of `outputNorm`'s result.
-  let takesNormGradient: Bool
-  /// The tensor added to the output as it is written: a residual block's shortcut; nil: none.
-  let addend: Tensor?
-  /// The tensor added to the input's gradient: that of a shortcut which reads the same input.
-  private let gradientAddend: Tensor?
-  /// Whether another reader of the same input applies the prologue's gradient to the sum.
-  private let leavesPrologue: Bool
-  let input: Tensor
-  let output: Tensor
-  let outputGradient: Tensor
-  private let inputGradient: Tensor?
-  private let isTraining: Bool
   private let gradientParts: GradientParts
   private let biasSums: AlignedBuffer<Double>
   /// Sums of every weight's gradient, where connections move.
@@ -32,7 +18,7 @@ final class PlaneConvolution: FoldingStage {
   init(
     _ layer: any Conv2d, _ site: StageSite, _ geometry: BandGeometry, _ kernel: any BandKernel
   ) {
-    name = layer.name
+    (self.site, name) = (site, layer.name)
     self.geometry = geometry
     self.kernel = kernel
     bias = layer.makeBias()
@@ -41,16 +27,9 @@ final class PlaneConvolution: FoldingStage {
     weights = LayerWeights(
       layer, input: site.input.shape, weight: kernel.weight, bias: bias,
       connections: kernel.connections, order: kernel.isByTap ? byTap : nil)
-    prologue = site.prologue
-    outputNorm = site.outputNorm
-    (takesNormGradient, leavesPrologue) = (site.takesNormGradient, site.leavesPrologue)
-    (addend, gradientAddend) = (site.addend, site.gradientAddend)
-    (input, output) = (site.input, site.output)
-    (outputGradient, inputGradient) = (site.outputGradient, site.inputGradient)
     // A bias is summed apart: convolutions that have one are few.
     gradientParts = GradientParts(weight: kernel.weight, bias: nil, storage: site.parts)
-    isTraining = site.isTraining
-    if isTraining { gradientParts.reserve() }
+    if site.isTraining { gradientParts.reserve() }
     biasSums = AlignedBuffer(
       count: site.isTraining ? GradientParts.count * (bias?.count ?? 0) : 0)
     weightSums =
@@ -95,8 +74,8 @@ final class PlaneConvolution: FoldingStage {
 
   func work(_ counts: StepCounts) -> [StepStage: StageWork] {
     counts.work(
-      of: self, makesInputGradient: inputGradient != nil, addsShortcut: addend != nil,
-      addsGradient: gradientAddend != nil)
+      of: self, makesInputGradient: inputGradient != nil, addsShortcut: site.addend != nil,
+      addsGradient: site.gradientAddend != nil)
   }
 
   // MARK: - Forward
@@ -144,8 +123,8 @@ final class PlaneConvolution: FoldingStage {
         unsafe output.row(first + row, group: group).unpackOutput(
           product: product + row * geometry.product.rowStride,
           channelStride: geometry.product.channelStride, bias: appliedBias,
-          residual: addend?.row(first + row, group: group), live: input.liveLanes(group: group),
-          statistics: statistics, part: part, starts: starts)
+          residual: site.addend?.row(first + row, group: group),
+          live: input.liveLanes(group: group), statistics: statistics, part: part, starts: starts)
         starts = false
       }
     }
@@ -232,7 +211,7 @@ final class PlaneConvolution: FoldingStage {
     gradientParts.join(bands.parts, pool: pass.pool)
     kernel.connections?.maskGradient()
     if let bias { sumBias(bias, outputGradient, pass) }
-    if !leavesPrologue { prologue.norm?.finishBackward(parts: bands.parts, pass) }
+    if !site.leavesPrologue { prologue.norm?.finishBackward(parts: bands.parts, pass) }
   }
 
   private struct BackwardWork {
@@ -246,7 +225,7 @@ final class PlaneConvolution: FoldingStage {
   ) {
     let (bands, clock) = (work.bands, work.pass.pool.clock)
     let weightGradient = unsafe gradientParts.bases(part).weight
-    if !leavesPrologue { prologue.norm?.gradientSums.begin(part: part, values: 0) }
+    if !site.leavesPrologue { prologue.norm?.gradientSums.begin(part: part, values: 0) }
     let gradient = unsafe scratch
     let activation = unsafe scratch + geometry.gradient.count
     let activationGradient = unsafe activation + geometry.activation.count
@@ -343,7 +322,7 @@ final class PlaneConvolution: FoldingStage {
   ) {
     let (scratch, stride) = (geometry.activation, geometry.shape.stride)
     let (layout, unread) = (activationLayout, RowLayout.nothing(width: geometry.input.width))
-    let prologue = leavesPrologue ? Prologue() : prologue
+    let prologue = site.leavesPrologue ? Prologue() : prologue
     for row in 0..<rows {
       let first = (firstSubRow + row + geometry.first) * stride - geometry.shape.padding
       for phase in 0..<stride where first + phase >= 0 && first + phase < geometry.input.height {
@@ -355,33 +334,33 @@ final class PlaneConvolution: FoldingStage {
           d: activationGradient + place,
           activation: prologue.relu ? UnsafePointer(activation + place) : nil,
           input: input.row(y, group: group), prologue: prologue,
-          addend: gradientAddend?.row(y, group: group), isStored ? layout : unread, part: part)
+          addend: site.gradientAddend?.row(y, group: group), isStored ? layout : unread, part: part)
       }
     }
   }
 
   /// The bias's gradient: the sum of the output's over pixels and samples.
   private func sumBias(_ bias: Parameter, _ gradient: Tensor, _ pass: Pass) {
-    let stage = pass.pool.clock?.begin(.gradientJoin)
-    defer { if let stage { pass.pool.clock?.begin(stage) } }
-    let rows = PlaneRows(of: gradient)
-    pass.pool.run(chunks: rows.parts, with: (self, gradient, rows)) { work, part, _ in
-      let (layer, gradient, rows) = work
-      let channels = gradient.shape.channels
-      for channel in 0..<channels { unsafe layer.biasSums.base[part * channels + channel] = 0 }
-      let layout = RowLayout(width: gradient.shape.width)
-      for row in rows[part] {
-        let (group, y) = (row / gradient.shape.height, row % gradient.shape.height)
-        let place = unsafe gradient.row(y, group: group)
-        unsafe place.packGradient(
-          nil, live: gradient.liveLanes(group: group), layout, into: place.base,
-          sums: layer.biasSums.base + part * channels)
+    pass.pool.timed(.gradientJoin) {
+      let rows = PlaneRows(of: gradient)
+      pass.pool.run(chunks: rows.parts, with: (self, gradient, rows)) { work, part, _ in
+        let (layer, gradient, rows) = work
+        let channels = gradient.shape.channels
+        for channel in 0..<channels { unsafe layer.biasSums.base[part * channels + channel] = 0 }
+        let layout = RowLayout(width: gradient.shape.width)
+        for row in rows[part] {
+          let (group, y) = (row / gradient.shape.height, row % gradient.shape.height)
+          let place = unsafe gradient.row(y, group: group)
+          unsafe place.packGradient(
+            nil, live: gradient.liveLanes(group: group), layout, into: place.base,
+            sums: layer.biasSums.base + part * channels)
+        }
       }
-    }
-    for channel in 0..<bias.count {
-      var sum = pass.accumulatesGradients ? Double(bias.gradient[channel]) : 0
-      for part in 0..<rows.parts { sum += biasSums[part * bias.count + channel] }
-      bias.gradient[channel] = Float(sum)
+      for channel in 0..<bias.count {
+        var sum = pass.accumulatesGradients ? Double(bias.gradient[channel]) : 0
+        for part in 0..<rows.parts { sum += biasSums[part * bias.count + channel] }
+        bias.gradient[channel] = Float(sum)
+      }
     }
   }
 }

@@ -7,18 +7,10 @@
 // out who stands next to whom; here are the passes for where nobody can.
 
 /// Batch-norm and ReLU as a pass of their own, where the next stage cannot apply them.
-final class NormReLUPass: Stage {
-  private let prologue: Prologue
-  private let input: Tensor
-  private let output: Tensor
-  private let outputGradient: Tensor
-  private let inputGradient: Tensor?
+final class NormReLUPass: PlacedStage {
+  let site: StageSite
 
-  init(_ site: StageSite) {
-    prologue = site.prologue
-    (input, output) = (site.input, site.output)
-    (outputGradient, inputGradient) = (site.outputGradient, site.inputGradient)
-  }
+  init(_ site: StageSite) { self.site = site }
 
   var timing: StageTiming { StageTiming(.elementwise) }
 
@@ -65,19 +57,10 @@ final class NormReLUPass: Stage {
 }
 
 /// Copies planes, for a batch-norm whose input no stage has written: the network's first layer.
-final class CopyPass: Stage {
-  private let outputNorm: Normalization?
-  private let takesNormGradient: Bool
-  private let input: Tensor
-  private let output: Tensor
-  private let outputGradient: Tensor
-  private let inputGradient: Tensor?
+final class CopyPass: PlacedStage {
+  let site: StageSite
 
-  init(_ site: StageSite) {
-    (outputNorm, takesNormGradient) = (site.outputNorm, site.takesNormGradient)
-    (input, output) = (site.input, site.output)
-    (outputGradient, inputGradient) = (site.outputGradient, site.inputGradient)
-  }
+  init(_ site: StageSite) { self.site = site }
 
   var timing: StageTiming { StageTiming(.elementwise) }
 

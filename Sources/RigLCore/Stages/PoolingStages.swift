@@ -1,21 +1,16 @@
 /// The largest element, or the mean, of each window.
-final class Pooling: Stage {
+final class Pooling: PlacedStage {
+  let site: StageSite
   private let pooling: Pool2d.Kind
   private let window: PoolingWindow
-  private let input: Tensor
-  private let output: Tensor
-  private let outputGradient: Tensor
-  private let inputGradient: Tensor?
   /// Which element of its window each output is.
   private let indices: AlignedBuffer<UInt8>
 
   init(_ pooling: Pool2d.Kind, _ window: PoolingWindow, _ site: StageSite) {
-    (self.pooling, self.window) = (pooling, window)
-    (input, output) = (site.input, site.output)
-    (outputGradient, inputGradient) = (site.outputGradient, site.inputGradient)
+    (self.pooling, self.window, self.site) = (pooling, window, site)
     indices = AlignedBuffer(
       count: pooling == .maximum && site.isTraining
-        ? Tensor.elements(shape: output.shape, capacity: site.capacity, lanes: site.lanes) : 0)
+        ? Tensor.elements(shape: site.output.shape, capacity: site.capacity, lanes: site.lanes) : 0)
   }
 
   var timing: StageTiming { StageTiming(.pooling) }
@@ -104,18 +99,10 @@ final class Pooling: Stage {
 }
 
 /// The mean of each channel over all pixels.
-final class Averaging: Stage {
-  private let prologue: Prologue
-  private let input: Tensor
-  private let output: Tensor
-  private let outputGradient: Tensor
-  private let inputGradient: Tensor?
+final class Averaging: PlacedStage {
+  let site: StageSite
 
-  init(_ site: StageSite) {
-    prologue = site.prologue
-    (input, output) = (site.input, site.output)
-    (outputGradient, inputGradient) = (site.outputGradient, site.inputGradient)
-  }
+  init(_ site: StageSite) { self.site = site }
 
   var timing: StageTiming { StageTiming(.pooling) }
 
@@ -163,16 +150,10 @@ final class Averaging: Stage {
 }
 
 /// An image as one vector, channel by channel and row by row.
-final class Flattening: Stage {
-  private let input: Tensor
-  private let output: Tensor
-  private let outputGradient: Tensor
-  private let inputGradient: Tensor?
+final class Flattening: PlacedStage {
+  let site: StageSite
 
-  init(_ site: StageSite) {
-    (input, output) = (site.input, site.output)
-    (outputGradient, inputGradient) = (site.outputGradient, site.inputGradient)
-  }
+  init(_ site: StageSite) { self.site = site }
 
   var timing: StageTiming { StageTiming(.pooling) }
 

@@ -5,7 +5,8 @@
 /// works with one between tensors of its own. The product has the weights and the bias, applies ReLU
 /// and dropout, shares out the work among threads, says what it costs, and has the
 /// ``GradientSource`` that connections grow by.
-public final class SparseProduct: Stage {
+public final class SparseProduct: PlacedStage {
+  let site: StageSite
   /// The weights and the bias.
   public let weights: LayerWeights?
   /// The connections.
@@ -17,16 +18,9 @@ public final class SparseProduct: Stage {
   /// Input channels; values, of vectors.
   let inputs: Int
   private let outputs: Int
-  private let epilogue: Epilogue
-  let input: Tensor
-  private let output: Tensor
-  let outputGradient: Tensor
   /// The gradient of the output with zeros around each channel; the same where there is one tap, 0.
   private let paddedGradient: Tensor
-  private let inputGradient: Tensor?
   private let gradientParts: GradientParts
-
-  private let isTraining: Bool
 
   /// A product at a place in a network, for a layer with (outputs, inputs, …) weights, where an
   /// output's inputs are channels times taps.
@@ -54,20 +48,17 @@ public final class SparseProduct: Stage {
     _ layout: Layout = .linear
   ) {
     self.layout = layout
-    (outputs, epilogue) = (weights.outputs, site.epilogue)
+    (self.site, outputs) = (site, weights.outputs)
     inputs = layout.channels(of: weights.layer)
     (self.weights, self.connections, bias) = (weights, connections, weights.bias)
-    isTraining = site.isTraining
     let values = outputs * layout.outputWidth
     valueBias =
       layout.outputWidth == 1
       ? bias
       : bias.map { Parameter(name: $0.name, shape: [values], count: values, decays: false) }
-    (input, output) = (site.input, site.output)
-    (outputGradient, inputGradient) = (site.outputGradient, site.inputGradient)
     paddedGradient =
       layout.gradientWidth == layout.outputWidth
-      ? outputGradient
+      ? site.outputGradient
       : Tensor(
         shape: SampleShape(channels: outputs * layout.gradientWidth),
         capacity: site.isTraining ? site.capacity : 0, lanes: site.lanes)

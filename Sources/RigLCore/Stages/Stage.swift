@@ -107,6 +107,23 @@ public struct StageSite {
   public var lanes: Int { input.lanes }
 }
 
+/// A stage that keeps its place and works on the tensors there.
+protocol PlacedStage: Stage {
+  var site: StageSite { get }
+}
+
+extension PlacedStage {
+  var input: Tensor { site.input }
+  var output: Tensor { site.output }
+  var outputGradient: Tensor { site.outputGradient }
+  var inputGradient: Tensor? { site.inputGradient }
+  var epilogue: Epilogue { site.epilogue }
+  var prologue: Prologue { site.prologue }
+  var outputNorm: Normalization? { site.outputNorm }
+  var takesNormGradient: Bool { site.takesNormGradient }
+  var isTraining: Bool { site.isTraining }
+}
+
 /// A layer's weights as they are in a model: what is drawn, trained, moved, saved and counted.
 public final class LayerWeights {
   /// The layer.

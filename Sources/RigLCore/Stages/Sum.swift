@@ -26,18 +26,11 @@ struct BlockSite {
 
 /// A residual block's end: y = relu(norm(main) + norm(shortcut)), unless the main branch's last stage
 /// writes the sum; going back, the gradients of both branches.
-final class Sum: Stage {
+final class Sum: PlacedStage {
+  let site: StageSite
   private let block: BlockSite
-  private let output: Tensor
-  private let gradient: Tensor
-  private let outputNorm: Normalization?
-  private let takesNormGradient: Bool
 
-  init(_ block: BlockSite, _ site: StageSite) {
-    self.block = block
-    (output, gradient) = (site.output, site.outputGradient)
-    (outputNorm, takesNormGradient) = (site.outputNorm, site.takesNormGradient)
-  }
+  init(_ block: BlockSite, _ site: StageSite) { (self.block, self.site) = (block, site) }
 
   var timing: StageTiming { StageTiming(.join) }
 
@@ -81,7 +74,8 @@ final class Sum: Stage {
   /// batch-norms that the branches end with.
   func backward(_ pass: Pass) {
     if takesNormGradient {
-      gradient.applyNormGradient(outputNorm, input: output, addend: nil, into: gradient, pass)
+      outputGradient.applyNormGradient(
+        outputNorm, input: output, addend: nil, into: outputGradient, pass)
     }
     if block.relu || block.mainNorm != nil || block.shortcutNorm != nil { joinGradient(pass) }
     copyGradient(to: block.mainGradient, pass)
@@ -90,17 +84,17 @@ final class Sum: Stage {
 
   private func copyGradient(to branch: Tensor?, _ pass: Pass) {
     guard let branch else { return }
-    branch.samples = gradient.samples
-    pass.pool.run(chunks: gradient.groups, with: (branch, gradient)) { work, group, _ in
+    branch.samples = outputGradient.samples
+    pass.pool.run(chunks: outputGradient.groups, with: (branch, outputGradient)) { work, group, _ in
       work.0.copyGroup(group, from: work.1)
     }
   }
 
   private func joinGradient(_ pass: Pass) {
-    let rows = PlaneRows(of: gradient)
+    let rows = PlaneRows(of: outputGradient)
     pass.pool.run(chunks: rows.parts, with: (self, rows)) { work, part, _ in
       let (stage, rows) = work
-      let (block, gradient) = (stage.block, stage.gradient)
+      let (block, gradient) = (stage.block, stage.outputGradient)
       rows.begin(part, block.mainNorm?.gradientSums, gradient)
       rows.begin(part, block.shortcutNorm?.gradientSums, gradient)
       for row in rows[part] {
@@ -120,15 +114,11 @@ final class Sum: Stage {
 /// A residual block's beginning, which has something to do going back only: what came by the
 /// shortcut, where the main branch's first stage does not add it, and the gradient of the batch-norm
 /// that both branches read through.
-final class Fork: Stage {
+final class Fork: PlacedStage {
+  let site: StageSite
   private let block: BlockSite
-  private let input: Tensor
-  private let gradient: Tensor?
 
-  init(_ block: BlockSite, _ site: StageSite) {
-    self.block = block
-    (input, gradient) = (site.input, site.inputGradient)
-  }
+  init(_ block: BlockSite, _ site: StageSite) { (self.block, self.site) = (block, site) }
 
   private var norm: Normalization? { block.shared.norm }
   private var addend: Tensor? { block.isGradientAdded ? nil : block.gradientPast }
@@ -146,7 +136,7 @@ final class Fork: Stage {
   func forward(_ pass: Pass) {}
 
   func backward(_ pass: Pass) {
-    guard let gradient, addend != nil || norm != nil else { return }
+    guard let gradient = inputGradient, addend != nil || norm != nil else { return }
     if norm == nil, gradient.lanes != BandGeometry.lanes, let addend {
       gradient.add(addend, pass)
     } else {
