@@ -35,8 +35,7 @@ import Testing
     configuration.clipNorm = 0.5
     configuration.learningRate = 0.5
     configuration.schedule = .constant
-    var options = RunOptions()
-    options.threads = 1
+    let options = RunOptions(threads: 1)
     let trainer = try Trainer(
       configuration, options: options, data: TrainingData(train: data, test: data))
     var norms: [Double] = []

@@ -66,23 +66,24 @@ struct AllocationTests {
     return configuration
   }
 
+  /// A training with that configuration, changed.
+  private static func trainer(
+    threads: Int, on samples: any Dataset, network: (any Network)? = nil,
+    _ change: (inout Configuration) -> Void = { _ in }
+  ) throws -> Trainer {
+    let options = RunOptions(threads: threads)
+    return try Trainer(
+      configuration().changing(change), options: options, network: network,
+      data: TrainingData(train: samples, test: samples))
+  }
+
   @Test(arguments: cases)
   func aStepAllocatesNothing(_ one: Case) throws {
-    var configuration = Self.configuration()
-    one.change(&configuration)
-    var options = RunOptions()
-    options.threads = one.threads
     let samples = RandomSamples(count: 300, width: 300, classes: 10)
-    let trainer = try Trainer(
-      configuration, options: options, data: TrainingData(train: samples, test: samples))
+    let trainer = try Self.trainer(threads: one.threads, on: samples, one.change)
     // A weight step and an update: what the runtime makes once is made on every thread.
-    for _ in 0..<2 * configuration.accumulation + 2 { try trainer.trainNextBatch() }
-    watchThreads(of: trainer.pool, true)
-    defer { watchThreads(of: trainer.pool, false) }
-    let before = allocation_counter_total()
-    for _ in 0..<12 { try trainer.trainNextBatch() }
-    let allocations = allocation_counter_total() - before
-    #expect(allocations == 0)
+    let steps = 2 * trainer.configuration.accumulation + 2
+    try expectNoAllocation(on: trainer.pool, after: steps) { try trainer.trainNextBatch() }
   }
 
   /// Samples of which all values but five are 0: so many scores are 0 that of the dropped
@@ -100,86 +101,45 @@ struct AllocationTests {
   }
 
   @Test(arguments: [1, 2]) func scoresOfZeroAllocateNothing(threads: Int) throws {
-    var options = RunOptions()
-    options.threads = threads
-    let trainer = try Trainer(
-      Self.configuration(), options: options,
-      data: TrainingData(train: MostlyZero(), test: MostlyZero()))
-    for _ in 0..<4 { try trainer.trainNextBatch() }
-    watchThreads(of: trainer.pool, true)
-    defer { watchThreads(of: trainer.pool, false) }
-    let before = allocation_counter_total()
-    for _ in 0..<12 { try trainer.trainNextBatch() }
-    let allocations = allocation_counter_total() - before
-    #expect(allocations == 0)
+    let trainer = try Self.trainer(threads: threads, on: MostlyZero())
+    try expectNoAllocation(on: trainer.pool) { try trainer.trainNextBatch() }
   }
 
   /// Nor does one of a network on planes, with a clock or without.
   @Test(arguments: [1, 2], [false, true])
   func aStepOfConvolutionsAllocatesNothing(threads: Int, hasClock: Bool) throws {
-    var configuration = Self.configuration()
-    configuration.layerSparsities = [:]
-    configuration.batchSize = 40
-    var options = RunOptions()
-    options.threads = threads
     let images = SyntheticImages(trainCount: 200, testCount: 1).load().train
-    let trainer = try Trainer(
-      configuration, options: options, network: WRN(depth: 10, width: 1),
-      data: TrainingData(train: images, test: images))
+    let network = WRN(depth: 10, width: 1)
+    let trainer = try Self.trainer(threads: threads, on: images, network: network) {
+      ($0.layerSparsities, $0.batchSize) = ([:], 40)
+    }
     if hasClock { trainer.step.clock = StageClock(for: trainer.step) }
-    for _ in 0..<6 { try trainer.trainNextBatch() }
-    watchThreads(of: trainer.pool, true)
-    defer { watchThreads(of: trainer.pool, false) }
-    let before = allocation_counter_total()
-    for _ in 0..<12 {
+    try expectNoAllocation(on: trainer.pool, after: 6) {
       trainer.step.clock?.start()
       try trainer.trainNextBatch()
     }
-    let allocations = allocation_counter_total() - before
-    #expect(allocations == 0)
   }
 
   /// Bytes are packed from where they are.
   @Test(arguments: [1, 2]) func packingBytesAllocatesNothing(threads: Int) throws {
     let images = SyntheticImages(trainCount: 300, testCount: 1).load().train
-    var configuration = Self.configuration()
-    configuration.hidden = [64]
-    configuration.layerSparsities = [:]
-    var options = RunOptions()
-    options.threads = threads
-    let trainer = try Trainer(
-      configuration, options: options, data: TrainingData(train: images, test: images))
-    for _ in 0..<4 { try trainer.trainNextBatch() }
-    watchThreads(of: trainer.pool, true)
-    defer { watchThreads(of: trainer.pool, false) }
-    let before = allocation_counter_total()
-    for _ in 0..<12 { try trainer.trainNextBatch() }
-    let allocations = allocation_counter_total() - before
-    #expect(allocations == 0)
+    let trainer = try Self.trainer(threads: threads, on: images) {
+      ($0.layerSparsities, $0.hidden) = ([:], [64])
+    }
+    try expectNoAllocation(on: trainer.pool) { try trainer.trainNextBatch() }
   }
 
   /// Images are cropped, mirrored and standardised in the packer's memory.
   @Test(arguments: [1, 2], CropPaddingMode.allCases)
   func augmentingSmallImagesAllocatesNothing(threads: Int, mode: CropPaddingMode) throws {
-    let images = SyntheticImages(trainCount: 300, testCount: 1).load().train
     let train = try TransformedImages(
-      images,
+      SyntheticImages(trainCount: 300, testCount: 1).load().train,
       SmallImageTransform(
         padTo: 32, cropPadding: 4, cropPaddingMode: mode, flips: true, standardizes: true))
-    var configuration = Self.configuration()
-    configuration.hidden = [64]
-    configuration.layerSparsities = [:]
-    var options = RunOptions()
-    options.threads = threads
-    let trainer = try Trainer(
-      configuration, options: options, data: TrainingData(train: train, test: train))
-    for _ in 0..<4 { try trainer.trainNextBatch() }
-    watchThreads(of: trainer.pool, true)
-    defer { watchThreads(of: trainer.pool, false) }
-    let before = allocation_counter_total()
-    for _ in 0..<12 { try trainer.trainNextBatch() }
-    let allocations = allocation_counter_total() - before
-    #expect(allocations == 0)
+    let trainer = try Self.trainer(threads: threads, on: train) {
+      ($0.layerSparsities, $0.hidden) = ([:], [64])
+    }
+    try expectNoAllocation(on: trainer.pool) { try trainer.trainNextBatch() }
   }
 
   /// Of photos, the threads that train allocate nothing; reading a file and decoding it does.
@@ -188,19 +148,12 @@ struct AllocationTests {
     try PhotoTrainingTests.generate(folder)
     var configuration = PhotoTrainingTests.configuration()
     configuration.epochs = 10
-    var options = RunOptions()
-    options.threads = 2
-    options.dataFolder = folder("photos")
+    let options = RunOptions(threads: 2, dataFolder: folder("photos"))
     let trainer = try Trainer(configuration, options: options)
     for _ in 0..<4 { try trainer.trainNextBatch() }
     // Long enough for what is read ahead to be ready: no decoding is left to this thread.
     Thread.sleep(forTimeInterval: 0.5)
-    watchThreads(of: trainer.pool, true)
-    defer { watchThreads(of: trainer.pool, false) }
-    let before = allocation_counter_total()
-    try trainer.trainNextBatch()
-    let allocations = allocation_counter_total() - before
-    #expect(allocations == 0)
+    try expectNoAllocation(on: trainer.pool, after: 0, steps: 1) { try trainer.trainNextBatch() }
   }
 
   /// The counter counts at all, on every thread of a pool.
@@ -215,8 +168,23 @@ struct AllocationTests {
   }
 }
 
+/// Expects that steps allocate nothing on a pool's threads, after some for what the runtime makes
+/// once.
+func expectNoAllocation(
+  on pool: ThreadPool, after first: Int = 4, steps: Int = 12,
+  sourceLocation: SourceLocation = #_sourceLocation, _ step: () throws -> Void
+) rethrows {
+  for _ in 0..<first { try step() }
+  watchThreads(of: pool, true)
+  defer { watchThreads(of: pool, false) }
+  let before = allocation_counter_total()
+  for _ in 0..<steps { try step() }
+  let allocations = allocation_counter_total() - before
+  #expect(allocations == 0, sourceLocation: sourceLocation)
+}
+
 /// Counts the allocations of a pool's threads, the caller's included.
-func watchThreads(of pool: ThreadPool, _ watched: Bool) {
+private func watchThreads(of pool: ThreadPool, _ watched: Bool) {
   onEveryThread(of: pool) { allocation_counter_watch_thread(watched) }
 }
 

@@ -19,19 +19,8 @@ import Testing
     $0.momentum = 0.9
   }
 
-  private final class StopAt: TrainingCallback {
-    let step: Int
-    init(_ step: Int) { self.step = step }
-
-    func observe(_ event: TrainingEvent, in trainer: Trainer) -> TrainingDecision {
-      trainer.step.weightSteps >= step ? .stop : .proceed
-    }
-  }
-
   private static func trainer(_ path: String?) throws -> Trainer {
-    var options = RunOptions()
-    options.threads = 1
-    options.output = path
+    let options = RunOptions(threads: 1, output: path)
     return try Trainer(configuration, options: options, data: data)
   }
 
@@ -143,7 +132,7 @@ import Testing
     }
     try attempt {
       let trainer = try trainer(nil)
-      trainer.callbacks = [StopAt(trainer.step.weightSteps + 8)]
+      trainer.callbacks = [Watcher(stopAt: trainer.step.weightSteps + 8)]
       _ = try trainer.resume(run)
     }
     return isWhole
@@ -153,7 +142,7 @@ import Testing
   func wrongContentsAreRefusedOrWork(kind: Int) throws {
     let folder = try TemporaryFolder()
     let first = try Self.trainer(folder("run"))
-    first.callbacks = [StopAt(9)]
+    first.callbacks = [Watcher(stopAt: 9)]
     _ = try first.run()
     let path = CheckpointStore(folder: folder("run/checkpoints")).path(step: 9)
     let original = try Contents(path)

@@ -17,9 +17,7 @@ import Testing
   }
 
   private func options(_ folder: TemporaryFolder) -> RunOptions {
-    var options = RunOptions()
-    (options.output, options.threads) = (folder("run"), 1)
-    return options
+    RunOptions(threads: 1, output: folder("run"))
   }
 
   @Test func thoseOfFashionMNISTAreKnown() throws {

@@ -64,10 +64,7 @@ import Testing
   init() throws { folder = try TemporaryFolder() }
 
   private func options(_ run: String? = nil) -> RunOptions {
-    var options = RunOptions()
-    options.threads = 1
-    options.output = run.map { folder($0) }
-    return options
+    RunOptions(threads: 1, output: run.map { folder($0) })
   }
 
   private func trainer(
@@ -85,56 +82,28 @@ import Testing
     _ change: (inout Configuration) -> Void = { _ in }
   ) throws -> Trainer.Result {
     let trainer = try trainer(parts, in: run, change)
-    trainer.callbacks = [CustomRunTests.StopAt(step)]
+    trainer.callbacks = [Watcher(stopAt: step)]
     return try trainer.run()
-  }
-
-  private func text(_ run: String) throws -> String {
-    try RunFolder.open(folder(run)).configuration()
-  }
-
-  private func checkpoint(_ run: String) throws -> SafetensorsFile {
-    let list = try RunFolder.open(folder(run)).checkpoints().list()
-    return try SafetensorsFile(path: try #require(list.last).path)
-  }
-
-  private func error(_ body: () throws -> Void) -> RigLError? {
-    do {
-      try body()
-      return nil
-    } catch { return error as? RigLError }
-  }
-
-  /// What a training tells of.
-  final class Ear: TrainingCallback {
-    var warnings: [String] = []
-    var remarks: [String] = []
-
-    func observe(_ event: TrainingEvent, in trainer: Trainer) -> TrainingDecision {
-      if case .warning(let text) = event { warnings.append(text) }
-      if case .remark(let text) = event { remarks.append(text) }
-      return .proceed
-    }
   }
 
   // MARK: - What is written
 
   @Test func aRunSaysWhichRulesWereGivenInSwift() throws {
     try train("run", to: 5)
-    let text = try text("run")
+    let text = try folder.configuration(of: "run")
     #expect(text.contains("custom_parts: {"), "\(text)")
     for part in ["loss: \"Squares(scale: 1.0)\"", "method: Smallest", "optimizer: Signs"] {
       #expect(text.contains(part), "\(part): \(text)")
     }
-    #expect(try checkpoint("run").metadata["configuration"]?.contains("Squares") == true)
+    #expect(try folder.checkpoint(of: "run").metadata["configuration"]?.contains("Squares") == true)
     // The file reads as a run's own, and alone trains with nothing else in their place.
     var layers = try SettingsStack()
     try layers.apply(file: folder("run/config.yaml"))
     let configuration = try layers.configuration()
-    let needed = error { _ = try Trainer(configuration, data: CustomRunTests.samples) }
+    let needed = rigLError { _ = try Trainer(configuration, data: CustomRunTests.samples) }
     #expect(needed?.kind == .configuration)
     #expect(needed?.what.contains("loss (Squares") == true, "\(needed as Any)")
-    #expect(error { try layers.set("custom_parts", to: "{}") }?.what.contains("no key") == true)
+    #expect(rigLError { try layers.set("custom_parts", to: "{}") }?.what.contains("no key") == true)
   }
 
   /// What the configuration names stays unnamed, whoever made it, with the same bits.
@@ -144,17 +113,18 @@ import Testing
       loss: CrossEntropy(), method: RigL(),
       optimizer: SGD(momentum: 0.9, nesterov: true, weightDecay: 1e-4))
     try train("given", same, to: 8)
-    #expect(try text("given") == text("named"))
-    #expect(try !text("named").contains("custom_parts"))
+    #expect(try folder.configuration(of: "given") == folder.configuration(of: "named"))
+    #expect(try !folder.configuration(of: "named").contains("custom_parts"))
     #expect(
-      try fileBytes(checkpoint("given").path) == fileBytes(checkpoint("named").path))
+      try fileBytes(folder.checkpoint(of: "given").path)
+        == fileBytes(folder.checkpoint(of: "named").path))
     let others = [
       Parts(loss: CrossEntropy(labelSmoothing: 0.1)), Parts(method: SET()),
       Parts(optimizer: SGD(momentum: 0.5)), Parts(optimizer: Adam()),
     ]
     for (number, parts) in others.enumerated() {
       try train("other-\(number)", parts, to: 2)
-      #expect(try text("other-\(number)").contains("custom_parts: {"))
+      #expect(try folder.configuration(of: "other-\(number)").contains("custom_parts: {"))
     }
   }
 
@@ -164,18 +134,19 @@ import Testing
     try train("whole")
     try train("broken", to: 13)
     let trainer = try trainer()
-    let ear = Ear()
-    trainer.callbacks = [ear]
+    let watcher = Watcher()
+    trainer.callbacks = [watcher]
     _ = try trainer.resume(folder("broken"))
-    #expect(ear.warnings.isEmpty, "\(ear.warnings)")
+    #expect(watcher.warnings.isEmpty, "\(watcher.warnings)")
     #expect(
-      try fileBytes(checkpoint("broken").path) == fileBytes(checkpoint("whole").path))
+      try fileBytes(folder.checkpoint(of: "broken").path)
+        == fileBytes(folder.checkpoint(of: "whole").path))
   }
 
   @Test func theConfigurationsDoNotGoOnInTheirPlace() throws {
     try train("run", to: 13)
-    let bytes = try fileBytes(checkpoint("run").path)
-    let config = try text("run")
+    let bytes = try fileBytes(folder.checkpoint(of: "run").path)
+    let config = try folder.configuration(of: "run")
     let given: [(Parts, String)] = [
       (Parts(), "loss (Squares(scale: 1.0)), its topology method (Smallest) and its optimizer"),
       (Parts(method: Smallest(), optimizer: Signs()), "its loss (Squares"),
@@ -186,10 +157,10 @@ import Testing
       ),
     ]
     for (parts, words) in given {
-      let refused = error { _ = try trainer(parts).resume(folder("run")) }
+      let refused = rigLError { _ = try trainer(parts).resume(folder("run")) }
       #expect(refused?.kind == .configuration, "\(refused as Any)")
       #expect(refused?.what.contains(words) == true, "\(words): \(refused as Any)")
-      let longer = error {
+      let longer = rigLError {
         _ = try Trainer(
           extending: folder("run"), by: 1, options: options(), data: CustomRunTests.samples,
           loss: parts.loss, method: parts.method, optimizer: parts.optimizer
@@ -197,19 +168,19 @@ import Testing
       }
       #expect(longer?.what.contains(words) == true, "\(words): \(longer as Any)")
     }
-    #expect(try fileBytes(checkpoint("run").path) == bytes)
-    #expect(try text("run") == config)
+    #expect(try fileBytes(folder.checkpoint(of: "run").path) == bytes)
+    #expect(try folder.configuration(of: "run") == config)
     let longer = try Trainer(
       extending: folder("run"), by: 1, options: options(), data: CustomRunTests.samples,
       loss: Squares(), method: Smallest(), optimizer: Signs())
     #expect(try longer.run().steps == 40)
-    #expect(try text("run").contains("custom_parts: {"))
+    #expect(try folder.configuration(of: "run").contains("custom_parts: {"))
   }
 
   @Test func aRunWithoutACheckpointKnowsItsRules() throws {
     try train("run", to: 5)
-    try FileManager.default.removeItem(atPath: checkpoint("run").path)
-    let refused = error { _ = try trainer(Parts()).resume(folder("run")) }
+    try FileManager.default.removeItem(atPath: folder.checkpoint(of: "run").path)
+    let refused = rigLError { _ = try trainer(Parts()).resume(folder("run")) }
     #expect(refused?.what.contains("its loss (Squares") == true, "\(refused as Any)")
     #expect(try trainer().resume(folder("run")).steps == 30)
   }
@@ -222,11 +193,12 @@ import Testing
       var parts = Parts.own
       parts.loss = loss
       let trainer = try trainer(parts)
-      let ear = Ear()
-      trainer.callbacks = [ear]
+      let watcher = Watcher()
+      trainer.callbacks = [watcher]
       _ = try trainer.resume(folder("run-\(number)"))
-      #expect(ear.warnings.count == 1, "\(ear.warnings)")
-      #expect(ear.warnings.first?.contains("loss Squares(scale: 1.0)") == true, "\(ear.warnings)")
+      #expect(watcher.warnings.count == 1, "\(watcher.warnings)")
+      #expect(
+        watcher.warnings.first?.contains("loss Squares(scale: 1.0)") == true, "\(watcher.warnings)")
     }
   }
 
@@ -238,32 +210,33 @@ import Testing
       text.split(separator: "\n", omittingEmptySubsequences: false)
         .filter { !$0.hasPrefix("custom_parts") }.joined(separator: "\n")
     }
-    try writeFile(older(try text("run")), to: folder("run/config.yaml"))
-    try changeMetadata(of: checkpoint("run")) {
+    try writeFile(older(try folder.configuration(of: "run")), to: folder("run/config.yaml"))
+    try changeMetadata(of: folder.checkpoint(of: "run")) {
       $0["configuration"] = older($0["configuration"] ?? "")
     }
     let trainer = try trainer()
-    let ear = Ear()
-    trainer.callbacks = [ear]
+    let watcher = Watcher()
+    trainer.callbacks = [watcher]
     _ = try trainer.resume(folder("run"))
-    #expect(ear.warnings.contains { $0.contains("Smallest") }, "\(ear.warnings)")
+    #expect(watcher.warnings.contains { $0.contains("Smallest") }, "\(watcher.warnings)")
     #expect(
-      try fileBytes(checkpoint("run").path) == fileBytes(checkpoint("whole").path))
-    #expect(try text("run").contains("custom_parts: {"))
-    #expect(error { _ = try self.trainer(Parts()).resume(folder("run")) } != nil)
+      try fileBytes(folder.checkpoint(of: "run").path)
+        == fileBytes(folder.checkpoint(of: "whole").path))
+    #expect(try folder.configuration(of: "run").contains("custom_parts: {"))
+    #expect(rigLError { _ = try self.trainer(Parts()).resume(folder("run")) } != nil)
   }
 
   @Test func aStartSaysWhatIsNotGiven() throws {
     try train("run")
-    func start(_ run: String, _ parts: Parts) throws -> Ear {
+    func start(_ run: String, _ parts: Parts) throws -> Watcher {
       let trainer = try Trainer(
         startingFrom: folder("run"), options: options(run), data: CustomRunTests.samples,
         loss: parts.loss, method: parts.method, optimizer: parts.optimizer
       ) { $0.epochs = 1 }
-      let ear = Ear()
-      trainer.callbacks = [ear]
+      let watcher = Watcher()
+      trainer.callbacks = [watcher]
       _ = try trainer.run()
-      return ear
+      return watcher
     }
     let silent = try start("same", .own)
     #expect(!silent.warnings.contains { $0.contains("given in Swift") }, "\(silent.warnings)")
@@ -280,7 +253,7 @@ import Testing
     let (run, best) = (try SavedRun(folder("run")), try SavedRun(folder("run"), best: true))
     let test = CustomRunTests.samples.test
     for run in [run, best] {
-      let needed = error { _ = try run.evaluate(test) }
+      let needed = rigLError { _ = try run.evaluate(test) }
       #expect(needed?.kind == .configuration)
       #expect(needed?.what.contains("loss (Squares(scale: 1.0)) was given in Swift") == true)
       #expect(needed?.hint?.contains("loss: …") == true)

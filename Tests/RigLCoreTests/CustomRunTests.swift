@@ -59,19 +59,6 @@ import Testing
     $0.seed = 4
   }
 
-  /// Stops at a step.
-  final class StopAt: TrainingCallback {
-    let step: Int
-    let decision: TrainingDecision
-    init(_ step: Int, _ decision: TrainingDecision = .stop) {
-      (self.step, self.decision) = (step, decision)
-    }
-
-    func observe(_ event: TrainingEvent, in trainer: Trainer) -> TrainingDecision {
-      trainer.step.weightSteps >= step ? decision : .proceed
-    }
-  }
-
   let folder: TemporaryFolder
   init() throws { folder = try TemporaryFolder() }
 
@@ -79,9 +66,7 @@ import Testing
     _ run: String? = nil, network: (any Network)? = Own(), data: TrainingData? = Self.samples,
     _ change: (inout Configuration) -> Void = { _ in }
   ) throws -> Trainer {
-    var options = RunOptions()
-    options.threads = 1
-    options.output = run.map { folder($0) }
+    let options = RunOptions(threads: 1, output: run.map { folder($0) })
     return try Trainer(
       Self.configuration.changing(change), options: options, network: network, data: data)
   }
@@ -92,35 +77,19 @@ import Testing
     data: TrainingData? = Self.samples, _ change: (inout Configuration) -> Void = { _ in }
   ) throws -> Trainer.Result {
     let trainer = try trainer(run, network: network, data: data, change)
-    trainer.callbacks = [StopAt(step)]
+    trainer.callbacks = [Watcher(stopAt: step)]
     return try trainer.run()
-  }
-
-  private func text(_ run: String) throws -> String {
-    try RunFolder.open(folder(run)).configuration()
-  }
-
-  private func checkpoint(_ run: String) throws -> SafetensorsFile {
-    let list = try RunFolder.open(folder(run)).checkpoints().list()
-    return try SafetensorsFile(path: try #require(list.last).path)
-  }
-
-  private func error(_ body: () throws -> Void) -> RigLError? {
-    do {
-      try body()
-      return nil
-    } catch { return error as? RigLError }
   }
 
   // MARK: - What is written
 
   @Test func aRunSaysWhatWasGivenInSwift() throws {
     try train("run", to: 5)
-    let text = try text("run")
+    let text = try folder.configuration(of: "run")
     #expect(text.contains("data: custom\n") && text.contains("network: custom\n"), "\(text)")
     #expect(text.contains("custom_network:\n") && text.contains("type: Own\n"), "\(text)")
     #expect(text.contains("{kind: SparseLinear, name: hidden, weight: [20, 12]"), "\(text)")
-    let metadata = try checkpoint("run").metadata
+    let metadata = try folder.checkpoint(of: "run").metadata
     #expect(metadata["configuration"]?.contains("network: custom\n") == true)
     #expect(metadata["custom_network"]?.contains("SparseLinear") == true)
     // The file reads as a run's own.
@@ -139,23 +108,26 @@ import Testing
     try train("named", to: 8, network: nil, data: nil, change)
     let loaded = try TrainingData.load(Self.configuration.changing(change))
     try train("given", to: 8, network: MLP(hidden: [16]), data: loaded, change)
-    #expect(try text("given") == text("named"))
+    #expect(try folder.configuration(of: "given") == folder.configuration(of: "named"))
     #expect(
-      try fileBytes(checkpoint("given").path) == fileBytes(checkpoint("named").path))
-    #expect(try !text("named").contains("custom"))
+      try fileBytes(folder.checkpoint(of: "given").path)
+        == fileBytes(folder.checkpoint(of: "named").path))
+    #expect(try !folder.configuration(of: "named").contains("custom"))
     // Something else of either is custom.
     try train("network", to: 2, network: MLP(hidden: [16], dropout: 0.1), data: loaded, change)
-    #expect(try text("network").contains("network: custom\n"))
-    #expect(try text("network").contains("data: synthetic\n"))
+    #expect(try folder.configuration(of: "network").contains("network: custom\n"))
+    #expect(try folder.configuration(of: "network").contains("data: synthetic\n"))
     var changed = loaded
     changed.test = Self.samples.test
     changed.test = loaded.test
     try train("data", to: 2, network: nil, data: changed, change)
-    #expect(try text("data").contains("data: custom\n") && text("data").contains("network: mlp\n"))
+    #expect(
+      try folder.configuration(of: "data").contains("data: custom\n")
+        && folder.configuration(of: "data").contains("network: mlp\n"))
     let others = try TrainingData.load(
       Self.configuration.changing(change).changing { $0.validation = 10 })
     try train("others", to: 2, network: nil, data: others, change)
-    #expect(try text("others").contains("data: custom\n"))
+    #expect(try folder.configuration(of: "others").contains("data: custom\n"))
   }
 
   // MARK: - Going on
@@ -165,28 +137,29 @@ import Testing
     try train("broken", to: 13)
     _ = try trainer().resume(folder("broken"))
     #expect(
-      try fileBytes(checkpoint("broken").path) == fileBytes(checkpoint("whole").path))
+      try fileBytes(folder.checkpoint(of: "broken").path)
+        == fileBytes(folder.checkpoint(of: "whole").path))
   }
 
   @Test func anotherNetworkIsRefused() throws {
     try train("run", to: 13)
-    let bytes = try fileBytes(checkpoint("run").path)
+    let bytes = try fileBytes(folder.checkpoint(of: "run").path)
     let others: [(any Network, String)] = [
       (Own(width: 21), "[21, 12]"), (Own(name: "first"), "first"),
       (Own(drops: true), "Dropout(0.25)"),
       (Own(hasReLU: false), "ReLU"),
     ]
     for (network, part) in others {
-      let error = error { _ = try trainer(network: network).resume(folder("run")) }
+      let error = rigLError { _ = try trainer(network: network).resume(folder("run")) }
       #expect(
         error?.kind == .configuration && error?.what.contains(part) == true, "\(error as Any)")
-      let opened = self.error { _ = try SavedRun(folder("run"), network: network) }
+      let opened = rigLError { _ = try SavedRun(folder("run"), network: network) }
       #expect(opened?.what.contains(part) == true, "\(opened as Any)")
     }
-    let named = error { _ = try trainer(network: nil).resume(folder("run")) }
+    let named = rigLError { _ = try trainer(network: nil).resume(folder("run")) }
     #expect(named?.what.contains("(Own) was made in Swift, and mlp") == true, "\(named as Any)")
-    #expect(try fileBytes(checkpoint("run").path) == bytes)
-    let samples = error {
+    #expect(try fileBytes(folder.checkpoint(of: "run").path) == bytes)
+    let samples = rigLError {
       _ = try trainer(data: nil) {
         $0.data = "synthetic"
         ($0.trainSamples, $0.testSamples, $0.validation) = (200, 60, 60)
@@ -201,7 +174,7 @@ import Testing
       count: 40, shape: SampleShape(channels: 2, height: 8, width: 8), classes: 3)
     let data = TrainingData(train: images, test: images)
     try train("run", to: 2, network: OwnConvnet(), data: data)
-    let refused = error { _ = try SavedRun(folder("run"), network: OwnConvnet(stride: 2)) }
+    let refused = rigLError { _ = try SavedRun(folder("run"), network: OwnConvnet(stride: 2)) }
     #expect(refused?.what.contains("stride 2") == true, "\(refused as Any)")
     let run = try SavedRun(folder("run"), network: OwnConvnet())
     #expect(try run.evaluate(images).samples == 40)
@@ -212,19 +185,19 @@ import Testing
 
   @Test func aNamedRunTakesNoOtherNetwork() throws {
     try train("run", to: 5, network: nil) { $0.hidden = [20] }
-    let resumed = error {
+    let resumed = rigLError {
       _ = try trainer(network: Twin()) { $0.hidden = [20] }.resume(folder("run"))
     }
     #expect(resumed?.what.contains("network is mlp") == true, "\(resumed as Any)")
-    let opened = error { _ = try SavedRun(folder("run"), network: Twin()) }
+    let opened = rigLError { _ = try SavedRun(folder("run"), network: Twin()) }
     #expect(opened?.what.contains("ReLU") == true, "\(opened as Any)")
     _ = try SavedRun(folder("run"), network: MLP(hidden: [20]))
   }
 
   @Test func aRunWithoutACheckpointKnowsItsNetwork() throws {
     try train("run", to: 5)
-    try FileManager.default.removeItem(atPath: checkpoint("run").path)
-    let refused = error { _ = try trainer(network: Own(width: 9)).resume(folder("run")) }
+    try FileManager.default.removeItem(atPath: folder.checkpoint(of: "run").path)
+    let refused = rigLError { _ = try trainer(network: Own(width: 9)).resume(folder("run")) }
     #expect(refused?.what.contains("[9, 12]") == true, "\(refused as Any)")
     #expect(try trainer().resume(folder("run")).steps == 30)
   }
@@ -233,7 +206,7 @@ import Testing
 
   @Test func aSavedRunNeedsTheNetwork() throws {
     try train("run")
-    let needed = error { _ = try SavedRun(folder("run")) }
+    let needed = rigLError { _ = try SavedRun(folder("run")) }
     #expect(needed?.kind == .configuration)
     #expect(needed?.what.contains("network (Own) was made in Swift") == true, "\(needed as Any)")
     #expect(needed?.hint?.contains("network: …") == true)
@@ -243,7 +216,7 @@ import Testing
     // Only the samples were given: the run opens.
     try train("data", network: nil)
     _ = try SavedRun(folder("data")).evaluate(Self.samples.test)
-    let unknown = error { _ = try TrainingData.loadTest(run.configuration) }
+    let unknown = rigLError { _ = try TrainingData.loadTest(run.configuration) }
     #expect(unknown?.what.contains("samples were given in Swift") == true)
   }
 
@@ -253,27 +226,26 @@ import Testing
     try layers.apply(file: folder("run/config.yaml"))
     let configuration = try layers.configuration()
     try configuration.validate()
-    let both = error { _ = try Trainer(configuration) }
+    let both = rigLError { _ = try Trainer(configuration) }
     #expect(both?.what.contains("network: custom, data: custom") == true, "\(both as Any)")
-    let network = error { _ = try Trainer(configuration, data: Self.samples) }
+    let network = rigLError { _ = try Trainer(configuration, data: Self.samples) }
     #expect(network?.what.contains("the network was made in Swift") == true, "\(network as Any)")
-    let data = error { _ = try Trainer(configuration, network: Own()) }
+    let data = rigLError { _ = try Trainer(configuration, network: Own()) }
     #expect(data?.what.contains("the samples were given in Swift") == true, "\(data as Any)")
     _ = try Trainer(configuration, network: Own(), data: Self.samples)
-    #expect(error { try layers.set("custom_network", to: "{}") }?.what.contains("no key") == true)
+    #expect(
+      rigLError { try layers.set("custom_network", to: "{}") }?.what.contains("no key") == true)
   }
 
   @Test func startingFromItNeedsTheNetwork() throws {
     try train("dense") { $0.method = .dense }
     func start(_ network: (any Network)?) throws -> Trainer.Result {
-      var options = RunOptions()
-      (options.threads, options.output) = (1, folder("next"))
-      options.startFrom = folder("dense")
+      let options = RunOptions(threads: 1, output: folder("next"), startFrom: folder("dense"))
       return try Trainer(
         Self.configuration, options: options, network: network, data: Self.samples
       ).run()
     }
-    let refused = error { _ = try start(nil) }
+    let refused = rigLError { _ = try start(nil) }
     #expect(refused?.what.contains("(Own) was made in Swift") == true)
     #expect(try start(Own()).wasStopped == false)
   }
@@ -284,7 +256,7 @@ import Testing
   @Test(arguments: [(200, [1 << 25, 1 << 30]), (1, [1, 1 << 40])] as [(Int, [Int])])
   func positionsThatCannotBeAreRefused(layers: Int, weight: [Int]) throws {
     try train("run", to: 1)
-    let file = try checkpoint("run")
+    let file = try folder.checkpoint(of: "run")
     let described = (0..<layers).map {
       "{\"kind\":\"SparseLinear\",\"name\":\"l\($0)\",\"output\":[1,1,1],"
         + "\"weight\":\(weight),\"with_bias\":false}"
@@ -333,9 +305,9 @@ import Testing
     let file = folder("net.safetensors")
     try SavedRun(folder("run"), network: Own()).export(to: file, isDense: true)
     let exported = try #require(try NetworkImport.configuration(of: file))
-    let needed = error { _ = try NetworkImport(file, exported) }
+    let needed = rigLError { _ = try NetworkImport(file, exported) }
     #expect(needed?.what.contains("(Own) was made in Swift") == true, "\(needed as Any)")
-    let other = error { _ = try NetworkImport(file, exported, network: Own(hasReLU: false)) }
+    let other = rigLError { _ = try NetworkImport(file, exported, network: Own(hasReLU: false)) }
     #expect(other?.what.contains("ReLU") == true, "\(other as Any)")
     // Its tensors would do for another network, too.
     try train("twin", to: 5, network: Twin())
@@ -345,14 +317,14 @@ import Testing
       $0.network = "mlp"
       $0.hidden = [20]
     }
-    let taken = error { _ = try NetworkImport(twin, mlp, input: SampleShape(channels: 12)) }
+    let taken = rigLError { _ = try NetworkImport(twin, mlp, input: SampleShape(channels: 12)) }
     #expect(taken?.what.contains("ReLU") == true, "\(taken as Any)")
     var options = RunOptions()
     options.output = folder("again")
     _ = try NetworkImport(file, exported, network: Own()).write(options)
-    #expect(try text("again").contains("custom_network:"))
+    #expect(try folder.configuration(of: "again").contains("custom_network:"))
     _ = try SavedRun(folder("again"), network: Own()).evaluate(Self.samples.test)
-    #expect(error { _ = try SavedRun(folder("again")) }?.what.contains("(Own)") == true)
+    #expect(rigLError { _ = try SavedRun(folder("again")) }?.what.contains("(Own)") == true)
   }
 
   /// Runs of versions that did not say it: their own parts go on, and then it is said.
@@ -363,19 +335,22 @@ import Testing
       text.replacing("network: custom\n", with: "network: mlp\n")
         .replacing("data: custom\n", with: "data: fashion-mnist\n")
     }
-    let saved = try text("run")
+    let saved = try folder.configuration(of: "run")
     let end = try #require(saved.range(of: "custom_network:"))
     try writeFile(older(String(saved[..<end.lowerBound])), to: folder("run/config.yaml"))
-    try changeMetadata(of: checkpoint("run")) {
+    try changeMetadata(of: folder.checkpoint(of: "run")) {
       $0["custom_network"] = nil
       $0["configuration"] = older($0["configuration"] ?? "")
     }
-    let hint = error { _ = try SavedRun(folder("run")) }?.hint
+    let hint = rigLError { _ = try SavedRun(folder("run")) }?.hint
     #expect(hint?.contains("made in Swift") == true, "\(hint as Any)")
     _ = try SavedRun(folder("run"), network: Own())
     _ = try trainer().resume(folder("run"))
     #expect(
-      try fileBytes(checkpoint("run").path) == fileBytes(checkpoint("whole").path))
-    #expect(try text("run").contains("network: custom\n") && text("run").contains("type: Own\n"))
+      try fileBytes(folder.checkpoint(of: "run").path)
+        == fileBytes(folder.checkpoint(of: "whole").path))
+    #expect(
+      try folder.configuration(of: "run").contains("network: custom\n")
+        && folder.configuration(of: "run").contains("type: Own\n"))
   }
 }

@@ -31,9 +31,7 @@ import Testing
     configuration.method = .dense
     configuration.batchSize = 5
     configuration.epochs = epochs
-    var options = RunOptions()
-    options.threads = 1
-    options.output = folder("run")
+    let options = RunOptions(threads: 1, output: folder("run"))
     return try Trainer(configuration, options: options, data: data)
   }
 
@@ -49,8 +47,7 @@ import Testing
     let names = ["ant", "bee", "cat"]
     let data = TrainingData(
       train: Self.images(60, names: names), test: Self.images(30, names: names))
-    var options = RunOptions()
-    (options.threads, options.output) = (1, folder("run"))
+    let options = RunOptions(threads: 1, output: folder("run"))
     let configuration = Configuration().changing { ($0.sparsity, $0.epochs) = (0.1, 1) }
     _ = try Trainer(configuration, options: options, network: Wider(), data: data).run()
     let run = try SavedRun(folder("run"), network: Wider(), threads: 1)
@@ -132,9 +129,7 @@ import Testing
     configuration.hidden = [8]
     configuration.batchSize = 5
     configuration.epochs = 2
-    var options = RunOptions()
-    options.threads = 1
-    options.output = folder("first")
+    var options = RunOptions(threads: 1, output: folder("first"))
     _ = try Trainer(configuration, options: options).run()
     let first = try SavedRun(folder("first"), threads: 1)
     #expect(first.configuration.data == "idx")
@@ -145,14 +140,9 @@ import Testing
     _ = try NetworkImport(
       folder("network.safetensors"), first.configuration, dataFolder: folder("b")
     ).write(options)
-    final class Stop: TrainingCallback {
-      func observe(_ event: TrainingEvent, in trainer: Trainer) -> TrainingDecision {
-        trainer.step.weightSteps == 5 ? .stop : .proceed
-      }
-    }
     for isStopped in [true, false] {
       let trainer = try Trainer(first.configuration, options: options)
-      if isStopped { trainer.callbacks = [Stop()] }
+      if isStopped { trainer.callbacks = [Watcher(stopAt: 5)] }
       let result = try trainer.resume(folder("second"))
       #expect(result.wasStopped == isStopped)
       let second = try SavedRun(folder("second"), threads: 1)

@@ -38,9 +38,7 @@ import Testing
     configuration.epochs = 100
     configuration.method = .static
     change(&configuration)
-    var options = RunOptions()
-    options.threads = 2
-    options.output = folder("run")
+    let options = RunOptions(threads: 2, output: folder("run"))
     return try Trainer(configuration, options: options, network: network, data: data, loss: loss)
   }
 
@@ -155,15 +153,11 @@ import Testing
         == true, "\(error)")
   }
 
-  private struct StopsAtOnce: TrainingCallback {
-    func observe(_ event: TrainingEvent, in trainer: Trainer) -> TrainingDecision { .interrupt }
-  }
-
   /// Drawn anew, weights that came from elsewhere would not be those that were tried.
   @Test func ofWeightsThatWereReadNoRateIsTried() throws {
     let folder = try TemporaryFolder()
     let first = try Self.diverging(folder)
-    first.callbacks = [StopsAtOnce()]
+    first.callbacks = [Watcher(stopAt: 0, by: .interrupt)]
     _ = try first.run()
     let error = try #require(throws: RigLError.self) {
       _ = try Self.diverging(folder).resume(folder("run"))

@@ -3,10 +3,8 @@ import Testing
 
 /// Trainings that a callback ends.
 @Suite struct EarlyStopTests {
-  private func trainer(_ path: String? = nil, _ callback: CustomRunTests.StopAt?) throws -> Trainer
-  {
-    var options = RunOptions()
-    (options.threads, options.output) = (1, path)
+  private func trainer(_ path: String? = nil, _ callback: Watcher?) throws -> Trainer {
+    let options = RunOptions(threads: 1, output: path)
     let trainer = try Trainer(
       CustomRunTests.configuration.changing { $0.hidden = [20] }, options: options,
       data: CustomRunTests.samples)
@@ -16,7 +14,7 @@ import Testing
 
   @Test(arguments: [10, 13, 20]) func aStoppedTrainingHasItsFigures(step: Int) throws {
     let folder = try TemporaryFolder()
-    let stopped = try trainer(folder("run"), CustomRunTests.StopAt(step))
+    let stopped = try trainer(folder("run"), Watcher(stopAt: step))
     let result = try stopped.run()
     #expect(result.wasStopped && result.steps == step)
     let run = try SavedRun(folder("run"))
@@ -37,7 +35,7 @@ import Testing
   /// Batches that are trained on by hand afterwards go on from there, bit for bit.
   @Test func theTrainerGoesOnByHand() throws {
     let folder = try TemporaryFolder()
-    let stopped = try trainer(folder("run"), CustomRunTests.StopAt(17))
+    let stopped = try trainer(folder("run"), Watcher(stopAt: 17))
     _ = try stopped.run()
     let whole = try trainer(nil, nil)
     while whole.step.weightSteps < 17 { try whole.trainNextBatch() }
@@ -51,13 +49,13 @@ import Testing
 
   @Test func anInterruptedOneHasNone() throws {
     let folder = try TemporaryFolder()
-    let result = try trainer(folder("run"), CustomRunTests.StopAt(13, .interrupt)).run()
+    let result = try trainer(folder("run"), Watcher(stopAt: 13, by: .interrupt)).run()
     #expect(result.wasStopped && result.test == nil && result.bestTest == nil && result.best == nil)
   }
 
   @Test func withoutAnEpochThereIsNoBest() throws {
     let folder = try TemporaryFolder()
-    let result = try trainer(folder("run"), CustomRunTests.StopAt(0)).run()
+    let result = try trainer(folder("run"), Watcher(stopAt: 0)).run()
     #expect(result.steps == 0 && result.test != nil && result.bestTest == nil && result.best == nil)
   }
 }

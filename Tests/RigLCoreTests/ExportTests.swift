@@ -9,9 +9,7 @@ import Testing
 
   init() throws {
     folder = try TemporaryFolder()
-    var options = RunOptions()
-    options.threads = 2
-    options.output = folder("run")
+    let options = RunOptions(threads: 2, output: folder("run"))
     _ = try Trainer(Self.configuration(.rigl), options: options).run()
     saved = try SavedRun(folder("run"))
     try saved.export(to: folder("dense.safetensors"), isDense: true)
@@ -38,10 +36,7 @@ import Testing
   private func start(
     _ configuration: Configuration, from file: String, _ name: String
   ) throws -> SavedRun {
-    var options = RunOptions()
-    options.threads = 1
-    options.output = folder(name)
-    options.startFrom = folder(file)
+    let options = RunOptions(threads: 1, output: folder(name), startFrom: folder(file))
     _ = try Trainer(configuration.changing { $0.epochs = 0 }, options: options).run()
     return try SavedRun(folder(name))
   }

@@ -78,9 +78,7 @@ import Testing
     configuration.schedule = .constant
     configuration.validation = 0
     let folder = try TemporaryFolder()
-    var options = RunOptions()
-    options.threads = 2
-    options.output = folder("run")
+    let options = RunOptions(threads: 2, output: folder("run"))
     let data = TrainingData(train: OwnDataset(), test: OwnDataset())
     let trainer = try Trainer(
       configuration, options: options, network: OwnNetwork(), data: data, loss: SquaredError(),

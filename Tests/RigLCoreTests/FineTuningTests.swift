@@ -44,28 +44,13 @@ import Testing
     return TrainingData(train: train, validation: held, test: test)
   }
 
-  private final class Watcher: TrainingCallback {
-    var remarks: [String] = []
-    var warnings: [String] = []
-    var stop = Int.max
-
-    func observe(_ event: TrainingEvent, in trainer: Trainer) -> TrainingDecision {
-      if case .remark(let text) = event { remarks.append(text) }
-      if case .warning(let text) = event { warnings.append(text) }
-      return trainer.step.weightSteps >= stop ? .stop : .proceed
-    }
-  }
-
   init() throws {
     folder = try TemporaryFolder()
     _ = try Trainer(Self.configuration, options: options("run"), data: Self.data()).run()
   }
 
   private func options(_ name: String, threads: Int = 1) -> RunOptions {
-    var options = RunOptions()
-    options.threads = threads
-    options.output = folder(name)
-    return options
+    RunOptions(threads: threads, output: folder(name))
   }
 
   /// Starts from the run, and trains to a step or the end.
@@ -77,8 +62,7 @@ import Testing
     let trainer = try Trainer(
       startingFrom: folder(start), options: options(name, threads: threads),
       data: data ?? Self.data(), change: change)
-    let watcher = Watcher()
-    watcher.stop = step
+    let watcher = Watcher(stopAt: step)
     trainer.callbacks = [watcher]
     _ = try trainer.run()
     return watcher.remarks
@@ -180,12 +164,9 @@ import Testing
     let saved = try Configuration(
       yaml: try RunFolder.open(folder("killed")).configuration(), path: "config.yaml")
     for step in [7, Int.max] {
-      var options = RunOptions()
-      options.threads = 2
-      options.startFrom = folder("run")
+      let options = RunOptions(threads: 2, startFrom: folder("run"))
       let trainer = try Trainer(saved, options: options, data: Self.data())
-      let watcher = Watcher()
-      watcher.stop = step
+      let watcher = Watcher(stopAt: step)
       trainer.callbacks = [watcher]
       _ = try trainer.resume(folder("killed"))
       #expect(trainer.step.weightSteps == min(step, 18))
@@ -221,8 +202,7 @@ import Testing
     try tune("trained", data: data, to: 4)
     let saved = try Configuration(
       yaml: try RunFolder.open(folder("trained")).configuration(), path: "config.yaml")
-    var plain = RunOptions()
-    plain.threads = 1
+    let plain = RunOptions(threads: 1)
     _ = try Trainer(saved, options: plain, data: data).resume(folder("trained"))
     try tune("unbroken", data: data)
     #expect(try final("trained") == final("unbroken"))

@@ -10,9 +10,7 @@ import Testing
 
   init() throws {
     folder = try TemporaryFolder()
-    var options = RunOptions()
-    options.threads = 2
-    options.output = folder("run")
+    let options = RunOptions(threads: 2, output: folder("run"))
     _ = try Trainer(Self.configuration, options: options).run()
     saved = try SavedRun(folder("run"), threads: 1)
     try saved.export(to: folder("dense.safetensors"), isDense: true)
@@ -35,10 +33,7 @@ import Testing
   }
 
   private func options(_ name: String) -> RunOptions {
-    var options = RunOptions()
-    options.threads = 2
-    options.output = folder(name)
-    return options
+    RunOptions(threads: 2, output: folder(name))
   }
 
   @discardableResult

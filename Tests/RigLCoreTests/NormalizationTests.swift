@@ -254,8 +254,7 @@ import Testing
   private func trained(_ normalization: Normalization, in folder: TemporaryFolder) throws
     -> SavedRun
   {
-    var options = RunOptions()
-    (options.threads, options.output) = (1, folder("run"))
+    let options = RunOptions(threads: 1, output: folder("run"))
     let configuration = Self.configuration("synthetic", normalization)
     _ = try Trainer(configuration, options: options).run()
     return try SavedRun(folder("run"), threads: 1)
@@ -316,8 +315,7 @@ import Testing
     let asked = try imported("own.safetensors", "d", standard)
     #expect(asked.normalization == other.normalization)
     // Goes on as it was: from the first step on, with the same input.
-    var options = RunOptions()
-    options.threads = 1
+    let options = RunOptions(threads: 1)
     let trainer = try Trainer(run.configuration, options: options)
     _ = try trainer.resume(folder("a"))
     #expect(try SavedRun(folder("a"), threads: 1).normalization == normalization.pixels)

@@ -30,8 +30,7 @@ import Testing
     configuration.batchSize = 5
     configuration.epochs = 3
     change(&configuration)
-    var options = RunOptions()
-    options.threads = 2
+    let options = RunOptions(threads: 2)
     return try Trainer(configuration, options: options, network: network, data: data)
   }
 

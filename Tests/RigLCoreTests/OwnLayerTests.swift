@@ -1,4 +1,3 @@
-import AllocationCounter
 import Foundation
 import RigLCore
 import Testing
@@ -31,9 +30,7 @@ import Testing
     configuration.validation = 0
     configuration.learningRate = 0.05
     change(&configuration)
-    var options = RunOptions()
-    options.threads = threads
-    options.output = output
+    let options = RunOptions(threads: threads, output: output)
     let samples = RandomSamples(count: 230, shape: shape, classes: 5)
     return try Trainer(
       configuration, options: options, network: OwnNetwork(),
@@ -265,13 +262,8 @@ import Testing
     two.pool.setPolicy(.always)
     _ = try two.run()
     #expect(weights(two) == weights(one))
-    struct Stop: TrainingCallback {
-      func observe(_ event: TrainingEvent, in trainer: Trainer) -> TrainingDecision {
-        trainer.step.weightSteps >= 9 ? .interrupt : .proceed
-      }
-    }
     let stopped = try Self.trainer(output: folder("run"))
-    stopped.callbacks = [Stop()]
+    stopped.callbacks = [Watcher(stopAt: 9, by: .interrupt)]
     _ = try stopped.run()
     #expect(weights(stopped) != weights(one))
     let resumed = try Self.trainer(threads: 2)
@@ -348,15 +340,9 @@ extension AllocationTests {
   @Test(arguments: [1, 2]) func aStepOfAnOwnLayerAllocatesNothing(threads: Int) throws {
     let trainer = try OwnLayerTests.trainer(threads: threads) { $0.epochs = 20 }
     trainer.step.clock = StageClock(for: trainer.step)
-    for _ in 0..<6 { try trainer.trainNextBatch() }
-    watchThreads(of: trainer.pool, true)
-    defer { watchThreads(of: trainer.pool, false) }
-    let before = allocation_counter_total()
-    for _ in 0..<12 {
+    try expectNoAllocation(on: trainer.pool, after: 6) {
       trainer.step.clock?.start()
       try trainer.trainNextBatch()
     }
-    let allocations = allocation_counter_total() - before
-    #expect(allocations == 0)
   }
 }

@@ -32,13 +32,6 @@ import Testing
     return try step.train(on: batch)
   }
 
-  private func error(_ body: () throws -> Void) -> RigLError? {
-    do {
-      try body()
-      return nil
-    } catch { return error as? RigLError }
-  }
-
   // MARK: - A model that was never drawn
 
   @Test func aModelThatWasNeverDrawnIsAnError() throws {
@@ -50,18 +43,18 @@ import Testing
           method, UpdateSchedule(interval: 1, end: nil, annealing: .constant)
         )
       }
-      let trained = error { try train(step) }
+      let trained = rigLError { try train(step) }
       #expect(trained?.kind == .configuration && trained?.what == words, "\(trained as Any)")
-      #expect(error { try step.save(to: folder("step.safetensors")) }?.what == words)
-      #expect(error { try step.model.save(to: folder("model.safetensors")) }?.what == words)
+      #expect(rigLError { try step.save(to: folder("step.safetensors")) }?.what == words)
+      #expect(rigLError { try step.model.save(to: folder("model.safetensors")) }?.what == words)
       let pass = Pass(pool: try ThreadPool(threads: 1), seed: 0)
       let input = step.model.makeInput()
       input.samples = 2
-      #expect(error { _ = try step.model.forward(input, pass) }?.what == words)
+      #expect(rigLError { _ = try step.model.forward(input, pass) }?.what == words)
       let evaluator = try Evaluator(
         model: step.model, loss: CrossEntropy(), dataset: Self.samples,
         pool: try ThreadPool(threads: 1))
-      #expect(error { _ = try evaluator.evaluate() }?.what == words)
+      #expect(rigLError { _ = try evaluator.evaluate() }?.what == words)
       // Nothing is lost: drawn, it trains.
       step.model.draw(seed: 1, initializer: Initializer(.glorotUniform))
       #expect(try train(step).loss.isFinite)
@@ -92,7 +85,7 @@ import Testing
   // MARK: - Settings of a step
 
   @Test func settingsThatCannotBeAreErrorsOfTheFirstStep() throws {
-    func refused(_ step: TrainingStep) -> RigLError? { error { try train(step) } }
+    func refused(_ step: TrainingStep) -> RigLError? { rigLError { try train(step) } }
     let cosine = refused(
       try step {
         $0.method = RigL()
@@ -129,11 +122,11 @@ import Testing
     let folder = try TemporaryFolder()
     try step().model.save(to: folder("sparse.safetensors"))
     try step(sparse: false).model.save(to: folder("dense.safetensors"))
-    let dense = error { try step(sparse: false).model.load(from: folder("sparse.safetensors")) }
+    let dense = rigLError { try step(sparse: false).model.load(from: folder("sparse.safetensors")) }
     #expect(dense?.what.contains("one is sparse there, dense here") == true, "\(dense as Any)")
-    let sparse = error { try step().model.load(from: folder("dense.safetensors")) }
+    let sparse = rigLError { try step().model.load(from: folder("dense.safetensors")) }
     #expect(sparse?.what.contains("not there as a sparse weight") == true, "\(sparse as Any)")
-    let state = error { try step().load(from: folder("sparse.safetensors")) }
+    let state = rigLError { try step().load(from: folder("sparse.safetensors")) }
     #expect(state?.what.contains("without the optimizer's state") == true, "\(state as Any)")
     #expect(state?.hint?.contains("Model.load(from:)") == true)
   }

@@ -24,8 +24,7 @@ import Testing
       ("test", TrainingData(train: good, validation: good, test: Broken())),
     ]
     for (part, data) in parts {
-      var options = RunOptions()
-      (options.threads, options.output) = (1, folder(part))
+      let options = RunOptions(threads: 1, output: folder(part))
       let configuration = CustomRunTests.configuration.changing { $0.epochs = 1 }
       let error = #expect(throws: RigLError.self) {
         try Trainer(configuration, options: options, data: data).run()
@@ -67,8 +66,7 @@ import Testing
     (configuration.batchSize, configuration.epochs) = (10, 5)
     configuration.updateInterval = 5
     configuration.learningRate = 0.05
-    var options = RunOptions()
-    (options.threads, options.output) = (1, folder(run))
+    let options = RunOptions(threads: 1, output: folder(run))
     let trainer = try Trainer(configuration, options: options, data: data)
     return (trainer, try trainer.run())
   }

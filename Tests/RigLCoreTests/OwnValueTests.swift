@@ -45,24 +45,23 @@ import Testing
   }
 
   private func trainer(_ data: TrainingData) throws -> Trainer {
-    var options = RunOptions()
-    (options.threads, options.output) = (1, folder("run"))
+    let options = RunOptions(threads: 1, output: folder("run"))
     return try Trainer(CustomRunTests.configuration, options: options, data: data)
   }
 
   private func begin(_ data: TrainingData) throws {
     let trainer = try trainer(data)
-    trainer.callbacks = [CustomRunTests.StopAt(13)]
+    trainer.callbacks = [Watcher(stopAt: 13)]
     _ = try trainer.run()
   }
 
   /// What is said of the values where a run goes on.
   private func said(_ data: TrainingData) throws -> [String] {
     let trainer = try trainer(data)
-    let ear = CustomRuleTests.Ear()
-    trainer.callbacks = [ear, CustomRunTests.StopAt(0)]
+    let watcher = Watcher(stopAt: 0)
+    trainer.callbacks = [watcher]
     _ = try trainer.resume(folder("run"))
-    return ear.warnings.filter { $0.contains("values of") }
+    return watcher.warnings.filter { $0.contains("values of") }
   }
 
   @Test func otherValuesAreSaid() throws {
@@ -98,7 +97,7 @@ import Testing
   @Test func imagesHaveNone() throws {
     let images = SyntheticImages(trainCount: 64, testCount: 32).load()
     let trainer = try trainer(TrainingData(train: images.train, test: images.test))
-    trainer.callbacks = [CustomRunTests.StopAt(1)]
+    trainer.callbacks = [Watcher(stopAt: 1)]
     _ = try trainer.run()
     let latest = try RunFolder.open(folder("run")).checkpoints().list().last
     let file = try SafetensorsFile(path: try #require(latest).path)

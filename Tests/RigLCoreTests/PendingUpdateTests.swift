@@ -68,9 +68,7 @@ import Testing
   private func trainer(
     _ configuration: Configuration, _ log: Log, output: String
   ) throws -> Trainer {
-    var options = RunOptions()
-    options.threads = 2
-    options.output = output
+    var options = RunOptions(threads: 2, output: output)
     options.keep = 20
     return try Trainer(configuration, options: options, method: LoggedSET(log: log))
   }

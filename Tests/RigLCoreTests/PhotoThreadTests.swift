@@ -24,9 +24,7 @@ extension PhotoTrainingTests {
     var configuration = Self.configuration()
     configuration.dropout = 0.5
     configuration.batchSize = 20
-    var options = RunOptions()
-    options.threads = 2
-    options.dataFolder = folder("photos")
+    let options = RunOptions(threads: 2, dataFolder: folder("photos"))
     func logits() throws -> [[Float]] {
       let loss = RecordingLoss()
       let trainer = try Trainer(configuration, options: options, loss: loss)
@@ -56,9 +54,7 @@ extension PhotoTrainingTests {
     // No weight moves: a sample's logits say its mask.
     configuration.learningRate = 1e-30
     configuration.weightDecay = 0
-    var options = RunOptions()
-    options.threads = 2
-    options.dataFolder = folder("photos")
+    let options = RunOptions(threads: 2, dataFolder: folder("photos"))
     func logits(_ batches: Int) throws -> [[Float]] {
       let loss = RecordingLoss()
       let trainer = try Trainer(configuration, options: options, loss: loss)

@@ -31,10 +31,7 @@ import Testing
   private func trainer(
     _ configuration: Configuration, _ folder: TemporaryFolder, threads: Int, output: String
   ) throws -> Trainer {
-    var options = RunOptions()
-    options.threads = threads
-    options.dataFolder = folder("photos")
-    options.output = folder(output)
+    let options = RunOptions(threads: threads, dataFolder: folder("photos"), output: folder(output))
     return try Trainer(configuration, options: options)
   }
 

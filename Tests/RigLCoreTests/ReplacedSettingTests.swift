@@ -7,22 +7,13 @@ import Testing
   typealias Parts = CustomRuleTests.Parts
 
   private func options() -> RunOptions {
-    var options = RunOptions()
-    options.threads = 1
-    return options
+    RunOptions(threads: 1)
   }
 
   private func trainer(_ optimizer: any Optimizer) throws -> Trainer {
     try Trainer(
       CustomRunTests.configuration, options: options(), data: CustomRunTests.samples,
       optimizer: optimizer)
-  }
-
-  private func error(_ body: () throws -> Void) -> RigLError? {
-    do {
-      try body()
-      return nil
-    } catch { return error as? RigLError }
   }
 
   private func void(
@@ -79,7 +70,7 @@ import Testing
     #expect(warnings.map { String($0.prefix { $0 != ":" }) } == ["dropout"])
     _ = try void(network: CustomRunTests.Own()) { $0.network = "no-such" }
     _ = try void { $0.augmentation = .randomResizedCrop }
-    #expect(error { _ = try void { ($0.network, $0.dropout) = ("resnet-50", 0.5) } } != nil)
+    #expect(rigLError { _ = try void { ($0.network, $0.dropout) = ("resnet-50", 0.5) } } != nil)
   }
 
   // MARK: - Mistakes in them
@@ -92,7 +83,7 @@ import Testing
           SparseLinear("one", inputs: 8, outputs: classes))
       }
     }
-    let layers = error {
+    let layers = rigLError {
       _ = try Trainer(
         CustomRunTests.configuration, options: options(), network: Twice(),
         data: CustomRunTests.samples)
@@ -105,7 +96,7 @@ import Testing
       ) {}
     }
     for names in [["a", "a"], ["values"], [""], ["a.b"]] {
-      let slots = error { _ = try trainer(Slots(slotNames: names)) }
+      let slots = rigLError { _ = try trainer(Slots(slotNames: names)) }
       #expect(slots?.kind == .configuration && slots?.what.contains("slot") == true, "\(names)")
     }
     _ = try trainer(Slots(slotNames: ["a", "b"]))

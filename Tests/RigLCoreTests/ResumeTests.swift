@@ -17,20 +17,8 @@ import Testing
     $0.seed = 1
   }
 
-  private final class StopAt: TrainingCallback {
-    let step: Int
-    var warnings: [String] = []
-    init(_ step: Int = .max) { self.step = step }
-
-    func observe(_ event: TrainingEvent, in trainer: Trainer) -> TrainingDecision {
-      if case .warning(let text) = event { warnings.append(text) }
-      return trainer.step.weightSteps >= step ? .stop : .proceed
-    }
-  }
-
   private func options(_ change: (inout RunOptions) -> Void) -> RunOptions {
-    var options = RunOptions()
-    options.threads = 1
+    var options = RunOptions(threads: 1)
     change(&options)
     return options
   }
@@ -47,7 +35,7 @@ import Testing
         if !resuming { $0.output = path }
         change(&$0)
       })
-    let callback = StopAt(step)
+    let callback = Watcher(stopAt: step)
     trainer.callbacks = [callback]
     let result = try resuming ? trainer.resume(path) : trainer.run()
     return (result, callback.warnings)
@@ -66,7 +54,7 @@ import Testing
         return try Trainer(configuration, options: options { $0.output = folder(name) })
       }
       let first = try trainer(begun)
-      first.callbacks = [StopAt(5)]
+      first.callbacks = [Watcher(stopAt: 5)]
       _ = try first.run()
       let run = try RunFolder.open(folder(name))
       try run.requireSame(Self.configuration.changing { $0.validation = own })
@@ -80,15 +68,6 @@ import Testing
     }
     #expect(error?.kind == .configuration && error?.what.hasPrefix("validation: ") == true)
     #expect(throws: RigLError.self) { try resume(begunWith: 40, with: 41, "both said") }
-  }
-
-  /// What of metrics does not depend on time.
-  private func rows(_ run: String) throws -> [MetricsRow] {
-    try MetricsLog.rows(at: "\(run)/metrics.csv").map {
-      var row = $0
-      (row.samplesPerSecond, row.elapsedSeconds, row.peakMemoryBytes) = (nil, nil, nil)
-      return row
-    }
   }
 
   // MARK: - Options
@@ -115,7 +94,7 @@ import Testing
     try train(folder("broken"), to: step, often)
     #expect(try fileBytes(checkpoint(folder("broken"), step)).isEmpty == false)
     try train(folder("broken"), resuming: true)
-    #expect(try rows(folder("broken")) == rows(folder("whole")))
+    #expect(try folder.metrics(of: "broken") == folder.metrics(of: "whole"))
     #expect(
       try FileManager.default.contentsOfDirectory(atPath: folder("broken")).sorted()
         == ["checkpoints", "config.yaml", "metrics.csv"])
@@ -123,7 +102,7 @@ import Testing
     try train(folder("older"), to: 33, often)
     try FileManager.default.removeItem(atPath: checkpoint(folder("older"), 33))
     try train(folder("older"), resuming: true)
-    #expect(try rows(folder("older")) == rows(folder("whole")))
+    #expect(try folder.metrics(of: "older") == folder.metrics(of: "whole"))
   }
 
   @Test func aRunGoesOnAsItWasBegun() throws {
@@ -136,7 +115,7 @@ import Testing
     try train(folder("run"), to: 40, resuming: true)
     let store = CheckpointStore(folder: folder("run/checkpoints"))
     #expect(try store.list().map(\.step) == [24, 28, 32, 36, 40])
-    let lines = try rows(folder("run")).filter { $0.split == .train }
+    let lines = try folder.metrics(of: "run").filter { $0.split == .train }
     #expect(lines.map(\.step) == [6, 12, 18, 24, 30, 36])
     // What is said anew counts from then on.
     try train(folder("run"), to: 50, resuming: true) { $0.keep = 3 }
@@ -155,7 +134,7 @@ import Testing
     let begun = Self.configuration.changing { $0.split = .sequential }
     func go(_ change: @escaping (inout RunOptions) -> Void) throws {
       let trainer = try Trainer(begun, options: options(change))
-      trainer.callbacks = [StopAt(20)]
+      trainer.callbacks = [Watcher(stopAt: 20)]
       let isNew = !FileManager.default.fileExists(atPath: folder("run"))
       _ = try isNew ? trainer.run() : trainer.resume(folder("run"))
     }
@@ -180,7 +159,7 @@ import Testing
     try writeFile(Array(text.utf8), to: path)
     #expect(text.contains(count))
     try train(folder("run"), resuming: true)
-    #expect(try rows(folder("run")).last?.split == .test)
+    #expect(try folder.metrics(of: "run").last?.split == .test)
   }
 
   // MARK: - Best weights

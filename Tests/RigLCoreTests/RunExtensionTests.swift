@@ -6,38 +6,12 @@ import Testing
 @Suite struct RunExtensionTests {
   private let folder: TemporaryFolder
 
-  private static let configuration = Configuration().changing {
-    $0.data = "synthetic"
-    $0.trainSamples = 400
-    $0.testSamples = 100
-    $0.validation = 100
-    $0.hidden = [24]
-    $0.batchSize = 20
-    $0.epochs = 3
-    $0.sparsity = 0.8
-    $0.updateInterval = 7
-    $0.seed = 1
-  }
-
-  private final class Watcher: TrainingCallback {
-    var remarks: [String] = []
-    var warnings: [String] = []
-    var stop = Int.max
-
-    func observe(_ event: TrainingEvent, in trainer: Trainer) -> TrainingDecision {
-      if case .remark(let text) = event { remarks.append(text) }
-      if case .warning(let text) = event { warnings.append(text) }
-      return trainer.step.weightSteps >= stop ? .stop : .proceed
-    }
-  }
+  private static let configuration = ResumeTests.configuration.changing { $0.epochs = 3 }
 
   init() throws { folder = try TemporaryFolder() }
 
   private func options(_ name: String? = nil, threads: Int = 1) -> RunOptions {
-    var options = RunOptions()
-    options.threads = threads
-    options.output = name.map { folder($0) }
-    return options
+    RunOptions(threads: threads, output: name.map { folder($0) })
   }
 
   private func train(_ name: String, _ configuration: Configuration = configuration) throws {
@@ -52,8 +26,7 @@ import Testing
   ) throws -> Watcher {
     let trainer = try Trainer(
       extending: folder(name), by: epochs, updateEnd: updateEnd, options: options(threads: threads))
-    let watcher = Watcher()
-    watcher.stop = step
+    let watcher = Watcher(stopAt: step)
     trainer.callbacks = [watcher]
     _ = try trainer.run()
     return watcher
@@ -63,33 +36,19 @@ import Testing
   @discardableResult
   private func resume(_ name: String, to step: Int = .max) throws -> Watcher {
     let trainer = try Trainer(saved(name), options: options(threads: 2))
-    let watcher = Watcher()
-    watcher.stop = step
+    let watcher = Watcher(stopAt: step)
     trainer.callbacks = [watcher]
     _ = try trainer.resume(folder(name))
     return watcher
   }
 
   private func saved(_ name: String) throws -> Configuration {
-    try Configuration(yaml: text(name), path: "config.yaml")
-  }
-
-  private func text(_ name: String) throws -> String {
-    try RunFolder.open(folder(name)).configuration()
+    try Configuration(yaml: folder.configuration(of: name), path: "config.yaml")
   }
 
   private func final(_ name: String) throws -> [UInt8] {
     let last = try CheckpointStore(folder: folder("\(name)/checkpoints")).list().last
     return try fileBytes(try #require(last).path)
-  }
-
-  /// What of metrics does not depend on time.
-  private func rows(_ name: String) throws -> [MetricsRow] {
-    try MetricsLog.rows(at: folder("\(name)/metrics.csv")).map {
-      var row = $0
-      (row.samplesPerSecond, row.elapsedSeconds, row.peakMemoryBytes) = (nil, nil, nil)
-      return row
-    }
   }
 
   // MARK: - The longer run
@@ -115,10 +74,11 @@ import Testing
     #expect(watcher.warnings.isEmpty)
     #expect(watcher.remarks.count == 1, "no jump: \(watcher.remarks)")
     // A test result more, of the end that was none.
-    let tests = try rows("run").filter { $0.split == .test }
+    let tests = try folder.metrics(of: "run").filter { $0.split == .test }
     #expect(tests.map(\.step) == [45, 75])
     #expect(
-      try rows("run").filter { $0.split != .test || $0.step == 75 } == rows("long"))
+      try folder.metrics(of: "run").filter { $0.split != .test || $0.step == 75 }
+        == folder.metrics(of: "long"))
   }
 
   @Test func schedulesAreTheLongerRuns() throws {
@@ -131,7 +91,7 @@ import Testing
           $0.epochs = 5
           $0.updateEnd = 33
         })
-    #expect(try text("run").contains("extended_at: [45]\n"))
+    #expect(try folder.configuration(of: "run").contains("extended_at: [45]\n"))
     let jump = try #require(watcher.remarks.last)
     #expect(watcher.remarks.count == 2)
     #expect(
@@ -144,7 +104,7 @@ import Testing
     #expect(
       jump.contains(String(format: "%.4g at step 45", old.rate(at: 44)))
         && jump.contains(String(format: "%.4g at step 46", new.rate(at: 45))), "\(jump)")
-    let lines = try rows("run")
+    let lines = try folder.metrics(of: "run")
     for row in lines where row.learningRate != nil && row.step > 0 {
       #expect(row.learningRate == (row.step <= 45 ? old : new).rate(at: row.step - 1))
     }
@@ -157,7 +117,7 @@ import Testing
     let watcher = try extend("run", updateEnd: 70)
     #expect(watcher.remarks[0].contains("end at step 70"), "\(watcher.remarks)")
     #expect(try saved("run").updateEnd == 70)
-    #expect(try rows("run").contains { $0.split == .update && $0.step > 60 })
+    #expect(try folder.metrics(of: "run").contains { $0.split == .update && $0.step > 60 })
   }
 
   @Test func stepsAreAddedToSteps() throws {
@@ -165,18 +125,17 @@ import Testing
     try extend("run", by: 1)
     #expect(try saved("run").totalSteps == 35)
     #expect(try SavedRun(folder("run")).step == 35)
-    #expect(try rows("run").filter { $0.split == .test }.map(\.step) == [20, 35])
+    #expect(try folder.metrics(of: "run").filter { $0.split == .test }.map(\.step) == [20, 35])
   }
 
   @Test func anUnfinishedRunIsMadeLongerToo() throws {
     let trainer = try Trainer(Self.configuration, options: options("run"))
-    let watcher = Watcher()
-    watcher.stop = 20
+    let watcher = Watcher(stopAt: 20)
     trainer.callbacks = [watcher]
     _ = try trainer.run()
     try extend("run")
     #expect(try SavedRun(folder("run")).step == 75)
-    #expect(try text("run").contains("extended_at: [20]\n"))
+    #expect(try folder.configuration(of: "run").contains("extended_at: [20]\n"))
   }
 
   // MARK: - Interruptions
@@ -197,7 +156,7 @@ import Testing
     try resume("run", to: 60)
     try resume("run")
     #expect(try final("run") == final("whole"))
-    #expect(try rows("run") == rows("whole"))
+    #expect(try folder.metrics(of: "run") == folder.metrics(of: "whole"))
   }
 
   @Test func aRunIsMadeLongerAgainAndAgain() throws {
@@ -206,27 +165,26 @@ import Testing
     try extend("run", by: 1, to: 63)
     try resume("run")
     #expect(try saved("run").epochs == 5 && saved("run").updateEnd == 33)
-    #expect(try text("run").contains("extended_at: [45, 60]\n"))
-    #expect(try rows("run").filter { $0.split == .test }.map(\.step) == [45, 60, 75])
+    #expect(try folder.configuration(of: "run").contains("extended_at: [45, 60]\n"))
+    #expect(try folder.metrics(of: "run").filter { $0.split == .test }.map(\.step) == [45, 60, 75])
     #expect(try resume("run").remarks.isEmpty, "finished")
     // A new training by its settings is one of that length, and says so.
     let settings = try SettingsStack(reading: folder("run/config.yaml"))
     var options = settings.options
     (options.threads, options.output) = (1, folder("anew"))
     let trainer = try Trainer(try settings.configuration(), options: options)
-    let watcher = Watcher()
-    watcher.stop = 1
+    let watcher = Watcher(stopAt: 1)
     trainer.callbacks = [watcher]
     _ = try trainer.run()
     #expect(watcher.warnings.contains { $0.hasPrefix("extended_at:") }, "\(watcher.warnings)")
-    #expect(try !text("anew").contains("extended_at"))
+    #expect(try !folder.configuration(of: "anew").contains("extended_at"))
   }
 
   // MARK: - What cannot be
 
   @Test func nothingChangesWhereItCannotBe() throws {
     try train("run")
-    let before = try text("run")
+    let before = try folder.configuration(of: "run")
     for epochs in [0, -1, 1_000_001] {
       let error = try #require(throws: RigLError.self) { try extend("run", by: epochs) }
       #expect(error.kind == .configuration, "\(error)")
@@ -239,14 +197,14 @@ import Testing
     }
     #expect(error.kind == .data, "\(error)")
     #expect(error.hint?.contains("--start-from") == true, "\(error)")
-    #expect(try text("run") == before)
+    #expect(try folder.configuration(of: "run") == before)
     // Metrics that cannot be read are found before, too.
     let metrics = try fileBytes(folder("run/metrics.csv"))
     try FileManager.default.removeItem(atPath: folder("run/metrics.csv"))
     try FileManager.default.createDirectory(
       atPath: folder("run/metrics.csv"), withIntermediateDirectories: false)
     #expect(throws: RigLError.self) { try extend("run") }
-    #expect(try text("run") == before)
+    #expect(try folder.configuration(of: "run") == before)
     try FileManager.default.removeItem(atPath: folder("run/metrics.csv"))
     try writeFile(metrics, to: folder("run/metrics.csv"))
     // Whoever writes another length into the file has made another run of it.
@@ -263,7 +221,7 @@ import Testing
     for checkpoint in try RunFolder.open(folder("run")).checkpoints().list() {
       try FileManager.default.removeItem(atPath: checkpoint.path)
     }
-    let before = try text("run")
+    let before = try folder.configuration(of: "run")
     for (key, other) in [
       ("seed", Self.configuration.changing { $0.seed = 2 }),
       ("epochs", Self.configuration.changing { $0.epochs = 4 }),
@@ -273,10 +231,10 @@ import Testing
       }
       #expect(error.kind == .configuration && error.what.hasPrefix("\(key): "), "\(error)")
     }
-    #expect(try text("run") == before)
+    #expect(try folder.configuration(of: "run") == before)
     try extend("run")
     #expect(try SavedRun(folder("run")).step == 75)
-    #expect(try text("run").contains("extended_at: [0]\n"))
+    #expect(try folder.configuration(of: "run").contains("extended_at: [0]\n"))
   }
 
   /// Moves connections as SET does, under a configuration that says nothing of it.
@@ -296,7 +254,7 @@ import Testing
     longer.callbacks = [watcher]
     _ = try longer.run()
     #expect(watcher.remarks[0].hasSuffix("; topology updates still end at step 33"))
-    let updates = try rows("run").filter { $0.split == .update }
+    let updates = try folder.metrics(of: "run").filter { $0.split == .update }
     #expect(updates.count > 3 && updates.allSatisfy { $0.step <= 33 })
     // Without it, there are no updates to end.
     try train("fixed", configuration)

@@ -35,8 +35,7 @@ import Testing
     configuration.hidden = [6]
     configuration.batchSize = 8
     configuration.method = .dense
-    var options = RunOptions()
-    options.threads = 2
+    let options = RunOptions(threads: 2)
     return try Trainer(configuration, options: options, data: TrainingData(train: data, test: data))
   }
 

@@ -24,8 +24,7 @@ import Testing
   }
 
   private func trainer(_ configuration: Configuration) throws -> Trainer {
-    var options = RunOptions()
-    options.threads = 1
+    let options = RunOptions(threads: 1)
     return try Trainer(configuration, options: options)
   }
 

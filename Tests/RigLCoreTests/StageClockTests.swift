@@ -15,8 +15,7 @@ import Testing
     configuration.epochs = 10
     configuration.validation = 0
     change(&configuration)
-    var options = RunOptions()
-    options.threads = threads
+    let options = RunOptions(threads: threads)
     let images = SyntheticImages(trainCount: 60, testCount: 1).load().train
     return try Trainer(
       configuration, options: options, network: WRN(depth: 10, width: 1),

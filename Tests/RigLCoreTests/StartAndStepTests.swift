@@ -21,9 +21,7 @@ import Testing
 
   @Test func aSparseTrainingStartsFromTheLargestWeightsOfADenseOne() throws {
     let folder = try TemporaryFolder()
-    var options = RunOptions()
-    options.threads = 1
-    options.output = folder("dense")
+    var options = RunOptions(threads: 1, output: folder("dense"))
     _ = try Trainer(Self.configuration(.dense), options: options).run()
     let dense = try SavedRun(folder("dense"))
     let weights = dense.model.weightLayers[0].weight.values.array()
@@ -56,8 +54,7 @@ import Testing
     configuration.momentum = 0
     configuration.nesterov = false
     configuration.weightDecay = 0
-    var options = RunOptions()
-    options.threads = 1
+    let options = RunOptions(threads: 1)
     let trainer = try Trainer(configuration, options: options)
     let layer = try #require(trainer.model.sparseLayers.first)
     let before = Set(layer.connectedPositions())

@@ -169,8 +169,7 @@ extension Int {
     let samples = RandomSamples(count: 400, width: 300, classes: 10)
     var expected: [Float]?
     for (threads, policy) in ThreadTests.pools {
-      var options = RunOptions()
-      options.threads = threads
+      let options = RunOptions(threads: threads)
       let trainer = try Trainer(
         configuration, options: options, data: TrainingData(train: samples, test: samples))
       trainer.pool.setPolicy(policy)
@@ -206,8 +205,7 @@ extension Int {
       count: 60, shape: SampleShape(channels: 1, height: 32, width: 32), classes: 10)
     var expected: [Float]?
     for (threads, policy) in ThreadTests.pools where threads != 3 || policy == .alternating {
-      var options = RunOptions()
-      options.threads = threads
+      let options = RunOptions(threads: threads)
       let trainer = try Trainer(
         configuration, options: options, data: TrainingData(train: data, test: data))
       trainer.pool.setPolicy(policy)

@@ -37,9 +37,7 @@ import Testing
     }
 
     func trainer(output: String?, threads: Int = 1, logEvery: Int = 3) throws -> Trainer {
-      var options = RunOptions()
-      options.threads = threads
-      options.output = output
+      var options = RunOptions(threads: threads, output: output)
       options.logEvery = logEvery
       options.checkpointEvery = 7
       options.keep = 100
@@ -285,9 +283,7 @@ import Testing
 
   @Test func whatIsNotKnownIsEmpty() throws {
     let folder = try TemporaryFolder()
-    var options = RunOptions()
-    options.threads = 1
-    options.output = folder("run")
+    var options = RunOptions(threads: 1, output: folder("run"))
     options.logEvery = 3
     let configuration = Case("") { $0.clipNorm = nil }.configuration
     let samples = RandomSamples(count: 160, width: 50, classes: 5)

@@ -1,4 +1,3 @@
-import AllocationCounter
 import Foundation
 import RigLCore
 import Testing
@@ -264,25 +263,16 @@ import Testing
     ),
   ]
 
-  private final class StopAt: TrainingCallback {
-    let step: Int
-    init(_ step: Int) { self.step = step }
-    func observe(_ event: TrainingEvent, in trainer: Trainer) -> TrainingDecision {
-      trainer.step.weightSteps >= step ? .interrupt : .proceed
-    }
-  }
-
   private func train(
     _ method: any TopologyMethod, _ path: String, threads: Int = 1, until step: Int? = nil,
     resuming: Bool = false
   ) throws -> Trainer {
-    var options = RunOptions()
-    options.threads = threads
+    var options = RunOptions(threads: threads)
     options.checkpointEvery = 5
     options.keep = 9
     if !resuming { options.output = path }
     let trainer = try Trainer(Self.configuration, options: options, method: method)
-    if let step { trainer.callbacks = [StopAt(step)] }
+    if let step { trainer.callbacks = [Watcher(stopAt: step, by: .interrupt)] }
     _ = try resuming ? trainer.resume(path) : trainer.run()
     return trainer
   }
@@ -336,14 +326,7 @@ extension AllocationTests {
     let pool = try ThreadPool(threads: threads)
     let step = try cases.step(model, method, pool: pool, optimizer: Adam())
     let batch = cases.batch(model, seed: 1)
-    // What the runtime makes once is made.
-    for _ in 0..<2 { _ = try step.train(on: batch) }
-    watchThreads(of: pool, true)
-    defer { watchThreads(of: pool, false) }
-    let before = allocation_counter_total()
-    for _ in 0..<30 { _ = try step.train(on: batch) }
-    let allocations = allocation_counter_total() - before
-    #expect(allocations == 0)
+    try expectNoAllocation(on: pool, after: 2, steps: 30) { _ = try step.train(on: batch) }
     #expect(step.weightSteps == 32)
   }
 }

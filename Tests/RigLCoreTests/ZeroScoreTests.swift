@@ -213,8 +213,7 @@ import Testing
     configuration.widthMultiplier = 0.25
     configuration.batchSize = 16
     configuration.sparsity = 0.8
-    var options = RunOptions()
-    options.threads = 2
+    let options = RunOptions(threads: 2)
     let trainer = try Trainer(configuration, options: options)
     let before = trainer.model.sparseLayers.map { $0.connectedPositions() }
     let weights = trainer.model.sparseLayers.map { $0.dense($0.parameter.values) }
