@@ -80,3 +80,54 @@ private final class TimedStage: Stage {
     times.backward = try seconds { () throws(RigLError) in try stage.backward(pass) }
   }
 }
+
+/// A layer in a model of its own, which is run by itself, on operands at random.
+final class LayerStep {
+  let model: Model
+  let times: TimedLayer.Times
+  let input: Tensor
+  let gradient: Tensor
+  private var isShown = false
+
+  /// - Parameter isFirst: whether the layer is a network's first one, which nobody asks for the
+  ///   gradient of its input.
+  init(
+    _ layer: any WeightLayer, input shape: SampleShape, batch: Int, connections: Int,
+    isFirst: Bool = false, seed: UInt64 = 1
+  ) throws(RigLError) {
+    let timed = TimedLayer(layer)
+    times = timed.times
+    model = try Model(
+      isFirst ? Sequential(timed) : Sequential(Entrance(), timed), input: shape, capacity: batch,
+      connections: layer.canBeSparse ? ["layer": connections] : [:])
+    model.draw(seed: seed, initializer: Initializer(.glorotUniform))
+    input = model.makeInput()
+    gradient = Tensor(shape: model.outputShape, capacity: batch, lanes: model.lanes)
+    input.fillAtRandom(seed: seed, number: 0)
+    gradient.fillAtRandom(seed: seed, number: 1)
+  }
+
+  /// One step: the weights have changed, forward, backward.
+  func run(_ pass: Pass) throws(RigLError) {
+    model.weightsDidChange()
+    if !isShown {
+      // The layer's tensors now have the input and the gradient.
+      _ = try model.forward(input, pass)
+      try model.backward(gradient, pass)
+      isShown = true
+    }
+    try times.run(pass)
+  }
+}
+
+extension Tensor {
+  /// Numbers in -1 ..< 1, the same for the same seed and number.
+  func fillAtRandom(seed: UInt64, number: Int) {
+    let random = CounterRandom(seed: seed, purpose: .synthetic, layer: number)
+    for sample in 0..<samples {
+      for index in 0..<shape.count {
+        self[sample, index] = random.uniform(UInt64(sample * shape.count + index), in: -1..<1)
+      }
+    }
+  }
+}

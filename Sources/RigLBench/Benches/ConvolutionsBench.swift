@@ -140,27 +140,16 @@ private final class ConvolutionStep {
   let one: ConvolutionCase
   let density: Double
   let connections: Int
-  private let model: Model
-  private let timed: TimedLayer
-  private var isShown = false
-  private let input: Tensor
-  private let gradient: Tensor
+  private let step: LayerStep
 
   init(_ one: ConvolutionCase, density: Double) throws(RigLError) {
     self.one = one
     self.density = density
     let layer = ConvolutionStep.layer(one)
-    timed = TimedLayer(layer)
     connections = Int(density * Double(layer.inputs * layer.outputs))
-    model = try Model(
-      one.kind == .stem ? Sequential(timed) : Sequential(Entrance(), timed),
-      input: SampleShape(channels: one.shape.inputs, height: one.side, width: one.side),
-      capacity: one.batch, connections: layer.canBeSparse ? ["layer": connections] : [:])
-    model.draw(seed: 1, initializer: Initializer(.glorotUniform))
-    input = model.makeInput()
-    gradient = Tensor(shape: model.outputShape, capacity: one.batch, lanes: model.lanes)
-    input.fillAtRandom(seed: 1, number: 0)
-    gradient.fillAtRandom(seed: 1, number: 1)
+    step = try LayerStep(
+      layer, input: SampleShape(channels: one.shape.inputs, height: one.side, width: one.side),
+      batch: one.batch, connections: connections, isFirst: one.kind == .stem)
   }
 
   private static func layer(_ one: ConvolutionCase) -> any WeightLayer {
@@ -180,20 +169,11 @@ private final class ConvolutionStep {
     }
   }
 
-  func run(_ pass: Pass) throws(RigLError) {
-    model.weightsDidChange()
-    if !isShown {
-      // The layer's tensors now have the input and the gradient.
-      _ = try model.forward(input, pass)
-      try model.backward(gradient, pass)
-      isShown = true
-    }
-    try timed.times.run(pass)
-  }
+  func run(_ pass: Pass) throws(RigLError) { try step.run(pass) }
 
   /// Two a connection and output pixel forward, four backward; a stem has no gradient of its input.
   var flops: Double {
-    let pixels = model.outputShape.height * model.outputShape.width * one.batch
+    let pixels = step.model.outputShape.height * step.model.outputShape.width * one.batch
     return (one.kind == .stem ? 4 : 6) * Double(connections * pixels)
   }
 
@@ -205,5 +185,5 @@ private final class ConvolutionStep {
   var workingSet: Int { 8 * (inputs + outputs) + 24 * connections }
 
   private var inputs: Int { one.shape.inputs * one.side * one.side * one.batch }
-  private var outputs: Int { model.outputShape.count * one.batch }
+  private var outputs: Int { step.model.outputShape.count * one.batch }
 }

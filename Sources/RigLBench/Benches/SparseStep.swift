@@ -4,48 +4,27 @@ import RigLCore
 final class SparseStep {
   let layerCase: LayerCase
   let connections: Int
-  private let model: Model
-  private let timed: TimedLayer
-  private var isShown = false
-  private let input: Tensor
-  private let outputGradient: Tensor
+  private let step: LayerStep
 
   init(_ layerCase: LayerCase, density: Double, seed: UInt64 = 1) throws(RigLError) {
     self.layerCase = layerCase
     connections = layerCase.connections(density: density)
-    timed = TimedLayer(
-      SparseLinear("layer", inputs: layerCase.inputs, outputs: layerCase.outputs, bias: false))
-    model = try Model(
-      Sequential(Entrance(), timed), input: SampleShape(channels: layerCase.inputs),
-      capacity: layerCase.batch, connections: ["layer": connections])
-    model.draw(seed: seed, initializer: Initializer(.glorotUniform))
-    input = model.makeInput()
-    outputGradient = Tensor(
-      shape: SampleShape(channels: layerCase.outputs), capacity: layerCase.batch,
-      lanes: model.lanes)
-    input.fillAtRandom(seed: seed, number: 0)
-    outputGradient.fillAtRandom(seed: seed, number: 1)
+    step = try LayerStep(
+      SparseLinear("layer", inputs: layerCase.inputs, outputs: layerCase.outputs, bias: false),
+      input: SampleShape(channels: layerCase.inputs), batch: layerCase.batch,
+      connections: connections, seed: seed)
   }
 
   /// One step: the weights have changed, forward, backward.
-  func run(_ pass: Pass) throws(RigLError) {
-    model.weightsDidChange()
-    if !isShown {
-      // The layer's tensors now have the input and the gradient.
-      _ = try model.forward(input, pass)
-      try model.backward(outputGradient, pass)
-      isShown = true
-    }
-    try timed.times.run(pass)
-  }
+  func run(_ pass: Pass) throws(RigLError) { try step.run(pass) }
 
   /// The largest error of some of the last step's results, relative to the sum of their terms'
   /// magnitudes, against sums in double over the connections: rounding alone gives some 1e-7.
   func residual() -> Double {
-    guard let weights = model.sparseLayers.first, let site = timed.times.site,
+    guard let weights = step.model.sparseLayers.first, let site = step.times.site,
       let inputGradient = site.inputGradient
     else { return .nan }
-    let output = site.output
+    let (input, output, outputGradient) = (step.input, site.output, step.gradient)
     let samples = Set([0, layerCase.batch / 2, layerCase.batch - 1])
     let rows = SparseStep.some(of: layerCase.outputs)
     let columns = SparseStep.some(of: layerCase.inputs)
@@ -106,18 +85,6 @@ final class SparseStep {
       // A NaN must not pass for a small error.
       if !(difference < .infinity) { return .infinity }
       return difference == 0 ? 0 : difference / max(magnitude, 1e-30)
-    }
-  }
-}
-
-extension Tensor {
-  /// Numbers in -1 ..< 1, the same for the same seed and number.
-  func fillAtRandom(seed: UInt64, number: Int) {
-    let random = CounterRandom(seed: seed, purpose: .synthetic, layer: number)
-    for sample in 0..<samples {
-      for index in 0..<shape.count {
-        self[sample, index] = random.uniform(UInt64(sample * shape.count + index), in: -1..<1)
-      }
     }
   }
 }

@@ -38,6 +38,27 @@ struct BenchArguments: ParsableArguments {
     try printer.print(peaks.record(of: machine))
     return peaks
   }
+
+  /// The same, and sets a benchmark's rounds, if there is a number to set.
+  func begin(threads: Int, rounds: inout Int) throws -> (peaks: Peaks, printer: BenchPrinter) {
+    let printer = BenchPrinter(json: json)
+    rounds = self.rounds ?? rounds
+    return (try begin(printer, threads: threads), printer)
+  }
+}
+
+/// The densities of benchmarks of layers.
+struct DensityArguments: ParsableArguments {
+  @Option(
+    parsing: .upToNextOption,
+    help: ArgumentHelp("Shares of connections that exist.", valueName: "density"))
+  var densities: [Double] = []
+
+  func validate() throws {
+    for density in densities where !(density > 0 && density < 1) {
+      throw ValidationError("--densities: \(density) is not between 0 and 1")
+    }
+  }
 }
 
 extension Bench {
@@ -62,28 +83,17 @@ extension Bench {
       help: ArgumentHelp("Layers, as 1024x1024 or 512x2048@64.", valueName: "layer"))
     var cases: [String] = []
 
-    @Option(
-      parsing: .upToNextOption,
-      help: ArgumentHelp("Shares of connections that exist.", valueName: "density"))
-    var densities: [Double] = []
+    @OptionGroup var density: DensityArguments
 
     @Flag(help: "Find the sparsity from which each layer gains on this machine.")
     var breakEven = false
 
-    func validate() throws {
-      for density in densities where !(density > 0 && density < 1) {
-        throw ValidationError("--densities: \(density) is not between 0 and 1")
-      }
-    }
-
     func run() throws {
       var bench = LayersBench()
       bench.threads = threads
-      if let rounds = arguments.rounds { bench.rounds = rounds }
       if !cases.isEmpty { bench.cases = try cases.map { try LayerCase($0) } }
-      if !densities.isEmpty { bench.densities = densities }
-      let printer = BenchPrinter(json: arguments.json)
-      let peaks = try arguments.begin(printer, threads: threads)
+      if !density.densities.isEmpty { bench.densities = density.densities }
+      let (peaks, printer) = try arguments.begin(threads: threads, rounds: &bench.rounds)
       if breakEven {
         try bench.findBreakEven(printer.print)
       } else {
@@ -115,16 +125,7 @@ extension Bench {
         "Only layers with this in their name, such as stem, depthwise or 3x3.", valueName: "text"))
     var only: String?
 
-    @Option(
-      parsing: .upToNextOption,
-      help: ArgumentHelp("Shares of connections that exist.", valueName: "density"))
-    var densities: [Double] = []
-
-    func validate() throws {
-      for density in densities where !(density > 0 && density < 1) {
-        throw ValidationError("--densities: \(density) is not between 0 and 1")
-      }
-    }
+    @OptionGroup var density: DensityArguments
 
     func run() throws {
       var bench = ConvolutionsBench()
@@ -136,10 +137,9 @@ extension Bench {
           throw ValidationError("--only: no layer's name contains '\(only)'; there are\n  \(names)")
         }
       }
-      if let rounds = arguments.rounds { bench.rounds = rounds }
-      if dense || !densities.isEmpty { bench.densities = dense ? [] : densities }
-      let printer = BenchPrinter(json: arguments.json)
-      try bench.run(try arguments.begin(printer, threads: threads), printer.print)
+      if dense || !density.densities.isEmpty { bench.densities = dense ? [] : density.densities }
+      let (peaks, printer) = try arguments.begin(threads: threads, rounds: &bench.rounds)
+      try bench.run(peaks, printer.print)
     }
   }
 
@@ -162,9 +162,7 @@ extension Bench {
     func run() throws {
       var bench = StepBench()
       try network.apply(to: &bench.network)
-      if let rounds = arguments.rounds { bench.rounds = rounds }
-      let printer = BenchPrinter(json: arguments.json)
-      let peaks = try arguments.begin(printer, threads: network.threads)
+      let (peaks, printer) = try arguments.begin(threads: network.threads, rounds: &bench.rounds)
       try bench.run(peaks, printer.print)
     }
   }
@@ -180,9 +178,7 @@ extension Bench {
     func run() throws {
       var bench = EvaluateBench()
       try network.apply(to: &bench.network)
-      if let rounds = arguments.rounds { bench.rounds = rounds }
-      let printer = BenchPrinter(json: arguments.json)
-      _ = try arguments.begin(printer, threads: network.threads)
+      let (_, printer) = try arguments.begin(threads: network.threads, rounds: &bench.rounds)
       try bench.run(printer.print)
     }
   }
@@ -205,9 +201,7 @@ extension Bench {
       var bench = PhotosBench()
       try network.apply(to: &bench.network)
       bench.folder = photos
-      if let rounds = arguments.rounds { bench.rounds = rounds }
-      let printer = BenchPrinter(json: arguments.json)
-      _ = try arguments.begin(printer, threads: network.threads)
+      let (_, printer) = try arguments.begin(threads: network.threads, rounds: &bench.rounds)
       try bench.run(printer.print)
     }
   }
@@ -229,10 +223,8 @@ extension Bench {
 
     func run() throws {
       var bench = SelectionBench()
-      if let rounds = arguments.rounds { bench.rounds = rounds }
       if !cases.isEmpty { bench.cases = cases }
-      let printer = BenchPrinter(json: arguments.json)
-      _ = try arguments.begin(printer, threads: 1)
+      let (_, printer) = try arguments.begin(threads: 1, rounds: &bench.rounds)
       try bench.run(printer.print)
     }
   }
@@ -262,9 +254,8 @@ extension Bench {
     func run() throws {
       var (training, optimizers) = (UpdateBench(), OptimizerBench())
       training.threads = threads
-      if let rounds = arguments.rounds { (training.rounds, optimizers.rounds) = (rounds, rounds) }
-      let printer = BenchPrinter(json: arguments.json)
-      _ = try arguments.begin(printer, threads: threads)
+      let (_, printer) = try arguments.begin(threads: threads, rounds: &training.rounds)
+      optimizers.rounds = arguments.rounds ?? optimizers.rounds
       let cases = cases.isEmpty ? Case.allCases : cases
       if cases.contains(.rigl) { try training.run(printer.print) }
       if cases.contains(.optimizers) { try optimizers.run(printer.print) }
@@ -294,9 +285,7 @@ extension Bench {
     func run() throws {
       var bench = EpochBench()
       (bench.threads, bench.preset, bench.data) = (threads, preset, data)
-      if let rounds = arguments.rounds { bench.rounds = rounds }
-      let printer = BenchPrinter(json: arguments.json)
-      _ = try arguments.begin(printer, threads: threads)
+      let (_, printer) = try arguments.begin(threads: threads, rounds: &bench.rounds)
       try bench.run(printer.print)
     }
   }
