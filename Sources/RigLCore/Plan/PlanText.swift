@@ -13,13 +13,6 @@ package struct StageDescription: Hashable, Sendable, Encodable {
   package let outputBytes: Int
   package let gradientBytes: Int
   package let parameterBytes: Int
-
-  private enum CodingKeys: String, CodingKey {
-    case stage, output, applies
-    case outputBytes = "output_bytes"
-    case gradientBytes = "gradient_bytes"
-    case parameterBytes = "parameter_bytes"
-  }
 }
 
 extension Plan {

@@ -1,5 +1,5 @@
 /// The time and memory that a training will take, measured on its first steps.
-package struct TrainingEstimate: Hashable, Sendable, Codable {
+package struct TrainingEstimate: Hashable, Sendable, Encodable {
   /// Batches that were timed.
   package let batches: Int
   /// Seconds a weight step takes.
@@ -21,17 +21,6 @@ package struct TrainingEstimate: Hashable, Sendable, Codable {
   /// The most memory this process has had: model, optimizer, activations and data; nil where the
   /// system does not say.
   package let peakMemoryBytes: Int?
-
-  private enum CodingKeys: String, CodingKey {
-    case batches, updates, steps
-    case secondsPerStep = "seconds_per_step"
-    case secondsPerUpdate = "seconds_per_update"
-    case samplesPerSecond = "samples_per_second"
-    case estimatedSeconds = "estimated_seconds"
-    case modelBytes = "model_bytes"
-    case optimizerBytes = "optimizer_bytes"
-    case peakMemoryBytes = "peak_memory_bytes"
-  }
 }
 
 extension Trainer {

@@ -34,8 +34,7 @@ struct StoredInspection: Encodable {
   }
 
   private enum CodingKeys: String, CodingKey {
-    case run, checkpoint, step, network
-    case checkpointBytes = "checkpoint_bytes"
+    case run, checkpoint, checkpointBytes, step, network
   }
 
   init(_ stored: StoredNetwork, of source: RunArguments) {

@@ -29,10 +29,7 @@ struct DryRun: Encodable {
 
   private enum CodingKeys: String, CodingKey {
     case configuration, unset, layers, connections, positions, sparsity, threads, rehearsal
-    case warnings, plan
-    case trainingSamples = "training_samples"
-    case validationSamples = "validation_samples"
-    case testSamples = "test_samples"
+    case trainingSamples, validationSamples, testSamples, warnings, plan
   }
 
   /// Trains for a moment.

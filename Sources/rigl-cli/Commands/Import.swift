@@ -57,12 +57,6 @@ struct Import: ParsableCommand {
     let positions: Int
     let sparsity: Double
     let method: Configuration.Method
-
-    private enum CodingKeys: String, CodingKey {
-      case run, file, normalization, classes, connections, positions, sparsity, method
-      case inputShape = "input_shape"
-      case perImageStandardization = "per_image_standardization"
-    }
   }
 
   func validate() throws {

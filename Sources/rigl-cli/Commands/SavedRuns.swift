@@ -70,11 +70,6 @@ struct Evaluate: ParsableCommand {
     let absentClasses: [String]
     let test: Evaluation
     let classes: [ClassResult]
-
-    private enum CodingKeys: String, CodingKey {
-      case run, checkpoint, step, damaged, test, classes
-      case absentClasses = "absent_classes"
-    }
   }
 
   func run() throws {
@@ -171,12 +166,6 @@ struct Inspect: ParsableCommand {
     let network: ModelInspection
     /// The stages that run, if they are asked for.
     let plan: PlanTable?
-
-    private enum CodingKeys: String, CodingKey {
-      case run, checkpoint, step, normalization, network, plan
-      case checkpointBytes = "checkpoint_bytes"
-      case inputShape = "input_shape"
-    }
   }
 
   func run() throws {

@@ -28,21 +28,6 @@ struct TrainingSummary: Encodable {
   /// moves.
   let exploredShare: Double?
 
-  private enum CodingKeys: String, CodingKey {
-    case event, run, step, stopped, damaged, seconds, connections, positions, sparsity
-    case totalSteps = "total_steps"
-    case testAccuracy = "test_accuracy"
-    case testLoss = "test_loss"
-    case bestStep = "best_step"
-    case bestValidationAccuracy = "best_validation_accuracy"
-    case bestTestAccuracy = "best_test_accuracy"
-    case bestTestLoss = "best_test_loss"
-    case validatedOnTest = "validated_on_test"
-    case samplesPerSecond = "samples_per_second"
-    case peakMemoryBytes = "peak_memory_bytes"
-    case exploredShare = "explored_share"
-  }
-
   init(_ result: Trainer.Result, _ trainer: Trainer) {
     run = trainer.folder?.path ?? ""
     step = result.steps

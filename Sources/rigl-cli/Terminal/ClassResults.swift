@@ -14,9 +14,7 @@ struct ClassResult: Encodable {
 
   private enum CodingKeys: String, CodingKey {
     case label = "class"
-    case name, samples, accuracy
-    case mostTakenFor = "most_taken_for"
-    case takenFor = "taken_for"
+    case name, samples, accuracy, mostTakenFor, takenFor
   }
 
   /// The results of all classes, by label.

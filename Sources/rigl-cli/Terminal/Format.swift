@@ -66,10 +66,11 @@ func duration(_ seconds: Double) -> String {
   return hours == 0 ? "\(minutes):\(rest)" : String(format: "%d:%02d:", hours, minutes) + rest
 }
 
-/// JSON with sorted keys, of several lines unless it has to be one.
+/// JSON with sorted keys in snake case, of several lines unless it has to be one.
 func jsonText(_ value: some Encodable, onOneLine: Bool = false) throws -> String {
   let encoder = JSONEncoder()
   encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+  encoder.keyEncodingStrategy = .convertToSnakeCase
   if !onOneLine { encoder.outputFormatting.insert(.prettyPrinted) }
   // Better than no result because of one number.
   encoder.nonConformingFloatEncodingStrategy = .convertToString(

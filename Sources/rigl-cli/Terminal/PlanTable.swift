@@ -5,11 +5,6 @@ struct PlanTable: Encodable {
   private let stages: [StageDescription]
   private let tensorBytes: Int
 
-  private enum CodingKeys: String, CodingKey {
-    case stages
-    case tensorBytes = "tensor_bytes"
-  }
-
   init(_ model: Model) {
     (stages, tensorBytes) = (model.stageDescriptions, model.tensorBytes)
   }

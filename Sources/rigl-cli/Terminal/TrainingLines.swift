@@ -17,15 +17,6 @@ struct EpochLine: Encodable {
   let connections: Int
   /// Since the command began to train.
   let seconds: Double
-
-  private enum CodingKeys: String, CodingKey {
-    case event, epoch, epochs, step, loss, accuracy, connections, seconds
-    case totalSteps = "total_steps"
-    case validationLoss = "validation_loss"
-    case validationAccuracy = "validation_accuracy"
-    case validationTop5Accuracy = "validation_top5_accuracy"
-    case learningRate = "learning_rate"
-  }
 }
 
 /// The last line of `rigl train --json` where an error ends the training.
