@@ -11,7 +11,7 @@ import RigLCore
 /// have a hash that says so: no other photo changes that. A class of which there would be none gives
 /// the one with the smallest hash.
 package struct PhotoFolder: Hashable, Sendable {
-  /// The folder.
+  /// The folder's path.
   package var path: String
 
   /// A folder of photos.

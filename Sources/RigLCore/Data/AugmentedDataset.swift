@@ -107,7 +107,10 @@ extension PixelDataset {
     ImageStandardization(of: pixels)
   }
 
-  /// None.
+  /// As bytes that are made for the batch.
+  public var access: SampleAccess { .pixels(self) }
+
+  /// No scratch, unless the samples say otherwise.
   package func makeScratch() -> AnyObject? { nil }
 
   /// Writes a sample, normalised.

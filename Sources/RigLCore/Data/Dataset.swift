@@ -97,18 +97,16 @@ package enum SampleAccess: Sendable {
 }
 
 extension Dataset {
-  /// None.
+  /// No names, unless the samples say otherwise.
   public var classNames: [String]? { nil }
 
-  /// The classes of consecutive samples.
-  package func labels(of samples: Range<Int>) -> [Int] {
-    (self as? any LibraryDataset)?.labels(of: samples) ?? samples.map { label(of: $0) }
-  }
+  /// The label of each of the samples.
+  package func labels(of samples: Range<Int>) -> [Int] { samples.map { label(of: $0) } }
 
-  /// None.
+  /// No key, unless the samples say otherwise.
   public func key(of sample: Int) -> String? { nil }
 
-  /// That of the labels.
+  /// The checksum of the labels alone.
   public func checksums(of samples: some Sequence<Int>) -> [String: String] {
     ["labels": labelChecksum(of: samples)]
   }
@@ -128,29 +126,21 @@ extension Dataset {
     return sum.digits
   }
 
-  /// Throws where no part of the samples can be drawn by a rule, which `setting` asks for.
+  /// Accepts any rule, unless the samples say otherwise.
   package func requireDivisible(
     by rule: Configuration.Split, for setting: String
   ) throws(RigLError) {
     try (self as? any LibraryDataset)?.requireDivisible(by: rule, for: setting)
   }
 
-  /// The dataset with other numbers by which its pixels become values; itself if it has no pixels.
-  package func normalized(by normalization: PixelNormalization) -> any Dataset {
-    (self as? any LibraryDataset)?.normalized(by: normalization) ?? self
-  }
+  /// The samples as they are, unless they say otherwise.
+  package func normalized(by normalization: PixelNormalization) -> Self { self }
 
-  /// The samples as a selection of another dataset's; nil if they are none.
-  package var selection: Subset? { self as? Subset }
+  /// No selection: these are all of the samples.
+  package var selection: Subset? { nil }
 
-  /// How a batch takes the samples: by the protocol that the dataset conforms to. Bytes in memory need
-  /// not be made, whatever else it is.
-  package var access: SampleAccess {
-    if let samples = self as? any ByteDataset { return .bytes(samples) }
-    if let samples = self as? any PixelDataset { return .pixels(samples) }
-    if let samples = self as? any AugmentedDataset { return .augmented(samples) }
-    return .values
-  }
+  /// The samples' values, written one by one.
+  package var access: SampleAccess { .values }
 
   /// The dataset that the samples are taken from; itself where it is no selection.
   package var undivided: any Dataset { selection?.base ?? self }

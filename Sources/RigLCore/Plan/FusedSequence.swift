@@ -56,7 +56,7 @@ struct FusedSequence {
   /// Adds another layer; `leadingNorm`: the batch-norm that a residual block begins with.
   mutating func add(_ layer: any Layer, _ number: Int, place: Int, leadingNorm: Int?) {
     if layer is ReLU, isOnPlanes {
-      pending.relu = true  // Twice is once.
+      pending.relu = true  // A second one in a row changes nothing.
       return
     }
     if pending.isIdentity, let last = items.indices.last,

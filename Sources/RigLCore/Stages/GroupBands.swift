@@ -58,8 +58,7 @@ struct GroupBands {
 ///
 /// Products read their operands in the order of connections, which no hardware foresees: out of
 /// memory, that is a wait for each row. So a thread reads a band once in order before its first
-/// slab of it (measured: 384 → 1536, batch 2048, 98 % sparse, the backward product from 5.7 to
-/// 2.5 ms, the reading included).
+/// slab of it.
 final class WarmBands {
   /// The band that each thread has in its cache, a cache line apart.
   private var bands: AlignedBuffer<Int>
