@@ -100,11 +100,10 @@ final class DenseGradient {
     panel = source.panels(threads: pool.threads)
   }
 
-  /// Shows the whole gradient, panel by panel.
-  func show(to observer: any GrowthScore) {
+  /// Takes the whole gradient into the layer's memory, panel by panel.
+  func remember(by rule: any GradientMemory, _ part: GradientMemories.Part) {
+    (self.rule, self.part) = (rule, part)
     pool.timed(.growth) {
-      growthScore = observer
-      defer { growthScore = nil }
       let columnPanels = inputs.dividedUp(by: panel.columns)
       pool.run(
         chunks: outputs.dividedUp(by: panel.rows) * columnPanels, with: (self, columnPanels)
@@ -114,7 +113,7 @@ final class DenseGradient {
         let (rows, columns) = gradient.multiply(
           rowPanel: index / columnPanels, columnPanel: index % columnPanels, worker: worker)
         for row in rows {
-          unsafe gradient.applyScore(
+          unsafe gradient.remember(
             worker.panel.base + (row - rows.lowerBound) * columns.count, row: row, columns)
         }
       }

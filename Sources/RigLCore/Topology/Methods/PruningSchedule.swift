@@ -15,7 +15,7 @@ public struct LayerSparsities: Hashable, Sendable {
   public init(_ sparsity: Double) { (all, own) = (sparsity, nil) }
 
   /// Each layer's own by name, as a distribution shares it out.
-  public init(_ allocation: SparsityAllocation) {
+  package init(_ allocation: SparsityAllocation) {
     self.init(
       Dictionary(allocation.layers.map { ($0.name, $0.sparsity) }, uniquingKeysWith: { $1 }))
   }
