@@ -12,6 +12,9 @@ extension GoldenTests {
       try check(golden, sparse, connections: mask.count { $0 != 0 }, threads: threads)
       let dense = DenseLinear("layer", inputs: inputs, outputs: outputs, bias: hasBias)
       try check(golden, dense, connections: inputs * outputs, threads: threads)
+      let never = SparseLinear(
+        "layer", inputs: inputs, outputs: outputs, bias: hasBias, canBeSparse: false)
+      try check(golden, never, connections: inputs * outputs, threads: threads)
     }
   }
 

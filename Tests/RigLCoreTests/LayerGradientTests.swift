@@ -23,9 +23,6 @@ import Testing
 
   static let cases = [
     Case(testDescription: "dense") { [DenseLinear("a", inputs: 6, outputs: 4)] },
-    Case(testDescription: "never sparse") {
-      [SparseLinear("a", inputs: 6, outputs: 4, canBeSparse: false), ReLU()]
-    },
     Case(testDescription: "sparse", connections: ["a": 11]) {
       [SparseLinear("a", inputs: 6, outputs: 4)]
     },

@@ -24,7 +24,7 @@ public struct SafetensorsWriter: ~Copyable {
   ///   - path: the path of the file.
   ///   - tensors: what the file will hold, in any order; names are unique.
   ///   - metadata: strings that come back as ``SafetensorsFile/metadata``.
-  ///   - checksummed: adds a checksum to the metadata, for ``SafetensorsFile/verifyChecksum()``.
+  ///   - checksummed: adds a checksum to the metadata, which readers verify.
   ///   - followsLinks: whether a link at the path stays one, and the file that it leads to is replaced.
   /// - Throws: `RigLError(.write)` if the file cannot be written.
   public init(
