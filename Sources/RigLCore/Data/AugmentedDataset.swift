@@ -107,9 +107,6 @@ extension PixelDataset {
     ImageStandardization(of: pixels)
   }
 
-  /// As bytes that are made for the batch.
-  public var access: SampleAccess { .pixels(self) }
-
   /// No scratch, unless the samples say otherwise.
   package func makeScratch() -> AnyObject? { nil }
 

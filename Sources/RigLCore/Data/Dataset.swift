@@ -101,7 +101,9 @@ extension Dataset {
   public var classNames: [String]? { nil }
 
   /// The label of each of the samples.
-  package func labels(of samples: Range<Int>) -> [Int] { samples.map { label(of: $0) } }
+  package func labels(of samples: Range<Int>) -> [Int] {
+    (self as? any LibraryDataset)?.labels(of: samples) ?? samples.map { label(of: $0) }
+  }
 
   /// No key, unless the samples say otherwise.
   public func key(of sample: Int) -> String? { nil }
@@ -134,13 +136,21 @@ extension Dataset {
   }
 
   /// The samples as they are, unless they say otherwise.
-  package func normalized(by normalization: PixelNormalization) -> Self { self }
+  package func normalized(by normalization: PixelNormalization) -> any Dataset {
+    (self as? any LibraryDataset)?.normalized(by: normalization) ?? self
+  }
 
-  /// No selection: these are all of the samples.
-  package var selection: Subset? { nil }
+  /// The samples as a selection of another dataset's; nil if they are none.
+  package var selection: Subset? { self as? Subset }
 
-  /// The samples' values, written one by one.
-  package var access: SampleAccess { .values }
+  /// How a batch takes the samples: by the protocol that the dataset conforms to. Bytes in memory need
+  /// not be made, whatever else it is.
+  package var access: SampleAccess {
+    if let samples = self as? any ByteDataset { return .bytes(samples) }
+    if let samples = self as? any PixelDataset { return .pixels(samples) }
+    if let samples = self as? any AugmentedDataset { return .augmented(samples) }
+    return .values
+  }
 
   /// The dataset that the samples are taken from; itself where it is no selection.
   package var undivided: any Dataset { selection?.base ?? self }
