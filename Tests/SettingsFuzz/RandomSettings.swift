@@ -204,6 +204,7 @@ struct RandomSettings {
     .updateThenStep: truth,
     .momentDecay: number(0...0.99, [0, 0.999_999_99, 1]),
     .redistribution: truth,
+    .candidates: number(0...3, [0, 1, 1000, 1001, -1]),
   ]
 
   private static let training: [Configuration.Key: Generator] = [

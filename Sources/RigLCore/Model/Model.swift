@@ -245,7 +245,7 @@ public final class Model {
 
   /// The same; `visit` is called with each layer whose connections can move, last
   /// layer first, when its gradient is complete.
-  func backward(
+  package func backward(
     _ outputGradient: Tensor, _ pass: Pass,
     visit: (any GradientSource) throws(RigLError) -> Void
   ) throws(RigLError) {

@@ -33,6 +33,8 @@ public struct CounterRandom: Hashable, Sendable {
     case augmentation = 8
     /// Connections dropped at random.
     case dropping = 9
+    /// Candidates for growth.
+    case candidates = 10
   }
 
   /// Two words of Philox key, which hold seed, purpose and layer; dropout kernels take them as

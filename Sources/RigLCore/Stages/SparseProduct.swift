@@ -19,7 +19,7 @@ public final class SparseProduct: PlacedStage {
   let inputs: Int
   private let outputs: Int
   /// The gradient of the output with zeros around each channel; the same where there is one tap, 0.
-  private let paddedGradient: Tensor
+  let paddedGradient: Tensor
   private let gradientParts: GradientParts
 
   /// A product at a place in a network, for a layer with (outputs, inputs, …) weights, where an

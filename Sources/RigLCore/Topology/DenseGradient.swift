@@ -8,7 +8,7 @@ final class DenseGradient {
   /// Positions of a row that are scored at a time.
   static let scoredColumns = 1024
 
-  private let pool: ThreadPool
+  let pool: ThreadPool
   /// What all panels of a layer read.
   private var shared: AlignedBuffer<Float>
   private let workers: [Worker]

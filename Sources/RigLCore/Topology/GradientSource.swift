@@ -28,11 +28,31 @@ public protocol GradientSource {
     shared: Span<Float>, scratch: inout MutableSpan<Float>)
   /// The gradient at one position; asked for new connections whose weight begins with it.
   func gradient(output: Int, input: Int) -> Float
+  /// How much goes in and out on the batch, by which candidates for growth are drawn: by default alike
+  /// everywhere.
+  func activity(_ pool: ThreadPool) -> GradientActivity
+  /// The gradients at some ascending positions, output · inputs + input: by default one after the other.
+  func gradients(at positions: [Int64], _ pool: ThreadPool) -> [Float]
 }
 
 extension GradientSource {
   /// Nothing, unless the source says otherwise.
   public func prepareGradient(in shared: inout MutableSpan<Float>, _ pool: ThreadPool) {}
+
+  /// Alike everywhere, unless the source says otherwise.
+  public func activity(_ pool: ThreadPool) -> GradientActivity {
+    GradientActivity(
+      inputs: [Double](repeating: 1, count: connections.inputs),
+      outputs: [Double](repeating: 1, count: connections.outputs))
+  }
+
+  /// One after the other, unless the source has a quicker way.
+  public func gradients(at positions: [Int64], _ pool: ThreadPool) -> [Float] {
+    positions.map { position in
+      let (output, input) = Int(position).quotientAndRemainder(dividingBy: connections.inputs)
+      return gradient(output: output, input: input)
+    }
+  }
 }
 
 /// The cut of a layer's dense gradient into panels, and the memory that writing them needs.

@@ -95,7 +95,7 @@ extension LayerUpdate {
 
   /// Grows `count` of the `candidates` dropped connections of score 0 again: those of largest |w|;
   /// ties take the lower position.
-  private func regrow(_ count: Int, of candidates: Int) throws(RigLError) {
+  func regrow(_ count: Int, of candidates: Int) throws(RigLError) {
     guard candidates > 0 else { return }
     let (fates, values) = unsafe (scratch.fates.base, weights.parameter.values.base)
     let storageIndices = unsafe scratch.storageIndices
@@ -124,7 +124,7 @@ extension LayerUpdate {
   }
 
   /// Takes back what an earlier growth of the same update grew again.
-  private func forgetRegrown() {
+  func forgetRegrown() {
     guard regrown > 0 else { return }
     let fates = unsafe scratch.fates.base
     for index in 0..<weights.count where unsafe fates[index] == .regrown {
@@ -175,7 +175,7 @@ extension LayerUpdate {
     return unsafe UnsafeMutableBufferPointer(start: ownPositions.base, count: count)
   }
 
-  private func requireGrowable(_ count: Int) {
+  func requireGrowable(_ count: Int) {
     let candidates = weights.positions - kept
     trap(
       unless: count >= 0 && count <= candidates,

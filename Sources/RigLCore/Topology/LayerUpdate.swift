@@ -22,6 +22,8 @@ public final class LayerUpdate {
   let gradient: DenseGradient?
   /// Whether the dense gradient of this batch is at hand, and those of the connections are.
   private(set) var hasGradient = false
+  /// What the dense gradient is made by; nil: it is not at hand.
+  private(set) var source: (any GradientSource)?
   private var hasGradients = false
   /// The optimizer's state beside the weights.
   private(set) var slots: [Slot] = []
@@ -64,6 +66,7 @@ public final class LayerUpdate {
     (step, dropFraction) = (plan.step, plan.dropFraction)
     self.batchesConsumed = batchesConsumed
     hasGradient = source != nil && gradient != nil
+    self.source = source
     self.hasGradients = hasGradients
     if let source {
       gradient?.begin(source, memory)

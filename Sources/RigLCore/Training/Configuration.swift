@@ -115,6 +115,8 @@ public struct Configuration: Codable, Hashable, Sendable {
   public var updateThenStep = false
   /// The share of SNFS's running mean of gradients that stays at each step (μ).
   public var momentDecay: Float = 0.9
+  /// Candidates for growth that GSE draws for each connection of a layer (γ).
+  public var candidates = 1.0
   /// Whether SNFS hands connections over between layers.
   public var redistribution = false
 
@@ -247,6 +249,8 @@ public struct Configuration: Codable, Hashable, Sendable {
     case pruning
     /// ``GraNet``.
     case granet
+    /// ``GSE``.
+    case gse
     /// None: connections stay where they were drawn.
     case `static`
     /// Every position is connected.
@@ -347,7 +351,7 @@ public struct Configuration: Codable, Hashable, Sendable {
     case newWeightDivisor = "new_weight_divisor"
     case updateThenStep = "update_then_step"
     case momentDecay = "moment_decay"
-    case redistribution
+    case candidates, redistribution
     case epochs
     case totalSteps = "steps"
     case batchSize = "batch_size"

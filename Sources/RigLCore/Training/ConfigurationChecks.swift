@@ -70,6 +70,7 @@ extension Configuration {
     try require(.decoupledWeightDecay, below: .infinity, decoupledWeightDecay)
     if let dropFraction { try require(.dropFraction, in: 0...1, dropFraction) }
     try require(.momentDecay, below: 1, momentDecay)
+    try require(.candidates, in: 0...1000, candidates)
     try require(.storageBelow, in: 0...1, storageBelow)
     guard epsilon > 0, epsilon.isFinite else { throw problem(.epsilon, "\(epsilon)", "positive") }
     if let clipNorm, !(clipNorm > 0) { throw problem(.clipNorm, "\(clipNorm)", "positive") }

@@ -232,6 +232,7 @@ extension Configuration {
       let schedule = try pruning()
       try requireUpdate(after: schedule, samples: samples)
       return GraNet(schedule)
+    case .gse: return GSE(candidates: candidates)
     case .static, .dense: return StaticTopology()
     }
   }
@@ -246,6 +247,7 @@ extension Configuration {
     case .snip: SNIP.self
     case .pruning: MagnitudePruning.self
     case .granet: GraNet.self
+    case .gse: GSE.self
     case .static, .dense: StaticTopology.self
     }
   }

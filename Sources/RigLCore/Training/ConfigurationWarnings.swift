@@ -149,6 +149,7 @@ extension Configuration {
       (.pruneEnd, !method.prunes, methods { $0.prunes }),
       (.momentDecay, method != .snfs, "method: snfs"),
       (.redistribution, method != .snfs, "method: snfs"),
+      (.candidates, method != .gse, "method: gse"),
       (.updateThenStep, movesConnections && !method.seesGradient, methods { $0.seesGradient }),
     ]
   }

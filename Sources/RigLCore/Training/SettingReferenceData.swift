@@ -266,6 +266,10 @@ extension SettingReference {
       .momentDecay, .updates, .below(1),
       "The share of the running mean of gradients that stays at each step (μ).", for: "method snfs"),
     SettingReference(
+      .candidates, .updates, .number(0...1000),
+      "Candidates for growth that are drawn for each connection (γ). Where there are too few, the rest "
+        + "is grown at random.", for: "method gse"),
+    SettingReference(
       .redistribution, .updates, .flag,
       "Hands connections over to layers whose running mean of gradients is larger.",
       for: "method snfs"),

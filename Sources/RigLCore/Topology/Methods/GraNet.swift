@@ -8,21 +8,21 @@
 /// Reference: Liu et al., *Sparse Training via Boosting Pruning Plasticity with Neuroregeneration*,
 /// NeurIPS 2021. <https://arxiv.org/abs/2106.10404>. Its code moves connections after a weight step by
 /// that step's gradient; here an update has its own batch, as RigL's.
-public struct GraNet: TopologyMethod {
+package struct GraNet: TopologyMethod {
   private let schedule: PruningSchedule
   /// An update replaces a weight step.
-  public let timing = TopologyTiming.insteadOfWeightStep
+  package let timing = TopologyTiming.insteadOfWeightStep
   /// They fall.
-  public let counts = ConnectionCounts.pruned
+  package let counts = ConnectionCounts.pruned
 
   /// Creates the method.
-  public init(_ schedule: PruningSchedule) { self.schedule = schedule }
+  package init(_ schedule: PruningSchedule) { self.schedule = schedule }
 
   /// Keeps as many as the schedule leaves.
-  public func plan(_ update: TopologyPlan) throws(RigLError) { try schedule.plan(update) }
+  package func plan(_ update: TopologyPlan) throws(RigLError) { try schedule.plan(update) }
 
   /// Prunes by |w|, drops by |w|, and grows by |dL/dW|.
-  public func move(_ count: Int, in layer: LayerUpdate) throws(RigLError) {
+  package func move(_ count: Int, in layer: LayerUpdate) throws(RigLError) {
     try layer.pruneSmallestMagnitudes(count)
     try layer.dropSmallestMagnitudes(
       UpdateSchedule.moved(of: layer.target, fraction: layer.dropFraction))

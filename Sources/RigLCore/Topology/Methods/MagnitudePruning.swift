@@ -5,27 +5,27 @@
 ///
 /// Reference: Zhu & Gupta, *To prune, or not to prune: exploring the efficacy of pruning for model
 /// compression*, 2017. <https://arxiv.org/abs/1710.01878>
-public struct MagnitudePruning: TopologyMethod {
+package struct MagnitudePruning: TopologyMethod {
   private let schedule: PruningSchedule
   /// An update follows a weight step.
-  public let timing = TopologyTiming.afterWeightStep
+  package let timing = TopologyTiming.afterWeightStep
   /// They fall.
-  public let counts = ConnectionCounts.pruned
+  package let counts = ConnectionCounts.pruned
 
   /// Creates the method.
-  public init(_ schedule: PruningSchedule) { self.schedule = schedule }
+  package init(_ schedule: PruningSchedule) { self.schedule = schedule }
 
   /// From t0 on every ΔT steps, and at t1 itself.
-  public func isDue(at step: Int, last: Int, _ updates: UpdateSchedule) -> Bool {
+  package func isDue(at step: Int, last: Int, _ updates: UpdateSchedule) -> Bool {
     guard schedule.begin <= step, step <= schedule.end, last < step else { return false }
     return step == schedule.end || (step - schedule.begin) % updates.interval == 0
   }
 
   /// Keeps as many as the schedule leaves.
-  public func plan(_ update: TopologyPlan) throws(RigLError) { try schedule.plan(update) }
+  package func plan(_ update: TopologyPlan) throws(RigLError) { try schedule.plan(update) }
 
   /// Drops by |w|.
-  public func move(_ count: Int, in layer: LayerUpdate) throws(RigLError) {
+  package func move(_ count: Int, in layer: LayerUpdate) throws(RigLError) {
     try layer.dropSmallestMagnitudes(count)
   }
 }

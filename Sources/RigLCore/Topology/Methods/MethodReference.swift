@@ -11,6 +11,7 @@ extension Configuration.Method {
     case .snip: "keeps, before the first step, where weight times gradient is largest"
     case .pruning: "begins dense, and loses its weakest connections gradually"
     case .granet: "is pruned gradually, and moves connections as rigl"
+    case .gse: "as rigl among candidates, drawn by how much goes in and out of them"
     case .static: "connections stay where they were drawn"
     case .dense: "every connection is there; sparsity does not matter"
     }
@@ -26,6 +27,7 @@ extension Configuration.Method {
     case .snip: "Lee et al., ICLR 2019, arXiv 1810.02340"
     case .pruning: "Zhu & Gupta 2017, arXiv 1710.01878"
     case .granet: "Liu et al., NeurIPS 2021, arXiv 2106.10404"
+    case .gse: "Heddes et al. 2024, arXiv 2401.06898"
     case .static: "the baseline of Evci et al., ICML 2020"
     }
   }
@@ -33,7 +35,7 @@ extension Configuration.Method {
   /// Whether its connections move by drop fraction and schedule of updates.
   package var movesConnections: Bool {
     switch self {
-    case .rigl, .riglInverted, .set, .snfs, .granet: true
+    case .rigl, .riglInverted, .set, .snfs, .granet, .gse: true
     case .snip, .pruning, .static, .dense: false
     }
   }
@@ -48,7 +50,7 @@ extension Configuration.Method {
   package var hasScope: Bool { prunes || self == .snip }
 
   /// Whether updates have the gradient of a batch at hand.
-  package var seesGradient: Bool { [.rigl, .riglInverted, .granet].contains(self) }
+  package var seesGradient: Bool { [.rigl, .riglInverted, .granet, .gse].contains(self) }
 
   /// Whether it has updates of the topology.
   package var hasUpdates: Bool { self != .static && self != .dense }

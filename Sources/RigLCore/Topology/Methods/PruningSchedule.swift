@@ -7,12 +7,12 @@ public enum TopologyScope: String, Hashable, Sendable, Codable, CaseIterable {
 }
 
 /// The sparsity that layers are to have: one for all, or each its own.
-public struct LayerSparsities: Hashable, Sendable {
+package struct LayerSparsities: Hashable, Sendable {
   private let all: Double
   private let own: [String: Double]?
 
   /// One sparsity for all layers, in [0, 1).
-  public init(_ sparsity: Double) { (all, own) = (sparsity, nil) }
+  package init(_ sparsity: Double) { (all, own) = (sparsity, nil) }
 
   /// Each layer's own by name, as a distribution shares it out.
   package init(_ allocation: SparsityAllocation) {
@@ -21,7 +21,7 @@ public struct LayerSparsities: Hashable, Sendable {
   }
 
   /// Each layer's own by name; of those without one 0.
-  public init(_ sparsities: [String: Double]) { (all, own) = (0, sparsities) }
+  package init(_ sparsities: [String: Double]) { (all, own) = (0, sparsities) }
 
   /// A layer's.
   func sparsity(of layer: TopologyPlan.Layer) -> Double { own.map { $0[layer.name] ?? 0 } ?? all }
@@ -41,7 +41,7 @@ public struct LayerSparsities: Hashable, Sendable {
 ///
 /// Reference: Zhu & Gupta, *To prune, or not to prune: exploring the efficacy of pruning for model
 /// compression*, 2017. <https://arxiv.org/abs/1710.01878>
-public struct PruningSchedule: Hashable, Sendable {
+package struct PruningSchedule: Hashable, Sendable {
   /// The first step of pruning (t0), and the one from which on the sparsity is the final one (t1).
   package let begin: Int
   package let end: Int
@@ -59,7 +59,7 @@ public struct PruningSchedule: Hashable, Sendable {
   ///   - end: the step of the final sparsity (t1), after `begin`.
   ///   - scope: whether each layer has its own share, or all are one pool.
   ///   - layerMinimum: connections that each layer keeps in one pool, as far as it has them.
-  public init(
+  package init(
     to final: LayerSparsities, from initial: LayerSparsities? = nil, begin: Int, end: Int,
     scope: TopologyScope = .layer, layerMinimum: Int = 0
   ) {

@@ -22,15 +22,15 @@ public struct RigL: TopologyMethod {
 
 /// RigL that grows the positions of smallest gradient: an ablation, which shows what growing by gradient
 /// is worth.
-public struct InvertedRigL: TopologyMethod {
+package struct InvertedRigL: TopologyMethod {
   /// An update replaces a weight step.
-  public let timing = TopologyTiming.insteadOfWeightStep
+  package let timing = TopologyTiming.insteadOfWeightStep
 
   /// Creates the method.
-  public init() {}
+  package init() {}
 
   /// Drops by |w| and grows by the smallest |dL/dW|.
-  public func move(_ count: Int, in layer: LayerUpdate) throws(RigLError) {
+  package func move(_ count: Int, in layer: LayerUpdate) throws(RigLError) {
     try layer.dropSmallestMagnitudes(count)
     try layer.growSmallestGradients(count)
   }

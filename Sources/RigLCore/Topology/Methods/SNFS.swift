@@ -6,27 +6,27 @@
 ///
 /// Reference: Dettmers & Zettlemoyer, *Sparse Networks from Scratch: Faster Training without Losing
 /// Performance*, 2019. <https://arxiv.org/abs/1907.04840>
-public struct SNFS: TopologyMethod {
+package struct SNFS: TopologyMethod {
   private let decay: Float
   private let redistributes: Bool
   /// An update follows a weight step.
-  public let timing = TopologyTiming.afterWeightStep
+  package let timing = TopologyTiming.afterWeightStep
   /// They change where connections are handed over between layers.
-  public var counts: ConnectionCounts { redistributes ? .variable : .constant }
+  package var counts: ConnectionCounts { redistributes ? .variable : .constant }
   /// The running mean.
-  public var memory: (any GradientMemory)? { GradientMean(decay: decay) }
+  package var memory: (any GradientMemory)? { GradientMean(decay: decay) }
 
   /// Creates the method.
   ///
   /// - Parameters:
   ///   - decay: the share of the old mean that stays (μ), in [0, 1).
   ///   - redistributes: whether what is dropped is grown in layers by their mean |E| of connections.
-  public init(decay: Float = 0.9, redistributes: Bool = false) {
+  package init(decay: Float = 0.9, redistributes: Bool = false) {
     (self.decay, self.redistributes) = (decay, redistributes)
   }
 
   /// Shares out what all layers drop: K mₗ / Σm to each, mₗ the mean |E| of its connections.
-  public func plan(_ update: TopologyPlan) throws(RigLError) {
+  package func plan(_ update: TopologyPlan) throws(RigLError) {
     guard redistributes else { return }
     let means = update.layers.map { layer in
       var sum = 0.0
@@ -46,7 +46,7 @@ public struct SNFS: TopologyMethod {
   }
 
   /// Drops by |w| and grows by |E|.
-  public func move(_ count: Int, in layer: LayerUpdate) throws(RigLError) {
+  package func move(_ count: Int, in layer: LayerUpdate) throws(RigLError) {
     try layer.dropSmallestMagnitudes(count)
     try layer.growLargestMemories(layer.missing)
   }

@@ -3,14 +3,14 @@
 ///
 /// Reference: Lee et al., *SNIP: Single-shot Network Pruning based on Connection Sensitivity*, ICLR 2019.
 /// <https://arxiv.org/abs/1810.02340>
-public struct SNIP: TopologyMethod {
+package struct SNIP: TopologyMethod {
   private let sparsities: LayerSparsities
   private let scope: TopologyScope
   private let layerMinimum: Int
   /// Before the first weight step.
-  public let timing = TopologyTiming.beforeFirstStep
+  package let timing = TopologyTiming.beforeFirstStep
   /// They begin with all.
-  public let counts = ConnectionCounts.pruned
+  package let counts = ConnectionCounts.pruned
 
   /// Creates the method.
   ///
@@ -19,14 +19,15 @@ public struct SNIP: TopologyMethod {
   ///   - scope: whether each layer keeps N − floor(s N) of its own, or all layers together keep their
   ///     sum.
   ///   - layerMinimum: connections that each layer keeps in one pool.
-  public init(_ sparsities: LayerSparsities, scope: TopologyScope = .layer, layerMinimum: Int = 0) {
+  package init(_ sparsities: LayerSparsities, scope: TopologyScope = .layer, layerMinimum: Int = 0)
+  {
     (self.sparsities, self.scope, self.layerMinimum) = (sparsities, scope, layerMinimum)
   }
 
   /// Keeps the largest |g · w|.
   ///
   /// - Throws: `RigLError(.numerical)` if a score is not a number, or all of a layer's are 0.
-  public func plan(_ update: TopologyPlan) throws(RigLError) {
+  package func plan(_ update: TopologyPlan) throws(RigLError) {
     var total = 0
     for layer in update.layers {
       try requireScores(layer)
@@ -55,7 +56,7 @@ public struct SNIP: TopologyMethod {
   }
 
   /// Drops by |g · w|.
-  public func move(_ count: Int, in layer: LayerUpdate) throws(RigLError) {
+  package func move(_ count: Int, in layer: LayerUpdate) throws(RigLError) {
     try layer.dropSmallest(count) { $0.weight * $0.gradient }
   }
 }
