@@ -48,6 +48,9 @@ typedef struct csk_kernels {
                    int64_t count);
   void (*adam_step)(const csk_adam *rule, float *values, const float *gradient, float *first_moment,
                     float *second_moment, int64_t count);
+  void (*adam_age_step)(const csk_adam *rule, const csk_adam_corrections *corrections,
+                        int32_t number, const int32_t *births, float *values, const float *gradient,
+                        float *first_moment, float *second_moment, int64_t count);
   void (*gather)(const float *source, const int32_t *indices, float *target, int64_t count);
   double (*sum_of_squares)(const float *values, int64_t count);
   // csk_epilogue.h

@@ -102,7 +102,7 @@ import Testing
     try bench.run { records.append($0) }
     #expect(
       records.map { $0["case"] }
-        == ["sgd", "momentum", "nesterov", "adam", "adamw"].map { .text($0) })
+        == ["sgd", "momentum", "nesterov", "adam", "adamw", "adam_age"].map { .text($0) })
   }
 
   @Test func machine() {

@@ -13,7 +13,8 @@ import Testing
   /// What checks a case, by its operation.
   static let checks: [String: @Sendable (GoldenCase) throws -> Void] = [
     "linear": checkLinear, "cross_entropy": checkCrossEntropy, "optimizer": checkOptimizer,
-    "clip_grad_norm": checkClipping, "schedule": checkSchedule,
+    "optimizer_age": checkOptimizerByAge, "clip_grad_norm": checkClipping,
+    "schedule": checkSchedule,
     "topology_update": checkTopologyUpdate, "trajectory": checkTrajectory,
     "conv2d": checkConvolution, "batchnorm2d": checkBatchNorm, "maxpool2d": checkMaxPool,
     "globalavgpool2d": checkGlobalAveragePool, "redistribute": checkRedistribution,

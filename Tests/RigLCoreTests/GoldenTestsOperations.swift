@@ -110,6 +110,25 @@ extension GoldenTests {
     try golden.expect(after, "weights_after")
   }
 
+  /// The same by a training whose topology updates grow each connection before its step of birth.
+  static func checkOptimizerByAge(_ golden: GoldenCase) throws {
+    let (outputs, inputs) = try golden.matrix("weight")
+    let births = try golden.file.elements("birth", of: Int32.self).map { Int($0) }
+    let weight = try golden.file.float32("weight")
+    for (birth, weight) in zip(births, weight) where birth > 0 { try #require(weight == 0) }
+    let grads = try golden.file.float32("grads")
+    let growth = try ScriptedGrowth(
+      births: births, outputs: outputs, inputs: inputs, optimizer: optimizer(golden),
+      learningRate: try #require(golden.attributes.lr))
+    try growth.weights.set(dense: weight, mask: births.map { $0 == 0 ? 1 : 0 })
+    var after: [Float] = []
+    for step in 0..<grads.count / births.count {
+      try growth.train(by: Array(grads[step * births.count..<(step + 1) * births.count]))
+      after += growth.weights.dense(growth.weights.weight.values)
+    }
+    try golden.expect(after, "weights_after")
+  }
+
   static func optimizer(_ golden: GoldenCase) throws -> any Optimizer {
     let attributes = golden.attributes
     let decay = attributes.weight_decay

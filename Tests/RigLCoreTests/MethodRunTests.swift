@@ -103,6 +103,44 @@ import Testing
     }
   }
 
+  struct AgeCase: CustomTestStringConvertible {
+    var method: Configuration.Method
+    var optimizer: Configuration.OptimizerKind
+    var correction = Adam.Correction.connection
+    var testDescription: String { "\(method), \(optimizer), \(correction)" }
+  }
+
+  static let ageCases =
+    [Configuration.Method.rigl, .set, .pruning, .granet].flatMap { method in
+      [
+        AgeCase(method: method, optimizer: .sgd), AgeCase(method: method, optimizer: .adam),
+        AgeCase(method: method, optimizer: .adamw, correction: .global),
+      ]
+    }
+
+  /// Ages, too, are as if the training had not stopped, and no matter of threads.
+  @Test(arguments: ageCases) func agesAreTheSameAcrossStops(one: AgeCase) throws {
+    let configuration = Self.configuration.changing {
+      ($0.method, $0.optimizer, $0.adamCorrection) = (one.method, one.optimizer, one.correction)
+      ($0.learningRate, $0.updateInterval) = (0.003, 2)
+      $0.trackAges = one.optimizer == .sgd
+    }
+    let folder = try TemporaryFolder()
+    let whole = try train(configuration, folder("whole")).trainer
+    let last = whole.totalSteps
+    let path = checkpoint(folder("whole"), last)
+    let bytes = try fileBytes(path)
+    let births = try SafetensorsFile(path: path).tensors.filter { $0.name.hasSuffix(".birth") }
+    #expect(births.isEmpty == (one.method == .pruning || one.correction == .global))
+    try train(configuration, folder("threads"), threads: 3)
+    #expect(try fileBytes(checkpoint(folder("threads"), last)) == bytes)
+    for stop in [1, 5, last / 2, last - 1] {
+      try train(configuration, folder("stop \(stop)"), threads: 2, until: stop)
+      try train(configuration, folder("stop \(stop)"), resuming: true)
+      #expect(try fileBytes(checkpoint(folder("stop \(stop)"), last)) == bytes, "at \(stop)")
+    }
+  }
+
   /// Connections at every update are those of the schedule.
   @Test(arguments: [0.0, 0.5]) func pruningFollowsItsSchedule(initial: Double) throws {
     let configuration = Self.configuration.changing {

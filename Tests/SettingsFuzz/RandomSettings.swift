@@ -223,6 +223,8 @@ struct RandomSettings {
     .beta1: number(0...0.99, [0, 0.999_999_999, 1]),
     .beta2: number(0...0.99, [0, 0.999_999_999, 1]),
     .epsilon: number(1e-9...1e-3, [0, 1e-45, 1, 1e38]),
+    .adamCorrection: words(Adam.Correction.self),
+    .trackAges: truth,
     .clipNorm: orNull(number(0.1...10, [0, .leastNonzeroMagnitude, 1e-30, 1e308])),
     .accumulation: whole(1...3, [0, 1, 65_536, 65_537]),
     .schedule: words(Configuration.ScheduleKind.self),

@@ -55,6 +55,32 @@ typedef struct csk_adam {
 csk_status csk_adam_step(const csk_adam *rule, float *values, const float *gradient,
                          float *first_moment, float *second_moment, int64_t count);
 
+/// Adam's corrections by a connection's own age a, its weight steps with this one: pairs[2 a] is
+/// 1 / (1 - beta1^a), pairs[2 a + 1] 1 / sqrt(1 - beta2^a), both are 1 of a = 0. From `settled` on
+/// both round to 1. Ages from `count` on, which the table does not have, are computed where they
+/// are not settled: with the same bits, but slowly.
+typedef struct csk_adam_corrections {
+  const float *pairs;  // (count, 2)
+  int32_t count;       // at most settled; 0: no age is in the table
+  int32_t settled;     // what csk_adam_settled_age gives for these betas
+  float beta1, beta2;
+} csk_adam_corrections;
+
+/// The age from which on both corrections round to 1; INT32_MAX if they never do before.
+int32_t csk_adam_settled_age(float beta1, float beta2);
+
+/// Writes a table of `count` pairs: computed in double, with the same bits on every CPU.
+csk_status csk_adam_fill_corrections(float beta1, float beta2, float *pairs, int32_t count);
+
+/// As csk_adam_step, but each connection is corrected by its own age: number - births[i], at least
+/// 1, where number is the step's from 1 and births[i] the weight steps that were taken when i
+/// began. The rule's step_size is then learning_rate * first[a], rounded, and
+/// inverse_sqrt_correction2 second[a]; those that it has are not looked at.
+csk_status csk_adam_age_step(const csk_adam *rule, const csk_adam_corrections *corrections,
+                             int32_t number, const int32_t *births, float *values,
+                             const float *gradient, float *first_moment, float *second_moment,
+                             int64_t count);
+
 /// target[i] = origins[i] < 0 ? 0 : source[origins[i]], i < count. Moves a slot array with its
 /// connections; new ones start at zero. target and source must not overlap. An origin that is not
 /// below source_count gives csk_status_invalid_argument.

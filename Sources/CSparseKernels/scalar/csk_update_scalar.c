@@ -23,18 +23,37 @@ static void sgd_step(const csk_sgd *rule, float *values, const float *gradient, 
   }
 }
 
+// One step for one weight, with the corrections that are its own.
+static void adam_one(const csk_adam *rule, float kept, float step_size, float correction,
+                     float *value, float gradient, float *first_moment, float *second_moment) {
+  const float w = kept * *value;
+  const float g = rule->scale * gradient + rule->weight_decay * w;
+  const float m = rule->beta1 * *first_moment + (1 - rule->beta1) * g;
+  const float s = rule->beta2 * *second_moment + (1 - rule->beta2) * (g * g);
+  *first_moment = m;
+  *second_moment = s;
+  const float root = sqrtf(s) * correction;
+  *value = w - step_size * m / (root + rule->epsilon);
+}
+
 static void adam_step(const csk_adam *rule, float *values, const float *gradient,
                       float *first_moment, float *second_moment, int64_t count) {
   const float kept = csk_decay_factor(rule->learning_rate, rule->decoupled_decay);
+  for (int64_t i = 0; i < count; i++)
+    adam_one(rule, kept, rule->step_size, rule->inverse_sqrt_correction2, values + i, gradient[i],
+             first_moment + i, second_moment + i);
+}
+
+static void adam_age_step(const csk_adam *rule, const csk_adam_corrections *corrections,
+                          int32_t number, const int32_t *births, float *values,
+                          const float *gradient, float *first_moment, float *second_moment,
+                          int64_t count) {
+  const float kept = csk_decay_factor(rule->learning_rate, rule->decoupled_decay);
   for (int64_t i = 0; i < count; i++) {
-    const float w = kept * values[i];
-    const float g = rule->scale * gradient[i] + rule->weight_decay * w;
-    const float m = rule->beta1 * first_moment[i] + (1 - rule->beta1) * g;
-    const float s = rule->beta2 * second_moment[i] + (1 - rule->beta2) * (g * g);
-    first_moment[i] = m;
-    second_moment[i] = s;
-    const float root = sqrtf(s) * rule->inverse_sqrt_correction2;
-    values[i] = w - rule->step_size * m / (root + rule->epsilon);
+    float pair[2];
+    csk_adam_find_pair(corrections, number, births[i], pair);
+    adam_one(rule, kept, rule->learning_rate * pair[0], pair[1], values + i, gradient[i],
+             first_moment + i, second_moment + i);
   }
 }
 
@@ -54,6 +73,7 @@ static double sum_of_squares(const float *values, int64_t count) {
 void csk_update_scalar(csk_kernels *kernels) {
   kernels->sgd_step = sgd_step;
   kernels->adam_step = adam_step;
+  kernels->adam_age_step = adam_age_step;
   kernels->gather = gather;
   kernels->sum_of_squares = sum_of_squares;
 }

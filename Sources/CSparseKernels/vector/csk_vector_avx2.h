@@ -48,6 +48,19 @@ CSK_TARGET CSK_INLINE csk_v csk_load_all(const float *from) {
 CSK_TARGET CSK_INLINE csk_v csk_zero(void) {
   return _mm256_setzero_ps();
 }
+/// The pairs of numbers at eight entries: the first of each, and the second.
+CSK_TARGET CSK_INLINE void csk_load_pairs(const float *pairs, const int32_t entries[8],
+                                          csk_v *first, csk_v *second) {
+  __m128 two[4];
+  CSK_UNROLL for (int i = 0; i < 4; i++) {
+    const double *low = (const double *)(pairs + 2 * (ptrdiff_t)entries[2 * i]);
+    const double *high = (const double *)(pairs + 2 * (ptrdiff_t)entries[2 * i + 1]);
+    two[i] = _mm_castpd_ps(_mm_loadh_pd(_mm_load_sd(low), high));
+  }
+  const __m256 even = _mm256_set_m128(two[2], two[0]), odd = _mm256_set_m128(two[3], two[1]);
+  *first = _mm256_shuffle_ps(even, odd, 0x88);
+  *second = _mm256_shuffle_ps(even, odd, 0xdd);
+}
 /// Zeros. The barrier keeps compilers from calling memset for the column or two that padding is,
 /// which takes as long as a narrow channel's elements.
 CSK_TARGET CSK_INLINE void csk_clear(float *columns, int32_t count) {

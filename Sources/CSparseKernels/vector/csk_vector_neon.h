@@ -45,6 +45,16 @@ CSK_TARGET CSK_INLINE csk_v csk_load_all(const float *from) {
 CSK_TARGET CSK_INLINE csk_v csk_zero(void) {
   return csk_all(0);
 }
+/// The pairs of numbers at eight entries: the first of each, and the second.
+CSK_TARGET CSK_INLINE void csk_load_pairs(const float *pairs, const int32_t entries[8],
+                                          csk_v *first, csk_v *second) {
+  float32x4_t two[4];
+  for (int i = 0; i < 4; i++)
+    two[i] = vcombine_f32(vld1_f32(pairs + 2 * (ptrdiff_t)entries[2 * i]),
+                          vld1_f32(pairs + 2 * (ptrdiff_t)entries[2 * i + 1]));
+  *first = (csk_v){vuzp1q_f32(two[0], two[1]), vuzp1q_f32(two[2], two[3])};
+  *second = (csk_v){vuzp2q_f32(two[0], two[1]), vuzp2q_f32(two[2], two[3])};
+}
 /// Zeros.
 CSK_TARGET CSK_INLINE void csk_clear(float *columns, int32_t count) {
   for (int32_t j = 0; j < count; j++) csk_store(columns + (ptrdiff_t)j * csk_lanes, csk_zero());

@@ -22,6 +22,18 @@ package struct OptimizerBench: Sendable {
       self.bytes = bytes
       state = OptimizerState(optimizer, parameters: [parameter])
     }
+
+    /// Late in a training with an update every 100 steps, each of which grew as many connections.
+    func setAges(_ parameter: Parameter) {
+      var births = AlignedBuffer<Int32>(count: parameter.count)
+      births.withMutableSpan { births in
+        for index in births.indices {
+          births[index] = Int32((UInt32(truncatingIfNeeded: index) &* 2_654_435_761) >> 8) % 300 * 100
+        }
+      }
+      state.weightSteps = 30_000
+      state.setBirths(births, of: parameter)
+    }
   }
 
   /// Measures on one thread.
@@ -37,7 +49,10 @@ package struct OptimizerBench: Sendable {
       Subject("nesterov", SGD(momentum: 0.9, nesterov: true), parameter, bytes: 20),
       Subject("adam", Adam(weightDecay: 1e-4), parameter, bytes: 28),
       Subject("adamw", Adam(decoupledWeightDecay: 1e-2), parameter, bytes: 28),
+      // Births are read, too.
+      Subject("adam_age", Adam(weightDecay: 1e-4), parameter, bytes: 32),
     ]
+    subjects[subjects.count - 1].setAges(parameter)
     let (source, target) = (Block<Float>(count: count), Block<Float>(count: count))
     source.fillAtRandom(number: 0)
     var copying: [Double] = []

@@ -33,16 +33,53 @@ struct AdamRule {
   var stepSize: Float
   var inverseSqrtCorrection2: Float
 
-  func apply(to parameter: Parameter, first: Slot, second: Slot, range: Range<Int>) {
-    var rule = csk_adam(
+  private var cRule: csk_adam {
+    csk_adam(
       learning_rate: learningRate, beta1: beta1, beta2: beta2, epsilon: epsilon,
       weight_decay: weightDecay, decoupled_decay: decoupledDecay, scale: gradientScale,
       step_size: stepSize, inverse_sqrt_correction2: inverseSqrtCorrection2)
+  }
+
+  func apply(to parameter: Parameter, first: Slot, second: Slot, range: Range<Int>) {
+    var rule = cRule
     let start = range.lowerBound
     let status = unsafe csk_adam_step(
       &rule, parameter.values.base + start, parameter.gradient.base + start,
       first.buffer.base + start, second.buffer.base + start, Int64(range.count))
     expectOK(status, "csk_adam_step")
+  }
+
+  /// The same by each connection's own age, in the step of a number from 1.
+  func apply(
+    to parameter: Parameter, first: Slot, second: Slot, range: Range<Int>, ages: ConnectionAges,
+    number: Int, _ corrections: AdamCorrections
+  ) {
+    trap(unless: range.upperBound <= ages.births.count, "csk_adam_age_step: \(range)")
+    var rule = cRule
+    var tables = unsafe csk_adam_corrections(
+      pairs: corrections.pairs.base, count: Int32(corrections.count),
+      settled: Int32(corrections.settled),
+      beta1: corrections.beta1, beta2: corrections.beta2)
+    let start = range.lowerBound
+    let status = unsafe csk_adam_age_step(
+      &rule, &tables, Int32(clamping: number), ages.births.base + start,
+      parameter.values.base + start, parameter.gradient.base + start,
+      first.buffer.base + start, second.buffer.base + start, Int64(range.count))
+    expectOK(status, "csk_adam_age_step")
+  }
+
+  /// The age from which on both corrections are 1.
+  static func settledAge(beta1: Float, beta2: Float) -> Int {
+    Int(csk_adam_settled_age(beta1, beta2))
+  }
+
+  /// Writes a table of corrections by age, two for each.
+  static func fillCorrections(
+    _ pairs: borrowing AlignedBuffer<Float>, beta1: Float, beta2: Float
+  ) {
+    let status = unsafe csk_adam_fill_corrections(
+      beta1, beta2, pairs.base, Int32(pairs.count / 2))
+    expectOK(status, "csk_adam_fill_corrections")
   }
 }
 

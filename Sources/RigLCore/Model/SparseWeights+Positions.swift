@@ -38,11 +38,13 @@ extension SparseWeights {
 
   /// The elements of an array in storage order (weights, gradient, a slot), in the order of
   /// positions: those of the connections.
-  public func inPositionOrder(_ stored: borrowing AlignedBuffer<Float>) -> AlignedBuffer<Float> {
+  public func inPositionOrder<Element>(
+    _ stored: borrowing AlignedBuffer<Element>
+  ) -> AlignedBuffer<Element> {
     trap(
       unless: stored.count == parameter.count,
       "layer \(name): \(stored.count) elements beside \(parameter.count) weights")
-    let ordered = AlignedBuffer<Float>(count: count)
+    let ordered = AlignedBuffer<Element>(count: count)
     let places = places()
     for index in 0..<count {
       unsafe ordered.base[index] = stored.base[Int(places.base[index])]
@@ -52,8 +54,8 @@ extension SparseWeights {
 
   /// The reverse: elements in the order of positions, in storage order; 0 where dense storage has no
   /// connection.
-  func inStorageOrder(
-    _ ordered: borrowing AlignedBuffer<Float>, into stored: inout AlignedBuffer<Float>
+  func inStorageOrder<Element: Numeric>(
+    _ ordered: borrowing AlignedBuffer<Element>, into stored: inout AlignedBuffer<Element>
   ) {
     trap(
       unless: ordered.count == count && stored.count == parameter.count,

@@ -320,15 +320,18 @@ public final class SparseWeights {
   /// Zeroes the gradient where there is no connection: neither clipping nor the optimizer, whose slots
   /// are 0 there, then know of these places.
   func maskGradient() {
-    for index in 0..<inactive.count {
-      unsafe parameter.gradient.base[Int(inactive.base[index])] = 0
-    }
+    forEachInactivePlace { unsafe parameter.gradient.base[$0] = 0 }
+  }
+
+  /// Calls `body` with each place in the arrays where dense storage has no connection.
+  @inline(__always)
+  func forEachInactivePlace(_ body: (_ place: Int) -> Void) {
+    for index in 0..<inactive.count { unsafe body(Int(inactive.base[index])) }
   }
 
   /// Zeroes weights and what lies beside them where there is no connection.
   func clearInactive(_ slots: [Slot]) {
-    for index in 0..<inactive.count {
-      let place = unsafe Int(inactive.base[index])
+    forEachInactivePlace { place in
       unsafe parameter.values.base[place] = 0
       for number in 0..<slots.count { unsafe slots[number].buffer.base[place] = 0 }
     }

@@ -7,7 +7,11 @@ public final class OptimizerState {
   /// The slots of each parameter.
   package let slots: [[Slot]]
   /// Weight steps taken.
-  package internal(set) var weightSteps = 0
+  package var weightSteps = 0
+  /// When the connections of each parameter began; empty where nobody asks.
+  let ages: [ConnectionAges]
+  /// The tables of the optimizer's corrections by age, once there are ages.
+  private var corrections: AdamCorrections?
 
   /// The pieces that are updated in parallel: of all values that there is memory for.
   private var pieces: [(parameter: Int, range: Range<Int>)] = []
@@ -16,7 +20,15 @@ public final class OptimizerState {
   private var capacities: [Int] = []
 
   /// Makes zeroed slots for the parameters.
-  public init(_ optimizer: any Optimizer, parameters: [Parameter]) {
+  ///
+  /// - Parameters:
+  ///   - optimizer: the rule.
+  ///   - parameters: what it changes.
+  ///   - tracksAges: whether the ages of connections are kept for a rule, too, that does not ask for
+  ///     them.
+  public init(
+    _ optimizer: any Optimizer, parameters: [Parameter], tracksAges: Bool = false
+  ) {
     let problem = optimizer.slotProblem
     trap(unless: problem == nil, problem ?? "")
     self.optimizer = optimizer
@@ -24,6 +36,8 @@ public final class OptimizerState {
     slots = parameters.map { parameter in
       optimizer.slotNames.map { Slot(name: $0, count: parameter.count) }
     }
+    ages =
+      tracksAges || optimizer.usesAges ? parameters.map { ConnectionAges(count: $0.count) } : []
     makePieces()
   }
 
@@ -39,8 +53,43 @@ public final class OptimizerState {
         slots[index][number].buffer.setSize(parameter.count, parameter.capacity)
         slots[index][number].buffer.fill(0)
       }
+      if keepsAges, ages[index].fit(parameter, after: weightSteps) { prepareCorrections() }
     }
     if isCutAnew { makePieces() }
+  }
+
+  /// Makes the optimizer's tables by age, once there are ages.
+  private func prepareCorrections() {
+    guard corrections == nil, let adam = optimizer as? Adam, adam.usesAges else { return }
+    for index in 0..<ages.count where ages[index].areKept && corrections == nil {
+      corrections = AdamCorrections(beta1: Float(adam.beta1), beta2: Float(adam.beta2))
+    }
+  }
+
+  /// Whether somebody asks for ages.
+  var keepsAges: Bool { !ages.isEmpty }
+
+  /// The ages of a parameter's connections; nil: nobody asks for them.
+  func ages(of parameter: Parameter) -> ConnectionAges? {
+    for index in 0..<ages.count where parameters[index] === parameter { return ages[index] }
+    return nil
+  }
+
+  /// The ages of a layer's connections in the order of positions: weight steps in which each took
+  /// part. Nil where nobody asks for them.
+  package func ages(of weights: SparseWeights) -> [Int]? {
+    guard let ages = ages(of: weights.parameter) else { return nil }
+    var steps: [Int] = []
+    steps.reserveCapacity(weights.count)
+    weights.forEachConnection { _, _, place in steps.append(weightSteps - ages.birth(at: place)) }
+    return steps
+  }
+
+  /// Takes the births of a parameter's connections, in storage order; nil: all were there from the
+  /// start.
+  package func setBirths(_ births: consuming AlignedBuffer<Int32>?, of parameter: Parameter) {
+    ages(of: parameter)?.set(parameter, births)
+    prepareCorrections()
   }
 
   /// Cuts the parameters into pieces.
@@ -73,11 +122,16 @@ public final class OptimizerState {
     fit()
     weightSteps += 1
     let settings = StepSettings(
-      learningRate: learningRate, gradientScale: gradientScale, number: weightSteps)
+      learningRate: learningRate, gradientScale: gradientScale, number: weightSteps,
+      corrections: corrections)
     pool.run(chunks: pieces.count, with: (self, settings, pool.clock)) { job, index, worker in
-      let (state, settings, clock) = job
+      let (state, clock) = (job.0, job.2)
+      var settings = job.1
       let piece = state.piece(index)
       guard !piece.range.isEmpty else { return }
+      if state.keepsAges, state.ages[piece.parameter].areKept {
+        settings.ages = state.ages[piece.parameter]
+      }
       clock?.enter(parameter: piece.parameter, worker)
       state.optimizer.update(
         state.parameters[piece.parameter], slots: state.slots[piece.parameter],
@@ -99,12 +153,16 @@ public final class OptimizerState {
     return sum.squareRoot()
   }
 
-  /// Moves the slots of a sparse layer's weight with its connections; new ones start at zero.
-  func follow(_ change: TopologyChange, of parameter: Parameter, scratch: TopologyScratch) {
-    for index in 0..<parameters.count where parameters[index] === parameter {
+  /// Moves the slots of a sparse layer's weight with its connections; new ones start at zero, and at
+  /// the next weight step.
+  func follow(_ change: TopologyChange, of weights: SparseWeights, scratch: TopologyScratch) {
+    for index in 0..<parameters.count where parameters[index] === weights.parameter {
       for number in 0..<slots[index].count {
         slots[index][number].buffer.follow(change, scratch: &scratch.oldColumns)
       }
+      guard keepsAges else { continue }
+      ages[index].follow(change, of: weights, after: weightSteps, scratch: scratch)
+      prepareCorrections()
     }
   }
 }
@@ -119,7 +177,7 @@ extension Optimizer {
         problem = "is there twice"
       } else if name.isEmpty || name.contains(".") {
         problem = "is not a word without a dot"
-      } else if ["values", "columns", "row_offsets"].contains(name)
+      } else if ["values", "columns", "row_offsets", Parameter.birth].contains(name)
         || name.hasPrefix("formerly_active")
       {
         problem = "is the name of what files have of connections"

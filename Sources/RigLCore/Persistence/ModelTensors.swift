@@ -7,8 +7,8 @@ extension Model {
   /// The tensors of a file with the model's parameters, and with an optimizer's slots if given.
   func tensors(_ optimizer: OptimizerState?) -> [SafetensorsTensor] {
     var tensors: [SafetensorsTensor] = []
-    forEachParameter { parameter, sparse in
-      let sparse = sparse.flatMap { $0.isWhole ? nil : $0 }
+    forEachParameter { parameter, connections in
+      let sparse = connections.flatMap { $0.isWhole ? nil : $0 }
       if let sparse {
         tensors.append(SafetensorsTensor(part(parameter, "columns"), .int32, shape: [sparse.count]))
         tensors.append(
@@ -21,6 +21,10 @@ extension Model {
       for slot in optimizer?.slots(of: parameter) ?? [] {
         let shape = sparse.map { [$0.count] } ?? parameter.shape
         tensors.append(SafetensorsTensor(part(parameter, slot.name), .float32, shape: shape))
+      }
+      if connections != nil, optimizer?.ages(of: parameter)?.areKept == true {
+        let shape = sparse.map { [$0.count] } ?? parameter.shape
+        tensors.append(SafetensorsTensor(part(parameter, Parameter.birth), .int32, shape: shape))
       }
     }
     for average in averages {
@@ -52,6 +56,10 @@ extension Model {
         } else {
           try writer.append(inPositionOrder(parameter, slot.buffer), to: name)
         }
+      }
+      if let sparse, let ages = optimizer?.ages(of: parameter), ages.areKept {
+        try writer.append(
+          sparse.inPositionOrder(ages.births), to: part(parameter, Parameter.birth))
       }
     }
     for average in averages { try writer.append(average.values, to: average.name) }
@@ -108,6 +116,7 @@ extension Model {
           try read(name, parameter, from: file, into: &slot.buffer)
         }
       }
+      if let optimizer, optimizer.keepsAges { try sparse?.readBirths(of: file, optimizer) }
     }
     optimizer?.makePieces()
     for average in averages {
@@ -131,6 +140,7 @@ extension Model {
           part(parameter, slot.name), .float32,
           shape: try sparse?.shape(in: file) ?? parameter.shape)
       }
+      if optimizer?.keepsAges == true { _ = try sparse?.births(in: file) }
     }
     for average in averages {
       try file.require(average.name, .float32, shape: [average.values.count])
@@ -268,6 +278,36 @@ extension SparseWeights {
   /// The shape of what a file has of each weight: all positions', or a row of the connections'.
   fileprivate func shape(in file: SafetensorsFile) throws(RigLError) -> [Int] {
     isWhole(in: file) ? parameter.shape : [try connections(in: file)]
+  }
+
+  /// The births of a file's connections, in the order of positions; nil: it has none, and they count as
+  /// there from the start.
+  fileprivate func births(in file: SafetensorsFile) throws(RigLError) -> AlignedBuffer<Int32>? {
+    let name = part(parameter, Parameter.birth)
+    guard file[name] != nil else { return nil }
+    let shape = try shape(in: file)
+    var births = AlignedBuffer<Int32>(count: shape.reduce(1, *))
+    try file.read(name, shape: shape, into: &births)
+    let steps = try TrainingState.decode(file.metadata["state"], path: file.path).weightSteps
+    for index in 0..<births.count where !(0...steps).contains(Int(births[index])) {
+      throw RigLError(
+        .data,
+        "\(file.path): tensor \(name) is damaged: a connection born at step \(births[index]) of "
+          + "\(steps)")
+    }
+    return births
+  }
+
+  /// Has an optimizer take these.
+  fileprivate func readBirths(
+    of file: SafetensorsFile, _ optimizer: OptimizerState
+  ) throws(RigLError) {
+    guard let ordered = try births(in: file) else {
+      return optimizer.setBirths(nil, of: parameter)
+    }
+    var stored = AlignedBuffer<Int32>(count: stored)
+    inStorageOrder(ordered, into: &stored)
+    optimizer.setBirths(stored, of: parameter)
   }
 
   /// Sets the topology to ascending dense positions.

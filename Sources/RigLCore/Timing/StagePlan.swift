@@ -32,9 +32,10 @@ struct StagePlan {
     for (index, parameter) in model.parameters.enumerated() {
       // Values and slots are read and written, gradients read.
       let slots = optimizer.slots[index].count
-      let work = StageWork(far: Double(parameter.count * 4 * (3 + 2 * slots)))
+      let ages = optimizer.ages(of: parameter)?.bytes ?? 0
+      let work = StageWork(far: Double(parameter.count * 4 * (3 + 2 * slots) + ages))
       parts[parameterParts[index]].work[.optimizer, default: StageWork()].add(work)
-      footprint += Double(parameter.count * 4 * (2 + slots))
+      footprint += Double(parameter.count * 4 * (2 + slots) + ages)
     }
     for layer in model.sparseLayers { footprint += Double(layer.bytes - 8 * layer.parameter.count) }
   }

@@ -167,7 +167,7 @@ final class TopologyUpdater {
       to: weights, change: change,
       random: CounterRandom(
         seed: seed, purpose: .weights, layer: index, stream: batchesConsumed), gradient: source)
-    optimizer.follow(change, of: weights.parameter, scratch: scratch)
+    optimizer.follow(change, of: weights, scratch: scratch)
     if updatesGradients, let source { setNewGradients(of: weights, change, source) }
   }
 

@@ -162,6 +162,10 @@ public struct Configuration: Codable, Hashable, Sendable {
   public var beta2 = 0.999
   /// Adam's ε.
   public var epsilon: Float = 1e-8
+  /// Which count of weight steps Adam's moments are corrected by.
+  public var adamCorrection = Adam.Correction.connection
+  /// Whether the ages of connections are kept for an optimizer, too, that does not ask for them.
+  public var trackAges = false
   /// The largest norm of all gradients together; nil: no clipping.
   public var clipNorm: Double?
   /// Batches of one weight step, whose gradient is the mean over all their samples. Batch-norm's
@@ -367,6 +371,8 @@ public struct Configuration: Codable, Hashable, Sendable {
     case beta1
     case beta2
     case epsilon
+    case adamCorrection = "adam_correction"
+    case trackAges = "track_ages"
     case clipNorm = "clip_norm"
     case accumulation
     case schedule

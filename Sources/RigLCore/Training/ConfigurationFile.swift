@@ -59,8 +59,9 @@ package struct SettingsStack {
   ///   - replacesBase: whether a `preset` in the file counts; not where one was asked for by a
   ///     flag, which goes before the file.
   ///   - isSaved: whether it is the configuration of a run, perhaps of an earlier version: without
-  ///     a `split` its samples were taken sequentially, and its paths may be relative to the
-  ///     working directory. Its data need not be there. What it says becomes the base.
+  ///     a `split` its samples were taken sequentially, without an `adam_correction` Adam's was the
+  ///     training's, and its paths may be relative to the working directory. Its data need not be
+  ///     there. What it says becomes the base.
   package mutating func apply(
     yaml: String, path: String, replacesBase: Bool = true, isSaved: Bool = false
   ) throws(RigLError) {
@@ -89,6 +90,13 @@ package struct SettingsStack {
         Configuration.Split.sequential.rawValue)
     }
     try apply(settings, path: path, isSaved: isSaved)
+    let optimizer = mapping[Node(Configuration.Key.optimizer.rawValue)]?.scalar?.string
+    if isSaved, optimizer != Configuration.OptimizerKind.sgd.rawValue,
+      !sets(.adamCorrection)
+    {
+      mapping[Node(Configuration.Key.adamCorrection.rawValue)] = Node(
+        Adam.Correction.global.rawValue)
+    }
     let configuration = try configuration()
     if isSaved { (base, places) = (configuration.written(), [:]) }
   }

@@ -196,11 +196,12 @@ extension Configuration {
     case .adam:
       Adam(
         beta1: beta1, beta2: beta2, epsilon: epsilon, weightDecay: weightDecay,
-        decoupledWeightDecay: decoupledWeightDecay)
+        decoupledWeightDecay: decoupledWeightDecay, correction: adamCorrection)
     case .adamw:
       Adam(
         beta1: beta1, beta2: beta2, epsilon: epsilon,
-        decoupledWeightDecay: decoupledWeightDecay == 0 ? weightDecay : decoupledWeightDecay)
+        decoupledWeightDecay: decoupledWeightDecay == 0 ? weightDecay : decoupledWeightDecay,
+        correction: adamCorrection)
     }
   }
 

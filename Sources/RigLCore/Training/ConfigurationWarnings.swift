@@ -107,7 +107,7 @@ extension Configuration {
         customRules.optimizer != nil, "the optimizer was",
         [
           .optimizer, .momentum, .nesterov, .weightDecay, .decoupledWeightDecay, .beta1, .beta2,
-          .epsilon,
+          .epsilon, .adamCorrection,
         ]
       ),
     ]
@@ -132,6 +132,7 @@ extension Configuration {
       (.beta1, optimizer == .sgd, "optimizer: adam or adamw"),
       (.beta2, optimizer == .sgd, "optimizer: adam or adamw"),
       (.epsilon, optimizer == .sgd, "optimizer: adam or adamw"),
+      (.adamCorrection, movesConnections && optimizer == .sgd, "optimizer: adam or adamw"),
       (.firstLayerSparse, distribution != .uniform, "distribution: uniform"),
       (.validation, validateOnTest && validation ?? 0 > 0, "validate_on_test: false"),
       (
@@ -166,7 +167,7 @@ extension Configuration {
     ]
     let ofUpdates: [Key] = [
       .updateInterval, .updateBegin, .updateEnd, .updateForever, .dropFraction, .annealing,
-      .newWeights, .updateThenStep,
+      .newWeights, .updateThenStep, .adamCorrection, .trackAges,
     ]
     let unmoved = ofUpdates.filter { method != .pruning || $0 != .updateInterval }
     let keys = (method == .dense ? ofConnections : []) + (movesConnections ? [] : unmoved)

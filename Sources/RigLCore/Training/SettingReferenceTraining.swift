@@ -58,6 +58,22 @@ extension SettingReference {
       .epsilon, .training, .positive, "What Adam adds to the denominator (ε).",
       for: "optimizer adam or adamw"),
     SettingReference(
+      .adamCorrection, .training,
+      words(Adam.Correction.self) {
+        switch $0 {
+        case .connection: "each connection's own, since it was grown"
+        case .global: "the training's, for all"
+        }
+      },
+      "Which count of steps Adam's means are corrected by. Those of a grown connection begin at 0: by "
+        + "the training's count, it then moves several times as fast as the learning rate says.",
+      for: "optimizer adam or adamw, where connections move"),
+    SettingReference(
+      .trackAges, .training, .flag,
+      "Keeps the ages of connections. Adam's correction by connection does so by itself; for reports, "
+        + "others can. It takes 4 bytes a connection, and no part in the result.",
+      for: "methods that move connections"),
+    SettingReference(
       .clipNorm, .training, .positive,
       "The largest norm of all gradients together. Larger ones are scaled down, which works against "
         + "divergence.",

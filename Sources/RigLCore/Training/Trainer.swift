@@ -186,6 +186,7 @@ public final class Trainer {
     settings.updateThenStep = configuration.updateThenStep
     settings.clipNorm = configuration.clipNorm
     settings.accumulation = configuration.accumulation
+    settings.tracksAges = configuration.trackAges
     MemoryUse.current = .optimizer
     step = TrainingStep(
       model: model, loss: loss ?? CrossEntropy(labelSmoothing: configuration.labelSmoothing),

@@ -94,8 +94,9 @@ extension Model {
 }
 
 extension OptimizerState {
-  /// Bytes of the slots.
+  /// Bytes of the slots, and of the connections' ages.
   package var bytes: Int {
     slots.joined().reduce(0) { $0 + $1.buffer.count * MemoryLayout<Float>.stride }
+      + ages.reduce(0) { $0 + $1.bytes }
   }
 }

@@ -56,6 +56,8 @@ public final class TrainingStep {
     /// some reimplementations do: with its gradient at surviving connections, and the dense
     /// gradient's value at new ones.
     public var updateThenStep = false
+    /// Whether the ages of connections are kept for an optimizer, too, that does not ask for them.
+    public var tracksAges = false
 
     /// The defaults: a static topology, no clipping, one batch a step.
     public init() {}
@@ -96,7 +98,8 @@ public final class TrainingStep {
     self.learningRate = learningRate
     self.settings = settings
     unusable = settings.problem(loss, optimizer, learningRate, model)
-    self.optimizer = OptimizerState(optimizer, parameters: model.parameters)
+    self.optimizer = OptimizerState(
+      optimizer, parameters: model.parameters, tracksAges: settings.tracksAges)
     pass = Pass(pool: pool, seed: seed)
     topology = TopologyUpdater(
       method: settings.method, schedule: settings.schedule, newWeight: settings.newWeight,
