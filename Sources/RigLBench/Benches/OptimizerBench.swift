@@ -28,7 +28,8 @@ package struct OptimizerBench: Sendable {
       var births = AlignedBuffer<Int32>(count: parameter.count)
       births.withMutableSpan { births in
         for index in births.indices {
-          births[index] = Int32((UInt32(truncatingIfNeeded: index) &* 2_654_435_761) >> 8) % 300 * 100
+          births[index] =
+            Int32((UInt32(truncatingIfNeeded: index) &* 2_654_435_761) >> 8) % 300 * 100
         }
       }
       state.weightSteps = 30_000

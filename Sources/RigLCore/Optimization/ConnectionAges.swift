@@ -5,11 +5,13 @@
 ///
 /// All threads read them in a step; they change between steps alone.
 final class ConnectionAges: @unchecked Sendable {
-  /// The weight steps that were taken when each connection began, beside the parameter's values; none
-  /// while all have been there from the start, and 0 where dense storage has no connection.
+  /// The weight steps that were taken when each connection began, beside the parameter's values; 0 where
+  /// dense storage has no connection. Of no meaning while all have been there from the start.
   private(set) var births = AlignedBuffer<Int32>(count: 0)
   /// The birth of the youngest.
   private(set) var latest = 0
+  /// Whether memory is held before it is needed.
+  private var isReserved = false
   /// Values of the parameter.
   private var count: Int
 
@@ -17,13 +19,19 @@ final class ConnectionAges: @unchecked Sendable {
 
   /// Whether connections differ from those that were there from the start. Nothing else is saved, so
   /// that what depends on it is the same after a resume.
-  var areKept: Bool { births.count > 0 }
+  var areKept: Bool { latest > 0 }
 
   /// Bytes held.
   var bytes: Int { births.capacity * MemoryLayout<Int32>.stride }
 
   /// The birth of a connection, by its place in the parameter's arrays.
   func birth(at place: Int) -> Int { areKept ? Int(births[place]) : 0 }
+
+  /// Holds memory for births, so that an update does not allocate it.
+  func reserve(_ parameter: Parameter) {
+    isReserved = true
+    births.setSize(count, parameter.capacity)
+  }
 
   /// A number of weight steps as births have it.
   private static func birth(after steps: Int) -> Int32 { Int32(clamping: steps) }
@@ -36,7 +44,10 @@ final class ConnectionAges: @unchecked Sendable {
     let (old, new, now) = (count, change.stored, ConnectionAges.birth(after: steps))
     count = new
     // What was there from the start stays so.
-    guard areKept || (now > 0 && change.newConnections > 0) else { return }
+    guard areKept || (now > 0 && change.newConnections > 0) else {
+      if isReserved { births.setSize(new, change.capacity) }
+      return
+    }
     let copy = unsafe scratch.oldColumns.base
     trap(unless: scratch.oldColumns.count >= old, "follow: scratch too small")
     if areKept {
@@ -71,12 +82,8 @@ final class ConnectionAges: @unchecked Sendable {
   /// start.
   func set(_ parameter: Parameter, _ saved: consuming AlignedBuffer<Int32>?) {
     count = parameter.count
-    if let saved {
-      births.setSize(count, parameter.capacity)
-      births.copy(from: saved)
-    } else {
-      births.setSize(0, 0)
-    }
+    births.setSize(count, parameter.capacity)
+    if let saved { births.copy(from: saved) } else { births.fill(0) }
     findLatest()
   }
 
@@ -85,7 +92,7 @@ final class ConnectionAges: @unchecked Sendable {
     let births = unsafe births.base
     for index in 0..<self.births.count { latest = unsafe max(latest, births[index]) }
     self.latest = Int(latest)
-    if latest == 0 { self.births.setSize(0, 0) }
+    if latest == 0 && !isReserved { self.births.setSize(0, 0) }
   }
 }
 

@@ -10,7 +10,7 @@ public final class OptimizerState {
   package var weightSteps = 0
   /// When the connections of each parameter began; empty where nobody asks.
   let ages: [ConnectionAges]
-  /// The tables of the optimizer's corrections by age, once there are ages.
+  /// The table of the optimizer's corrections by age, once there are ages.
   private var corrections: AdamCorrections?
 
   /// The pieces that are updated in parallel: of all values that there is memory for.
@@ -58,12 +58,21 @@ public final class OptimizerState {
     if isCutAnew { makePieces() }
   }
 
-  /// Makes the optimizer's tables by age, once there are ages.
+  /// Makes the optimizer's table by age, once there are ages.
   private func prepareCorrections() {
+    for index in 0..<ages.count where ages[index].areKept { return makeCorrections() }
+  }
+
+  private func makeCorrections() {
     guard corrections == nil, let adam = optimizer as? Adam, adam.usesAges else { return }
-    for index in 0..<ages.count where ages[index].areKept && corrections == nil {
-      corrections = AdamCorrections(beta1: Float(adam.beta1), beta2: Float(adam.beta2))
-    }
+    corrections = AdamCorrections(beta1: Float(adam.beta1), beta2: Float(adam.beta2))
+  }
+
+  /// Makes what ages need of memory, so that updates of these layers, which grow connections, do not.
+  func reserveAges(of layers: [SparseWeights]) {
+    guard keepsAges, !layers.isEmpty else { return }
+    for layer in layers { ages(of: layer.parameter)?.reserve(layer.parameter) }
+    makeCorrections()
   }
 
   /// Whether somebody asks for ages.

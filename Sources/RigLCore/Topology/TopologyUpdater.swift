@@ -69,6 +69,10 @@ final class TopologyUpdater {
     explored = ExploredPositions(model: model)
     last = schedule.initialLast
     scratch = TopologyScratch(layers: layers)
+    // What is pruned need not grow, and then all connections have one age.
+    if method.counts != .pruned, method.timing != .beforeFirstStep {
+      optimizer.reserveAges(of: layers)
+    }
     memories = method.memory.map { GradientMemories($0, of: model.sparseLayers, sums: accumulates) }
     plan = TopologyPlan(
       layers: layers, optimizer: optimizer, memories: memories, scratch: scratch)
