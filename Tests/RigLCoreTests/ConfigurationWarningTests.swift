@@ -89,6 +89,12 @@ import Testing
     #expect(keys { $0.firstLayerSparse = true } == ["first_layer_sparse"])
     #expect(keys { $0.factor = 0.5 } == ["factor"])
     #expect(keys { $0.beta1 = 0.5 } == ["beta1"])
+    #expect(keys { $0.adamCorrection = .global } == ["adam_correction"])
+    #expect(
+      keys {
+        $0.optimizer = .adam
+        $0.adamCorrection = .global
+      } == [])
     #expect(
       keys {
         $0.optimizer = .adam

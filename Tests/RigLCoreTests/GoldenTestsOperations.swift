@@ -117,8 +117,10 @@ extension GoldenTests {
     let weight = try golden.file.float32("weight")
     for (birth, weight) in zip(births, weight) where birth > 0 { try #require(weight == 0) }
     let grads = try golden.file.float32("grads")
+    var adam = try #require(optimizer(golden) as? Adam)
+    adam.correction = .connection
     let growth = try ScriptedGrowth(
-      births: births, outputs: outputs, inputs: inputs, optimizer: optimizer(golden),
+      births: births, outputs: outputs, inputs: inputs, optimizer: adam,
       learningRate: try #require(golden.attributes.lr))
     try growth.weights.set(dense: weight, mask: births.map { $0 == 0 ? 1 : 0 })
     var after: [Float] = []
