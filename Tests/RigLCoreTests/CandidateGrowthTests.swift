@@ -72,6 +72,30 @@ import Testing
     }
   }
 
+  /// Without candidates everything is grown at random, as by SET; with them what is grown is where most
+  /// goes in and out.
+  @Test(arguments: [0.0, 0.05, 1, 20]) func tooFewCandidatesAreFilledUpAtRandom(
+    factor: Double
+  ) throws {
+    let configuration = MethodRunTests.configuration.changing {
+      ($0.method, $0.candidates, $0.updateForever, $0.annealing) = (.gse, factor, true, .constant)
+    }
+    let trainer = try Trainer(configuration)
+    let counts = trainer.model.sparseLayers.map(\.count)
+    var moved = 0
+    while trainer.step.weightSteps < 30 {
+      let report = try trainer.trainNextBatch()
+      guard let update = report.update else { continue }
+      moved += update.moved
+      for (layer, count) in zip(trainer.model.sparseLayers, counts) {
+        let positions = layer.connectedPositions()
+        #expect(layer.count == count && Set(positions).count == count)
+        #expect(positions.allSatisfy { (0..<layer.positions).contains($0) })
+      }
+    }
+    #expect(moved > counts.reduce(0, +) / 2)
+  }
+
   /// Networks whose every kind of layer can be grown.
   static let networks = ["linear", "wide", "convolution", "strided", "residual"]
 

@@ -70,6 +70,26 @@ import Testing
     #expect(throws: RigLError.self) { try resume(begunWith: 40, with: 41, "both said") }
   }
 
+  /// Nor does a drop fraction that the method has by itself.
+  @Test func dropFractionNeedNotBeSaid() throws {
+    let (own, said) = (Self.configuration, Self.configuration.changing { $0.dropFraction = 0.3 })
+    for (begun, now) in [(own, said), (said, own)] {
+      let folder = try TemporaryFolder()
+      let first = try Trainer(begun, options: options { $0.output = folder("run") })
+      first.callbacks = [Watcher(stopAt: 9)]
+      _ = try first.run()
+      try RunFolder.open(folder("run")).requireSame(now)
+      _ = try Trainer(now, options: options { _ in }).resume(folder("run"))
+    }
+    let folder = try TemporaryFolder()
+    let first = try Trainer(own, options: options { $0.output = folder("run") })
+    first.callbacks = [Watcher(stopAt: 9)]
+    _ = try first.run()
+    #expect(throws: RigLError.self) {
+      try RunFolder.open(folder("run")).requireSame(own.changing { $0.dropFraction = 0.2 })
+    }
+  }
+
   // MARK: - Options
 
   @Test func checkpointsDoNotDependOnHowOftenMetricsAreWritten() throws {

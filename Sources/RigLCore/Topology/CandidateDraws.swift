@@ -10,6 +10,9 @@ public struct GradientActivity: Sendable {
   public init(inputs: [Double], outputs: [Double]) {
     (self.inputs, self.outputs) = (inputs, outputs)
   }
+
+  /// Whether all sums are numbers.
+  var isFinite: Bool { inputs.allSatisfy(\.isFinite) && outputs.allSatisfy(\.isFinite) }
 }
 
 /// Draws of whole numbers with given probabilities, in constant time each.

@@ -19,20 +19,20 @@ extension LayerUpdate {
     requireGrowable(count)
     forgetRegrown()
     let pool = gradient.pool
-    let positions = pool.timed(StepStage.growth) { candidates(draws, source, pool) }
+    let activity = pool.timed(StepStage.growth) { source.activity(pool) }
+    guard activity.isFinite else { throw notANumber("a gradient") }
+    let positions = pool.timed(StepStage.growth) { candidates(draws, activity) }
     let scores = pool.timed(StepStage.growth) { source.gradients(at: positions, pool) }
     try choose(count, positions, scores)
   }
 
-  private func candidates(
-    _ draws: Int, _ source: any GradientSource, _ pool: ThreadPool
-  ) -> [Int64] {
+  private func candidates(_ draws: Int, _ activity: GradientActivity) -> [Int64] {
     let random = CounterRandom(
       seed: seed, purpose: .candidates, layer: layerIndex, stream: batchesConsumed)
     let fates = unsafe scratch.fates.base
     let columns = unsafe weights.csr.columns.base
     return CandidateDraws(
-      draws, by: source.activity(pool), inputs: weights.inputs, random
+      draws, by: activity, inputs: weights.inputs, random
     ) { row, body in
       for index in weights.csr.row(row) where unsafe fates[index] == .kept {
         unsafe body(Int(columns[index]))

@@ -90,6 +90,8 @@ extension Configuration {
     {
       own.validation = saved.validation
     }
+    // And a drop fraction that is now the method's.
+    if firstDropFraction == saved.firstDropFraction { own.dropFraction = saved.dropFraction }
     guard let key = try own.firstDifference(from: saved) else { return }
     throw RigLError(
       .configuration,
