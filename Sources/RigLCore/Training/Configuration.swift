@@ -241,19 +241,19 @@ public struct Configuration: Codable, Hashable, Sendable {
   public enum Method: String, Codable, CaseIterable, Sendable {
     /// ``RigL``.
     case rigl
-    /// ``InvertedRigL``.
+    /// RigL's ablation: connections are grown where the gradient is smallest.
     case riglInverted = "rigl-inverted"
     /// ``SET``.
     case set
-    /// ``SNFS``.
+    /// Sparse networks from scratch: connections are grown by a running mean of the gradient.
     case snfs
-    /// ``SNIP``.
+    /// The largest |weight · gradient| of a dense network, before the first step.
     case snip
-    /// ``MagnitudePruning``.
+    /// Gradual magnitude pruning.
     case pruning
-    /// ``GraNet``.
+    /// Gradual pruning with neuroregeneration: pruning, and RigL's exchange.
     case granet
-    /// ``GSE``.
+    /// Guided stochastic exploration: RigL among candidates.
     case gse
     /// None: connections stay where they were drawn.
     case `static`
