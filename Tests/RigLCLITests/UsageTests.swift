@@ -126,8 +126,8 @@ import Testing
       #expect(rate.contains(text), "\(rate)")
     }
     let method = try Rigl.run("settings", "new-weights").output
-    #expect(method.contains("matters for  method rigl or set"), "\(method)")
-    #expect(method.contains("  gradient_sign  the gradient's sign; method rigl only"), "\(method)")
+    #expect(method.contains("matters for  method rigl, rigl-inverted, set, snfs,"), "\(method)")
+    #expect(method.contains("  gradient_sign  the gradient's sign, likewise"), "\(method)")
     #expect(try Rigl.run("settings", "--quiet").output.isEmpty)
   }
 

@@ -156,11 +156,20 @@ package final class OpenFile: Sendable {
     case taken, heldByAnother, unsupported
   }
 
-  /// Takes the file's lock without waiting; the system releases it when the process ends.
+  /// Takes the file's lock, hardly waiting; the system releases it when the process ends.
+  ///
+  /// A process that another thread is just starting has all files of this one, and their locks, until it
+  /// runs its own program: a lock that was given up is free a moment later.
   func tryLock() -> Lock {
+    var attempts = 20
     while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
-      if errno == EWOULDBLOCK { return .heldByAnother }
-      guard errno == EINTR else { return .unsupported }
+      if errno == EWOULDBLOCK {
+        attempts -= 1
+        guard attempts > 0 else { return .heldByAnother }
+        usleep(10_000)
+      } else if errno != EINTR {
+        return .unsupported
+      }
     }
     return .taken
   }

@@ -264,14 +264,14 @@ extension SettingReference {
       for: "method " + Configuration.Method.names { $0.seesGradient }),
     SettingReference(
       .momentDecay, .updates, .below(1),
-      "The share of the running mean of gradients that stays at each step (μ).", for: "method snfs"),
+      "How slowly the running mean of gradients changes (μ).", for: "method snfs"),
     SettingReference(
       .candidates, .updates, .number(0...1000),
-      "Candidates for growth that are drawn for each connection (γ). Where there are too few, the rest "
+      "Candidates for growth for each connection (γ). Where there are too few, the rest "
         + "is grown at random.", for: "method gse"),
     SettingReference(
       .redistribution, .updates, .flag,
-      "Hands connections over to layers whose running mean of gradients is larger.",
+      "Hands connections over between layers. To those whose running mean of gradients is larger.",
       for: "method snfs"),
   ]
 
