@@ -127,14 +127,6 @@ extension LayerUpdate {
     try leaveOut(count, as: .pruned)
   }
 
-  /// As ``dropSmallest(_:by:)``; but connections that are pruned start anew, from 0, if they are grown
-  /// again in the same update.
-  public func pruneSmallest(
-    _ count: Int, by score: (Connection) -> Float
-  ) throws(RigLError) {
-    try leaveOut(count, as: .pruned, by: score)
-  }
-
   /// Drops `count` connections drawn uniformly at random.
   public func dropAtRandom(_ count: Int) throws(RigLError) {
     requireDroppable(count)

@@ -209,15 +209,6 @@ public struct Configuration: Codable, Hashable, Sendable {
   /// Whether a program has set ``sparsity`` or ``epochs``, were it to what they were.
   func assigns(_ key: Key) -> Bool { assigned.value.contains(key) }
 
-  /// Which samples `validation`, `train_samples` and `test_samples` take, by name.
-  public enum Split: String, Codable, CaseIterable, Sendable {
-    /// Drawn from all of the set by a fixed rule: a hash of each sample's index, or of a photo's
-    /// path. The seed has no part in it.
-    case random
-    /// The first ones; for validation the last ones. Not for photos.
-    case sequential
-  }
-
   /// Takes the optimizer's own learning rate, and from now on with each optimizer that is set.
   mutating func followOptimizer() {
     learningRate = optimizer.defaultLearningRate
@@ -226,88 +217,6 @@ public struct Configuration: Codable, Hashable, Sendable {
 
   /// Lets the learning rate be one for this optimizer alone.
   mutating func bindRateToOptimizer() { hasOwnRate.value = false }
-
-  /// The augmentation of training samples, by name.
-  public enum Augmentation: String, Codable, CaseIterable, Sendable {
-    /// Nothing: they are as evaluation sees them.
-    case none
-    /// Small images: a random crop of the image and what is put around it, half of them mirrored.
-    case padCropFlip = "pad_crop_flip"
-    /// Photos: a random part of the picture, resized, half of them mirrored.
-    case randomResizedCrop = "random_resized_crop"
-  }
-
-  /// Which connections move, by name.
-  public enum Method: String, Codable, CaseIterable, Sendable {
-    /// ``RigL``.
-    case rigl
-    /// RigL's ablation: connections are grown where the gradient is smallest.
-    case riglInverted = "rigl-inverted"
-    /// ``SET``.
-    case set
-    /// Sparse networks from scratch: connections are grown by a running mean of the gradient.
-    case snfs
-    /// The largest |weight · gradient| of a dense network, before the first step.
-    case snip
-    /// Gradual magnitude pruning.
-    case pruning
-    /// Gradual pruning with neuroregeneration: pruning, and RigL's exchange.
-    case granet
-    /// Guided stochastic exploration: RigL among candidates.
-    case gse
-    /// None: connections stay where they were drawn.
-    case `static`
-    /// Every position is connected.
-    case dense
-  }
-
-  /// The weight that a grown connection starts with, by name.
-  public enum NewWeights: String, Codable, CaseIterable, Sendable {
-    /// Zero.
-    case zero
-    /// Drawn anew from the initializer.
-    case fresh
-    /// N(0, standard deviation of the layer's weights).
-    case normal
-    /// U(± mean magnitude of the layer's weights).
-    case uniform
-    /// The gradient at the new position, where updates have one.
-    case gradient
-    /// Its sign.
-    case gradientSign = "gradient_sign"
-  }
-
-  /// The optimizer, by name.
-  public enum OptimizerKind: String, Codable, CaseIterable, Sendable {
-    /// ``SGD``.
-    case sgd
-    /// ``Adam``; decay is L2.
-    case adam
-    /// ``Adam`` with decoupled decay.
-    case adamw
-
-    /// The peak learning rate where none is set.
-    package var defaultLearningRate: Double {
-      switch self {
-      case .sgd: 0.1
-      case .adam, .adamw: 1e-3
-      }
-    }
-  }
-
-  /// How the learning rate changes, by name.
-  public enum ScheduleKind: String, Codable, CaseIterable, Sendable {
-    /// The learning rate stays at its peak.
-    case constant
-    /// By a factor at milestones.
-    case step
-    /// To the lowest rate along half a cosine.
-    case cosine
-    /// To the lowest rate in equal steps.
-    case linear
-    /// Cosine cycles.
-    case warmRestarts = "warm_restarts"
-  }
 
   /// The keys, as files and `--set` spell them, in the order in which files are written.
   package enum Key: String, CodingKey, CaseIterable, Sendable {
@@ -399,30 +308,4 @@ private struct Unremarkable<Value: Sendable>: Hashable, Sendable {
   var value: Value
   static func == (a: Self, b: Self) -> Bool { true }
   func hash(into hasher: inout Hasher) {}
-}
-
-/// How a run is carried out; none of it reaches the result.
-public struct RunOptions: Hashable, Sendable {
-  /// Threads that share the work.
-  public var threads = ThreadPool.processors
-  /// The folder of the data files; nil: where the data's package puts them.
-  public var dataFolder: String?
-  /// A run, one of its checkpoints, or a safetensors file, whose network a new training starts from;
-  /// nil: weights and topology are drawn. Each sparse layer takes connections and weights, or of more
-  /// than it has the largest.
-  public var startFrom: String?
-  /// The steps at which the run was made longer, as its `config.yaml` says.
-  package var extendedAt: [Int] = []
-  /// The run folder; nil: a new one below `runs`.
-  public var output: String?
-  /// Weight steps between checkpoints, 0: one at each epoch's end; nil: as the run was begun, a new
-  /// one at each epoch's end.
-  public var checkpointEvery: Int?
-  /// Checkpoints kept; nil: as the run was begun, two of a new one.
-  public var keep: Int?
-  /// Weight steps between lines of metrics; nil: as the run was begun, 100 in a new one.
-  public var logEvery: Int?
-
-  /// The defaults.
-  public init() {}
 }

@@ -1,0 +1,25 @@
+/// How a run is carried out; none of it reaches the result.
+public struct RunOptions: Hashable, Sendable {
+  /// Threads that share the work.
+  public var threads = ThreadPool.processors
+  /// The folder of the data files; nil: where the data's package puts them.
+  public var dataFolder: String?
+  /// A run, one of its checkpoints, or a safetensors file, whose network a new training starts from;
+  /// nil: weights and topology are drawn. Each sparse layer takes connections and weights, or of more
+  /// than it has the largest.
+  public var startFrom: String?
+  /// The steps at which the run was made longer, as its `config.yaml` says.
+  package var extendedAt: [Int] = []
+  /// The run folder; nil: a new one below `runs`.
+  public var output: String?
+  /// Weight steps between checkpoints, 0: one at each epoch's end; nil: as the run was begun, a new
+  /// one at each epoch's end.
+  public var checkpointEvery: Int?
+  /// Checkpoints kept; nil: as the run was begun, two of a new one.
+  public var keep: Int?
+  /// Weight steps between lines of metrics; nil: as the run was begun, 100 in a new one.
+  public var logEvery: Int?
+
+  /// The defaults.
+  public init() {}
+}
