@@ -100,6 +100,8 @@ import Testing
     #expect(flops(.snfs) == 120)
     #expect(flops(.rigl(interval: 1)) == 75)  // (30 + 20 + 100)/2
     #expect(flops(.rigl(interval: 9)) == 39)  // (270 + 20 + 100)/10
+    #expect(flops(.rigl(interval: 9, batches: 3)) == 52.5)  // (270 + 60 + 300)/12
+    #expect(flops(.gse) == 30)
     #expect(
       TrainingMethodCost.snfs.multiplier(sparse: 10, dense: 100, trainingMultiplier: 5) == 2)
 
@@ -107,6 +109,15 @@ import Testing
     let pruning = TrainingMethodCost.Pruning(steps: 5, begin: 1, end: 3)
     #expect((0..<5).map(pruning.progress) == [0, 0, 0.875, 1, 1])
     #expect(abs(flops(.pruning(pruning)) - 3 * (100 - 0.575 * 90)) < 1e-10)
+    // From 60 in the place of 100: 60 − .575 · 50 = 31.25 on average.
+    #expect(
+      abs(TrainingMethodCost.pruning(pruning).flops(sparse: 10, dense: 100, initial: 60) - 93.75)
+        < 1e-10)
+    // (3 · 31.25 · 4 + 2 · 31.25 + 100) / 5
+    #expect(
+      abs(
+        TrainingMethodCost.granet(pruning, interval: 4).flops(sparse: 10, dense: 100, initial: 60)
+          - 107.5) < 1e-10)
     let atOnce = TrainingMethodCost.Pruning(steps: 4, begin: 2, end: 2)
     #expect(atOnce.meanProgress == 0.5)
     let usual = TrainingMethodCost.Pruning(steps: 1_000)
@@ -137,7 +148,9 @@ import Testing
       ])
     let multipliers = try #require(json["train_multiplier"] as? [String: Double])
     #expect(
-      multipliers.keys.sorted() == ["dense", "pruning", "rigl", "set", "snfs", "snip", "static"])
+      multipliers.keys.sorted() == [
+        "dense", "granet", "gse", "pruning", "rigl", "set", "snfs", "snip", "static",
+      ])
     let layer = try #require((json["layers"] as? [[String: Any]])?.first)
     #expect(
       layer.keys.sorted() == ["bytes", "connections", "flops", "name", "shape", "sparsity"])

@@ -99,7 +99,7 @@ import Testing
   /// Networks whose every kind of layer can be grown.
   static let networks = ["linear", "wide", "convolution", "strided", "residual"]
 
-  private func makeModel(_ name: String) throws -> Model {
+  func makeModel(_ name: String) throws -> Model {
     switch name {
     case "linear":
       return try RigLCoreTests.makeModel(

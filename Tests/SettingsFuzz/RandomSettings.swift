@@ -205,6 +205,7 @@ struct RandomSettings {
     .momentDecay: number(0...0.99, [0, 0.999_999_99, 1]),
     .redistribution: truth,
     .candidates: number(0...3, [0, 1, 1000, 1001, -1]),
+    .growthBatches: whole(0...4, [0, 1, 40, 1_000_001, -1]),
   ]
 
   private static let training: [Configuration.Key: Generator] = [
@@ -243,5 +244,6 @@ struct RandomSettings {
     "checkpoint_every": orNull(whole(1...10, [0, .max])),
     "keep": whole(1...3, [0, .max]),
     "log_every": whole(1...10, [0, .max]),
+    "growth_buffer": orNull(whole(1...4, [0, 1 << 20, (1 << 20) + 1])),
   ]
 }

@@ -32,6 +32,10 @@ package struct AccountingReport: Hashable, Sendable, Codable {
     package let rigl: Double
     /// Gradual pruning.
     package let pruning: Double
+    /// Gradual pruning with growth by the dense gradient.
+    package let granet: Double
+    /// Growth among candidates.
+    package let gse: Double
   }
 
   /// How it was counted.
@@ -66,20 +70,29 @@ extension Accounting {
   /// - Parameters:
   ///   - layers: all layers with weights, at least one, in the network's order.
   ///   - interval: steps between RigL's topology updates (ΔT).
+  ///   - growthBatches: weight steps' batches of such an update (n).
   ///   - pruning: when the pruning method prunes, in which training.
+  ///   - granet: when GraNet does; nil: from the first step to half of the training.
+  ///   - initial: the layers with the connections that pruning begins with; nil: with all.
   ///   - trainingMultiplier: how many times longer than normal the training is (M); it scales every
   ///     multiplier of the report.
   package func report(
-    _ layers: [AccountedLayer], interval: Int, pruning: TrainingMethodCost.Pruning,
-    trainingMultiplier: Double = 1
+    _ layers: [AccountedLayer], interval: Int, growthBatches: Double = 1,
+    pruning: TrainingMethodCost.Pruning, granet: TrainingMethodCost.Pruning? = nil,
+    initial: [AccountedLayer]? = nil, trainingMultiplier: Double = 1
   ) -> AccountingReport {
     trap(unless: !layers.isEmpty, "report: a network without layers")
     let sparse = cost(of: layers)
     let dense = cost(of: layers.map(\.dense))
+    let start = initial.map { cost(of: $0).flops }
     func multiplier(_ method: TrainingMethodCost) -> Double {
       method.multiplier(
-        sparse: sparse.flops, dense: dense.flops, trainingMultiplier: trainingMultiplier)
+        sparse: sparse.flops, dense: dense.flops, initial: start,
+        trainingMultiplier: trainingMultiplier)
     }
+    let regenerated =
+      granet
+      ?? TrainingMethodCost.Pruning(steps: pruning.steps, begin: 0, end: pruning.steps / 2)
     let positions = layers.reduce(0) { $0 + $1.positions }
     let connections = layers.reduce(0) { $0 + $1.connections }
     return AccountingReport(
@@ -90,7 +103,10 @@ extension Accounting {
       trainMultiplier: AccountingReport.TrainMultiplier(
         dense: multiplier(.dense), static: multiplier(.static), snip: multiplier(.snip),
         set: multiplier(.set), snfs: multiplier(.snfs),
-        rigl: multiplier(.rigl(interval: interval)), pruning: multiplier(.pruning(pruning))),
+        rigl: multiplier(.rigl(interval: interval, batches: growthBatches)),
+        pruning: multiplier(.pruning(pruning)),
+        granet: multiplier(.granet(regenerated, interval: interval, batches: growthBatches)),
+        gse: multiplier(.gse)),
       layers: layers.map { layer in
         let cost = cost(of: layer)
         return AccountingReport.Layer(

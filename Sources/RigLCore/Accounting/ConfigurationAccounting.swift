@@ -33,9 +33,27 @@ extension Configuration {
       return counted.map { layer.withPaperInputSize($0.paperInputSize(of: layer)) } ?? layer
     }
     let held = trainSamples ?? samples ?? published.samples
+    let initial = try allocateInitially(layers.weightLayers).map { start in
+      zip(accounted, start.layers).map { $0.sparsified($1) }
+    }
     return accounting.report(
       accounted, interval: updateInterval,
-      pruning: TrainingMethodCost.Pruning(steps: max(steps(samples: held), 1)),
+      growthBatches: growthBatches == 0 ? 1 : Double(growthBatches) / Double(accumulation),
+      pruning: try pruningCost(.pruning, samples: held),
+      granet: try pruningCost(.granet, samples: held), initial: initial,
       trainingMultiplier: multiplier)
+  }
+
+  /// When a method prunes: as the settings say if it is theirs, or else by its defaults.
+  private func pruningCost(
+    _ method: Method, samples: Int
+  ) throws(RigLError) -> TrainingMethodCost.Pruning {
+    var own = self
+    own.method = method
+    if self.method != method { (own.pruneBegin, own.pruneEnd) = (nil, nil) }
+    let steps = max(steps(samples: samples), 1)
+    guard steps > 1 else { return TrainingMethodCost.Pruning(steps: steps) }
+    let (begin, end) = try own.pruningSteps(samples: samples)
+    return TrainingMethodCost.Pruning(steps: steps, begin: begin, end: end)
   }
 }

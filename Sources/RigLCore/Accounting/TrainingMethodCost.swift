@@ -6,10 +6,11 @@
 /// | method | FLOPs |
 /// |---|---|
 /// | dense | 3 f_D |
-/// | static, SNIP, SET | 3 f_S |
+/// | static, SNIP, SET, GSE | 3 f_S |
 /// | SNFS | 2 f_S + f_D |
-/// | RigL | (3 f_S ΔT + 2 f_S + f_D) / (ΔT + 1) |
+/// | RigL | (3 f_S ΔT + n (2 f_S + f_D)) / (ΔT + n), an update of n weight steps' batches |
 /// | pruning | the mean over t of 3 f(s_t) |
+/// | GraNet | as RigL with the mean over t of f(s_t) |
 ///
 /// Reference: Evci et al., *Rigging the Lottery: Making All Tickets Winners*, ICML 2020,
 /// appendix H. <https://arxiv.org/abs/1911.11134>
@@ -24,10 +25,14 @@ package enum TrainingMethodCost: Hashable, Sendable {
   case set
   /// Grows by a dense momentum that every step updates.
   case snfs
-  /// Grows by the dense gradient, once every `interval` steps (ΔT).
-  case rigl(interval: Int)
+  /// Grows by the gradient at candidates that are no more than connections.
+  case gse
+  /// Grows by the dense gradient of so many weight steps' batches (n), once every `interval` steps (ΔT).
+  case rigl(interval: Int, batches: Double = 1)
   /// From dense to sparse between two steps; see ``Pruning``.
   case pruning(Pruning)
+  /// As pruning, and grows as RigL.
+  case granet(Pruning, interval: Int, batches: Double = 1)
 
   /// When gradual pruning begins and ends, and the length of the training, in weight updates.
   ///
@@ -78,23 +83,33 @@ package enum TrainingMethodCost: Hashable, Sendable {
 
   /// Training FLOPs of a sample.
   ///
-  /// For pruning, f(s_t) = f_D − r(t) (f_D − f_S): FLOPs are linear in the layers' sparsities, and
+  /// For pruning, f(s_t) = f_I − r(t) (f_I − f_S): FLOPs are linear in the layers' sparsities, and
   /// these in r. (Rounding to whole connections would move it by less than one in each layer.)
   ///
   /// - Parameters:
   ///   - sparse: FLOPs of a sample's forward pass through the sparse network (f_S).
   ///   - dense: FLOPs of a sample's forward pass through the dense network (f_D).
-  package func flops(sparse: Double, dense: Double) -> Double {
+  ///   - initial: FLOPs of a sample's forward pass through the network that pruning begins with (f_I);
+  ///     nil: the dense one.
+  package func flops(sparse: Double, dense: Double, initial: Double? = nil) -> Double {
+    func mean(_ pruning: Pruning) -> Double {
+      let initial = initial ?? dense
+      return initial - pruning.meanProgress * (initial - sparse)
+    }
     switch self {
     case .dense: return 3 * dense
-    case .static, .snip, .set: return 3 * sparse
+    case .static, .snip, .set, .gse: return 3 * sparse
     case .snfs: return 2 * sparse + dense
-    case .rigl(let interval):
-      trap(unless: interval > 0, "rigl: an interval of \(interval) steps")
+    case .rigl(let interval, let batches):
+      trap(
+        unless: interval > 0 && batches > 0,
+        "rigl: an interval of \(interval) steps, updates of \(batches) batches")
       let steps = Double(interval)
-      return (3 * sparse * steps + 2 * sparse + dense) / (steps + 1)
-    case .pruning(let pruning):
-      return 3 * (dense - pruning.meanProgress * (dense - sparse))
+      return (3 * sparse * steps + batches * (2 * sparse + dense)) / (steps + batches)
+    case .pruning(let pruning): return 3 * mean(pruning)
+    case .granet(let pruning, let interval, let batches):
+      return Self.rigl(interval: interval, batches: batches).flops(
+        sparse: mean(pruning), dense: dense)
     }
   }
 
@@ -103,11 +118,13 @@ package enum TrainingMethodCost: Hashable, Sendable {
   /// - Parameters:
   ///   - sparse: FLOPs of a sample's forward pass through the sparse network (f_S).
   ///   - dense: FLOPs of a sample's forward pass through the dense network (f_D).
+  ///   - initial: FLOPs of a sample's forward pass through the network that pruning begins with (f_I);
+  ///     nil: the dense one.
   ///   - trainingMultiplier: how many times longer this training is (M).
   package func multiplier(
-    sparse: Double, dense: Double, trainingMultiplier: Double = 1
+    sparse: Double, dense: Double, initial: Double? = nil, trainingMultiplier: Double = 1
   ) -> Double {
     trap(unless: dense > 0, "multiplier: the dense network has \(dense) FLOPs")
-    return trainingMultiplier * flops(sparse: sparse, dense: dense) / (3 * dense)
+    return trainingMultiplier * flops(sparse: sparse, dense: dense, initial: initial) / (3 * dense)
   }
 }

@@ -155,6 +155,12 @@ extension TrainingStep {
           + "and no file keeps that",
         hint: "Save after a batch whose report says movedWeights.")
     }
+    guard !isUpdating else {
+      throw RigLError(
+        .configuration,
+        "\(path): a topology update has seen some of its \(settings.growthBatches) batches, and no file "
+          + "keeps what it knows", hint: "Save after a batch whose report says movedWeights.")
+    }
     var state = TrainingState(weightSteps: weightSteps, batchesConsumed: batchesConsumed)
     state.lastUpdate = topology?.last
     state.initialConnections = topology?.initialConnections

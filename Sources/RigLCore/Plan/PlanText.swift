@@ -36,6 +36,12 @@ extension Plan {
     }
   }
 
+  /// Bytes of a full batch and all outputs, each memory counted once.
+  var activationBytes: Int {
+    Tensor.bytes(of: values)
+      + 4 * Tensor.elements(shape: input.shape, capacity: input.capacity, lanes: input.lanes)
+  }
+
   /// Bytes of all outputs and gradients of activations, each memory counted once.
   var tensorBytes: Int { Tensor.bytes(of: values) + Tensor.bytes(of: gradients) }
 

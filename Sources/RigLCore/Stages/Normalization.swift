@@ -87,6 +87,7 @@ extension Normalization {
         let variance = squares / Double(values)
         inverse[channel] = 1 / (variance + layer.epsilon).squareRoot()
         setScale(channel, mean: mean)
+        guard !pass.isRepeated else { continue }
         let unbiased = squares / Double(values - 1)
         runningMean.values[channel].approach(mean, keeping: layer.momentum)
         runningVariance.values[channel].approach(unbiased, keeping: layer.momentum)

@@ -16,6 +16,8 @@ public final class Pass {
   var places: UnsafePointer<Int32>?
   /// Whether gradients add to those of the batches before (gradient accumulation).
   public var accumulatesGradients = false
+  /// Whether an earlier pass saw the same batch: running averages then do not see it again.
+  public var isRepeated = false
 
   /// Which part of its operands each thread has in its cache.
   let warmBands: WarmBands

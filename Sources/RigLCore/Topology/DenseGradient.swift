@@ -11,14 +11,16 @@ final class DenseGradient {
   let pool: ThreadPool
   /// What all panels of a layer read.
   private var shared: AlignedBuffer<Float>
-  private let workers: [Worker]
+  let workers: [Worker]
   /// The selection that all workers offer to.
-  private let selection: TopSelection
+  let selection: TopSelection
   /// The layer whose turn it is, its size, and that of its panels.
-  private var source: (any GradientSource)?
-  private var inputs = 0
-  private var outputs = 0
-  private var panel = GradientPanels()
+  private(set) var source: (any GradientSource)?
+  private(set) var inputs = 0
+  private(set) var outputs = 0
+  private(set) var panel = GradientPanels()
+  /// The means over several batches that are looked at; nil: the gradient is one batch's.
+  private(set) var mean: (sums: GradientSums, layer: Int, slice: GradientSums.Slice?)?
   /// Those of all layers.
   private let sources: [any GradientSource]
   /// Whether the layer's gradient is at hand; else it is 0 to whoever looks.
@@ -76,7 +78,7 @@ final class DenseGradient {
   /// they are.
   func begin(_ source: any GradientSource, _ memory: GradientMemories.Layer?) {
     take(source)
-    self.memory = memory
+    (self.memory, mean) = (memory, nil)
     hasGradient = true
     pool.timed(.growth) {
       let base = unsafe shared.base
@@ -87,11 +89,25 @@ final class DenseGradient {
 
   /// Takes a layer without its gradient, which is 0 to whoever looks.
   func begin(without weights: SparseWeights, _ memory: GradientMemories.Layer?) {
+    take(weights)
+    (self.memory, mean) = (memory, nil)
+    hasGradient = false
+  }
+
+  /// Takes a layer with the means of its gradients over several batches.
+  func begin(
+    _ weights: SparseWeights, _ mean: (GradientSums, layer: Int, slice: GradientSums.Slice?),
+    _ memory: GradientMemories.Layer?
+  ) {
+    take(weights)
+    (self.memory, self.mean) = (memory, mean)
+    hasGradient = true
+  }
+
+  private func take(_ weights: SparseWeights) {
     for index in 0..<sources.count where sources[index].connections === weights {
       take(sources[index])
     }
-    self.memory = memory
-    hasGradient = false
   }
 
   private func take(_ source: any GradientSource) {
@@ -106,12 +122,11 @@ final class DenseGradient {
     pool.timed(.growth) {
       let columnPanels = inputs.dividedUp(by: panel.columns)
       pool.run(
-        chunks: outputs.dividedUp(by: panel.rows) * columnPanels, with: (self, columnPanels)
-      ) { operands, index, worker in
-        let (gradient, columnPanels) = operands
+        chunks: outputs.dividedUp(by: panel.rows) * columnPanels, with: self
+      ) { gradient, index, worker in
         let worker = gradient.workers[worker]
-        let (rows, columns) = gradient.multiply(
-          rowPanel: index / columnPanels, columnPanel: index % columnPanels, worker: worker)
+        let (rows, columns) = gradient.panel(at: index, of: 0..<gradient.outputs)
+        gradient.multiply(rows, columns, worker: worker)
         for row in rows {
           unsafe gradient.remember(
             worker.panel.base + (row - rows.lowerBound) * columns.count, row: row, columns)
@@ -143,7 +158,7 @@ final class DenseGradient {
   }
 
   /// Turns a row's gradients into scores, if they are not the scores.
-  private func applyScore(
+  func applyScore(
     _ gradients: UnsafeMutablePointer<Float>, row: Int, _ columns: Range<Int>
   ) {
     guard let growthScore, let source else { return }
@@ -181,6 +196,8 @@ final class DenseGradient {
   ) -> Selected? {
     growthScore = score
     defer { growthScore = nil }
+    // Of means over several batches a slice's at a time, or none that were not found before.
+    let scored = mean.map { $0.slice?.rows ?? 0..<0 } ?? 0..<outputs
     return unsafe pool.timed(.growth) { () -> Selected? in
       selection.begin(order, count: count)
       for index in 0..<workers.count {
@@ -188,25 +205,30 @@ final class DenseGradient {
         workers[index].sawNaN = false
         workers[index].droppedAtZero = 0
       }
-      let (rowPanels, columnPanels) = (
-        outputs.dividedUp(by: panel.rows), inputs.dividedUp(by: panel.columns)
-      )
+      if let mean { offerFound(mean.sums.found(in: mean.layer), mean.sums.sum.mean, fates) }
       // A noncopyable argument cannot go into the context: its memory does.
       let connections = unsafe ConnectionRows(
         offsets: csr.rowOffsets.base, columns: csr.columns.base, fates: fates.base)
-      let chunks = rowPanels * columnPanels
-      unsafe pool.run(chunks: chunks, with: (self, columnPanels, connections)) {
+      let chunks = scored.count.dividedUp(by: panel.rows) * inputs.dividedUp(by: panel.columns)
+      unsafe pool.run(chunks: chunks, with: (self, scored, connections)) {
         operands, index, worker in
-        let (gradient, columnPanels, connections) = unsafe operands
+        let (gradient, scored, connections) = unsafe operands
+        let (rows, columns) = gradient.panel(at: index, of: scored)
         unsafe gradient.score(
-          rowPanel: index / columnPanels, columnPanel: index % columnPanels,
-          connections: connections, worker: gradient.workers[worker])
+          rows, columns, connections: connections, worker: gradient.workers[worker])
       }
       for index in 0..<workers.count where workers[index].sawNaN { return nil }
       var zeros = 0
       for index in 0..<workers.count {
         workers[index].part.handOver()
         zeros += workers[index].droppedAtZero
+      }
+      if let mean, let slice = mean.slice {
+        let chosen = unsafe selection.finish()
+        mean.sums.found(in: mean.layer).keepZeros(
+          fates, connections: csr.columns.count, count: zeros)
+        unsafe mean.sums.keep(chosen, of: slice, width: inputs)
+        return unsafe Selected(positions: chosen, regrown: 0, droppedAtZero: zeros)
       }
       let regrown = selection.admitZeros(zeros)
       return unsafe Selected(
@@ -266,9 +288,9 @@ final class DenseGradient {
   }
 
   private func score(
-    rowPanel: Int, columnPanel: Int, connections: ConnectionRows, worker: Worker
+    _ rows: Range<Int>, _ columns: Range<Int>, connections: ConnectionRows, worker: Worker
   ) {
-    let (rows, columns) = multiply(rowPanel: rowPanel, columnPanel: columnPanel, worker: worker)
+    multiply(rows, columns, worker: worker)
     for row in rows {
       let scores = unsafe worker.panel.base + (row - rows.lowerBound) * columns.count
       unsafe applyScore(scores, row: row, columns)
@@ -290,16 +312,30 @@ final class DenseGradient {
     }
   }
 
+  /// The rows and columns of a panel, by its number among those of some rows.
+  func panel(at index: Int, of rows: Range<Int>) -> (rows: Range<Int>, columns: Range<Int>) {
+    let (down, across) = index.quotientAndRemainder(dividingBy: inputs.dividedUp(by: panel.columns))
+    let first = rows.lowerBound + down * panel.rows
+    return (
+      first..<min(first + panel.rows, rows.upperBound),
+      across * panel.columns..<min((across + 1) * panel.columns, inputs)
+    )
+  }
+
   /// Multiplies a panel out, its rows one after the other in the worker's memory.
-  private func multiply(
-    rowPanel: Int, columnPanel: Int, worker: Worker
-  ) -> (rows: Range<Int>, columns: Range<Int>) {
+  func multiply(_ rows: Range<Int>, _ columns: Range<Int>, worker: Worker) {
     guard let source else { trap("DenseGradient: begin has not been called") }
-    let rows = rowPanel * panel.rows..<min((rowPanel + 1) * panel.rows, outputs)
-    let columns = columnPanel * panel.columns..<min((columnPanel + 1) * panel.columns, inputs)
     guard hasGradient else {
       unsafe worker.panel.base.update(repeating: 0, count: rows.count * columns.count)
-      return (rows, columns)
+      return
+    }
+    if let mean, let slice = mean.slice {
+      for row in rows {
+        unsafe mean.sums.writeMeans(
+          row: row, columns, of: slice, width: inputs,
+          into: worker.panel.base + (row - rows.lowerBound) * columns.count)
+      }
+      return
     }
     let (own, scratch, shared) = unsafe (worker.panel.base, worker.scratch.base, self.shared.base)
     var result = unsafe MutableSpan(_unsafeStart: own, count: rows.count * columns.count)
@@ -307,7 +343,6 @@ final class DenseGradient {
     source.writeGradient(
       outputs: rows, inputs: columns, into: &result,
       shared: unsafe Span(_unsafeStart: shared, count: panel.shared), scratch: &memory)
-    return (rows, columns)
   }
 
   /// Memory for `count` positions that are not selected by gradient; what was is gone.
@@ -318,14 +353,13 @@ final class DenseGradient {
   /// The whole gradient, (outputs · inputs): for layers whose dense form is no trouble.
   func array() -> [Float] {
     var whole = [Float](repeating: 0, count: outputs * inputs)
-    for rowPanel in 0..<outputs.dividedUp(by: panel.rows) {
-      for columnPanel in 0..<inputs.dividedUp(by: panel.columns) {
-        let (rows, columns) = multiply(
-          rowPanel: rowPanel, columnPanel: columnPanel, worker: workers[0])
-        for (place, row) in rows.enumerated() {
-          for (offset, column) in columns.enumerated() {
-            whole[row * inputs + column] = workers[0].panel[place * columns.count + offset]
-          }
+    let panels = outputs.dividedUp(by: panel.rows) * inputs.dividedUp(by: panel.columns)
+    for index in 0..<panels {
+      let (rows, columns) = panel(at: index, of: 0..<outputs)
+      multiply(rows, columns, worker: workers[0])
+      for (place, row) in rows.enumerated() {
+        for (offset, column) in columns.enumerated() {
+          whole[row * inputs + column] = workers[0].panel[place * columns.count + offset]
         }
       }
     }

@@ -11,10 +11,10 @@ extension LayerUpdate {
   ///     those that repeat or have a kept connection are left out.
   /// - Throws: `RigLError(.numerical)` if a gradient is not a number.
   public func growLargestOfCandidates(_ count: Int, draws: Int) throws(RigLError) {
-    guard let source, let gradient else {
+    guard let source = lookedAt.source, let gradient else {
       trap(
-        "layer \(weights.name): growing by gradient needs a method whose timing is "
-          + "insteadOfWeightStep")
+        "layer \(weights.name): growing among candidates needs a method whose timing is "
+          + "insteadOfWeightStep, and looks at a single batch (growthBatches 1)")
     }
     requireGrowable(count)
     forgetRegrown()

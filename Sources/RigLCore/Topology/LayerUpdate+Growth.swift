@@ -65,6 +65,12 @@ extension LayerUpdate {
     try growByGradient(.largest, count, MemoryScore())
   }
 
+  /// Adds a layer's dense gradient on a batch to the sums of several.
+  func add(_ source: any GradientSource, to sums: GradientSums, _ slice: GradientSums.Slice) {
+    gradient?.begin(source, nil)
+    gradient?.add(to: sums, slice)
+  }
+
   /// Takes a layer's dense gradient into what the method keeps.
   func remember(
     _ source: any GradientSource, _ memories: GradientMemories, _ part: GradientMemories.Part

@@ -20,10 +20,10 @@ public final class LayerUpdate {
   let scratch: TopologyScratch
   /// Nil for methods that do not look at gradients.
   let gradient: DenseGradient?
-  /// Whether the dense gradient of this batch is at hand, and those of the connections are.
-  private(set) var hasGradient = false
-  /// What the dense gradient is made by; nil: it is not at hand.
-  private(set) var source: (any GradientSource)?
+  /// The dense gradient that is at hand.
+  private(set) var lookedAt = UpdateGradient.none
+  /// Whether a dense gradient is at hand, and those of the connections are.
+  var hasGradient: Bool { lookedAt.isThere && gradient != nil }
   private var hasGradients = false
   /// The optimizer's state beside the weights.
   private(set) var slots: [Slot] = []
@@ -57,7 +57,7 @@ public final class LayerUpdate {
 
   func begin(
     _ planned: TopologyPlan.Layer, of plan: TopologyPlan, layerIndex: Int, batchesConsumed: UInt64,
-    gradient source: (any GradientSource)?, hasGradients: Bool
+    lookingAt lookedAt: UpdateGradient, hasGradients: Bool
   ) {
     weights = planned.weights
     target = planned.target
@@ -65,11 +65,13 @@ public final class LayerUpdate {
     self.layerIndex = layerIndex
     (step, dropFraction) = (plan.step, plan.dropFraction)
     self.batchesConsumed = batchesConsumed
-    hasGradient = source != nil && gradient != nil
-    self.source = source
+    self.lookedAt = lookedAt
     self.hasGradients = hasGradients
-    if let source {
-      gradient?.begin(source, memory)
+    switch lookedAt {
+    case .none: break
+    case .batch(let source): gradient?.begin(source, memory)
+    case .mean(let sums, let layer, let slice):
+      gradient?.begin(weights, (sums, layer, slice), memory)
     }
     kept = weights.count
     regrown = 0

@@ -28,7 +28,7 @@ public enum NewConnectionWeight: Hashable, Sendable {
   /// Weights are drawn by position, so the order in which connections are visited is no matter.
   func apply(
     to weights: SparseWeights, change: TopologyChange, random: CounterRandom,
-    gradient: (any GradientSource)?
+    gradient: UpdateGradient
   ) {
     if self == .zero { return }
     let statistics = OldWeights(of: weights, change: change)
@@ -45,9 +45,9 @@ public enum NewConnectionWeight: Hashable, Sendable {
         let limit = statistics.meanMagnitude
         value = limit > 0 ? random.uniform(position, in: -limit..<limit) / divisor : 0
       case .gradient(let divisor):
-        value = (gradient?.gradient(output: row, input: column) ?? 0) / divisor
+        value = gradient.value(output: row, input: column, of: weights) / divisor
       case .gradientSign(let divisor):
-        let slope = gradient?.gradient(output: row, input: column) ?? 0
+        let slope = gradient.value(output: row, input: column, of: weights)
         value = (slope > 0 ? 1 : slope < 0 ? -1 : 0) / divisor
       }
       unsafe weights.parameter.values.base[storage] = value

@@ -32,6 +32,8 @@ final class TopologyUpdater {
 
   /// What the method keeps of gradients; nil: nothing.
   let memories: GradientMemories?
+  /// The gradients of an update's batches; nil: an update has one batch, or none.
+  let sums: GradientSums?
 
   private let layers: [SparseWeights]
   private let optimizer: OptimizerState
@@ -46,7 +48,8 @@ final class TopologyUpdater {
   private let seed: UInt64
   // Of the update in progress.
   private var step = 0
-  private var batchesConsumed: UInt64 = 0
+  /// Batches drawn by the update's first: the key of its random numbers.
+  private(set) var batchesConsumed: UInt64 = 0
   private var fraction = 0.0
   private var moved = 0
   private var neverActiveBefore: Int?
@@ -54,8 +57,8 @@ final class TopologyUpdater {
   /// An updater for a model; nil for a method that has no updates.
   init?(
     method: any TopologyMethod, schedule: UpdateSchedule, newWeight: NewConnectionWeight,
-    updatesGradients: Bool, accumulates: Bool, model: Model, optimizer: OptimizerState,
-    pool: ThreadPool, seed: UInt64
+    updatesGradients: Bool, accumulates: Bool, growth: (batches: Int, bytes: Int?), model: Model,
+    optimizer: OptimizerState, pool: ThreadPool, seed: UInt64
   ) {
     guard method.timing != .never else { return nil }
     self.method = method
@@ -74,6 +77,12 @@ final class TopologyUpdater {
       optimizer.reserveAges(of: layers)
     }
     memories = method.memory.map { GradientMemories($0, of: model.sparseLayers, sums: accumulates) }
+    let sumsBatches = growth.batches > 1 && method.timing == .insteadOfWeightStep
+    sums =
+      sumsBatches
+      ? GradientSums(
+        batches: growth.batches, layers: layers, bytes: growth.bytes ?? model.plan.activationBytes)
+      : nil
     plan = TopologyPlan(
       layers: layers, optimizer: optimizer, memories: memories, scratch: scratch)
     // A method that changes counts may grow a layer to its capacity at once.
@@ -114,6 +123,10 @@ final class TopologyUpdater {
     try method.plan(plan)
     plan.requirePossible()
     last = step
+    guard let sums else { return }
+    var moves = false
+    for index in 0..<layers.count where isMoving(index) { moves = true }
+    sums.begin(moves: moves)
   }
 
   /// Zeroes weights and the optimizer's state where dense storage has no connection: an optimizer need
@@ -130,39 +143,63 @@ final class TopologyUpdater {
     update.remember(source, memories, part)
   }
 
-  /// The result of the last update.
-  var report: TopologyUpdate {
+  /// The result of the last update, by the batches drawn since.
+  func report(batchesConsumed: UInt64) -> TopologyUpdate {
     TopologyUpdate(
       step: step, batchesConsumed: batchesConsumed, dropFraction: fraction, moved: moved,
       connections: plan.count, neverActiveBefore: neverActiveBefore, exploredShare: explored.share)
   }
 
-  /// Moves all layers, for a method that does not look at gradients.
+  /// Moves all layers: for a method that does not look at gradients, or has looked at several batches'.
   func moveAll() throws(RigLError) {
-    for index in 0..<layers.count { try move(index, source: nil) }
+    for index in 0..<layers.count {
+      try move(index, sums.map { .mean($0, layer: index, slice: nil) } ?? .none)
+    }
   }
 
   /// Moves one layer while its dense gradient is at hand.
   func move(_ source: any GradientSource) throws(RigLError) {
     for index in 0..<layers.count where layers[index] === source.connections {
-      try move(index, source: source)
+      try move(index, .batch(source))
     }
   }
 
-  private func move(
-    _ index: Int, source: (any GradientSource)?
-  ) throws(RigLError) {
-    let (weights, planned) = (layers[index], plan.layers[index])
+  /// Adds a layer's dense gradient on a batch to the update's sums; on the last batch of a pass, looks
+  /// what would be grown by them.
+  func collect(_ source: any GradientSource) throws(RigLError) {
+    guard let sums, let update else { return }
+    for index in 0..<layers.count where layers[index] === source.connections && isMoving(index) {
+      let slices = sums.passes[sums.pass]
+      for number in 0..<slices.count where slices[number].layer == index {
+        update.add(source, to: sums, slices[number])
+        guard sums.isLastBatch else { continue }
+        begin(update, index, .mean(sums, layer: index, slice: slices[number]))
+        try method.move(plan.layers[index].drop, in: update)
+      }
+    }
+  }
+
+  /// Whether a layer's connections are to move, or their number to change.
+  private func isMoving(_ index: Int) -> Bool {
+    let planned = plan.layers[index]
     // A method may move what the schedule says without having planned it.
     let count = max(planned.drop, UpdateSchedule.moved(of: planned.target, fraction: fraction))
-    guard count > 0 || planned.target != weights.count || method.timing == .beforeFirstStep,
-      let update
-    else { return }
-    pool.clock?.enter(weights, .rewiring)
+    return count > 0 || planned.target != layers[index].count
+      || method.timing == .beforeFirstStep
+  }
+
+  private func begin(_ update: LayerUpdate, _ index: Int, _ gradient: UpdateGradient) {
     update.begin(
-      planned, of: plan, layerIndex: index, batchesConsumed: batchesConsumed, gradient: source,
-      hasGradients: source != nil || method.timing == .beforeFirstStep)
-    try method.move(planned.drop, in: update)
+      plan.layers[index], of: plan, layerIndex: index, batchesConsumed: batchesConsumed,
+      lookingAt: gradient, hasGradients: gradient.isThere || method.timing == .beforeFirstStep)
+  }
+
+  private func move(_ index: Int, _ gradient: UpdateGradient) throws(RigLError) {
+    guard isMoving(index), let update else { return }
+    let weights = layers[index]
+    pool.clock?.enter(weights, .rewiring)
+    begin(update, index, gradient)
+    try method.move(plan.layers[index].drop, in: update)
     let firsts = explored.follow(update, layer: index)
     neverActiveBefore = firsts.flatMap { firsts in neverActiveBefore.map { $0 + firsts } }
     let change = update.commit(movesGradient: updatesGradients)
@@ -170,17 +207,18 @@ final class TopologyUpdater {
     newWeight.apply(
       to: weights, change: change,
       random: CounterRandom(
-        seed: seed, purpose: .weights, layer: index, stream: batchesConsumed), gradient: source)
+        seed: seed, purpose: .weights, layer: index, stream: batchesConsumed), gradient: gradient)
     optimizer.follow(change, of: weights, scratch: scratch)
-    if updatesGradients, let source { setNewGradients(of: weights, change, source) }
+    if updatesGradients, gradient.isThere { setNewGradients(of: weights, change, gradient) }
   }
 
   /// New connections take the dense gradient's value; those that survived have kept theirs.
   private func setNewGradients(
-    of weights: SparseWeights, _ change: TopologyChange, _ source: any GradientSource
+    of weights: SparseWeights, _ change: TopologyChange, _ gradient: UpdateGradient
   ) {
     weights.forEachNewConnection(in: change) { storage, row, column in
-      unsafe weights.parameter.gradient.base[storage] = source.gradient(output: row, input: column)
+      unsafe weights.parameter.gradient.base[storage] = gradient.summand(
+        output: row, input: column, of: weights)
     }
   }
 }

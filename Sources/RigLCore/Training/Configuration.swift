@@ -111,6 +111,9 @@ public struct Configuration: Codable, Hashable, Sendable {
   public var newWeights = NewWeights.zero
   /// The divisor (d) of that weight.
   public var newWeightDivisor = 1.0
+  /// Batches whose mean gradient growth looks at, of methods that grow by the dense gradient; 0: those of
+  /// an accumulated weight step.
+  public var growthBatches = 1
   /// Whether an update that would replace a weight step is followed by one on the same batch.
   public var updateThenStep = false
   /// The share of SNFS's running mean of gradients that stays at each step (μ).
@@ -264,6 +267,7 @@ public struct Configuration: Codable, Hashable, Sendable {
     case newWeightDivisor = "new_weight_divisor"
     case updateThenStep = "update_then_step"
     case momentDecay = "moment_decay"
+    case growthBatches = "growth_batches"
     case candidates, redistribution
     case epochs
     case totalSteps = "steps"

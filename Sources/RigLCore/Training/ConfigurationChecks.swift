@@ -71,6 +71,7 @@ extension Configuration {
     if let dropFraction { try require(.dropFraction, in: 0...1, dropFraction) }
     try require(.momentDecay, below: 1, momentDecay)
     try require(.candidates, in: 0...1000, candidates)
+    try require(.growthBatches, in: 0...1_000_000, growthBatches)
     try require(.storageBelow, in: 0...1, storageBelow)
     guard epsilon > 0, epsilon.isFinite else { throw problem(.epsilon, "\(epsilon)", "positive") }
     if let clipNorm, !(clipNorm > 0) { throw problem(.clipNorm, "\(clipNorm)", "positive") }
@@ -155,9 +156,16 @@ extension Configuration {
         "new_weights: \(method.rawValue) sees no gradient at new positions",
         hint: "choose zero, fresh, normal or uniform")
     }
-    if updateThenStep && accumulation > 1 && method.seesGradient {
+    let ofGrowth = growthBatches == 0 ? accumulation : growthBatches
+    if updateThenStep && method.seesGradient,
+      accumulation > (method.growsByGradient ? ofGrowth : 1)
+    {
       throw RigLError(
-        .configuration, "update_then_step needs a batch for each weight step (accumulation: 1)")
+        .configuration,
+        "update_then_step: an update has fewer batches than a weight step (accumulation: "
+          + "\(accumulation))",
+        hint: method.growsByGradient
+          ? "Set growth_batches: 0, and it has as many." : "Set accumulation to 1.")
     }
   }
 

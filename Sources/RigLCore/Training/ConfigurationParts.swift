@@ -253,6 +253,13 @@ extension Configuration {
     }
   }
 
+  /// Batches of an update whose gradients growth looks at (n).
+  func batchesOfGrowth(_ method: any TopologyMethod) -> Int {
+    let looks = customRules.method == nil ? self.method.growsByGradient : true
+    guard looks, method.timing == .insteadOfWeightStep else { return 1 }
+    return growthBatches == 0 ? accumulation : growthBatches
+  }
+
   /// Throws where what a method keeps of gradients is certain not to fit.
   func requireMemory(
     for method: any TopologyMethod, _ allocation: SparsityAllocation
@@ -267,7 +274,7 @@ extension Configuration {
   }
 
   /// The first step of pruning (t0), and that of the final sparsity (t1).
-  private func pruningSteps(samples: Int) throws(RigLError) -> (begin: Int, end: Int) {
+  func pruningSteps(samples: Int) throws(RigLError) -> (begin: Int, end: Int) {
     let steps = unscaledSteps(samples: samples)
     let isPruning = method == .pruning
     let begin = pruneBegin ?? (isPruning ? steps / 5 : 0)

@@ -150,6 +150,7 @@ extension Configuration {
       (.pruneEnd, !method.prunes, methods { $0.prunes }),
       (.momentDecay, method != .snfs, "method: snfs"),
       (.redistribution, method != .snfs, "method: snfs"),
+      (.growthBatches, !method.growsByGradient, methods { $0.growsByGradient }),
       (.candidates, method != .gse, "method: gse"),
       (.updateThenStep, movesConnections && !method.seesGradient, methods { $0.seesGradient }),
     ]

@@ -49,8 +49,8 @@ extension Preset {
   }
 
   /// What ResNet-50 and MobileNet have in common: 4096 samples a step, in batches of 128 so that
-  /// batch-norm sees as many as on each of the paper's 32 cores. RigL's scores are of one batch of
-  /// 128, where the paper sums the gradients of all cores.
+  /// batch-norm sees as many as on each of the paper's 32 cores. RigL's scores are of all 4096, as the
+  /// paper sums the gradients of all cores.
   private static func onImageNet(_ configuration: inout Configuration) {
     configuration.data = "photos"
     configuration.validation = 0
@@ -61,6 +61,7 @@ extension Preset {
     configuration.labelSmoothing = 0.1
     configuration.batchSize = 128
     configuration.accumulation = 32
+    configuration.growthBatches = 0
     configuration.learningRate = 1.6
     configuration.schedule = .step
     configuration.factor = 0.1
@@ -70,8 +71,8 @@ extension Preset {
   /// Evci et al., 2020, section 4.1.
   static let resNet50 = Preset(
     "resnet-50",
-    "ResNet-50 on ImageNet's photos as in the RigL paper: 80 % (ERK), 32 000 steps; batch-norm and "
-      + "growth see 128 of a step's 4096 samples"
+    "ResNet-50 on ImageNet's photos as in the RigL paper: 80 % (ERK), 32 000 steps; batch-norm "
+      + "sees 128 of a step's 4096 samples"
   ) {
     onImageNet(&$0)
     $0.network = "resnet-50"
@@ -85,8 +86,8 @@ extension Preset {
   /// Evci et al., 2020, section 4.1; the classifier starts as the convolutions do.
   static let mobileNet = Preset(
     "mobilenet-v1",
-    "MobileNet-v1 on ImageNet's photos as in the RigL paper: 75 % (ERK), 100 epochs; batch-norm and "
-      + "growth see 128 of a step's 4096 samples"
+    "MobileNet-v1 on ImageNet's photos as in the RigL paper: 75 % (ERK), 100 epochs; batch-norm "
+      + "sees 128 of a step's 4096 samples"
   ) {
     onImageNet(&$0)
     $0.network = "mobilenet-v1"

@@ -17,6 +17,9 @@ public struct RunOptions: Hashable, Sendable {
   public var checkpointEvery: Int?
   /// Checkpoints kept; nil: as the run was begun, two of a new one.
   public var keep: Int?
+  /// Megabytes of the buffer in which updates sum up the gradients of several batches; nil: as many as
+  /// the activations of a batch take.
+  package var growthBuffer: Int?
   /// Weight steps between lines of metrics; nil: as the run was begun, 100 in a new one.
   public var logEvery: Int?
 

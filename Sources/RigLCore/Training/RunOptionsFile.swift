@@ -4,6 +4,7 @@ extension RunOptions {
   /// The keys that a file or `--set` may use for these options.
   package static let keys = [
     "threads", "data_folder", "start_from", "checkpoint_every", "keep", "log_every",
+    "growth_buffer",
   ]
 
   /// Those of ``keys`` that a run saves.
@@ -56,6 +57,12 @@ extension RunOptions {
     case "checkpoint_every": checkpointEvery = value.isNothing ? 0 : try count()
     case "keep": keep = try count()
     case "log_every": logEvery = try count()
+    case "growth_buffer":
+      growthBuffer = value.isNothing ? nil : try count()
+      guard growthBuffer ?? 1 <= 1 << 20 else {
+        throw RigLError(
+          .configuration, "\(place)growth_buffer: \(value.written) MiB is more than \(1 << 20)")
+      }
     // For a run's file alone to say.
     case "extended_at" where !place.isEmpty:
       extendedAt = try steps()

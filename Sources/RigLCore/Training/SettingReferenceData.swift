@@ -258,9 +258,14 @@ extension SettingReference {
       "What the weight of a grown connection is divided by (d).", for: "new_weights other than zero"
     ),
     SettingReference(
+      .growthBatches, .updates, .whole(0...1_000_000),
+      "Batches whose mean gradient growth looks at (n). An update consumes so many, in several passes "
+        + "over them where their sums do not fit into growth_buffer; 0: as many as accumulation.",
+      for: "method " + Configuration.Method.names { $0.growsByGradient }),
+    SettingReference(
       .updateThenStep, .updates, .flag,
       "Follows an update by a weight step on the same batch. No batch is then spent on updates "
-        + "alone; accumulation has to be 1.",
+        + "alone; growth has to look at as many as accumulation has.",
       for: "method " + Configuration.Method.names { $0.seesGradient }),
     SettingReference(
       .momentDecay, .updates, .below(1),

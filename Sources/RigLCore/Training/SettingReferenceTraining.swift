@@ -155,5 +155,10 @@ extension SettingReference {
     SettingReference(
       option: "log_every", .whole(1...Int.max), default: "\(RunCadence().logEvery)",
       "Weight steps from one line of metrics.csv to the next."),
+    SettingReference(
+      option: "growth_buffer", .whole(1...1 << 20), default: nil,
+      "Megabytes of the buffer for sums of growth_batches' gradients. Results do not depend on it: with "
+        + "less, updates take more passes over their batches.",
+      unset: "as many as the activations of a batch take"),
   ]
 }

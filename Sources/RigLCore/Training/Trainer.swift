@@ -52,12 +52,14 @@ public final class Trainer {
   lazy var identity = DataIdentity(data)
   private let batch: Batch
   var state = TrainingState()
+  /// Where the batches begin that an update may want to see again.
+  private var beginningOfUpdate = EpochCursor.Position()
   private var stopRequested = false
   private var isInterrupted = false
   /// Samples trained on in this process.
   private(set) var samplesTrained = 0
   /// Damaged samples and empty layers that callbacks have been told of.
-  private var named: Set<String> = []
+  var named: Set<String> = []
   /// Seconds of the loop that were not training: evaluations and checkpoints.
   private(set) var secondsAside = 0.0
 
@@ -162,6 +164,8 @@ public final class Trainer {
     settings.schedule = try configuration.updateSchedule(samples: count)
     settings.newWeight = configuration.newConnectionWeight
     settings.updateThenStep = configuration.updateThenStep
+    settings.growthBatches = configuration.batchesOfGrowth(method)
+    settings.growthBuffer = options.growthBuffer.map { $0 << 20 }
     settings.clipNorm = configuration.clipNorm
     settings.accumulation = configuration.accumulation
     settings.tracksAges = configuration.trackAges
@@ -194,14 +198,16 @@ public final class Trainer {
   @discardableResult
   public func trainNextBatch() throws(RigLError) -> TrainingStep.Report {
     for _ in 0..<loader.batches(ofSize: configuration.batchSize) {
+      if !step.isUpdating { beginningOfUpdate = loader.position }
       let damaged = try feeder.next(loader, into: batch, pool: pool)
-      if !damaged.isEmpty {
+      if !damaged.isEmpty, !step.isRepeating {
         state.damaged = (state.damaged ?? 0) + damaged.count
         try tell(of: damaged)
       }
       // There is nothing to be learned from a batch of which nothing is left.
       if batch.inputs.samples > 0 {
         let report = try step.train(on: batch)
+        if report.repeatedBatches > 0 { try loader.resume(at: beginningOfUpdate) }
         if report.update != nil { try tellOfEmptyLayers() }
         return report
       }
@@ -211,24 +217,6 @@ public final class Trainer {
       .data,
       "step \(step.weightSteps): no sample can be read"
         + (named.min().map { "; one of them: \($0)" } ?? ""))
-  }
-
-  /// Says once of each layer that an update has left without a connection.
-  private func tellOfEmptyLayers() throws(RigLError) {
-    for index in 0..<model.sparseLayers.count where model.sparseLayers[index].count == 0 {
-      let name = model.sparseLayers[index].name
-      guard named.insert("layer \(name)").inserted else { continue }
-      try tell(
-        .warning(
-          "step \(step.weightSteps): layer \(name) has lost all its connections, and its outputs are "
-            + "its biases; layer_minimum keeps some in each layer"))
-    }
-  }
-
-  private func tell(of damaged: [DamagedSample]) throws(RigLError) {
-    for sample in damaged where named.insert(sample.error.what).inserted {
-      try tell(.damaged(sample, count: state.damaged ?? 0))
-    }
   }
 
   /// How the weights as they are do on some samples, their pixels normalised as the training
@@ -297,7 +285,7 @@ public final class Trainer {
   private func run(_ recorder: RunRecorder) throws(RigLError) -> Result {
     let started = ContinuousClock.now
     folder = recorder.folder
-    for remark in recorder.remarks { try tell(.remark(remark)) }
+    for remark in recorder.remarks + [growthRemark].compactMap(\.self) { try tell(.remark(remark)) }
     // Who goes on has read these.
     for warning in recorder.warnings + (step.batchesConsumed == 0 ? warnings : []) {
       try tell(.warning(warning))
@@ -330,12 +318,14 @@ public final class Trainer {
 
   /// Trains to the end, or until someone asks to stop; the last checkpoint is then of this step.
   private func train(_ recorder: RunRecorder) throws(RigLError) {
-    // Gradients of a step that is not complete are in no checkpoint, so a stop waits for it.
-    while step.weightSteps < totalSteps && !(stopRequested && step.accumulated == 0) {
+    // Gradients of a step or an update that is not complete are in no checkpoint: a stop waits for it.
+    while step.weightSteps < totalSteps && !(stopRequested && step.isBetweenSteps) {
       let report = try trainNextBatch()
-      samplesTrained += report.samples
-      recorder.interval.add(report)
-      state.epoch.add(report)
+      if !report.wasSeen {
+        samplesTrained += report.samples
+        recorder.interval.add(report)
+        state.epoch.add(report)
+      }
       state.lastDropFraction = report.dropFraction ?? state.lastDropFraction
       if let update = report.update { try recorder.log(update) }
       try tell(.batch(report))

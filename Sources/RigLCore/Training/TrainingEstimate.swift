@@ -34,6 +34,8 @@ extension Trainer {
     let started = ContinuousClock.now
     var weightBatches: [Double] = []
     var updateBatches: [Double] = []
+    // Of an update that is not complete.
+    var partly = 0.0
     while step.weightSteps < totalSteps, weightBatches.count < 3 || started.secondsToNow < seconds {
       let begin = ContinuousClock.now
       let report: TrainingStep.Report
@@ -42,17 +44,21 @@ extension Trainer {
       } catch {
         throw explaining(error)
       }
-      if report.dropFraction == nil {
+      if step.isUpdating {
+        partly += begin.secondsToNow
+      } else if report.dropFraction == nil {
         weightBatches.append(begin.secondsToNow)
       } else {
-        updateBatches.append(begin.secondsToNow)
+        updateBatches.append(partly + begin.secondsToNow)
+        partly = 0
       }
     }
     let perBatch = median(weightBatches)
     let perStep = perBatch * Double(configuration.accumulation)
     let updates = step.expectedUpdates(of: totalSteps)
-    // An update that was not seen takes as long as two batches, more or less.
-    let perUpdate = updateBatches.isEmpty ? 2 * perBatch : median(updateBatches)
+    // An update that was not seen takes as long as two batches for each that it looks at, more or less.
+    let unseen = 2 * perBatch * Double(step.settings.growthBatches * step.passesOfGrowth)
+    let perUpdate = updateBatches.isEmpty ? unseen : median(updateBatches)
     // One that comes with a weight step was timed together with it.
     let hasOwnBatch = step.batchesOfUpdates(of: totalSteps) > 0
     let extra = hasOwnBatch ? perUpdate : max(0, perUpdate - perBatch)

@@ -134,7 +134,10 @@ extension TrainingStep {
   /// Weight steps' batches that updates of a training of `steps` weight steps consume besides.
   func batchesOfUpdates(of steps: Int) -> Int {
     switch settings.method.timing {
-    case .insteadOfWeightStep: settings.updateThenStep ? 0 : expectedUpdates(of: steps)
+    case .insteadOfWeightStep:
+      expectedUpdates(of: steps)
+        * (settings.updateThenStep
+          ? max(0, settings.growthBatches - settings.accumulation) : settings.growthBatches)
     case .beforeFirstStep: steps > 0 ? settings.accumulation : 0
     case .afterWeightStep, .never: 0
     }

@@ -38,6 +38,12 @@ public final class TrainingStep {
   private let unusable: RigLError?
   /// Batches whose gradients are summed up so far for the next weight step.
   var accumulated: Int { sum.batches }
+  /// Whether no step and no update is in progress.
+  var isBetweenSteps: Bool { accumulated == 0 && !isUpdating }
+  /// Whether an update has seen some of its batches, but has not moved connections yet.
+  var isUpdating: Bool { topology?.sums?.isUpdating == true }
+  /// Whether the next batch is one that was seen before.
+  var isRepeating: Bool { topology?.sums?.isRepeating == true }
   private var sum = GradientSum()
 
   /// How steps are taken.
@@ -52,6 +58,14 @@ public final class TrainingStep {
     public var clipNorm: Double?
     /// Batches of one weight step, whose gradient is the mean over all their samples.
     public var accumulation = 1
+    /// Batches whose mean dense gradient growth looks at (n), of a method whose timing is
+    /// ``TopologyTiming/insteadOfWeightStep``: each update then consumes so many. Where the gradient of
+    /// all layers does not fit in memory, an update sees its batches in several passes: see
+    /// ``Report/repeatedBatches``.
+    public var growthBatches = 1
+    /// Bytes of the buffer that these gradients are summed in, without effect on the result; nil: as many
+    /// as the activations of a batch take.
+    package var growthBuffer: Int?
     /// Whether an update that would replace a weight step is followed by one on the same batch, as
     /// some reimplementations do: with its gradient at surviving connections, and the dense
     /// gradient's value at new ones.
@@ -85,6 +99,10 @@ public final class TrainingStep {
     /// Whether the weights moved: not in an update that replaces a weight step, nor while gradients
     /// accumulate.
     public let movedWeights: Bool
+    /// The number of last batches that an update wants to see again, as they were, next; 0: as a rule.
+    public let repeatedBatches: Int
+    /// Whether the batch had been seen before by the same update.
+    package let wasSeen: Bool
   }
 
   /// Puts a step together for a model that is made for training.
@@ -104,6 +122,7 @@ public final class TrainingStep {
     topology = TopologyUpdater(
       method: settings.method, schedule: settings.schedule, newWeight: settings.newWeight,
       updatesGradients: settings.updateThenStep, accumulates: settings.accumulation > 1,
+      growth: (settings.growthBatches, settings.growthBuffer),
       model: model, optimizer: self.optimizer, pool: pool, seed: seed)
     outcome = BatchPredictions(capacity: model.capacity, classes: model.outputs, lanes: model.lanes)
     logitsGradient = Tensor(
@@ -123,6 +142,7 @@ public final class TrainingStep {
       try batch.requireComplete()
       return try take(batch)
     } catch {
+      topology?.sums?.cancel()
       guard error.kind == .numerical, let broken = batch.inputs.firstBrokenValue() else {
         throw error
       }
@@ -135,13 +155,15 @@ public final class TrainingStep {
     if batchesConsumed == 0 { topology?.noteInitialConnections() }
     // weights of the step before → connections
     var update = try makePendingUpdate(rate)
+    let wasSeen = isRepeating
 
     // batch → layers → loss
     batchesConsumed += 1
     pass.isTraining = true
     pass.batchesConsumed = batchesConsumed
     unsafe pass.places = batch.places.base
-    pass.accumulatesGradients = accumulated > 0
+    pass.accumulatesGradients = accumulated > 0 || isUpdating && topology?.sums?.sum.batches != 0
+    pass.isRepeated = isRepeating
     let logits = try model.forward(batch.inputs, pass)
     clock?.enter(.loss)
     let loss = try loss.evaluate(
@@ -149,26 +171,27 @@ public final class TrainingStep {
     guard loss.isFinite else { throw notFinite("loss is \(loss.magnitude)") }
 
     // loss → gradients → connections
-    if let topology, isUpdateDue(.insteadOfWeightStep) {
-      try begin(topology, rate)
-      // After an error, too: layers that had moved stay moved.
-      defer { model.weightsDidChange() }
-      // Layer by layer, while what its dense gradient is made of is at hand.
-      try model.backward(logitsGradient, pass) { (operands) throws(RigLError) in
-        try topology.move(operands)
+    if let topology, isUpdating || isUpdateDue(.insteadOfWeightStep) {
+      if !isUpdating { try begin(topology, rate) }
+      let (isComplete, repeated) = try move(topology, by: batch)
+      guard isComplete else {
+        return report(loss, batch, rate, repeated: repeated, wasSeen: wasSeen)
       }
-      update = topology.report
-      guard settings.updateThenStep else { return report(loss, batch, rate, update: update) }
+      update = topology.report(batchesConsumed: batchesConsumed)
+      guard settings.updateThenStep else {
+        return report(loss, batch, rate, update: update, wasSeen: wasSeen)
+      }
+      if let sums = topology.sums { sum = sums.sum } else { sum.add(batch.inputs.samples) }
     } else {
       // loss → gradients
       let weight = sum.weight(of: batch.inputs.samples)
       if weight != 1 { logitsGradient.scale(by: weight) }
       let part = sum.part(of: batch.inputs.samples, in: settings.accumulation)
       try model.backward(logitsGradient, pass) { topology?.remember($0, part) }
+      sum.add(batch.inputs.samples)
     }
-    sum.add(batch.inputs.samples)
-    guard accumulated == settings.accumulation else {
-      return report(loss, batch, rate, update: update)
+    guard accumulated >= settings.accumulation else {
+      return report(loss, batch, rate, update: update, wasSeen: wasSeen)
     }
 
     // gradients → connections, in the place of the first weight step
@@ -177,7 +200,8 @@ public final class TrainingStep {
       try begin(topology, rate)
       defer { model.weightsDidChange() }
       try topology.moveAll()
-      return report(loss, batch, rate, update: topology.report)
+      return report(
+        loss, batch, rate, update: topology.report(batchesConsumed: batchesConsumed))
     }
 
     // gradients → weights
@@ -188,7 +212,8 @@ public final class TrainingStep {
     topology?.clearInactive()
     model.weightsDidChange()
     weightSteps += 1
-    return report(loss, batch, rate, update: update, norm: norm, movedWeights: true)
+    return report(
+      loss, batch, rate, update: update, norm: norm, movedWeights: true, wasSeen: wasSeen)
   }
 
   /// Makes the update that follows the weight step before, if one is due: only now, so that whoever
@@ -201,7 +226,36 @@ public final class TrainingStep {
     try begin(topology, rate)
     defer { model.weightsDidChange() }
     try topology.moveAll()
-    return topology.report
+    return topology.report(batchesConsumed: batchesConsumed)
+  }
+
+  /// Moves connections by the gradient of a batch; of an update of several batches, after the last one.
+  ///
+  /// - Returns: whether they have moved, and how many of the last batches are to come again.
+  private func move(
+    _ topology: TopologyUpdater, by batch: Batch
+  ) throws(RigLError) -> (isComplete: Bool, repeated: Int) {
+    guard let sums = topology.sums else {
+      // After an error, too: layers that had moved stay moved.
+      defer { model.weightsDidChange() }
+      // Layer by layer, while what its dense gradient is made of is at hand.
+      try model.backward(logitsGradient, pass) { (operands) throws(RigLError) in
+        try topology.move(operands)
+      }
+      return (true, 0)
+    }
+    let weight = sums.take(samples: batch.inputs.samples)
+    if weight != 1 { logitsGradient.scale(by: weight) }
+    try model.backward(logitsGradient, pass) { (operands) throws(RigLError) in
+      try topology.collect(operands)
+    }
+    let (isComplete, repeated) = sums.endBatch()
+    // The batches to come again have the same random numbers.
+    if repeated > 0 { batchesConsumed = topology.batchesConsumed - 1 }
+    guard isComplete else { return (false, repeated) }
+    defer { model.weightsDidChange() }
+    try topology.moveAll()
+    return (true, 0)
   }
 
   /// Whether a method of this timing is to make an update now.
@@ -216,8 +270,11 @@ public final class TrainingStep {
       peak: learningRate.largestRate)
   }
 
-  /// Forgets the gradients of a weight step that is not complete.
-  func dropAccumulated() { sum = GradientSum() }
+  /// Forgets the gradients of a weight step or an update that is not complete.
+  func dropAccumulated() {
+    sum = GradientSum()
+    topology?.sums?.cancel()
+  }
 
   /// Counts a batch of which no sample could be read, so that the random numbers of those to come
   /// are what they would be after it.
@@ -235,13 +292,14 @@ public final class TrainingStep {
 
   private func report(
     _ loss: Double, _ batch: Batch, _ rate: Double, update: TopologyUpdate? = nil,
-    norm: Double? = nil, movedWeights: Bool = false
+    norm: Double? = nil, movedWeights: Bool = false, repeated: Int = 0, wasSeen: Bool = false
   ) -> Report {
     let samples = batch.inputs.samples
     return Report(
       loss: loss, samples: samples, correct: outcome.hits(of: samples, within: 1),
       top5: model.outputs > 5 ? outcome.hits(of: samples, within: 5) : nil, learningRate: rate,
-      update: update, gradientNorm: norm, movedWeights: movedWeights)
+      update: update, gradientNorm: norm, movedWeights: movedWeights, repeatedBatches: repeated,
+      wasSeen: wasSeen)
   }
 
   /// Throws if a weight, a number of the optimizer's state, or the loss on a batch is not finite:
@@ -308,54 +366,6 @@ extension AlignedBuffer where Element == Float {
   }
 }
 
-/// A batch of samples as the model takes them.
-public final class Batch {
-  /// The inputs; `inputs.samples` says how many samples there are.
-  public let inputs: Tensor
-  /// Their labels.
-  public let labels: Labels
-  /// Where they were before damaged ones were left out.
-  let places = SamplePlaces()
-  /// The order in which the model takes a sample's values.
-  let layout: Tensor.Layout
-
-  /// Room for a model's batches.
-  public init(for model: Model) {
-    layout = model.inputLayout
-    inputs = model.makeInput()
-    labels = Labels(capacity: model.capacity)
-  }
-
-  /// Throws unless there are samples, and as many labels.
-  fileprivate func requireComplete() throws(RigLError) {
-    let (samples, labels) = (inputs.samples, labels.count)
-    guard samples > 0, labels == samples else {
-      throw RigLError(
-        .data, "a batch of \(samples) samples and \(labels) labels",
-        hint: "Set inputs.samples and labels.count to the number of its samples, one or more.")
-    }
-  }
-}
-
-/// Where in a batch each sample was when it was drawn: what its dropout masks are keyed by, so that
-/// they do not depend on whether a sample before it could be read.
-final class SamplePlaces {
-  private var buffer = AlignedBuffer<Int32>(count: 0)
-  private var isWhole = true
-
-  /// The places, of whole groups of samples; nil: every sample is where it was.
-  var base: UnsafePointer<Int32>? { isWhole ? nil : unsafe UnsafePointer(buffer.base) }
-
-  /// Takes those of a packer's batch. Allocates once, and only if samples were left out.
-  func take(from packer: BatchPacker, lanes: Int) {
-    isWhole = packer.damaged.isEmpty
-    guard !isWhole else { return }
-    let count = packer.capacity.dividedUp(by: lanes) * lanes
-    if buffer.count < count { buffer = AlignedBuffer(count: count) }
-    for sample in 0..<packer.samples { buffer[sample] = packer.places[sample] }
-  }
-}
-
 extension BatchPredictions {
   /// Samples whose label is among the `within` classes of largest logit.
   package func hits(of samples: Int, within top: Int) -> Int {
@@ -363,38 +373,4 @@ extension BatchPredictions {
     for sample in 0..<samples where ranks[sample] < Int32(top) { hits += 1 }
     return hits
   }
-}
-
-/// What the gradients of a step's batches add up to: each batch's is a mean over its own samples,
-/// and batches may differ in size.
-///
-/// Gradients are summed in units of the first batch's size r, Σ (n_i / r) g_i, so that batches of
-/// one size are summed as they are; (r / Σ n_i) times that is the mean over all samples.
-private struct GradientSum {
-  /// Batches so far.
-  private(set) var batches = 0
-  private var samples = 0
-  private var first = 0
-
-  /// The factor of the mean gradient of a batch of `count` samples before it is added, n_i / r.
-  func weight(of count: Int) -> Float { batches == 0 ? 1 : Float(count) / Float(first) }
-
-  /// The part that a batch of `count` samples has in a weight step of `batches`, before it is added.
-  func part(of count: Int, in batches: Int) -> GradientMemories.Part {
-    var whole = self
-    whole.add(count)
-    return GradientMemories.Part(
-      isOneOfSeveral: batches > 1, isFirst: self.batches == 0, isLast: whole.batches == batches,
-      mean: whole.mean)
-  }
-
-  /// Counts a batch that was added.
-  mutating func add(_ count: Int) {
-    if batches == 0 { first = count }
-    batches += 1
-    samples += count
-  }
-
-  /// The factor that makes the sum the mean over all samples, r / Σ n_i.
-  var mean: Float { Float(Double(first) / Double(samples)) }
 }

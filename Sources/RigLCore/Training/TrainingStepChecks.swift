@@ -32,6 +32,7 @@ extension TrainingStep.Settings {
     let smoothing = (loss as? CrossEntropy).map { Double($0.labelSmoothing) } ?? 0
     let others = [
       ("CrossEntropy: a label smoothing", smoothing, smoothing >= 0 && smoothing <= 1, "[0, 1]"),
+      ("growthBatches: a number", Double(growthBatches), growthBatches >= 1, "[1, ∞)"),
       ("clipNorm: a norm", clipNorm ?? 1, clipNorm ?? 1 > 0, "(0, ∞)"),
     ]
     guard let wrong = (numbers + others).first(where: { !$0.isUsable }) else { return nil }

@@ -121,7 +121,8 @@ struct Flops: ParsableCommand {
     var training = Table([.word("training by"), .number("cost")])
     for (name, cost) in [
       ("dense", costs.dense), ("static", costs.static), ("snip", costs.snip), ("set", costs.set),
-      ("snfs", costs.snfs), ("rigl", costs.rigl), ("pruning", costs.pruning),
+      ("snfs", costs.snfs), ("rigl", costs.rigl), ("gse", costs.gse), ("granet", costs.granet),
+      ("pruning", costs.pruning),
     ] {
       training.add([name, fixed(cost, 4)])
     }

@@ -23,13 +23,15 @@ struct DryRun: Encodable {
   let threads: Int
   let rehearsal: TrainingEstimate
   let warnings: [String]
+  /// How updates look at the gradients of several batches, if they do.
+  let growth: String?
   /// The stages that run, if they are asked for.
   let plan: PlanTable?
   private let yaml: String
 
   private enum CodingKeys: String, CodingKey {
     case configuration, unset, layers, connections, positions, sparsity, threads, rehearsal
-    case trainingSamples, validationSamples, testSamples, warnings, plan
+    case trainingSamples, validationSamples, testSamples, warnings, growth, plan
   }
 
   /// Trains for a moment.
@@ -39,6 +41,7 @@ struct DryRun: Encodable {
     unset = try configuration.unset().map(\.rawValue)
     yaml = try configuration.listing(trainer.options)
     warnings = trainer.warnings
+    growth = trainer.growthRemark
     let allocation = trainer.allocation
     layers = zip(trainer.model.weightLayers, allocation.layers).map { layer, sparsity in
       Layer(
@@ -81,8 +84,9 @@ struct DryRun: Encodable {
           : "")
         + " on \(threads) \(threads == 1 ? "thread" : "threads"), at "
         + "\(metric(rehearsal.samplesPerSecond)) samples/s; measured on \(rehearsal.batches) batches.",
+      growth.map { "Updates: \($0)." } ?? "",
       "Nothing was written.",
-    ]
+    ].filter { !$0.isEmpty }
     return yaml + "\n" + table.text(width: width) + "\n"
       + (plan.map { $0.text(width: width) + "\n" } ?? "")
       + lines.map { wrapped($0, width: width) + "\n" }.joined()

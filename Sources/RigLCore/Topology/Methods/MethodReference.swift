@@ -40,6 +40,14 @@ extension Configuration.Method {
     }
   }
 
+  /// Whether it grows by the dense gradient of updates' own batches.
+  package var growsByGradient: Bool {
+    switch self {
+    case .rigl, .riglInverted, .granet: true
+    case .set, .snfs, .snip, .pruning, .gse, .static, .dense: false
+    }
+  }
+
   /// Whether it prunes gradually.
   package var prunes: Bool { self == .pruning || self == .granet }
 
