@@ -261,6 +261,7 @@ import Testing
   static let configuration = MethodRunTests.configuration.changing {
     ($0.accumulation, $0.growthBatches, $0.dropout) = (2, 3, 0.2)
     ($0.batchSize, $0.updateInterval, $0.updateForever, $0.annealing) = (16, 2, true, .constant)
+    ($0.trainSamples, $0.epochs) = (330, 1)
   }
 
   private func train(
@@ -278,7 +279,7 @@ import Testing
   }
 
   /// Runs differ in nothing whatever the buffer, the threads, and where they stop.
-  @Test(arguments: [Configuration.Method.rigl, .riglInverted, .granet], [0, 3])
+  @Test(arguments: [(Configuration.Method.rigl, 0), (.riglInverted, 3), (.granet, 3)])
   func runsAreTheSame(method: Configuration.Method, batches: Int) throws {
     let folder = try TemporaryFolder()
     let configuration = Self.configuration.changing {
