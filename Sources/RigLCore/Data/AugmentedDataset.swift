@@ -2,14 +2,14 @@
 ///
 /// A sample's values are a function of seed, epoch and index alone, whoever asks for it and when:
 /// so results depend neither on the number of threads nor on an interruption.
-public struct SampleContext: Hashable, Sendable {
+package struct SampleContext: Hashable, Sendable {
   /// The run's seed.
   package var seed: UInt64
   /// The pass over the training samples, from 0.
   package var epoch: Int
 
   /// A context; without arguments, the first epoch of seed 0.
-  public init(seed: UInt64 = 0, epoch: Int = 0) {
+  package init(seed: UInt64 = 0, epoch: Int = 0) {
     self.seed = seed
     self.epoch = epoch
   }

@@ -15,7 +15,7 @@ public struct DamagedSample: Hashable, Sendable {
 /// packed, in any order and by any threads, as long as no two calls write the same part. Bytes in
 /// memory are packed from where they are; other samples are written to memory of this packer first.
 /// Nothing is allocated after the first batch, except by the dataset and for damaged samples.
-public final class BatchPacker {
+package final class BatchPacker {
   /// Where the samples come from.
   package let dataset: any Dataset
   /// The most samples of a batch.
@@ -100,7 +100,7 @@ public final class BatchPacker {
   /// Makes a batch of the samples with these indices.
   ///
   /// - Throws: `RigLError(.data)` for a label that is no class.
-  public func take(
+  package func take(
     _ indices: Span<Int64>, in context: SampleContext = SampleContext()
   ) throws(RigLError) {
     begin(indices.count, context)
@@ -111,7 +111,7 @@ public final class BatchPacker {
   /// Makes a batch of consecutive samples.
   ///
   /// - Throws: `RigLError(.data)` for a label that is no class.
-  public func take(
+  package func take(
     _ range: Range<Int>, in context: SampleContext = SampleContext()
   ) throws(RigLError) {
     begin(range.count, context)

@@ -4,11 +4,17 @@
 /// A format is a value: those that the library has are the lines of a table, and a program
 /// adds its own by ``register(_:)``. Its name can then stand where `cifar-10` can.
 ///
+///     struct Spots: Dataset {
+///       let count = 4
+///       let sampleShape = SampleShape(channels: 1)
+///       let classes = 2
+///       func label(of sample: Int) -> Int { sample % 2 }
+///       func write(_ sample: Int, into values: inout MutableSpan<Float>) {
+///         values[0] = Float(label(of: sample))
+///       }
+///     }
 ///     var spots = DatasetFormat("spots") { (request) throws(RigLError) in
-///       let images = try ImageSet(
-///         bytes: [0, 255, 255, 0], labels: [0, 1, 0, 1], sampleShape: SampleShape(channels: 1),
-///         classes: 2)
-///       return DatasetParts(train: images, test: images)
+///       DatasetParts(train: Spots(), test: Spots())
 ///     }
 ///     spots.classNames = ["dark", "bright"]
 ///     DatasetFormat.register(spots)

@@ -1,29 +1,29 @@
 /// Decides which samples come next: epoch after epoch, each in an order of its own.
 ///
 /// Its whole state is ``position``; the orders follow from the seed.
-public final class EpochCursor {
+package final class EpochCursor {
   /// How far the stream has come.
-  public struct Position: Hashable, Sendable, Codable {
+  package struct Position: Hashable, Sendable, Codable {
     /// The epoch of the next batch, from 0.
-    public var epoch: Int
+    package var epoch: Int
     /// Samples of that epoch already delivered.
-    public var index: Int
+    package var index: Int
 
     /// Creates a position; without arguments, the beginning.
-    public init(epoch: Int = 0, index: Int = 0) {
+    package init(epoch: Int = 0, index: Int = 0) {
       self.epoch = epoch
       self.index = index
     }
   }
 
   /// Where the next batch begins; always before the end of an epoch.
-  public private(set) var position = Position()
+  package private(set) var position = Position()
   private var order: EpochOrder
 
   /// A stream over `count` samples, at its beginning.
   ///
   /// - Throws: `RigLError(.data)` if there are none.
-  public init(count: Int, seed: UInt64) throws(RigLError) {
+  package init(count: Int, seed: UInt64) throws(RigLError) {
     guard count > 0 else {
       throw RigLError(
         .data, "\(count) samples to draw batches from", hint: "At least one is needed.")
@@ -35,7 +35,7 @@ public final class EpochCursor {
   package var count: Int { order.count }
 
   /// The number of batches in an epoch: ceil(count / size).
-  public func batches(ofSize size: Int) -> Int {
+  package func batches(ofSize size: Int) -> Int {
     trap(unless: size > 0, "EpochCursor: batches of \(size)")
     return (count + size - 1) / size
   }
@@ -43,7 +43,7 @@ public final class EpochCursor {
   /// Continues from a position that was saved.
   ///
   /// - Throws: `data` if there is no such position.
-  public func resume(at position: Position) throws(RigLError) {
+  package func resume(at position: Position) throws(RigLError) {
     guard position.epoch >= 0, position.index >= 0, position.index < count else {
       throw RigLError(
         .data,
@@ -57,7 +57,7 @@ public final class EpochCursor {
   /// fewer than `size`. Allocates nothing.
   ///
   /// If `body` throws, the batch counts as not delivered.
-  public func next<Result, Failure>(
+  package func next<Result, Failure>(
     _ size: Int, _ body: (Span<Int64>) throws(Failure) -> Result
   ) throws(Failure) -> Result {
     trap(unless: size > 0, "EpochCursor: a batch of \(size)")

@@ -52,11 +52,11 @@ extension ByteDataset {
 }
 
 /// Images of one size with their classes, in memory as bytes.
-public struct ImageSet: Dataset, ByteDataset {
+package struct ImageSet: Dataset, ByteDataset {
   /// The shape of every image.
-  public let sampleShape: SampleShape
+  package let sampleShape: SampleShape
   /// The number of classes, at most 256.
-  public let classes: Int
+  package let classes: Int
   /// The images one after the other, channel by channel, row by row.
   package let bytes: [UInt8]
   /// Each image's class.
@@ -64,7 +64,7 @@ public struct ImageSet: Dataset, ByteDataset {
   /// How a pixel becomes a value.
   package var normalization: PixelNormalization
   /// The names of the classes, by label; nil if they have none but their numbers.
-  public var classNames: [String]?
+  package var classNames: [String]?
 
   /// Creates a set; without `normalization`, with that of its own pixels.
   ///
@@ -73,7 +73,7 @@ public struct ImageSet: Dataset, ByteDataset {
   ///
   /// - Throws: `RigLError(.data)` if bytes, labels, shape and normalisation do not fit together, or
   ///   a label is no class.
-  public init(
+  package init(
     bytes: [UInt8], labels: [UInt8], sampleShape: SampleShape, classes: Int,
     normalization: PixelNormalization? = nil
   ) throws(RigLError) {
@@ -118,18 +118,18 @@ public struct ImageSet: Dataset, ByteDataset {
   }
 
   /// The number of images.
-  public var count: Int { labels.count }
+  package var count: Int { labels.count }
 
   /// The class of an image.
-  public func label(of sample: Int) -> Int { Int(labels[sample]) }
+  package func label(of sample: Int) -> Int { Int(labels[sample]) }
 
   /// Those of labels and of bytes.
-  public func checksums(of samples: some Sequence<Int>) -> [String: String] {
+  package func checksums(of samples: some Sequence<Int>) -> [String: String] {
     byteChecksums(of: samples)
   }
 
   /// Writes an image, normalised.
-  public func write(_ sample: Int, into values: inout MutableSpan<Float>) {
+  package func write(_ sample: Int, into values: inout MutableSpan<Float>) {
     writeNormalized(sample, into: &values)
   }
 

@@ -6,12 +6,12 @@ public struct PixelNormalization: Hashable, Sendable, Codable {
   public let deviations: [Double]
 
   /// Creates a normalisation that treats all channels alike.
-  public init(mean: Double, deviation: Double) {
+  package init(mean: Double, deviation: Double) {
     self.init(means: [mean], deviations: [deviation])
   }
 
   /// Creates a normalisation from known numbers, one for each channel.
-  public init(means: [Double], deviations: [Double]) {
+  package init(means: [Double], deviations: [Double]) {
     trap(
       unless: !means.isEmpty && means.count == deviations.count,
       "PixelNormalization: \(means.count) means, \(deviations.count) deviations")

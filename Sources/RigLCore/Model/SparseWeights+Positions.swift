@@ -38,7 +38,7 @@ extension SparseWeights {
 
   /// The elements of an array in storage order (weights, gradient, a slot), in the order of
   /// positions: those of the connections.
-  public func inPositionOrder<Element>(
+  package func inPositionOrder<Element>(
     _ stored: borrowing AlignedBuffer<Element>
   ) -> AlignedBuffer<Element> {
     trap(

@@ -10,6 +10,8 @@ public struct ConvolutionShape: Hashable, Sendable {
   package let stride: Int
   /// Zeros around the input, on every side.
   package let padding: Int
+  /// Whether each output channel has one input channel of its own.
+  package var isDepthwise = false
 
   /// Creates a shape; without `padding`, as much as keeps the size at stride 1 of an odd kernel.
   package init(inputs: Int, outputs: Int, kernel: Int, stride: Int = 1, padding: Int? = nil) {

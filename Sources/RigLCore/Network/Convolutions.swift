@@ -9,7 +9,7 @@ extension Conv2d {
   /// Output channels.
   public var outputs: Int { convolution.outputs }
   /// Input channels of an output: all, or one if the convolution is depthwise.
-  private var inputChannels: Int { isDepthwise ? 1 : convolution.inputs }
+  private var inputChannels: Int { convolution.isDepthwise ? 1 : convolution.inputs }
   /// Inputs of an output: channels · k², or k² if the convolution is depthwise.
   public var inputs: Int { inputChannels * convolution.taps }
   /// (out, in, k, k), where in is 1 if the convolution is depthwise.
@@ -141,8 +141,6 @@ public struct DepthwiseConv2d: Conv2d, PlannedLayer {
   public var hasBias: Bool { false }
   /// Every weight exists, whatever the distribution.
   public var canBeSparse: Bool { false }
-  /// True: each output channel has one input channel of its own.
-  public var isDepthwise: Bool { true }
 
   /// Creates a layer. Padding, the zeros on every side, is by default k / 2; weight decay is left out,
   /// as MobileNet's training does, unless `decays`.
@@ -152,8 +150,10 @@ public struct DepthwiseConv2d: Conv2d, PlannedLayer {
   ) {
     self.name = name
     self.decays = decays
-    convolution = ConvolutionShape(
+    var shape = ConvolutionShape(
       inputs: channels, outputs: channels, kernel: kernel, stride: stride, padding: padding)
+    shape.isDepthwise = true
+    convolution = shape
   }
 
   /// A depthwise convolution.

@@ -161,8 +161,6 @@ public protocol WeightLayer: Layer {
   var hasBias: Bool { get }
   /// Whether a sparsity distribution may leave out positions.
   var canBeSparse: Bool { get }
-  /// Whether each output has one input channel of its own, as in a depthwise convolution.
-  var isDepthwise: Bool { get }
   /// The layer as the accounting sees it, for an input of some shape, with every position active.
   func accounted(of input: SampleShape) -> AccountedLayer
 }
@@ -174,8 +172,8 @@ extension WeightLayer {
   public var shape: [Int] { [outputs, inputs] }
   /// The outputs.
   public var fanOut: Int { outputs }
-  /// False: every output reads all inputs.
-  public var isDepthwise: Bool { false }
+  /// Whether each output has one input channel of its own.
+  var isDepthwise: Bool { (self as? any Conv2d)?.convolution.isDepthwise ?? false }
   /// A linear layer.
   public func accounted(of input: SampleShape) -> AccountedLayer {
     .linear(name, inputs: inputs, outputs: outputs, hasBias: hasBias)

@@ -112,7 +112,7 @@ extension TrainingStep {
   /// Writes the model, the optimizer's state and where the training stands to a file, as
   /// ``Model/save(to:optimizer:metadata:)``: a step that loads it goes on with the same bits.
   ///
-  /// What feeds the step is the loop's own: of a ``EpochCursor``, save its position too.
+  /// What feeds the step is the loop's own: the metadata may say how far it has come.
   ///
   ///     var configuration = Configuration()
   ///     configuration.data = "synthetic"
@@ -131,14 +131,12 @@ extension TrainingStep {
   ///         pool: try ThreadPool(threads: 1), seed: 1)
   ///     }
   ///     let step = try makeStep()
-  ///     let (batch, packer) = (Batch(for: step.model), try BatchPacker(images, for: step.model))
-  ///     let loader = try EpochCursor(count: images.count, seed: 1)
-  ///     for _ in 0..<loader.batches(ofSize: 64) {
-  ///       try loader.next(64) { try packer.take($0) }
-  ///       try batch.fill(from: packer)
+  ///     let batch = Batch(for: step.model)
+  ///     for first in stride(from: 0, to: images.count, by: 64) {
+  ///       try batch.fill(from: images, first..<min(first + 64, images.count))
   ///       print("loss", try step.train(on: batch).loss)
   ///     }
-  ///     try step.save(to: "step.safetensors", metadata: ["epoch": "\(loader.position.epoch)"])
+  ///     try step.save(to: "step.safetensors", metadata: ["epoch": "1"])
   ///     let again = try makeStep()
   ///     try again.load(from: "step.safetensors")
   ///     print("at step", again.weightSteps)

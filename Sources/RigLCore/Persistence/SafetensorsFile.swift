@@ -152,7 +152,7 @@ public final class SafetensorsFile: Sendable {
   /// Reads the bytes of a tensor of any type.
   ///
   /// - Throws: as reading into a buffer.
-  public func bytes(_ name: String) throws(RigLError) -> [UInt8] {
+  package func bytes(_ name: String) throws(RigLError) -> [UInt8] {
     let tensor = try require(name)
     let begin = header.entries[name]?.begin ?? 0
     return try source.bytes(at: begin, count: tensor.byteCount, path: path)

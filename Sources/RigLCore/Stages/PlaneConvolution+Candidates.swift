@@ -2,7 +2,7 @@
 // gradient of a few weights.
 
 extension ConvolutionGradient {
-  func activity(_ pool: ThreadPool) -> GradientActivity {
+  func activity(_ pool: ThreadPool) -> (inputs: [Double], outputs: [Double]) {
     let (prologue, input) = (convolution.prologue, convolution.input)
     let (gradient, output) = (convolution.outputGradient, convolution.output)
     let folded = convolution.takesNormGradient ? convolution.outputNorm : nil
@@ -17,7 +17,7 @@ extension ConvolutionGradient {
       return Tensor.Reading(
         scale: folded.a[channel], shift: folded.c[channel], besideScale: folded.b[channel])
     }
-    return GradientActivity(inputs: inputs, outputs: outputs)
+    return (inputs, outputs)
   }
 
   /// By the backward product of connections there, band by band.

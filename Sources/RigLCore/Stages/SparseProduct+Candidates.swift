@@ -3,16 +3,13 @@
 extension ProductGradient {
   /// Σ |x| of each input channel and Σ |δ| of each output; of inputs with windows, which outputs read in
   /// different places, all alike.
-  func activity(_ pool: ThreadPool) -> GradientActivity {
+  func activity(_ pool: ThreadPool) -> (inputs: [Double], outputs: [Double]) {
     let (layout, input) = (product.layout, product.input)
     let outputs = product.outputGradient.sumOfMagnitudes(of: connections.outputs, pool)
     guard layout.windows == nil else {
-      return GradientActivity(
-        inputs: [Double](repeating: 1, count: connections.inputs), outputs: outputs)
+      return ([Double](repeating: 1, count: connections.inputs), outputs)
     }
-    return GradientActivity(
-      inputs: input.sumOfMagnitudes(of: connections.inputs / layout.taps.count, pool),
-      outputs: outputs)
+    return (input.sumOfMagnitudes(of: connections.inputs / layout.taps.count, pool), outputs)
   }
 
   /// By the backward product of connections there.

@@ -1,13 +1,13 @@
 /// How much goes in and out of a layer on a batch: what candidates for growth are drawn by.
-public struct GradientActivity: Sendable {
+package struct GradientActivity: Sendable {
   /// Σ |x| over the batch of each input channel, over its pixels too; of a layer whose weights have
   /// several taps an input channel, the taps are drawn alike.
-  public var inputs: [Double]
+  package var inputs: [Double]
   /// Σ |δ| over the batch of each output, δ the gradient of the layer's output.
-  public var outputs: [Double]
+  package var outputs: [Double]
 
   /// Creates sums; `inputs` divide the columns of the weight.
-  public init(inputs: [Double], outputs: [Double]) {
+  package init(inputs: [Double], outputs: [Double]) {
     (self.inputs, self.outputs) = (inputs, outputs)
   }
 

@@ -18,18 +18,18 @@ public protocol GradientMemory: Sendable {
 }
 
 /// A running mean of the dense gradient: E ← μE + (1 − μ) g.
-public struct GradientMean: GradientMemory, Hashable {
+package struct GradientMean: GradientMemory, Hashable {
   /// The share of the old mean that stays (μ), in [0, 1).
   package let decay: Float
 
   /// Creates a mean with a decay (μ).
-  public init(decay: Float = 0.9) {
+  package init(decay: Float = 0.9) {
     trap(unless: decay >= 0 && decay < 1, "GradientMean: a decay of \(decay) is outside [0, 1)")
     self.decay = decay
   }
 
   /// Takes a step's gradients into the mean.
-  public func update(
+  package func update(
     _ memory: inout MutableSpan<Float>, by gradients: Span<Float>, output: Int,
     inputs: Range<Int>, of layer: SparseWeights
   ) {

@@ -28,9 +28,9 @@ public protocol GradientSource {
     shared: Span<Float>, scratch: inout MutableSpan<Float>)
   /// The gradient at one position; asked for new connections whose weight begins with it.
   func gradient(output: Int, input: Int) -> Float
-  /// How much goes in and out on the batch, by which candidates for growth are drawn: by default alike
-  /// everywhere.
-  func activity(_ pool: ThreadPool) -> GradientActivity
+  /// How much goes in and out on the batch, by which candidates for growth are drawn: Σ |x| of each input
+  /// channel, over its pixels and not by tap, and Σ |δ| of each output; by default alike everywhere.
+  func activity(_ pool: ThreadPool) -> (inputs: [Double], outputs: [Double])
   /// The gradients at some ascending positions, output · inputs + input: by default one after the other.
   func gradients(at positions: [Int64], _ pool: ThreadPool) -> [Float]
 }
@@ -40,10 +40,11 @@ extension GradientSource {
   public func prepareGradient(in shared: inout MutableSpan<Float>, _ pool: ThreadPool) {}
 
   /// Alike everywhere, unless the source says otherwise.
-  public func activity(_ pool: ThreadPool) -> GradientActivity {
-    GradientActivity(
-      inputs: [Double](repeating: 1, count: connections.inputs),
-      outputs: [Double](repeating: 1, count: connections.outputs))
+  public func activity(_ pool: ThreadPool) -> (inputs: [Double], outputs: [Double]) {
+    (
+      [Double](repeating: 1, count: connections.inputs),
+      [Double](repeating: 1, count: connections.outputs)
+    )
   }
 
   /// One after the other, unless the source has a quicker way.

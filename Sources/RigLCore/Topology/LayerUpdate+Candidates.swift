@@ -7,7 +7,7 @@ extension LayerUpdate {
   ///
   /// - Parameters:
   ///   - count: connections to grow.
-  ///   - draws: pairs of an input and an output that are drawn, independently, by ``GradientActivity``;
+  ///   - draws: pairs of an input and an output that are drawn, independently, by ``GradientSource/activity(_:)``;
   ///     those that repeat or have a kept connection are left out.
   /// - Throws: `RigLError(.numerical)` if a gradient is not a number.
   public func growLargestOfCandidates(_ count: Int, draws: Int) throws(RigLError) {
@@ -19,7 +19,8 @@ extension LayerUpdate {
     requireGrowable(count)
     forgetRegrown()
     let pool = gradient.pool
-    let activity = pool.timed(StepStage.growth) { source.activity(pool) }
+    let (inputs, outputs) = pool.timed(StepStage.growth) { source.activity(pool) }
+    let activity = GradientActivity(inputs: inputs, outputs: outputs)
     guard activity.isFinite else { throw notANumber("a gradient") }
     let positions = pool.timed(StepStage.growth) { candidates(draws, activity) }
     let scores = pool.timed(StepStage.growth) { source.gradients(at: positions, pool) }

@@ -43,8 +43,8 @@ public protocol TopologyMethod: Sendable {
   /// Whether an update comes before step `step` (t), the previous one having come before step `last`: by
   /// default when the schedule says.
   func isDue(at step: Int, last: Int, _ schedule: UpdateSchedule) -> Bool
-  /// What the method keeps of the dense gradients of all weight steps, as ``GradientMean``; by default nil:
-  /// nothing, and no step computes one.
+  /// What the method keeps of the dense gradients of all weight steps, a running mean for example; by
+  /// default nil: nothing, and no step computes one.
   var memory: (any GradientMemory)? { get }
   /// Decides how many connections each layer drops and has afterwards, before any layer moves: by default
   /// what the schedule says.

@@ -84,7 +84,7 @@ public struct UpdateSchedule: Hashable, Sendable {
   ///
   /// In single precision on purpose: of 100 connections, .29 moves 29, where double precision would
   /// truncate to 28.
-  public static func moved(of n: Int, fraction f: Double) -> Int {
+  package static func moved(of n: Int, fraction f: Double) -> Int {
     trap(unless: n >= 0 && f >= 0 && f <= 1, "moved: a fraction of \(f) of \(n) connections")
     // float32(n) may round upwards, from 2^24 on.
     return min(Int(Float(n) * Float(f)), n)

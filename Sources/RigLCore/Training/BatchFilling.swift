@@ -2,7 +2,7 @@ extension BatchPacker {
   /// Creates a packer for a model's batches.
   ///
   /// - Throws: `RigLError(.data)` if the samples are not what the dataset says: of no size, for example.
-  public convenience init(_ dataset: any Dataset, for model: Model) throws(RigLError) {
+  package convenience init(_ dataset: any Dataset, for model: Model) throws(RigLError) {
     try self.init(dataset, capacity: model.capacity, layout: model.inputLayout)
   }
 }
@@ -21,20 +21,18 @@ extension Batch {
   ///     try batch.fill(from: images, indices: [7, 3, 99])
   ///     print(batch.inputs.samples, "samples, the first of class", batch.labels[0])
   ///
-  /// It makes memory for it each time; a loop is quicker with a ``BatchPacker`` that it keeps, see
-  /// ``fill(from:pool:)``.
-  ///
   /// - Parameters:
   ///   - dataset: the samples to choose from.
   ///   - indices: which of them the batch has, in this order.
-  ///   - context: what augmentations draw by.
+  ///   - epoch: the pass over the samples, from 0, which augmentations draw by.
+  ///   - seed: the seed that they draw by.
   ///   - pool: threads that share the work; nil: none.
   /// - Returns: the samples that could not be read and are not in the batch.
   /// - Throws: `RigLError(.data)` for samples that there are none of, of another shape than the
   ///   model's, or with labels out of range; `.configuration` for more than the batch has room for.
   @discardableResult
   public func fill(
-    from dataset: any Dataset, indices: [Int], in context: SampleContext = SampleContext(),
+    from dataset: any Dataset, indices: [Int], epoch: Int = 0, seed: UInt64 = 0,
     pool: ThreadPool? = nil
   ) throws(RigLError) -> [DamagedSample] {
     guard !indices.isEmpty else { throw RigLError(.data, "a batch of no samples") }
@@ -52,36 +50,21 @@ extension Batch {
     try requireShape(dataset.sampleShape)
     let packer = try BatchPacker(dataset, capacity: indices.count, layout: layout)
     let chosen = indices.map { Int64($0) }
-    try packer.take(chosen.span, in: context)
+    try packer.take(chosen.span, in: SampleContext(seed: seed, epoch: epoch))
     return try fill(from: packer, pool: pool)
   }
 
   /// Fills the batch with consecutive samples of a dataset, as
-  /// ``fill(from:indices:in:pool:)``.
+  /// ``fill(from:indices:epoch:seed:pool:)``.
   @discardableResult
   public func fill(
-    from dataset: any Dataset, _ range: Range<Int>, in context: SampleContext = SampleContext(),
+    from dataset: any Dataset, _ range: Range<Int>, epoch: Int = 0, seed: UInt64 = 0,
     pool: ThreadPool? = nil
   ) throws(RigLError) -> [DamagedSample] {
-    try fill(from: dataset, indices: Array(range), in: context, pool: pool)
+    try fill(from: dataset, indices: Array(range), epoch: epoch, seed: seed, pool: pool)
   }
 
-  /// Fills the batch with the samples that a packer has taken: a loop's way, which allocates nothing.
-  ///
-  ///     var configuration = Configuration()
-  ///     configuration.data = "synthetic"
-  ///     configuration.trainSamples = 1000
-  ///     let images = try TrainingData.load(configuration).train
-  ///     let model = try Model(
-  ///       Sequential(SparseLinear("output", inputs: 784, outputs: 10)),
-  ///       input: images.sampleShape, capacity: 32, connections: ["output": 784])
-  ///     let (batch, packer) = (Batch(for: model), try BatchPacker(images, for: model))
-  ///     let loader = try EpochCursor(count: images.count, seed: 1)
-  ///     for _ in 0..<loader.batches(ofSize: 32) {
-  ///       try loader.next(32) { try packer.take($0) }
-  ///       try batch.fill(from: packer)
-  ///       print(batch.inputs.samples, "samples")
-  ///     }
+  /// Fills the batch with the samples that a packer has taken; allocates nothing.
   ///
   /// - Parameters:
   ///   - packer: what has chosen the samples.
@@ -90,7 +73,7 @@ extension Batch {
   /// - Throws: `RigLError(.memory)` where there is not enough to make a sample; `.configuration` for a
   ///   packer of other samples than the model's.
   @discardableResult
-  public func fill(
+  package func fill(
     from packer: BatchPacker, pool: ThreadPool? = nil
   ) throws(RigLError) -> [DamagedSample] {
     try requireShape(packer.dataset.sampleShape)

@@ -26,7 +26,7 @@ extension Configuration {
     case rigl
     /// RigL's ablation: connections are grown where the gradient is smallest.
     case riglInverted = "rigl-inverted"
-    /// ``SET``.
+    /// Connections of least magnitude are dropped, and others are grown at random.
     case set
     /// Sparse networks from scratch: connections are grown by a running mean of the gradient.
     case snfs

@@ -1,14 +1,14 @@
 /// A configuration with a name.
 public struct Preset: Sendable {
   /// The preset's name, as `--preset` takes it.
-  public let name: String
+  package let name: String
   /// The network and training, in a line.
   package let summary: String
   /// The configuration.
   public let configuration: Configuration
 
   /// All presets, by name.
-  public static let all = [
+  package static let all = [
     demo, lenet300, lenet300Paper, mlp1000, mlp1568, wrn10, wrn22, cifarWRN, mobileNet, resNet50,
   ]
 

@@ -71,7 +71,7 @@ public final class TrainingStep {
     /// gradient's value at new ones.
     public var updateThenStep = false
     /// Whether the ages of connections are kept for an optimizer, too, that does not ask for them.
-    public var tracksAges = false
+    package var tracksAges = false
 
     /// The defaults: a static topology, no clipping, one batch a step.
     public init() {}

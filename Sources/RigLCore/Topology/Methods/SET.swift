@@ -2,15 +2,15 @@
 ///
 /// Reference: Mocanu et al., *Scalable training of artificial neural networks with adaptive sparse
 /// connectivity inspired by network science*, Nature Communications 2018.
-public struct SET: TopologyMethod {
+package struct SET: TopologyMethod {
   /// An update follows a weight step, at the beginning of the next one.
-  public let timing = TopologyTiming.afterWeightStep
+  package let timing = TopologyTiming.afterWeightStep
 
   /// Creates the method.
-  public init() {}
+  package init() {}
 
   /// Drops by |w| and grows uniformly at random among all positions not kept.
-  public func move(_ count: Int, in layer: LayerUpdate) throws(RigLError) {
+  package func move(_ count: Int, in layer: LayerUpdate) throws(RigLError) {
     try layer.dropSmallestMagnitudes(count)
     try layer.growAtRandom(count)
   }
