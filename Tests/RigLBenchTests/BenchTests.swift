@@ -105,6 +105,31 @@ import Testing
         == ["sgd", "momentum", "nesterov", "adam", "adamw", "adam_age"].map { .text($0) })
   }
 
+  /// What is pruned goes back to the system: in a process of its own, whose memory nobody else's is.
+  @Test func pruningGivesMemoryBack() async {
+    await #expect(processExitsWith: .success) {
+      var bench = PruningMemory()
+      (bench.width, bench.batch, bench.interval, bench.threads) = (1024, 32, 2, 1)
+      var records: [Record] = []
+      try bench.run { records.append($0) }
+      #expect(
+        records.map { $0["phase"] } == ["static", "dense", "half", "pruned"].map { .text($0) })
+      let positions = 2 * 1024 * 1024
+      let density = records.map { record -> Double in
+        guard case .integer(let count)? = record["connections"] else { return .nan }
+        return Double(count) / Double(positions)
+      }
+      #expect((density[0] - 0.1).magnitude < 1e-6 && (density[3] - 0.1).magnitude < 1e-6)
+      #expect(density[1] == 1 && density[2] <= 0.5 && density[2] > 0.1)
+      let bytes = records.map { record -> Int in
+        guard case .integer(let bytes)? = record["resident_bytes"] else { return -1 }
+        return bytes
+      }
+      #expect(bytes[1] > 2 * bytes[3] && bytes[1] > bytes[2] && bytes[2] > bytes[3])
+      #expect(records[3]["within_allowance"] == .flag(true), "\(bytes)")
+    }
+  }
+
   @Test func machine() {
     let record = BoundTests.peaks().record(of: Machine.current())
     #expect(record.fields.first?.value == .text("machine"))

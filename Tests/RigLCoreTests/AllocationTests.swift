@@ -165,6 +165,9 @@ struct AllocationTests {
     onEveryThread(of: pool) { _ = AlignedBuffer<Float>(count: 100) }
     let allocations = allocation_counter_total() - before
     #expect(allocations >= 2)
+    // Much memory is no allocator's.
+    _ = AlignedBuffer<Float>(count: 1 << 20)
+    #expect(allocation_counter_total() - before > allocations)
   }
 }
 

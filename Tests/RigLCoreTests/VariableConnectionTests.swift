@@ -27,7 +27,7 @@ import Testing
     }
   }
 
-  fileprivate func step(
+  func step(
     _ model: Model, _ method: any TopologyMethod, threads: Int = 2, pool: ThreadPool? = nil,
     optimizer: any Optimizer = SGD(momentum: 0.9, weightDecay: 0.01), updateThenStep: Bool = true
   ) throws -> TrainingStep {
@@ -43,7 +43,7 @@ import Testing
       pool: try pool ?? ThreadPool(threads: threads), seed: 3)
   }
 
-  fileprivate func batch(_ model: Model, seed: UInt64) -> Batch {
+  func batch(_ model: Model, seed: UInt64) -> Batch {
     let batch = Batch(for: model)
     batch.inputs.set(randomValues(model.inputShape.count * model.capacity, seed: seed))
     batch.labels.count = model.capacity
@@ -51,14 +51,14 @@ import Testing
     return batch
   }
 
-  fileprivate func linear(_ connections: Int = 60 * 40) throws -> Model {
+  func linear(_ connections: Int = 60 * 40) throws -> Model {
     try makeModel(
       SparseLinear("a", inputs: 60, outputs: 40), ReLU(),
       SparseLinear("b", inputs: 40, outputs: 10), inputs: 60, capacity: 72,
       connections: ["a": connections, "b": 400], variable: ["a"])
   }
 
-  private func convolutional(_ connections: [String: Int] = [:]) throws -> Model {
+  func convolutional(_ connections: [String: Int] = [:]) throws -> Model {
     let input = SampleShape(channels: 3, height: 9, width: 7)
     return try Model(
       Sequential(

@@ -11,6 +11,8 @@ package struct MemoryBench: Sendable {
     case mlp
     /// The mlp with a topology that never changes.
     case mlpStatic = "mlp-static"
+    /// Two layers of 2048, pruned from dense to 90 %, and the same that sparse from the start.
+    case pruning
   }
 
   /// Threads; each has scratch of its own.
@@ -20,11 +22,15 @@ package struct MemoryBench: Sendable {
   package init() {}
 
   /// Trains a case and measures.
-  package func run(_ which: Case) throws(RigLError) -> Record {
+  package func run(_ which: Case, _ report: (Record) throws -> Void) throws {
     switch which {
-    case .huge: try HugeLayer().run(threads: threads)
-    case .mlp: try runMLP(.rigl)
-    case .mlpStatic: try runMLP(.static)
+    case .huge: try report(try HugeLayer().run(threads: threads))
+    case .mlp: try report(try runMLP(.rigl))
+    case .mlpStatic: try report(try runMLP(.static))
+    case .pruning:
+      var pruning = PruningMemory()
+      pruning.threads = threads
+      try pruning.run(report)
     }
   }
 

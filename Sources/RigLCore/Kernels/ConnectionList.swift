@@ -104,7 +104,10 @@ final class ConnectionList {
 
   /// Cuts the list for another number of connections, in memory for `capacity`; to be built next.
   func resize(_ connections: Int, capacity: Int) {
-    if isVariable && capacity != offsets.capacity { makeRoomForFewer(than: capacity) }
+    if isVariable && capacity != offsets.capacity {
+      giveMemoryBack()
+      makeRoomForFewer(than: capacity)
+    }
     offsets.setSize(connections, capacity)
     expectOK(choose(connections), "csk_list_measure")
     makeRoom(sizes)
@@ -139,6 +142,16 @@ final class ConnectionList {
     rowStarts.makeRoom(segments)
     runs.makeRoom(Int(sizes.runs))
     rowOffsets.makeRoom(Int(sizes.rows))
+  }
+
+  /// Frees all that depends on the number of connections but the offsets.
+  private func giveMemoryBack() {
+    workspaceCount = 0
+    entryStarts.setSize(0, 0)
+    runStarts.setSize(0, 0)
+    rowStarts.setSize(0, 0)
+    runs.setSize(0, 0)
+    rowOffsets.setSize(0, 0)
   }
 
   /// Makes room for what fewer connections need, which may be cut into more parts: a number in each
@@ -291,7 +304,7 @@ final class ConnectionList {
 
   /// Bytes that the list holds.
   var bytes: Int {
-    (entryStarts.count + runStarts.count + rowStarts.count) * 8
-      + runs.count * MemoryLayout<csk_run>.stride + (rowOffsets.count + offsets.count) * 4
+    (entryStarts.capacity + runStarts.capacity + rowStarts.capacity) * 8
+      + runs.capacity * MemoryLayout<csk_run>.stride + (rowOffsets.capacity + offsets.capacity) * 4
   }
 }

@@ -78,6 +78,14 @@ final class TopSelection {
     return unsafe UnsafeBufferPointer(start: positionBuffer.base, count: Int(selection.count))
   }
 
+  /// Gives memory back of which selections of up to `count` scores need much less.
+  func shrink(to count: Int) {
+    let needed = Int(csk_selection_capacity(Int64(count)))
+    guard needed < keys.count - keys.count / 4 else { return }
+    keys.setSize(needed, needed)
+    positionBuffer.setSize(needed, needed)
+  }
+
   /// The memory of the selected positions, for `count` others until the next `begin`.
   func positions(_ count: Int) -> UnsafeMutableBufferPointer<Int64> {
     if positionBuffer.count < count {

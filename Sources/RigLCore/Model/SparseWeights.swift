@@ -212,11 +212,16 @@ public final class SparseWeights {
   /// Connections that the topology has memory for.
   var capacity: Int { csr.columns.capacity }
 
+  /// Whether updates only ever leave fewer connections: then room for more is of no use.
+  var onlyLosesConnections = false
+
   /// The capacity for another number of connections: more than needed, so that not every update
-  /// allocates, or less than there was where half of it would lie idle.
+  /// allocates, or less than there was where half of it would lie idle; an eighth, where the number
+  /// falls all the time.
   private func capacity(for connections: Int) -> Int {
     if connections > capacity { return min(positions, max(connections, capacity + capacity / 4)) }
-    return connections <= capacity / 2 ? connections : capacity
+    let least = onlyLosesConnections ? capacity - capacity / 8 : capacity / 2
+    return connections <= least ? connections : capacity
   }
 
   /// Makes room for a topology of so many connections, before it is written.
@@ -366,8 +371,8 @@ public final class SparseWeights {
 
   /// Bytes held for the connections and their lists, without optimizer state.
   package var bytes: Int {
-    parameter.count * 8 + csr.columns.count * 4 + (outputs + 1) * 8 + inactive.count * 4
-      + (csrIndices.count + forwardSources.count + forwardWeights.count + valuesRead.count) * 4
-      + forward.bytes + backward.bytes
+    parameter.capacity * 8 + capacity * 4 + (outputs + 1) * 8 + inactive.capacity * 4
+      + (csrIndices.capacity + forwardSources.capacity + forwardWeights.capacity) * 4
+      + valuesRead.capacity * 4 + forward.bytes + backward.bytes
   }
 }

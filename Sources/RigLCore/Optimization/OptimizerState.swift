@@ -58,6 +58,14 @@ public final class OptimizerState {
     if isCutAnew { makePieces() }
   }
 
+  /// Cuts parameters anew that have memory for another number of values: in the update that changed it,
+  /// and not in the weight step after it.
+  func followCapacity() {
+    for index in 0..<parameters.count where capacities[index] != parameters[index].capacity {
+      return makePieces()
+    }
+  }
+
   /// Makes the optimizer's table by age, once there are ages.
   private func prepareCorrections() {
     for index in 0..<ages.count where ages[index].areKept { return makeCorrections() }

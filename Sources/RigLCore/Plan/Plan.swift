@@ -25,6 +25,8 @@ final class Plan {
   let output: Tensor
   /// The gradient of the output; as the input.
   let outputGradient: Tensor
+  /// Memory for the sums of parts of a gradient, which the stages share.
+  let parts = SharedMemory()
 
   /// Makes the stages of layers for input of a shape.
   ///
@@ -57,7 +59,7 @@ final class Plan {
     let maker = StageMaker(
       nodes: nodes, blocks: blocks, norms: norms, values: values, gradients: gradients,
       connections: connections, variable: variable, isTraining: isTraining,
-      parts: Tensor.Storage(count: 0))
+      parts: parts)
     var made = [(any Stage)?](repeating: nil, count: nodes.count)
     for number in run.written { made[number] = try maker.makeStage(number) }
     stages = made.compactMap(\.self)
@@ -198,7 +200,7 @@ private struct StageMaker {
   let connections: [String: Int]
   let variable: (names: Set<String>, storageBelow: Double)
   let isTraining: Bool
-  let parts: Tensor.Storage
+  let parts: SharedMemory
 
   func makeStage(_ number: Int) throws(RigLError) -> any Stage {
     let node = nodes[number]

@@ -7,8 +7,8 @@ final class DenseProduct: PlacedStage {
   private let inputs: Int
   private let outputs: Int
   // The groups side by side: dense products want one long inner dimension.
-  private let inputPanel: AlignedBuffer<Float>
-  private let outputPanel: AlignedBuffer<Float>
+  private var inputPanel = AlignedBuffer<Float>(count: 0)
+  private var outputPanel = AlignedBuffer<Float>(count: 0)
   /// Samples in the panels, dead lanes included.
   private var samples = 0
 
@@ -23,10 +23,21 @@ final class DenseProduct: PlacedStage {
   init(_ weights: LayerWeights, _ site: StageSite) {
     (self.site, inputs, outputs) = (site, weights.inputs, weights.outputs)
     (self.weights, weight, bias) = (weights, weights.weight, weights.bias)
+    hasPanels = true
+    makePanels()
+  }
+
+  /// Whether there is memory for the panels: no pass is without it.
+  var hasPanels: Bool { didSet { if hasPanels != oldValue { makePanels() } } }
+
+  /// Bytes of the panels.
+  var panelBytes: Int { 4 * (inputPanel.count + outputPanel.count) }
+
+  private func makePanels() {
     let samples = Tensor.elements(
       shape: SampleShape(channels: 1), capacity: site.capacity, lanes: site.lanes)
-    inputPanel = AlignedBuffer(count: inputs * samples)
-    outputPanel = AlignedBuffer(count: outputs * samples)
+    inputPanel = AlignedBuffer(count: hasPanels ? inputs * samples : 0)
+    outputPanel = AlignedBuffer(count: hasPanels ? outputs * samples : 0)
   }
 
   var timing: StageTiming { StageTiming(.forwardKernel, .backwardKernel) }

@@ -92,19 +92,24 @@ final class GradientParts {
   private let weight: Parameter
   private let bias: Parameter?
   /// The memory of all parts but the first, which is the gradient itself; shared by layers.
-  private let storage: Tensor.Storage
+  private let memory: SharedMemory
+  private let user: Int
 
-  /// Parts of a layer's gradient, in memory that other layers use, too; ``reserve()`` makes room.
-  init(weight: Parameter, bias: Parameter?, storage: Tensor.Storage) {
+  /// Parts of a layer's gradient, in memory that other layers use, too; ``isNeeded`` makes room.
+  init(weight: Parameter, bias: Parameter?, memory: SharedMemory) {
     self.weight = weight
     self.bias = bias
-    self.storage = storage
+    self.memory = memory
+    user = memory.addUser()
   }
 
-  /// Makes room for all parts, with so many weights, or as many as there are.
-  func reserve(weights: Int? = nil) {
-    let stride = max(weights ?? 0, weight.count) + (bias?.count ?? 0)
-    storage.reserve((GradientParts.count - 1) * stride)
+  /// Whether the layer needs parts, of as many weights as it has memory for; said again when that has
+  /// changed.
+  var isNeeded = false {
+    didSet {
+      let stride = weight.capacity + (bias?.count ?? 0)
+      memory.reserve(isNeeded ? (GradientParts.count - 1) * stride : 0, for: user)
+    }
   }
 
   private var stride: Int { weight.count + (bias?.count ?? 0) }
@@ -116,7 +121,7 @@ final class GradientParts {
     guard part > 0 else {
       return unsafe (weight.gradient.base, bias.map { unsafe $0.gradient.base })
     }
-    let base = unsafe storage.buffer.base + (part - 1) * stride
+    let base = unsafe memory.buffer.base + (part - 1) * stride
     return unsafe (base, bias.map { _ in unsafe base + weight.count })
   }
 
@@ -143,6 +148,29 @@ final class GradientParts {
       let source = unsafe bases(part).weight
       for index in range { unsafe target[index] += source[index] }
     }
+  }
+}
+
+/// Memory that the stages of a model use one after the other: as much as the one needs that needs most,
+/// and less again when it needs less.
+final class SharedMemory {
+  private(set) var buffer = AlignedBuffer<Float>(count: 0)
+  /// Elements that each user needs.
+  private var needs: [Int] = []
+
+  /// The number of another user, who needs nothing yet.
+  func addUser() -> Int {
+    needs.append(0)
+    return needs.count - 1
+  }
+
+  /// Makes it so many elements for a user; what was in it is lost if that changes its size.
+  func reserve(_ count: Int, for user: Int) {
+    guard needs[user] != count else { return }
+    needs[user] = count
+    var most = 0
+    for index in 0..<needs.count { most = max(most, needs[index]) }
+    if most != buffer.count { buffer = AlignedBuffer(count: most) }
   }
 }
 

@@ -49,9 +49,8 @@ extension PlaneConvolution {
     let bands = Bands(
       groups: input.groups, bands: geometry.backwardBands,
       most: Bands.most(weights: kernel.weight.count))
-    let parts = GradientParts(
-      weight: kernel.weight, bias: nil, storage: Tensor.Storage(count: 0))
-    parts.reserve()
+    let parts = GradientParts(weight: kernel.weight, bias: nil, memory: SharedMemory())
+    parts.isNeeded = true
     let scratch = (0..<pool.threads).map { _ in
       AlignedBuffer<Float>.Shared(count: geometry.scratchCount)
     }

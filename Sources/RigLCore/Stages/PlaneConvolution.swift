@@ -28,8 +28,8 @@ final class PlaneConvolution: FoldingStage, PlacedStage {
       layer, input: site.input.shape, weight: kernel.weight, bias: bias,
       connections: kernel.connections, order: kernel.isByTap ? byTap : nil)
     // A bias is summed apart: convolutions that have one are few.
-    gradientParts = GradientParts(weight: kernel.weight, bias: nil, storage: site.parts)
-    if site.isTraining { gradientParts.reserve() }
+    gradientParts = GradientParts(weight: kernel.weight, bias: nil, memory: site.parts)
+    gradientParts.isNeeded = site.isTraining
     biasSums = AlignedBuffer(
       count: site.isTraining ? GradientParts.count * (bias?.count ?? 0) : 0)
     weightSums =
@@ -38,8 +38,8 @@ final class PlaneConvolution: FoldingStage, PlacedStage {
 
   func weightsDidChange() {
     kernel.weightsDidChange()
-    // There may be more of them than before.
-    if isTraining { gradientParts.reserve() }
+    // There may be more or fewer of them than before.
+    gradientParts.isNeeded = isTraining
   }
 
   var gradientSource: (any GradientSource)? {

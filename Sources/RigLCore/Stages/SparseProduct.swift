@@ -63,21 +63,18 @@ public final class SparseProduct: PlacedStage {
         shape: SampleShape(channels: outputs * layout.gradientWidth),
         capacity: site.isTraining ? site.capacity : 0, lanes: site.lanes)
     gradientParts = GradientParts(
-      weight: connections.parameter, bias: valueBias, storage: site.parts)
+      weight: connections.parameter, bias: valueBias, memory: site.parts)
     reserveParts()
   }
 
-  /// Makes room for parts of the gradient where the largest batch needs them: again when there are more
-  /// connections than before, or so few that bands are shared out.
+  /// Makes room for parts of the gradient where the largest batch needs them; said again when there are
+  /// more connections, or so few that bands are shared out.
   private func reserveParts() {
-    guard isTraining, connections.storage == .sparse else { return }
+    guard isTraining, connections.storage == .sparse else { return gradientParts.isNeeded = false }
     let largest = GroupBands(
       groups: input.capacity.dividedUp(by: input.lanes), lanes: input.lanes,
       channels: input.shape.count + outputs * layout.outputWidth, connections: connections.count)
-    // Fewer connections may be shared out where these are not.
-    if largest.areShared || connections.variation != nil {
-      gradientParts.reserve(weights: connections.capacity)
-    }
+    gradientParts.isNeeded = largest.areShared
   }
 
   /// Has the weights brought into the forward product's order before the next one.

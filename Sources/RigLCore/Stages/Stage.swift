@@ -99,7 +99,7 @@ public struct StageSite {
   /// The tensor added to the input's gradient as it is written: a shortcut's; nil: none.
   var gradientAddend: Tensor?
   /// Memory for the sums of parts of a gradient, shared by all stages of a model.
-  let parts: Tensor.Storage
+  let parts: SharedMemory
 
   /// The most samples in a batch; of a single image in strips, the strips.
   public var capacity: Int { input.capacity }

@@ -17,11 +17,18 @@ final class VariableProduct: Stage {
     self.weights = weights
     dense = DenseProduct(weights, site)
     sparse = SparseProduct(weights, connections, site)
+    dense.hasPanels = isDense
   }
+
+  /// Bytes of the dense product's panels.
+  var panelBytes: Int { dense.panelBytes }
 
   private var isDense: Bool { connections.storage == .dense }
 
-  func weightsDidChange() { sparse.weightsDidChange() }
+  func weightsDidChange() {
+    sparse.weightsDidChange()
+    dense.hasPanels = isDense
+  }
 
   var gradientSource: (any GradientSource)? { sparse.gradientSource }
 

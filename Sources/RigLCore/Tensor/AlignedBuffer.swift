@@ -1,11 +1,3 @@
-#if canImport(Glibc)
-  internal import Glibc
-#elseif canImport(Musl)
-  internal import Musl
-#else
-  internal import Darwin
-#endif
-
 /// Elements in memory that this value alone owns, aligned to 64 bytes and zeroed.
 ///
 /// A buffer cannot be copied by accident; ``copy(from:)`` says so where a copy is meant. Read it
@@ -34,9 +26,11 @@ public struct AlignedBuffer<Element: BitwiseCopyable>: ~Copyable {
     trap(unless: count >= 0, "AlignedBuffer: \(count) elements")
     let (bytes, overflow) = count.multipliedReportingOverflow(by: MemoryLayout<Element>.stride)
     if overflow { endWithoutMemory(bytes: .max) }
-    let raw = unsafe allocateAligned(bytes: bytes)
-    unsafe raw.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
-    return unsafe raw.bindMemory(to: Element.self, capacity: count)
+    return unsafe allocateAligned(bytes: bytes).bindMemory(to: Element.self, capacity: count)
+  }
+
+  private static func free(_ base: UnsafeMutablePointer<Element>, _ capacity: Int) {
+    unsafe freeAligned(base, bytes: capacity * MemoryLayout<Element>.stride)
   }
 
   /// Makes it memory of so many elements, and keeps those that fit.
@@ -45,7 +39,7 @@ public struct AlignedBuffer<Element: BitwiseCopyable>: ~Copyable {
     let kept = Swift.min(count, newCapacity)
     let memory = unsafe AlignedBuffer.allocate(newCapacity)
     unsafe memory.update(from: base, count: kept)
-    unsafe free(base)
+    unsafe AlignedBuffer.free(base, capacity)
     unsafe base = memory
     (count, capacity) = (kept, newCapacity)
   }
@@ -65,6 +59,11 @@ public struct AlignedBuffer<Element: BitwiseCopyable>: ~Copyable {
     count = newCount
   }
 
+  /// Makes its memory that of `most` elements, if it is much more; what they were is lost then.
+  mutating func shrink(to most: Int) {
+    if most < capacity - capacity / 4 { self = AlignedBuffer(count: most) }
+  }
+
   /// Makes it so many elements in memory of so many; what they were is lost where memory changes.
   mutating func setSize(_ newCount: Int, _ newCapacity: Int) {
     if newCapacity != capacity { self = AlignedBuffer(count: newCapacity) }
@@ -78,7 +77,7 @@ public struct AlignedBuffer<Element: BitwiseCopyable>: ~Copyable {
   }
 
   deinit {
-    unsafe free(base)
+    unsafe AlignedBuffer.free(base, capacity)
   }
 
   // Out of line, and without a closure to be made before: an access is a comparison and a branch.

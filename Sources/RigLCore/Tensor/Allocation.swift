@@ -33,7 +33,9 @@ enum MemoryUse: UInt8 {
 
 private let use = Atomic<UInt8>(0)
 
-/// Memory of at least one byte, aligned to 64 bytes.
+/// Memory of at least one byte, aligned to 64 bytes, its bytes all zero; ``freeAligned(_:bytes:)`` gives it
+/// back. Much memory is pages of its own, which go back to the system when they are freed: an allocator
+/// may keep what was freed, and the network that is pruned would stay as large as it was.
 ///
 /// Where there is none, the process ends with a line that says how much was needed and for what, and
 /// the status of ``RigLError/Kind/memory``: by then there is not enough to do anything else. Much
@@ -41,17 +43,31 @@ private let use = Atomic<UInt8>(0)
 /// on without.
 func allocateAligned(bytes: Int) -> UnsafeMutableRawPointer {
   _ = unsafe emergency  // Made now, not when it is too late.
+  if bytes >= muchMemory {
+    guard let memory = unsafe map(bytes: bytes), canMap(bytes: restOfProcess) else {
+      endWithoutMemory(bytes: bytes)
+    }
+    return unsafe memory
+  }
   var memory: UnsafeMutableRawPointer?
   let status = unsafe posix_memalign(&memory, 64, max(bytes, 64))
-  guard status == 0, let memory = unsafe memory, bytes < 1 << 20 || canMap(bytes: restOfProcess)
-  else { endWithoutMemory(bytes: bytes) }
+  guard status == 0, let memory = unsafe memory else { endWithoutMemory(bytes: bytes) }
+  unsafe memory.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
   return unsafe memory
 }
+
+/// Frees memory of ``allocateAligned(bytes:)``, of so many bytes.
+func freeAligned(_ memory: UnsafeMutableRawPointer, bytes: Int) {
+  if bytes >= muchMemory { unsafe munmap(memory, bytes) } else { unsafe free(memory) }
+}
+
+/// Bytes from which on memory is pages of its own.
+private let muchMemory = 1 << 20
 
 /// Throws where there is no memory for something that the Swift runtime will allocate, which ends the
 /// process without a word where it cannot.
 package func requireAllocation(bytes: Int, for what: @autoclosure () -> String) throws(RigLError) {
-  guard bytes >= 1 << 20, !canMap(bytes: bytes + restOfProcess) else { return }
+  guard bytes >= muchMemory, !canMap(bytes: bytes + restOfProcess) else { return }
   throw RigLError(
     .memory, "out of memory: \(bytes) bytes needed for \(what())",
     hint: memoryHint)
@@ -81,9 +97,15 @@ private nonisolated(unsafe) let emergency = unsafe malloc(1 << 16)
 
 /// Whether the system would give the process that many more bytes now.
 private func canMap(bytes: Int) -> Bool {
-  let memory = unsafe mmap(
-    nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
-  guard let memory = unsafe memory, Int(bitPattern: memory) != -1 else { return false }
+  guard let memory = unsafe map(bytes: bytes) else { return false }
   unsafe munmap(memory, bytes)
   return true
+}
+
+/// Pages of zeros; nil: the system gives none.
+private func map(bytes: Int) -> UnsafeMutableRawPointer? {
+  let memory = unsafe mmap(
+    nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+  guard let memory = unsafe memory, Int(bitPattern: memory) != -1 else { return nil }
+  return unsafe memory
 }

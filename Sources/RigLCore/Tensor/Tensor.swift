@@ -30,11 +30,6 @@ public final class Tensor {
   final class Storage {
     var buffer: AlignedBuffer<Float>
     init(count: Int) { buffer = AlignedBuffer(count: count) }
-
-    /// Makes room for `count` elements; only before the first pass.
-    func reserve(_ count: Int) {
-      if buffer.count < count { buffer = AlignedBuffer(count: count) }
-    }
   }
 
   /// Creates a tensor, of zeros in its own memory, or in shared memory that is made large enough.

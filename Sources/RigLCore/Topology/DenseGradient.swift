@@ -350,6 +350,9 @@ final class DenseGradient {
     unsafe selection.positions(count)
   }
 
+  /// Gives memory back of which selections of up to `count` positions need much less; what was is gone.
+  func shrink(to count: Int) { selection.shrink(to: count) }
+
   /// The whole gradient, (outputs · inputs): for layers whose dense form is no trouble.
   func array() -> [Float] {
     var whole = [Float](repeating: 0, count: outputs * inputs)
@@ -365,6 +368,9 @@ final class DenseGradient {
     }
     return whole
   }
+
+  /// Bytes of the selection.
+  var selectionBytes: Int { selection.bytes }
 
   /// Bytes held.
   var bytes: Int {

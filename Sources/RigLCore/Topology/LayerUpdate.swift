@@ -82,6 +82,16 @@ public final class LayerUpdate {
     unsafe weights.writePlaces(into: scratch.storageIndices)
   }
 
+  /// Bytes of the positions that are chosen.
+  var bytes: Int { 8 * ownPositions.capacity + (gradient?.selectionBytes ?? 0) }
+
+  /// Gives memory back of which updates that move up to `count` connections need much less.
+  func shrink(to count: Int) {
+    unsafe grown = UnsafeBufferPointer(start: nil, count: 0)
+    gradient?.shrink(to: count)
+    ownPositions.shrink(to: count)
+  }
+
   func notANumber(_ what: String) -> RigLError {
     LayerUpdate.notANumber(what, layer: weights.name, step: step)
   }

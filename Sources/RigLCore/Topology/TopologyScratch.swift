@@ -25,9 +25,16 @@ final class TopologyScratch {
     change.origins.invert(csrIndices)
   }
 
+  /// The most connections that updates of the layers as they are work on.
+  private static func connections(of layers: [SparseWeights]) -> Int {
+    var most = 0
+    for index in 0..<layers.count { most = max(most, layers[index].capacity, layers[index].stored) }
+    return most
+  }
+
   /// Scratch for the given layers.
   init(layers: [SparseWeights]) {
-    let connections = layers.map { max($0.capacity, $0.stored) }.max() ?? 0
+    let connections = TopologyScratch.connections(of: layers)
     let rows = layers.map(\.outputs).max() ?? 0
     words = AlignedBuffer(count: layers.map(\.workspaceCount).max() ?? 0)
     oldColumns = AlignedBuffer(count: connections)
@@ -35,6 +42,24 @@ final class TopologyScratch {
     fates = AlignedBuffer(count: connections)
     origins = AlignedBuffer(count: connections)
     change = TopologyChange(atMost: connections)
+  }
+
+  /// Gives memory back of which the layers, as an update has left them, need much less.
+  func shrink(to layers: [SparseWeights]) {
+    let connections = TopologyScratch.connections(of: layers)
+    oldColumns.shrink(to: connections)
+    fates.shrink(to: connections)
+    origins.shrink(to: connections)
+    change.origins.shrink(to: connections)
+    var workspace = 0
+    for index in 0..<layers.count { workspace = max(workspace, layers[index].workspaceCount) }
+    words.shrink(to: workspace)
+  }
+
+  /// Bytes held.
+  var bytes: Int {
+    8 * words.capacity + 4 * (oldColumns.capacity + origins.capacity + change.origins.capacity)
+      + fates.capacity + 8 * oldRowOffsets.capacity
   }
 
   /// Makes room for a layer as it is, and for a next topology of so many connections.

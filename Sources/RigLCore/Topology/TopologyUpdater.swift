@@ -42,6 +42,8 @@ final class TopologyUpdater {
   /// Nil if no layer is sparse: then an update moves nothing, but consumes its batch all the same.
   private let update: LayerUpdate?
   private let newWeight: NewConnectionWeight
+  /// The most of a layer's connections that an update moves.
+  private let mostMovedFraction: Double
   private let pool: ThreadPool
   /// Whether a weight step follows on the same batch, which then needs the weights' gradients.
   private let updatesGradients: Bool
@@ -69,6 +71,7 @@ final class TopologyUpdater {
     self.pool = pool
     self.seed = seed
     layers = model.sparseLayers
+    for layer in layers { layer.onlyLosesConnections = method.counts == .pruned }
     explored = ExploredPositions(model: model)
     last = schedule.initialLast
     scratch = TopologyScratch(layers: layers)
@@ -86,9 +89,8 @@ final class TopologyUpdater {
     plan = TopologyPlan(
       layers: layers, optimizer: optimizer, memories: memories, scratch: scratch)
     // A method that changes counts may grow a layer to its capacity at once.
-    let fraction = method.counts == .variable ? 1 : schedule.initialFraction
-    let mostMoved =
-      layers.map { UpdateSchedule.moved(of: $0.capacity, fraction: fraction) }.max() ?? 0
+    mostMovedFraction = method.counts == .variable ? 1 : schedule.initialFraction
+    let mostMoved = TopologyUpdater.mostMoved(of: layers, mostMovedFraction)
     var gradient: DenseGradient?
     if method.timing == .insteadOfWeightStep || memories != nil, !layers.isEmpty {
       gradient = DenseGradient(pool: pool, layers: layers, model: model, selected: mostMoved)
@@ -99,6 +101,14 @@ final class TopologyUpdater {
     } else {
       update = nil
     }
+  }
+
+  private static func mostMoved(of layers: [SparseWeights], _ fraction: Double) -> Int {
+    var most = 0
+    for index in 0..<layers.count {
+      most = max(most, UpdateSchedule.moved(of: layers[index].capacity, fraction: fraction))
+    }
+    return most
   }
 
   /// Whether an update happens at step t.
@@ -200,6 +210,7 @@ final class TopologyUpdater {
     pool.clock?.enter(weights, .rewiring)
     begin(update, index, gradient)
     try method.move(plan.layers[index].drop, in: update)
+    let room = weights.storedCapacity
     let firsts = explored.follow(update, layer: index)
     neverActiveBefore = firsts.flatMap { firsts in neverActiveBefore.map { $0 + firsts } }
     let change = update.commit(movesGradient: updatesGradients)
@@ -210,6 +221,18 @@ final class TopologyUpdater {
         seed: seed, purpose: .weights, layer: index, stream: batchesConsumed), gradient: gradient)
     optimizer.follow(change, of: weights, scratch: scratch)
     if updatesGradients, gradient.isThere { setNewGradients(of: weights, change, gradient) }
+    if weights.storedCapacity != room { followCapacity() }
+  }
+
+  /// Bytes that updates work in, of those whose number goes by connections.
+  var connectionBytes: Int { scratch.bytes + (update?.bytes ?? 0) }
+
+  /// Has the memory that updates work in, and what the optimizer is cut into, follow layers that have
+  /// memory for more connections, or for fewer, than before.
+  private func followCapacity() {
+    optimizer.followCapacity()
+    scratch.shrink(to: layers)
+    update?.shrink(to: TopologyUpdater.mostMoved(of: layers, mostMovedFraction))
   }
 
   /// New connections take the dense gradient's value; those that survived have kept theirs.
@@ -271,6 +294,7 @@ extension TopologyUpdater {
     try memories?.requireAll(of: file)
     try restoreInitialConnections(state, path: file.path)
     try memories?.read(from: file)
+    followCapacity()
     try explored.read(from: file, hasMoved: (state.lastUpdate ?? -1) >= 0)
     last = state.lastUpdate ?? schedule.initialLast
   }

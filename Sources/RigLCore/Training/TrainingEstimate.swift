@@ -93,8 +93,8 @@ extension Trainer {
 extension Model {
   /// Bytes of parameters, connections and their lists, and gradients; not of activations.
   package var bytes: Int {
-    let numbers = parameters.reduce(0) { $0 + $1.count + $1.gradient.count }
-    let topology = sparseLayers.reduce(0) { $0 + $1.bytes - $1.parameter.count * 8 }
+    let numbers = parameters.reduce(0) { $0 + $1.capacity + $1.gradient.capacity }
+    let topology = sparseLayers.reduce(0) { $0 + $1.bytes - $1.parameter.capacity * 8 }
     return numbers * MemoryLayout<Float>.stride + topology
   }
 }
@@ -102,7 +102,7 @@ extension Model {
 extension OptimizerState {
   /// Bytes of the slots, and of the connections' ages.
   package var bytes: Int {
-    slots.joined().reduce(0) { $0 + $1.buffer.count * MemoryLayout<Float>.stride }
+    slots.joined().reduce(0) { $0 + $1.buffer.capacity * MemoryLayout<Float>.stride }
       + ages.reduce(0) { $0 + $1.bytes }
   }
 }
