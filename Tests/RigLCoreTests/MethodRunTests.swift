@@ -3,49 +3,12 @@ import Testing
 
 /// Every method by its name in the settings.
 @Suite struct MethodRunTests {
-  static let configuration = Configuration().changing {
-    $0.data = "synthetic"
-    $0.trainSamples = 400
-    $0.testSamples = 50
-    $0.validation = 50
+  static let configuration = ResumeTests.configuration.changing {
+    ($0.testSamples, $0.validation) = (50, 50)
     $0.hidden = [32, 24]
-    $0.batchSize = 20
     $0.epochs = 2
-    $0.sparsity = 0.8
     $0.updateInterval = 4
     $0.clipNorm = 1
-    $0.seed = 1
-  }
-
-  private final class StopAt: TrainingCallback {
-    let step: Int
-    var warnings: [String] = []
-    init(_ step: Int = .max) { self.step = step }
-    func observe(_ event: TrainingEvent, in trainer: Trainer) -> TrainingDecision {
-      if case .warning(let text) = event { warnings.append(text) }
-      return trainer.step.weightSteps >= step ? .interrupt : .proceed
-    }
-  }
-
-  @discardableResult
-  private func train(
-    _ configuration: Configuration, _ path: String, threads: Int = 1, until step: Int = .max,
-    resuming: Bool = false
-  ) throws -> (trainer: Trainer, warnings: [String]) {
-    var options = RunOptions()
-    options.threads = threads
-    options.checkpointEvery = 3
-    options.keep = 99
-    if !resuming { options.output = path }
-    let trainer = try Trainer(configuration, options: options)
-    let callback = StopAt(step)
-    trainer.callbacks = [callback]
-    _ = try resuming ? trainer.resume(path) : trainer.run()
-    return (trainer, callback.warnings)
-  }
-
-  private func checkpoint(_ run: String, _ step: Int) -> String {
-    CheckpointStore(folder: "\(run)/checkpoints").path(step: step)
   }
 
   /// Variants of a method that take other ways.
@@ -77,21 +40,8 @@ import Testing
   func sameBitsForAnyThreadsAndAcrossStops(method: Configuration.Method) throws {
     for (number, configuration) in variants(method).enumerated() {
       let folder = try TemporaryFolder()
-      let whole = try train(configuration, folder("whole")).trainer
-      let last = whole.totalSteps
-      let bytes = try fileBytes(checkpoint(folder("whole"), last))
-      for threads in [2, 3] {
-        try train(configuration, folder("\(threads)"), threads: threads)
-        #expect(
-          try fileBytes(checkpoint(folder("\(threads)"), last)) == bytes,
-          "\(method) \(number), \(threads) threads")
-      }
-      for stop in [1, 4, last / 2] {
-        try train(configuration, folder("stop \(stop)"), until: stop)
-        try train(configuration, folder("stop \(stop)"), resuming: true)
-        #expect(
-          try fileBytes(checkpoint(folder("stop \(stop)"), last)) == bytes,
-          "\(method) \(number), stopped at \(stop)")
+      let whole = try expectSameBits(configuration, in: folder, "\(method) \(number)") {
+        [1, 4, $0 / 2]
       }
       // It evaluates as any other run, with the connections that it was to end with.
       let saved = try SavedRun(folder("whole"))
@@ -126,19 +76,12 @@ import Testing
       $0.trackAges = one.optimizer == .sgd
     }
     let folder = try TemporaryFolder()
-    let whole = try train(configuration, folder("whole")).trainer
-    let last = whole.totalSteps
-    let path = checkpoint(folder("whole"), last)
-    let bytes = try fileBytes(path)
+    let whole = try expectSameBits(configuration, in: folder, one.testDescription) {
+      [1, 5, $0 / 2, $0 - 1]
+    }
+    let path = checkpointPath(folder("whole"), whole.totalSteps)
     let births = try SafetensorsFile(path: path).tensors.filter { $0.name.hasSuffix(".birth") }
     #expect(births.isEmpty == (one.method == .pruning || one.correction == .global))
-    try train(configuration, folder("threads"), threads: 3)
-    #expect(try fileBytes(checkpoint(folder("threads"), last)) == bytes)
-    for stop in [1, 5, last / 2, last - 1] {
-      try train(configuration, folder("stop \(stop)"), threads: 2, until: stop)
-      try train(configuration, folder("stop \(stop)"), resuming: true)
-      #expect(try fileBytes(checkpoint(folder("stop \(stop)"), last)) == bytes, "at \(stop)")
-    }
   }
 
   /// Connections at every update are those of the schedule.
@@ -245,14 +188,15 @@ import Testing
       ($0.method, $0.topologyScope, $0.sparsity) = (.pruning, .global, 0.9995)
       ($0.hidden, $0.initializer) = ([300, 40], .heNormal)
     }
-    let (trainer, warnings) = try train(configuration, folder("none"))
+    let (trainer, warnings) = try trainRun(configuration, folder("none"))
     let empty = trainer.model.sparseLayers.filter { $0.count == 0 }.map(\.name)
     try #require(!empty.isEmpty)
     for name in empty {
       #expect(warnings.filter { $0.contains("layer \(name) has lost all") }.count == 1)
     }
     #expect(try SavedRun(folder("none")).model.connections == trainer.model.connections)
-    let guarded = try train(configuration.changing { $0.layerMinimum = 7 }, folder("some")).trainer
+    let guarded = try trainRun(configuration.changing { $0.layerMinimum = 7 }, folder("some"))
+      .trainer
     #expect(guarded.model.sparseLayers.allSatisfy { $0.count >= 7 })
     #expect(
       abs(guarded.model.connections - trainer.model.connections) <= 1, "the sum stays the same")

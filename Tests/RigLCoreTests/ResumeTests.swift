@@ -41,10 +41,6 @@ import Testing
     return (result, callback.warnings)
   }
 
-  private func checkpoint(_ run: String, _ step: Int) -> String {
-    CheckpointStore(folder: "\(run)/checkpoints").path(step: step)
-  }
-
   /// A run that an earlier version began with a number goes on without one that comes to the same.
   @Test func validationNeedNotBeSaid() throws {
     let folder = try TemporaryFolder()
@@ -98,8 +94,10 @@ import Testing
     try train(folder("b"))
     try train(folder("c"), to: 33) { $0.logEvery = 7 }
     try train(folder("c"), resuming: true) { $0.logEvery = 9 }
-    let bytes = try fileBytes(checkpoint(folder("a"), 60))
-    for run in ["b", "c"] { #expect(try fileBytes(checkpoint(folder(run), 60)) == bytes, "\(run)") }
+    let bytes = try fileBytes(checkpointPath(folder("a"), 60))
+    for run in ["b", "c"] {
+      #expect(try fileBytes(checkpointPath(folder(run), 60)) == bytes, "\(run)")
+    }
   }
 
   @Test(arguments: [1, 13, 14, 33, 59])
@@ -112,7 +110,7 @@ import Testing
     }
     try train(folder("whole"), often)
     try train(folder("broken"), to: step, often)
-    #expect(try fileBytes(checkpoint(folder("broken"), step)).isEmpty == false)
+    #expect(try fileBytes(checkpointPath(folder("broken"), step)).isEmpty == false)
     try train(folder("broken"), resuming: true)
     #expect(try folder.metrics(of: "broken") == folder.metrics(of: "whole"))
     #expect(
@@ -120,7 +118,7 @@ import Testing
         == ["checkpoints", "config.yaml", "metrics.csv"])
     // From the checkpoint before, too.
     try train(folder("older"), to: 33, often)
-    try FileManager.default.removeItem(atPath: checkpoint(folder("older"), 33))
+    try FileManager.default.removeItem(atPath: checkpointPath(folder("older"), 33))
     try train(folder("older"), resuming: true)
     #expect(try folder.metrics(of: "older") == folder.metrics(of: "whole"))
   }
@@ -198,7 +196,7 @@ import Testing
     case "damaged":
       bytes[bytes.count - 3] ^= 0x40
       try writeFile(bytes, to: path)
-    case "other step": try writeFile(fileBytes(checkpoint(folder("run"), 60)), to: path)
+    case "other step": try writeFile(fileBytes(checkpointPath(folder("run"), 60)), to: path)
     case "no checksum":
       let text = Array("rigl.crc32".utf8)
       let place = try #require((0..<bytes.count).first { bytes[$0...].starts(with: text) })
@@ -221,11 +219,11 @@ import Testing
     let folder = try TemporaryFolder()
     try train(folder("run"), to: 30) { $0.checkpointEvery = 10 }
     try FileManager.default.moveItem(
-      atPath: checkpoint(folder("run"), 30), toPath: checkpoint(folder("run"), 50))
+      atPath: checkpointPath(folder("run"), 30), toPath: checkpointPath(folder("run"), 50))
     let saved = try SavedRun(folder("run"))
     #expect(saved.step == 20)
     #expect(saved.warnings.first?.contains("is of step 30") == true, "\(saved.warnings)")
-    try FileManager.default.removeItem(atPath: checkpoint(folder("run"), 20))
+    try FileManager.default.removeItem(atPath: checkpointPath(folder("run"), 20))
     let error = #expect(throws: RigLError.self) { try train(folder("run"), resuming: true) }
     #expect(error?.kind == .data)
   }
@@ -244,7 +242,7 @@ import Testing
   @Test func anotherInstructionSetIsSaid() throws {
     let folder = try TemporaryFolder()
     try train(folder("run"), to: 30)
-    let path = checkpoint(folder("run"), 30)
+    let path = checkpointPath(folder("run"), 30)
     try rewrite(path) { $0["instruction_set"] = "another" }
     let (_, warnings) = try train(folder("run"), to: 31, resuming: true)
     #expect(warnings.contains { $0.contains("another") && $0.contains("bits differ") })
@@ -271,7 +269,7 @@ import Testing
   func aStateThatCannotBeIsRefused(field: String, value: String) throws {
     let folder = try TemporaryFolder()
     try train(folder("run"), to: 30) { $0.keep = 1 }
-    let path = checkpoint(folder("run"), 30)
+    let path = checkpointPath(folder("run"), 30)
     try rewrite(path) { metadata in
       let state = try #require(metadata["state"])
       var object = try #require(

@@ -30,6 +30,49 @@ final class Watcher: TrainingCallback {
   }
 }
 
+/// Trains a run to a step, where it is left to be resumed, or to its end.
+@discardableResult
+func trainRun(
+  _ configuration: Configuration, _ path: String, threads: Int = 1, until step: Int = .max,
+  resuming: Bool = false, method: (any TopologyMethod)? = nil
+) throws -> (trainer: Trainer, warnings: [String]) {
+  var options = RunOptions(threads: threads, output: resuming ? nil : path)
+  (options.checkpointEvery, options.keep) = (3, 99)
+  let trainer = try Trainer(configuration, options: options, method: method)
+  let watcher = Watcher(stopAt: step, by: .interrupt)
+  trainer.callbacks = [watcher]
+  _ = try resuming ? trainer.resume(path) : trainer.run()
+  return (trainer, watcher.warnings)
+}
+
+/// Expects that a training ends with the same checkpoint whether it is one thread's, or is left to other
+/// numbers of threads where it is stopped; returns the one without a stop, of the folder's run `whole`.
+func expectSameBits(
+  _ configuration: Configuration, in folder: TemporaryFolder, method: (any TopologyMethod)? = nil,
+  _ name: String, stops: (_ last: Int) -> [Int], sourceLocation: SourceLocation = #_sourceLocation
+) throws -> Trainer {
+  let whole = try trainRun(configuration, folder("whole"), method: method).trainer
+  func last(_ run: String) throws -> [UInt8] {
+    try fileBytes(checkpointPath(folder(run), whole.totalSteps))
+  }
+  let bytes = try last("whole")
+  for (index, stop) in stops(whole.totalSteps).enumerated() {
+    let (before, after) = [(2, 3), (3, 1), (1, 2)][index % 3]
+    let run = "stopped at \(stop)"
+    try trainRun(configuration, folder(run), threads: before, until: stop, method: method)
+    try trainRun(configuration, folder(run), threads: after, resuming: true, method: method)
+    #expect(
+      try last(run) == bytes, "\(name), \(before) threads to step \(stop), then \(after)",
+      sourceLocation: sourceLocation)
+  }
+  return whole
+}
+
+/// The path of a run's checkpoint at a step.
+func checkpointPath(_ run: String, _ step: Int) -> String {
+  CheckpointStore(folder: "\(run)/checkpoints").path(step: step)
+}
+
 /// The runs of a test.
 extension TemporaryFolder {
   /// A run's `config.yaml`.

@@ -263,36 +263,13 @@ import Testing
     ),
   ]
 
-  private func train(
-    _ method: any TopologyMethod, _ path: String, threads: Int = 1, until step: Int? = nil,
-    resuming: Bool = false
-  ) throws -> Trainer {
-    var options = RunOptions(threads: threads)
-    options.checkpointEvery = 5
-    options.keep = 9
-    if !resuming { options.output = path }
-    let trainer = try Trainer(Self.configuration, options: options, method: method)
-    if let step { trainer.callbacks = [Watcher(stopAt: step, by: .interrupt)] }
-    _ = try resuming ? trainer.resume(path) : trainer.run()
-    return trainer
-  }
-
   @Test(arguments: 0..<methods.count)
   func runsAreTheSameForAnyThreadsAndAcrossAStop(number: Int) throws {
     let (name, method) = Self.methods[number]
     let folder = try TemporaryFolder()
-    let whole = try train(method, folder("whole"))
-    let last = CheckpointStore(folder: folder("whole/checkpoints")).path(step: whole.totalSteps)
-    let bytes = try fileBytes(last)
-    _ = try train(method, folder("threads"), threads: 2)
-    #expect(
-      try fileBytes(last.replacing("whole", with: "threads")) == bytes, "\(name), two threads")
-    for stop in [1, 3, 8, 14, 21] {
-      _ = try train(method, folder("\(stop)"), until: stop)
-      _ = try train(method, folder("\(stop)"), resuming: true)
-      #expect(
-        try fileBytes(last.replacing("whole", with: "\(stop)")) == bytes, "\(name), step \(stop)")
-    }
+    let whole = try expectSameBits(
+      Self.configuration, in: folder, method: method, name
+    ) { _ in [1, 3, 8, 14, 21] }
     let rows = try MetricsLog.rows(at: folder("whole/metrics.csv"))
     #expect(rows.last { $0.connections != nil }?.connections == whole.model.connections)
   }
@@ -300,7 +277,7 @@ import Testing
   /// Pruning ends with as many connections as it is to, in less memory than it began with.
   @Test func pruningGivesMemoryBack() throws {
     let folder = try TemporaryFolder()
-    let whole = try train(Self.methods[0].1, folder("run"))
+    let whole = try trainRun(Self.configuration, folder("run"), method: Self.methods[0].1).trainer
     let (layers, model) = (whole.model.sparseLayers, whole.model)
     let positions = layers.reduce(0) { $0 + $1.positions }
     #expect(layers.reduce(0) { $0 + $1.count } == Int(Double(positions) * 0.1 + 0.5))

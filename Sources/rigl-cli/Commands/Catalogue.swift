@@ -20,13 +20,15 @@ struct Presets: ParsableCommand {
     let presets = Preset.all.map {
       Entry(name: $0.name, summary: $0.summary, configuration: $0.configuration)
     }
-    try printing.print(presets, orText: text(presets, width: Terminal.standardOutput.columns))
+    try printing.print(presets, orText: catalogue(presets.map { ($0.name, $0.summary) }))
   }
+}
 
-  private func text(_ presets: [Entry], width: Int) -> String {
-    let indent = (presets.map(\.name.count).max() ?? 0) + 2
-    return presets.map { beside($0.name, $0.summary, indent: indent, width: width) }.joined()
-  }
+/// Names one below the other, with what they stand for beside them.
+private func catalogue(_ entries: [(name: String, summary: String)]) -> String {
+  let indent = (entries.map(\.name.count).max() ?? 0) + 2
+  let width = Terminal.standardOutput.columns
+  return entries.map { beside($0.name, $0.summary, indent: indent, width: width) }.joined()
 }
 
 /// `rigl methods`
@@ -46,15 +48,8 @@ struct Methods: ParsableCommand {
     let methods = Configuration.Method.allCases.map {
       Entry(name: $0.rawValue, summary: $0.summary, paper: $0.paper)
     }
-    try printing.print(methods, orText: text(methods, width: Terminal.standardOutput.columns))
-  }
-
-  private func text(_ methods: [Entry], width: Int) -> String {
-    let indent = (methods.map(\.name.count).max() ?? 0) + 2
-    return methods.map {
-      beside(
-        $0.name, $0.summary + ($0.paper.map { " (\($0))" } ?? ""), indent: indent, width: width)
-    }.joined()
+    let lines = methods.map { ($0.name, $0.summary + ($0.paper.map { " (\($0))" } ?? "")) }
+    try printing.print(methods, orText: catalogue(lines))
   }
 }
 
