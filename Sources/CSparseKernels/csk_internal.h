@@ -16,6 +16,8 @@
 #endif
 
 #define CSK_INLINE static inline __attribute__((always_inline))
+/// What hot loops are not to grow by.
+#define CSK_NOINLINE static __attribute__((noinline, unused))
 
 // The loops over a tile's registers must vanish, or the tile lives in memory.
 #if defined(__clang__)
@@ -53,9 +55,14 @@ typedef struct csk_kernels {
                         float *first_moment, float *second_moment, int64_t count);
   void (*gather)(const float *source, const int32_t *indices, float *target, int64_t count);
   double (*sum_of_squares)(const float *values, int64_t count);
+  // csk_activation.h
+  void (*activate)(csk_activation activation, float *values, int64_t count);
+  void (*activate_gradient)(csk_activation activation, float *gradient, const float *values,
+                            int64_t count);
   // csk_epilogue.h
   void (*epilogue_forward)(float *y, int32_t channel_begin, int32_t channel_end, int32_t lanes,
-                           int64_t first_sample, const float *bias, const csk_epilogue *epilogue);
+                           int64_t first_sample, const float *bias, const csk_epilogue *epilogue,
+                           float *input);
   void (*epilogue_backward)(float *gradient, const float *y, int32_t channel_begin,
                             int32_t channel_end, int32_t lanes, int32_t live, int64_t first_sample,
                             const csk_epilogue *epilogue, float *bias_gradient);
@@ -72,8 +79,8 @@ typedef struct csk_kernels {
                                 int32_t *ranks);
   // csk_planes.h
   void (*pack_activation_row)(const float *x, int32_t channels, int32_t width, const float *scale,
-                              const float *shift, bool relu, const csk_row_layout *layout,
-                              float *target);
+                              const float *shift, csk_activation activation,
+                              const csk_row_layout *layout, float *target);
   void (*pack_gradient_row)(const float *gradient, const float *y, const float *addend,
                             int32_t channels, int32_t width, int32_t live,
                             const csk_gradient_affine *affine, const csk_row_layout *layout,
@@ -82,23 +89,26 @@ typedef struct csk_kernels {
                             const float *bias, const float *residual, int32_t channels,
                             int32_t width, int32_t live, float *y, csk_row_statistics *statistics,
                             bool streams);
-  void (*unpack_gradient_row)(const float *d, const float *activation, const float *x,
-                              const float *mean, const float *addend, int32_t channels,
-                              int32_t width, const csk_row_layout *layout, const float *scale,
-                              const float *shift, float *result, double (*sums)[2], bool streams);
+  void (*unpack_gradient_row)(const float *d, csk_activation activation, const float *packed,
+                              const float *x, const float *mean, const float *addend,
+                              int32_t channels, int32_t width, const csk_row_layout *layout,
+                              const float *scale, const float *shift, float *result,
+                              double (*sums)[2], bool streams);
   void (*residual_row)(const float *x, const float *scale, const float *shift, const float *r,
                        const float *shortcut_scale, const float *shortcut_shift, int32_t channels,
-                       int32_t width, bool relu, float *y);
-  void (*residual_gradient_row)(const float *gradient, const float *y, const float *x,
-                                const float *mean, double (*sums)[2], const float *r,
-                                const float *shortcut_mean, double (*shortcut_sums)[2],
-                                int32_t channels, int32_t width, float *result);
-  void (*global_average_row)(const float *x, const float *scale, const float *shift, bool relu,
-                             int32_t channels, int32_t width, float factor, float *y);
+                       int32_t width, csk_activation activation, float *y);
+  void (*residual_gradient_row)(const float *gradient, csk_activation activation, const float *y,
+                                const float *x, const float *mean, double (*sums)[2],
+                                const float *r, const float *shortcut_mean,
+                                double (*shortcut_sums)[2], int32_t channels, int32_t width,
+                                float *result);
+  void (*global_average_row)(const float *x, const float *scale, const float *shift,
+                             csk_activation activation, int32_t channels, int32_t width,
+                             float factor, float *y);
   void (*global_average_gradient_row)(const float *gradient, const float *x, const float *scale,
-                                      const float *shift, bool relu, const float *mean,
-                                      int32_t channels, int32_t width, float factor, float *result,
-                                      double (*sums)[2]);
+                                      const float *shift, csk_activation activation,
+                                      const float *mean, int32_t channels, int32_t width,
+                                      float factor, float *result, double (*sums)[2]);
   // csk_depthwise.h
   void (*depthwise_forward_row)(const float *s, ptrdiff_t s_channel_stride, const float *weights,
                                 int32_t weight_stride, int32_t taps, const int32_t *tap_indices,
@@ -132,11 +142,21 @@ const csk_kernels *csk_kernels_for(csk_isa isa);
 /// The table that entries use, or null if this CPU does not run what was asked for.
 const csk_kernels *csk_kernels_current(void);
 
+/// Whether an activation is one, with a parameter that it can have.
+bool csk_activation_is_valid(csk_activation activation);
+
+/// Whether an activation is a pass of its own, over values that are in L1: identity and ReLU are
+/// part of the loop before.
+static inline bool csk_activation_has_pass(csk_activation activation) {
+  return activation.kind > csk_activation_relu;
+}
+
 // Each family fills in its part of the table: scalar sets every field, the others override.
 void csk_sparse_scalar(csk_kernels *kernels);
 void csk_select_scalar(csk_kernels *kernels);
 void csk_update_scalar(csk_kernels *kernels);
 void csk_pack_scalar(csk_kernels *kernels);
+void csk_activation_scalar(csk_kernels *kernels);
 void csk_epilogue_scalar(csk_kernels *kernels);
 void csk_softmax_scalar(csk_kernels *kernels);
 void csk_planes_scalar(csk_kernels *kernels);

@@ -4,6 +4,7 @@
 #define CSK_SPARSE_WALK_H
 
 #include <math.h>
+#include <string.h>
 
 #include "csk_internal.h"
 
@@ -75,7 +76,23 @@ CSK_INLINE float csk_bias_at(const csk_row_epilogue *epilogue, int32_t row_offse
 /// What results are at least, -inf for all: as the first operand of a maximum that returns the
 /// second one if either is NaN, or both are zeros.
 CSK_INLINE float csk_epilogue_floor(const csk_row_epilogue *epilogue) {
-  return epilogue->relu ? 0 : -INFINITY;
+  return epilogue->activation.kind == csk_activation_relu ? 0 : -INFINITY;
+}
+
+/// Applies an activation that is a pass of its own to the rows of the slabs [slab, end) of a list
+/// with one block, in the tile at y; copies their inputs to `input` unless it is null.
+CSK_NOINLINE void csk_activate_tile(const csk_list *list, int32_t slab, int32_t end, float *y,
+                                    const csk_tiles *tiles, csk_activation activation,
+                                    float *input) {
+  const csk_kernels *kernels = csk_kernels_current();
+  const int64_t count = (int64_t)tiles->vectors * 8;
+  for (int64_t row = list->row_starts[slab]; row < list->row_starts[end]; row++) {
+    for (int32_t r = 0; r < tiles->rows; r++) {
+      const ptrdiff_t place = list->row_offsets[row] + r * tiles->y_row;
+      if (input) memcpy(input + place, y + place, (size_t)count * sizeof *y);
+      kernels->activate(activation, y + place, count);
+    }
+  }
 }
 
 /// y[row] (+)= sum of weight * x[offset], for one segment and the tile at x and y.
@@ -85,16 +102,23 @@ typedef void csk_forward_tile(const csk_segment *segment, const float *x, float 
 static inline void csk_walk_forward(csk_forward_tile *tile, const csk_list *list,
                                     int32_t slab_begin, int32_t slab_end, const float *x, float *y,
                                     const csk_tiles *tiles, const csk_row_epilogue *epilogue) {
+  const bool has_pass = epilogue && csk_activation_has_pass(epilogue->activation);
+  const bool keeps_input =
+      has_pass && epilogue->input && csk_activation_needs_input(epilogue->activation);
   for (int32_t slab = slab_begin, end; slab < slab_end; slab = end) {
     end = csk_group_end(list, slab, slab_end);
     for (int32_t i = 0; i < tiles->outer; i++) {
       for (int32_t j = 0; j < tiles->inner; j++) {
         const float *tile_x = x + i * tiles->x_outer + j * tiles->x_inner;
-        float *tile_y = y + i * tiles->y_outer + j * tiles->y_inner;
+        const ptrdiff_t place = i * tiles->y_outer + j * tiles->y_inner;
+        float *tile_y = y + place;
         for (int64_t s = (int64_t)slab * list->blocks; s < (int64_t)end * list->blocks; s++) {
           const csk_segment segment = csk_segment_at(list, s);
           tile(&segment, tile_x, tile_y, tiles, epilogue);
         }
+        if (has_pass)
+          csk_activate_tile(list, slab, end, tile_y, tiles, epilogue->activation,
+                            keeps_input ? epilogue->input + place : NULL);
       }
     }
   }

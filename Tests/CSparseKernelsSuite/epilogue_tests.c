@@ -10,12 +10,12 @@
 static const int32_t lane_cases[] = {8, 16, 24, 32, 40, 64};
 static const int32_t channel_cases[] = {0, 1, 2, 3, 7, 8, 9, 21};
 static const csk_epilogue epilogues[] = {
-    {false, 1, {0, 0}, 0, NULL},
-    {true, 1, {1, 2}, 3, NULL},
-    {false, 0.75f, {0x12345678, 0x9abcdef0}, 0x123456789abcdef0u, NULL},
-    {true, 0.5f, {7, 8}, 9, NULL},
-    {false, 0x1p-20f, {3, 4}, UINT64_MAX, NULL},
-    {true, 0x1.fffffep-1f, {5, 6}, 1, NULL},  // the largest keep below 1
+    {{csk_activation_identity, 0}, 1, {0, 0}, 0, NULL},
+    {{csk_activation_relu, 0}, 1, {1, 2}, 3, NULL},
+    {{csk_activation_identity, 0}, 0.75f, {0x12345678, 0x9abcdef0}, 0x123456789abcdef0u, NULL},
+    {{csk_activation_relu, 0}, 0.5f, {7, 8}, 9, NULL},
+    {{csk_activation_identity, 0}, 0x1p-20f, {3, 4}, UINT64_MAX, NULL},
+    {{csk_activation_relu, 0}, 0x1.fffffep-1f, {5, 6}, 1, NULL},  // the largest keep below 1
 };
 
 #define COUNT(array) (int)(sizeof(array) / sizeof *(array))
@@ -48,17 +48,17 @@ static void forward_case(int32_t lanes, int32_t begin, int32_t end, int64_t grou
   FOR_EACH_ISA(isa) {
     csk_canary_fill(y, count + 8);
     memcpy(y, input, (size_t)count * sizeof *y);
-    CSK_CHECK(
-        CSK_ON((csk_isa)isa, csk_epilogue_forward(y, begin, end, lanes, group * lanes,
-                                                  with_bias ? bias : NULL, e)) == csk_status_ok,
-        "status");
+    CSK_CHECK(CSK_ON((csk_isa)isa, csk_epilogue_forward(y, begin, end, lanes, group * lanes,
+                                                        with_bias ? bias : NULL, e, NULL)) ==
+                  csk_status_ok,
+              "status");
     CSK_CHECK(csk_canary_intact(y + count, 8), "wrote past the end");
     CSK_CHECK(memcmp(y, input, (size_t)begin * (size_t)lanes * sizeof *y) == 0, "wrote before");
     for (int32_t c = begin; c < end; c++) {
       for (int32_t lane = 0; lane < lanes; lane++) {
         float v = input[c * lanes + lane];
         if (with_bias) v += bias[c];
-        if (e->relu && v < 0) v = 0;
+        if ((e->activation.kind == csk_activation_relu) && v < 0) v = 0;
         if (e->keep < 1) v = is_kept(c, group * lanes + lane, e) ? v / e->keep : 0;
         CSK_CHECK(same_bits(y[c * lanes + lane], v), "%s lanes %d keep %g (%d, %d): %a not %a",
                   csk_isa_name((csk_isa)isa), lanes, (double)e->keep, c, lane,
@@ -85,11 +85,11 @@ static void epilogue_forward_matches_reference(void) {
 }
 
 static void epilogue_forward_passes_nan(void) {
-  const csk_epilogue e = {.relu = true, .keep = 1};
+  const csk_epilogue e = {.activation = RELU(true), .keep = 1};
   FOR_EACH_ISA(isa) {
     float y[16] = {NAN, -INFINITY, INFINITY, 1, -1, 0, FLT_MIN, -FLT_MIN, NAN};
     const float bias[2] = {0, 0};
-    CSK_ON((csk_isa)isa, csk_epilogue_forward(y, 0, 2, 8, 0, bias, &e));
+    CSK_ON((csk_isa)isa, csk_epilogue_forward(y, 0, 2, 8, 0, bias, &e, NULL));
     const float expected[8] = {0, 0, INFINITY, 1, 0, 0, FLT_MIN, 0};
     CSK_CHECK(isnan(y[0]) && isnan(y[8]), "%s: a NaN must stay", csk_isa_name((csk_isa)isa));
     for (int i = 1; i < 8; i++) CSK_CHECK(y[i] == expected[i], "%d is %g", i, (double)y[i]);
@@ -101,7 +101,7 @@ static void epilogue_forward_without_dropout_or_bias(void) {
   FOR_EACH_ISA(isa) {
     float y[8] = {-0.0f, NAN, -1, 2, 3, 4, 5, 6}, before[8];
     memcpy(before, y, sizeof y);
-    CSK_ON((csk_isa)isa, csk_epilogue_forward(y, 0, 1, 8, 0, NULL, &nothing));
+    CSK_ON((csk_isa)isa, csk_epilogue_forward(y, 0, 1, 8, 0, NULL, &nothing, NULL));
     CSK_CHECK(memcmp(before, y, sizeof y) == 0, "changed");
     CSK_ON((csk_isa)isa, csk_epilogue_backward(y, NULL, 0, 1, 8, 8, 0, &nothing, NULL));
     CSK_CHECK(memcmp(before, y, sizeof y) == 0, "changed");
@@ -118,8 +118,9 @@ void epilogue_dropout_mask_is_the_same_for_any_lanes(void) {
       for (int32_t group = 0; group < samples / lanes; group++) {
         float y[channels * 64];
         for (int32_t i = 0; i < channels * lanes; i++) y[i] = 1;
-        CSK_ON((csk_isa)isa, csk_epilogue_forward(y, 0, 2, lanes, group * lanes, NULL, &e));
-        CSK_ON((csk_isa)isa, csk_epilogue_forward(y, 2, channels, lanes, group * lanes, NULL, &e));
+        CSK_ON((csk_isa)isa, csk_epilogue_forward(y, 0, 2, lanes, group * lanes, NULL, &e, NULL));
+        CSK_ON((csk_isa)isa,
+               csk_epilogue_forward(y, 2, channels, lanes, group * lanes, NULL, &e, NULL));
         for (int32_t c = 0; c < channels; c++)
           for (int32_t lane = 0; lane < lanes; lane++)
             CSK_CHECK((y[c * lanes + lane] != 0) == is_kept(c, group * lanes + lane, &e),
@@ -142,8 +143,8 @@ static void epilogue_dropout_follows_places(void) {
       for (int32_t i = 0; i < channels * lanes; i++) y[i] = back[i] = 1;
       e.places = places;
       const int64_t first = group * lanes;
-      CSK_CHECK(CSK_ON((csk_isa)isa, csk_epilogue_forward(y, 0, channels, lanes, first, NULL,
-                                                          &e)) == csk_status_ok,
+      CSK_CHECK(CSK_ON((csk_isa)isa, csk_epilogue_forward(y, 0, channels, lanes, first, NULL, &e,
+                                                          NULL)) == csk_status_ok,
                 "status");
       CSK_CHECK(CSK_ON((csk_isa)isa, csk_epilogue_backward(back, NULL, 0, channels, lanes, lanes,
                                                            first, &e, NULL)) == csk_status_ok,
@@ -164,7 +165,7 @@ static void epilogue_dropout_keeps_the_right_share(void) {
   for (uint64_t stream = 0; stream < 4; stream++) {
     const csk_epilogue e = {.keep = 0.3f, .dropout_key = {1, 2}, .dropout_stream = stream};
     for (int32_t i = 0; i < channels * lanes; i++) y[i] = 1;
-    csk_epilogue_forward(y, 0, channels, lanes, 0, NULL, &e);
+    csk_epilogue_forward(y, 0, channels, lanes, 0, NULL, &e, NULL);
     int32_t kept = 0;
     for (int32_t i = 0; i < channels * lanes; i++) kept += y[i] != 0;
     // Five standard deviations of a binomial.
@@ -177,7 +178,7 @@ static void backward_case(int32_t lanes, int32_t live, int32_t begin, int32_t en
                           const csk_epilogue *e) {
   const int64_t count = (int64_t)end * lanes, first_sample = (int64_t)77 * lanes;
   float *dy = random_floats(count, 4), *y = random_floats(count, 5), *db = random_floats(end, 6);
-  CSK_ON(csk_isa_scalar, csk_epilogue_forward(y, 0, end, lanes, first_sample, NULL, e));
+  CSK_ON(csk_isa_scalar, csk_epilogue_forward(y, 0, end, lanes, first_sample, NULL, e, NULL));
   float *gradient = malloc((size_t)(count + 8) * sizeof *gradient);
   float *bias_gradient = malloc((size_t)end * sizeof *bias_gradient + 1);
   FOR_EACH_ISA(isa) {
@@ -185,8 +186,9 @@ static void backward_case(int32_t lanes, int32_t live, int32_t begin, int32_t en
     memcpy(gradient, dy, (size_t)count * sizeof *gradient);
     memcpy(bias_gradient, db, (size_t)end * sizeof *db);
     CSK_CHECK(CSK_ON((csk_isa)isa,
-                     csk_epilogue_backward(gradient, e->relu ? y : NULL, begin, end, lanes, live,
-                                           first_sample, e, bias_gradient)) == csk_status_ok,
+                     csk_epilogue_backward(
+                         gradient, (e->activation.kind == csk_activation_relu) ? y : NULL, begin,
+                         end, lanes, live, first_sample, e, bias_gradient)) == csk_status_ok,
               "instruction set %d, lanes %d, live %d", isa, lanes, live);
     CSK_CHECK(csk_canary_intact(gradient + count, 8), "wrote past the end");
     CSK_CHECK(memcmp(gradient, dy, (size_t)begin * (size_t)lanes * sizeof *dy) == 0, "before");
@@ -199,7 +201,7 @@ static void backward_case(int32_t lanes, int32_t live, int32_t begin, int32_t en
       for (int32_t lane = 0; lane < lanes; lane++) {
         float g = lane < live ? dy[c * lanes + lane] : 0;
         if (lane < live && e->keep < 1) g = is_kept(c, first_sample + lane, e) ? g / e->keep : 0;
-        if (e->relu && !(y[c * lanes + lane] > 0)) g = 0;
+        if ((e->activation.kind == csk_activation_relu) && !(y[c * lanes + lane] > 0)) g = 0;
         CSK_CHECK(same_bits(gradient[c * lanes + lane], g),
                   "%s lanes %d live %d keep %g (%d, %d): %a not %a", csk_isa_name((csk_isa)isa),
                   lanes, live, (double)e->keep, c, lane, (double)gradient[c * lanes + lane],
@@ -256,7 +258,7 @@ static void epilogue_backward_bias_gradient_sum(void) {
 }
 
 static void epilogue_backward_nan_and_dead_lanes(void) {
-  const csk_epilogue e = {.relu = true, .keep = 1};
+  const csk_epilogue e = {.activation = RELU(true), .keep = 1};
   FOR_EACH_ISA(isa) {
     float gradient[16] = {1, 2, 3, 4, 5, 6, NAN, INFINITY, NAN, NAN, 1, 1, 1, 1, 1, 1};
     const float y[16] = {NAN, 0, -0.0f, 1, -1, FLT_MIN, 1, 1, 1, 1, NAN, 1, 1, 1, 1, 1};
@@ -276,34 +278,34 @@ static void epilogue_backward_nan_and_dead_lanes(void) {
 
 static void epilogue_rejects_invalid_arguments(void) {
   float y[64] = {0};
-  const csk_epilogue e = {.relu = true, .keep = 1};
+  const csk_epilogue e = {.activation = RELU(true), .keep = 1};
   csk_epilogue bad = e;
-  INVALID(csk_epilogue_forward(NULL, 0, 1, 8, 0, NULL, &e));
-  INVALID(csk_epilogue_forward(y, 0, 1, 8, 0, NULL, NULL));
-  INVALID(csk_epilogue_forward(y, -1, 1, 8, 0, NULL, &e));
-  INVALID(csk_epilogue_forward(y, 1, 0, 8, 0, NULL, &e));
-  INVALID(csk_epilogue_forward(y, 0, 1, 0, 0, NULL, &e));
-  INVALID(csk_epilogue_forward(y, 0, 1, 12, 0, NULL, &e));
-  INVALID(csk_epilogue_forward(y, 0, 1, -8, 0, NULL, &e));
-  INVALID(csk_epilogue_forward(y, 0, 1, 8, -8, NULL, &e));
-  INVALID(csk_epilogue_forward(y, 0, 1, 8, 4, NULL, &e));
-  INVALID(csk_epilogue_forward(y, 0, 1, 8, (int64_t)1 << 34, NULL, &e));
+  INVALID(csk_epilogue_forward(NULL, 0, 1, 8, 0, NULL, &e, NULL));
+  INVALID(csk_epilogue_forward(y, 0, 1, 8, 0, NULL, NULL, NULL));
+  INVALID(csk_epilogue_forward(y, -1, 1, 8, 0, NULL, &e, NULL));
+  INVALID(csk_epilogue_forward(y, 1, 0, 8, 0, NULL, &e, NULL));
+  INVALID(csk_epilogue_forward(y, 0, 1, 0, 0, NULL, &e, NULL));
+  INVALID(csk_epilogue_forward(y, 0, 1, 12, 0, NULL, &e, NULL));
+  INVALID(csk_epilogue_forward(y, 0, 1, -8, 0, NULL, &e, NULL));
+  INVALID(csk_epilogue_forward(y, 0, 1, 8, -8, NULL, &e, NULL));
+  INVALID(csk_epilogue_forward(y, 0, 1, 8, 4, NULL, &e, NULL));
+  INVALID(csk_epilogue_forward(y, 0, 1, 8, (int64_t)1 << 34, NULL, &e, NULL));
   static const float keeps[] = {0, -1, 1.5f, NAN};
   for (int i = 0; i < COUNT(keeps); i++) {
     bad.keep = keeps[i];
-    INVALID(csk_epilogue_forward(y, 0, 1, 8, 0, NULL, &bad));
+    INVALID(csk_epilogue_forward(y, 0, 1, 8, 0, NULL, &bad, NULL));
     INVALID(csk_epilogue_backward(y, y, 0, 1, 8, 8, 0, &bad, NULL));
   }
   INVALID(csk_epilogue_backward(NULL, y, 0, 1, 8, 8, 0, &e, NULL));
   INVALID(csk_epilogue_backward(y, NULL, 0, 1, 8, 8, 0, &e, NULL));
   INVALID(csk_epilogue_backward(y, y, 0, 1, 8, 9, 0, &e, NULL));
   INVALID(csk_epilogue_backward(y, y, 0, 1, 8, -1, 0, &e, NULL));
-  CSK_CHECK(csk_epilogue_forward(NULL, 0, 0, 8, 0, NULL, &e) == csk_status_ok, "no channels");
+  CSK_CHECK(csk_epilogue_forward(NULL, 0, 0, 8, 0, NULL, &e, NULL) == csk_status_ok, "no channels");
   CSK_CHECK(csk_epilogue_backward(NULL, NULL, 0, 0, 8, 8, 0, &e, NULL) == csk_status_ok, "none");
   const csk_isa missing = csk_isa_is_supported(csk_isa_neon) ? csk_isa_avx2 : csk_isa_neon;
-  CSK_CHECK(
-      CSK_ON(missing, csk_epilogue_forward(y, 0, 1, 8, 0, NULL, &e)) == csk_status_unsupported_isa,
-      "an instruction set that this CPU lacks");
+  CSK_CHECK(CSK_ON(missing, csk_epilogue_forward(y, 0, 1, 8, 0, NULL, &e, NULL)) ==
+                csk_status_unsupported_isa,
+            "an instruction set that this CPU lacks");
   CSK_CHECK(CSK_ON(missing, csk_epilogue_backward(y, y, 0, 1, 8, 8, 0, &e, NULL)) ==
                 csk_status_unsupported_isa,
             "an instruction set that this CPU lacks");

@@ -37,7 +37,7 @@ static void join_case(const plane_case *test, int variant) {
                csk_residual_row(on_x ? y : x, affine ? constants[0] : NULL,
                                 affine ? constants[1] : NULL, on_r && !on_x ? y : r,
                                 shortcut ? constants[2] : NULL, shortcut ? constants[3] : NULL,
-                                test->channels, test->width, relu, y)) == csk_status_ok,
+                                test->channels, test->width, RELU(relu), y)) == csk_status_ok,
         "status");
     first = keep_or_compare(first, y, count, isa, variant);
   }
@@ -79,7 +79,7 @@ static void join_gradient_case(const plane_case *test, int variant) {
     CSK_CHECK(
         CSK_ON((csk_isa)isa,
                csk_residual_gradient_row(
-                   in_place ? result : gradient, relu ? y : NULL, with_sums ? x : NULL,
+                   in_place ? result : gradient, RELU(relu), relu ? y : NULL, with_sums ? x : NULL,
                    with_sums ? mean : NULL, with_sums ? own[0] : NULL, shortcut_sums ? r : NULL,
                    shortcut_sums ? shortcut_mean : NULL, shortcut_sums ? own[1] : NULL,
                    test->channels, test->width, result)) == csk_status_ok,
@@ -111,9 +111,9 @@ static void average_case(const plane_case *test, int variant) {
   FOR_EACH_ISA(isa) {
     float *y = planes_canaries(test->channels * 8);
     memcpy(y, old, (size_t)test->channels * 8 * sizeof *y);
-    CSK_CHECK(CSK_ON((csk_isa)isa,
-                     csk_global_average_row(x, affine ? scale : NULL, affine ? shift : NULL, relu,
-                                            test->channels, test->width, 0.3f, y)) == csk_status_ok,
+    CSK_CHECK(CSK_ON((csk_isa)isa, csk_global_average_row(
+                                       x, affine ? scale : NULL, affine ? shift : NULL, RELU(relu),
+                                       test->channels, test->width, 0.3f, y)) == csk_status_ok,
               "status");
     first = keep_or_compare(first, y, test->channels * 8, isa, variant);
   }
@@ -157,7 +157,7 @@ static void average_gradient_case(const plane_case *test, int variant) {
     CSK_CHECK(CSK_ON((csk_isa)isa,
                      csk_global_average_gradient_row(
                          gradient, relu || with_sums ? x : NULL, affine ? scale : NULL,
-                         affine ? shift : NULL, relu, with_sums ? mean : NULL, test->channels,
+                         affine ? shift : NULL, RELU(relu), with_sums ? mean : NULL, test->channels,
                          test->width, 0.3f, result, with_sums ? own : NULL)) == csk_status_ok,
               "status");
     if (first)
@@ -187,18 +187,18 @@ void planes_residual_not_a_number(void) {
   FOR_EACH_ISA(isa) {
     const char *name = csk_isa_name((csk_isa)isa);
     float v[8], sum[8] = {0};
-    CSK_ON((csk_isa)isa, csk_residual_row(x, NULL, NULL, zero, NULL, NULL, 1, 1, true, v));
+    CSK_ON((csk_isa)isa, csk_residual_row(x, NULL, NULL, zero, NULL, NULL, 1, 1, RELU(true), v));
     CSK_CHECK(isnan(v[0]) && v[1] == 0 && v[2] == INFINITY && v[3] == 0 && v[7] == 3, "%s", name);
-    CSK_ON((csk_isa)isa, csk_residual_row(zero, NULL, NULL, x, NULL, NULL, 1, 1, true, v));
+    CSK_ON((csk_isa)isa, csk_residual_row(zero, NULL, NULL, x, NULL, NULL, 1, 1, RELU(true), v));
     CSK_CHECK(isnan(v[0]) && v[1] == 0 && v[5] == 1, "%s: the shortcut", name);
-    CSK_ON((csk_isa)isa,
-           csk_residual_gradient_row(ones, x, NULL, NULL, NULL, NULL, NULL, NULL, 1, 1, v));
+    CSK_ON((csk_isa)isa, csk_residual_gradient_row(ones, RELU(true), x, NULL, NULL, NULL, NULL,
+                                                   NULL, NULL, 1, 1, v));
     CSK_CHECK(v[0] == 1 && v[1] == 0 && v[2] == 1 && v[3] == 0 && v[4] == 0 && isnan(v[7]),
               "%s: NaN passes", name);
-    CSK_ON((csk_isa)isa, csk_global_average_row(x, NULL, NULL, true, 1, 1, 2, sum));
+    CSK_ON((csk_isa)isa, csk_global_average_row(x, NULL, NULL, RELU(true), 1, 1, 2, sum));
     CSK_CHECK(isnan(sum[0]) && sum[1] == 0 && sum[7] == 6, "%s: %g", name, (double)sum[7]);
-    CSK_ON((csk_isa)isa,
-           csk_global_average_gradient_row(ones, x, NULL, NULL, true, NULL, 1, 1, 2, v, NULL));
+    CSK_ON((csk_isa)isa, csk_global_average_gradient_row(ones, x, NULL, NULL, RELU(true), NULL, 1,
+                                                         1, 2, v, NULL));
     CSK_CHECK(v[0] == 2 && v[1] == 0 && v[2] == 2 && v[3] == 0 && v[4] == 0 && isnan(v[7]),
               "%s: NaN passes", name);
   }
@@ -206,68 +206,69 @@ void planes_residual_not_a_number(void) {
 
 static void rejects_average_arguments(float *v) {
   double sums[2][2];
-  INVALID(csk_global_average_row(NULL, v, v, true, 2, 2, 1, v));
-  INVALID(csk_global_average_row(v, NULL, v, true, 2, 2, 1, v));
-  INVALID(csk_global_average_row(v, v, NULL, true, 2, 2, 1, v));
-  INVALID(csk_global_average_row(v, v, v, true, -1, 2, 1, v));
-  INVALID(csk_global_average_row(v, v, v, true, 2, -1, 1, v));
-  INVALID(csk_global_average_row(v, v, v, true, 2, 2, 1, NULL));
-  INVALID(csk_global_average_gradient_row(NULL, v, v, v, true, v, 2, 2, 1, v, sums));
-  INVALID(csk_global_average_gradient_row(v, NULL, v, v, true, v, 2, 2, 1, v, NULL));
-  INVALID(csk_global_average_gradient_row(v, NULL, v, v, false, v, 2, 2, 1, v, sums));
-  INVALID(csk_global_average_gradient_row(v, v, NULL, v, true, v, 2, 2, 1, v, sums));
-  INVALID(csk_global_average_gradient_row(v, v, v, v, true, NULL, 2, 2, 1, v, sums));
-  INVALID(csk_global_average_gradient_row(v, v, v, v, true, v, -2, 2, 1, v, sums));
-  INVALID(csk_global_average_gradient_row(v, v, v, v, true, v, 2, -2, 1, v, sums));
-  INVALID(csk_global_average_gradient_row(v, v, v, v, true, v, 2, 2, 1, NULL, sums));
-  CSK_CHECK(csk_global_average_row(NULL, NULL, NULL, true, 0, 2, 1, NULL) == csk_status_ok,
+  INVALID(csk_global_average_row(NULL, v, v, RELU(true), 2, 2, 1, v));
+  INVALID(csk_global_average_row(v, NULL, v, RELU(true), 2, 2, 1, v));
+  INVALID(csk_global_average_row(v, v, NULL, RELU(true), 2, 2, 1, v));
+  INVALID(csk_global_average_row(v, v, v, RELU(true), -1, 2, 1, v));
+  INVALID(csk_global_average_row(v, v, v, RELU(true), 2, -1, 1, v));
+  INVALID(csk_global_average_row(v, v, v, RELU(true), 2, 2, 1, NULL));
+  INVALID(csk_global_average_gradient_row(NULL, v, v, v, RELU(true), v, 2, 2, 1, v, sums));
+  INVALID(csk_global_average_gradient_row(v, NULL, v, v, RELU(true), v, 2, 2, 1, v, NULL));
+  INVALID(csk_global_average_gradient_row(v, NULL, v, v, RELU(false), v, 2, 2, 1, v, sums));
+  INVALID(csk_global_average_gradient_row(v, v, NULL, v, RELU(true), v, 2, 2, 1, v, sums));
+  INVALID(csk_global_average_gradient_row(v, v, v, v, RELU(true), NULL, 2, 2, 1, v, sums));
+  INVALID(csk_global_average_gradient_row(v, v, v, v, RELU(true), v, -2, 2, 1, v, sums));
+  INVALID(csk_global_average_gradient_row(v, v, v, v, RELU(true), v, 2, -2, 1, v, sums));
+  INVALID(csk_global_average_gradient_row(v, v, v, v, RELU(true), v, 2, 2, 1, NULL, sums));
+  CSK_CHECK(csk_global_average_row(NULL, NULL, NULL, RELU(true), 0, 2, 1, NULL) == csk_status_ok,
             "a row without channels");
-  CSK_CHECK(csk_global_average_gradient_row(NULL, NULL, NULL, NULL, true, NULL, 0, 2, 1, NULL,
+  CSK_CHECK(csk_global_average_gradient_row(NULL, NULL, NULL, NULL, RELU(true), NULL, 0, 2, 1, NULL,
                                             NULL) == csk_status_ok,
             "a row without channels");
   const csk_isa isa = planes_missing_isa();
-  CSK_CHECK(
-      CSK_ON(isa, csk_global_average_row(v, v, v, true, 1, 1, 1, v)) == csk_status_unsupported_isa,
-      "an instruction set that this CPU lacks");
-  CSK_CHECK(CSK_ON(isa, csk_global_average_gradient_row(v, v, v, v, true, v, 1, 1, 1, v, sums)) ==
+  CSK_CHECK(CSK_ON(isa, csk_global_average_row(v, v, v, RELU(true), 1, 1, 1, v)) ==
                 csk_status_unsupported_isa,
+            "an instruction set that this CPU lacks");
+  CSK_CHECK(CSK_ON(isa, csk_global_average_gradient_row(v, v, v, v, RELU(true), v, 1, 1, 1, v,
+                                                        sums)) == csk_status_unsupported_isa,
             "an instruction set that this CPU lacks");
 }
 
 void planes_residual_rejects_invalid_arguments(void) {
   float v[64] = {0};
   double sums[2][2];
-  INVALID(csk_residual_row(NULL, v, v, v, v, v, 2, 2, true, v));
-  INVALID(csk_residual_row(v, NULL, v, v, v, v, 2, 2, true, v));
-  INVALID(csk_residual_row(v, v, NULL, v, v, v, 2, 2, true, v));
-  INVALID(csk_residual_row(v, v, v, NULL, v, v, 2, 2, true, v));
-  INVALID(csk_residual_row(v, v, v, v, NULL, v, 2, 2, true, v));
-  INVALID(csk_residual_row(v, v, v, v, v, NULL, 2, 2, true, v));
-  INVALID(csk_residual_row(v, v, v, v, v, v, -2, 2, true, v));
-  INVALID(csk_residual_row(v, v, v, v, v, v, 2, -2, true, v));
-  INVALID(csk_residual_row(v, v, v, v, v, v, 2, 2, true, NULL));
-  INVALID(csk_residual_gradient_row(NULL, v, v, v, sums, v, v, sums, 2, 2, v));
-  INVALID(csk_residual_gradient_row(v, v, NULL, v, sums, v, v, sums, 2, 2, v));
-  INVALID(csk_residual_gradient_row(v, v, v, NULL, sums, v, v, sums, 2, 2, v));
-  INVALID(csk_residual_gradient_row(v, v, v, v, sums, NULL, v, sums, 2, 2, v));
-  INVALID(csk_residual_gradient_row(v, v, v, v, sums, v, NULL, sums, 2, 2, v));
-  INVALID(csk_residual_gradient_row(v, v, v, v, sums, v, v, sums, -2, 2, v));
-  INVALID(csk_residual_gradient_row(v, v, v, v, sums, v, v, sums, 2, -2, v));
-  INVALID(csk_residual_gradient_row(v, v, v, v, sums, v, v, sums, 2, 2, NULL));
-  CSK_CHECK(csk_residual_row(NULL, NULL, NULL, NULL, NULL, NULL, 0, 2, true, NULL) == csk_status_ok,
+  INVALID(csk_residual_row(NULL, v, v, v, v, v, 2, 2, RELU(true), v));
+  INVALID(csk_residual_row(v, NULL, v, v, v, v, 2, 2, RELU(true), v));
+  INVALID(csk_residual_row(v, v, NULL, v, v, v, 2, 2, RELU(true), v));
+  INVALID(csk_residual_row(v, v, v, NULL, v, v, 2, 2, RELU(true), v));
+  INVALID(csk_residual_row(v, v, v, v, NULL, v, 2, 2, RELU(true), v));
+  INVALID(csk_residual_row(v, v, v, v, v, NULL, 2, 2, RELU(true), v));
+  INVALID(csk_residual_row(v, v, v, v, v, v, -2, 2, RELU(true), v));
+  INVALID(csk_residual_row(v, v, v, v, v, v, 2, -2, RELU(true), v));
+  INVALID(csk_residual_row(v, v, v, v, v, v, 2, 2, RELU(true), NULL));
+  INVALID(csk_residual_gradient_row(NULL, RELU(true), v, v, v, sums, v, v, sums, 2, 2, v));
+  INVALID(csk_residual_gradient_row(v, RELU(true), v, NULL, v, sums, v, v, sums, 2, 2, v));
+  INVALID(csk_residual_gradient_row(v, RELU(true), v, v, NULL, sums, v, v, sums, 2, 2, v));
+  INVALID(csk_residual_gradient_row(v, RELU(true), v, v, v, sums, NULL, v, sums, 2, 2, v));
+  INVALID(csk_residual_gradient_row(v, RELU(true), v, v, v, sums, v, NULL, sums, 2, 2, v));
+  INVALID(csk_residual_gradient_row(v, RELU(true), v, v, v, sums, v, v, sums, -2, 2, v));
+  INVALID(csk_residual_gradient_row(v, RELU(true), v, v, v, sums, v, v, sums, 2, -2, v));
+  INVALID(csk_residual_gradient_row(v, RELU(true), v, v, v, sums, v, v, sums, 2, 2, NULL));
+  CSK_CHECK(
+      csk_residual_row(NULL, NULL, NULL, NULL, NULL, NULL, 0, 2, RELU(true), NULL) == csk_status_ok,
+      "a row without channels");
+  CSK_CHECK(csk_residual_gradient_row(NULL, RELU(true), NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0,
+                                      2, NULL) == csk_status_ok,
             "a row without channels");
-  CSK_CHECK(csk_residual_gradient_row(NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 2, NULL) ==
-                csk_status_ok,
-            "a row without channels");
-  CSK_CHECK(csk_residual_gradient_row(NULL, NULL, NULL, NULL, sums, NULL, NULL, sums, 2, 0, NULL) ==
-                csk_status_ok,
+  CSK_CHECK(csk_residual_gradient_row(NULL, RELU(true), NULL, NULL, NULL, sums, NULL, NULL, sums, 2,
+                                      0, NULL) == csk_status_ok,
             "no columns");
   const csk_isa isa = planes_missing_isa();
-  CSK_CHECK(
-      CSK_ON(isa, csk_residual_row(v, v, v, v, v, v, 1, 1, true, v)) == csk_status_unsupported_isa,
-      "an instruction set that this CPU lacks");
-  CSK_CHECK(CSK_ON(isa, csk_residual_gradient_row(v, v, v, v, sums, v, v, sums, 1, 1, v)) ==
+  CSK_CHECK(CSK_ON(isa, csk_residual_row(v, v, v, v, v, v, 1, 1, RELU(true), v)) ==
                 csk_status_unsupported_isa,
+            "an instruction set that this CPU lacks");
+  CSK_CHECK(CSK_ON(isa, csk_residual_gradient_row(v, RELU(true), v, v, v, sums, v, v, sums, 1, 1,
+                                                  v)) == csk_status_unsupported_isa,
             "an instruction set that this CPU lacks");
   rejects_average_arguments(v);
 }

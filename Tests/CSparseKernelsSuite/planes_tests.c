@@ -73,8 +73,8 @@ static void pack_activation_case(const plane_case *test) {
       float *target = planes_canaries(test->size);
       CSK_CHECK(CSK_ON((csk_isa)isa,
                        csk_pack_activation_row(x, test->channels, test->width,
-                                               affine ? scale : NULL, affine ? shift : NULL, relu,
-                                               &test->layout, target)) == csk_status_ok,
+                                               affine ? scale : NULL, affine ? shift : NULL,
+                                               RELU(relu), &test->layout, target)) == csk_status_ok,
                 "%s", test->name);
       if (first) {
         CSK_CHECK(memcmp(target, first, (size_t)test->size * sizeof *target) == 0, "%s: %s",
@@ -234,10 +234,10 @@ static void pack_not_a_number(void) {
   FOR_EACH_ISA(isa) {
     const char *name = csk_isa_name((csk_isa)isa);
     float v[8];
-    CSK_ON((csk_isa)isa, csk_pack_activation_row(x, 1, 1, NULL, NULL, true, &own, v));
+    CSK_ON((csk_isa)isa, csk_pack_activation_row(x, 1, 1, NULL, NULL, RELU(true), &own, v));
     CSK_CHECK(isnan(v[0]) && v[1] == 0 && v[2] == INFINITY && v[3] == 0, "%s", name);
     CSK_CHECK(v[4] == 0 && signbit(v[4]) && v[5] == FLT_MIN && isnan(v[7]), "%s: as it is", name);
-    CSK_ON((csk_isa)isa, csk_pack_activation_row(x, 1, 1, affine.a, affine.c, true, &own, v));
+    CSK_ON((csk_isa)isa, csk_pack_activation_row(x, 1, 1, affine.a, affine.c, RELU(true), &own, v));
     CSK_CHECK(isnan(v[0]) && v[1] == 0 && v[3] == 0 && v[4] == 1, "%s", name);
     double sum = 0;
     const float ones[8] = {1, 1, 1, 1, 1, 1, NAN, NAN};
@@ -254,19 +254,19 @@ static void pack_rejects_invalid_arguments(void) {
   const csk_row_layout good = {1, 1, 0, 2, 16, 16};
   const csk_gradient_affine affine = {v, v, v},
                             missing[] = {{NULL, v, v}, {v, NULL, v}, {v, v, NULL}};
-  INVALID(csk_pack_activation_row(v, -1, 2, NULL, NULL, true, &good, v + 32));
-  INVALID(csk_pack_activation_row(v, 1, -1, NULL, NULL, true, &good, v + 32));
-  INVALID(csk_pack_activation_row(v, 1, 2, v, NULL, true, &good, v + 32));
-  INVALID(csk_pack_activation_row(v, 1, 2, NULL, v, true, &good, v + 32));
-  INVALID(csk_pack_activation_row(NULL, 1, 2, NULL, NULL, true, &good, v + 32));
-  INVALID(csk_pack_activation_row(v, 1, 2, NULL, NULL, true, NULL, v + 32));
-  INVALID(csk_pack_activation_row(v, 1, 2, NULL, NULL, true, &good, NULL));
+  INVALID(csk_pack_activation_row(v, -1, 2, NULL, NULL, RELU(true), &good, v + 32));
+  INVALID(csk_pack_activation_row(v, 1, -1, NULL, NULL, RELU(true), &good, v + 32));
+  INVALID(csk_pack_activation_row(v, 1, 2, v, NULL, RELU(true), &good, v + 32));
+  INVALID(csk_pack_activation_row(v, 1, 2, NULL, v, RELU(true), &good, v + 32));
+  INVALID(csk_pack_activation_row(NULL, 1, 2, NULL, NULL, RELU(true), &good, v + 32));
+  INVALID(csk_pack_activation_row(v, 1, 2, NULL, NULL, RELU(true), NULL, v + 32));
+  INVALID(csk_pack_activation_row(v, 1, 2, NULL, NULL, RELU(true), &good, NULL));
   static const csk_row_layout bad[] = {
       {0, 1, 0, 2, 16, 16},  {1, 0, 0, 2, 16, 16}, {1, 2, 0, 2, 16, 32},  {2, 3, 0, 2, 16, 48},
       {1, 1, -1, 2, 16, 16}, {1, 1, 0, -1, 0, 0},  {2, 2, 0, 2, 15, 100}, {1, 1, 0, 2, 100, 15},
   };
   for (int i = 0; i < COUNT(bad); i++) {
-    INVALID(csk_pack_activation_row(v, 2, 2, NULL, NULL, true, &bad[i], v + 32));
+    INVALID(csk_pack_activation_row(v, 2, 2, NULL, NULL, RELU(true), &bad[i], v + 32));
     INVALID(csk_pack_gradient_row(v, NULL, NULL, 2, 2, 8, NULL, &bad[i], v + 32, NULL));
   }
   INVALID(csk_pack_gradient_row(NULL, v, v, 2, 2, 8, &affine, &good, v + 32, NULL));
@@ -278,13 +278,14 @@ static void pack_rejects_invalid_arguments(void) {
   INVALID(csk_pack_gradient_row(v, v, v, 2, 2, 8, &affine, &good, NULL, NULL));
   for (int i = 0; i < COUNT(missing); i++)
     INVALID(csk_pack_gradient_row(v, v, v, 2, 2, 8, &missing[i], &good, v + 32, NULL));
-  CSK_CHECK(csk_pack_activation_row(NULL, 0, 2, NULL, NULL, true, &good, NULL) == csk_status_ok,
-            "no channels");
+  CSK_CHECK(
+      csk_pack_activation_row(NULL, 0, 2, NULL, NULL, RELU(true), &good, NULL) == csk_status_ok,
+      "no channels");
   CSK_CHECK(
       csk_pack_gradient_row(NULL, NULL, NULL, 0, 2, 8, NULL, &good, NULL, NULL) == csk_status_ok,
       "no channels");
   CSK_CHECK(CSK_ON(planes_missing_isa(),
-                   csk_pack_activation_row(v, 1, 2, NULL, NULL, true, &good, v + 32)) ==
+                   csk_pack_activation_row(v, 1, 2, NULL, NULL, RELU(true), &good, v + 32)) ==
                 csk_status_unsupported_isa,
             "an instruction set that this CPU lacks");
   CSK_CHECK(CSK_ON(planes_missing_isa(),

@@ -180,15 +180,15 @@ static void unpack_gradient_variant(const plane_case *test, const gradient_input
     for (int i = 0; i < 6; i++) own[i / 2][i % 2] = 0.5;
     float *result = planes_canaries(count);
     if (in_place) memcpy(result, in->addend, (size_t)count * sizeof *result);
-    CSK_CHECK(CSK_ON((csk_isa)isa,
-                     csk_unpack_gradient_row(
-                         in->d, relu ? in->activation : NULL, x, with_sums ? in->mean : NULL,
-                         in_place ? result
-                         : addend ? in->addend
-                                  : NULL,
-                         test->channels, test->width, &test->layout, affine ? in->scale : NULL,
-                         affine ? in->shift : NULL, result, with_sums ? own : NULL, variant & 8)) ==
-                  csk_status_ok,
+    CSK_CHECK(CSK_ON((csk_isa)isa, csk_unpack_gradient_row(
+                                       in->d, RELU(relu), relu ? in->activation : NULL, x,
+                                       with_sums ? in->mean : NULL,
+                                       in_place ? result
+                                       : addend ? in->addend
+                                                : NULL,
+                                       test->channels, test->width, &test->layout,
+                                       affine ? in->scale : NULL, affine ? in->shift : NULL, result,
+                                       with_sums ? own : NULL, variant & 8)) == csk_status_ok,
               "%s variant %d", test->name, variant);
     if (first) {
       CSK_CHECK(memcmp(result, first, (size_t)count * sizeof *result) == 0 &&
@@ -235,10 +235,11 @@ void planes_unpack_past_caches_anywhere(void) {
           "%d", offset);
       CSK_CHECK(memcmp(row, product, count * sizeof *row) == 0, "output, %d", offset);
       csk_canary_fill(row, count);
-      CSK_CHECK(CSK_ON((csk_isa)isa,
-                       csk_unpack_gradient_row(product, NULL, NULL, NULL, NULL, channels, width,
-                                               &own, NULL, NULL, row, NULL, true)) == csk_status_ok,
-                "%d", offset);
+      CSK_CHECK(
+          CSK_ON((csk_isa)isa, csk_unpack_gradient_row(product, RELU(false), NULL, NULL, NULL, NULL,
+                                                       channels, width, &own, NULL, NULL, row, NULL,
+                                                       true)) == csk_status_ok,
+          "%d", offset);
       CSK_CHECK(memcmp(row, product, count * sizeof *row) == 0, "gradient, %d", offset);
       CSK_CHECK(csk_canary_intact(room, offset) && csk_canary_intact(row + count, 16 - offset),
                 "around, %d", offset);
@@ -258,8 +259,8 @@ void planes_unpack_gradient_not_a_number(void) {
     for (int stored = 0; stored < 2; stored++) {
       float v[16];
       CSK_ON((csk_isa)isa,
-             csk_unpack_gradient_row(d, activation, x, NULL, addend, 1, 2, stored ? &own : &half,
-                                     NULL, NULL, v, NULL, false));
+             csk_unpack_gradient_row(d, RELU(true), activation, x, NULL, addend, 1, 2,
+                                     stored ? &own : &half, NULL, NULL, v, NULL, false));
       CSK_CHECK(v[0] == 1 && v[1] == 0 && v[2] == 0 && v[3] == 0 && isnan(v[4]) && v[5] == 6 &&
                     v[6] == 7 && v[7] == 0,
                 "%s: NaN activations let the gradient pass", name);
@@ -271,27 +272,28 @@ void planes_unpack_gradient_not_a_number(void) {
 static void rejects_gradient_arguments(float *v) {
   const csk_row_layout own = {1, 1, 0, 2, 16, 16}, half = {2, 1, 0, 1, 8, 8};
   double sums[2][2];
-  INVALID(csk_unpack_gradient_row(NULL, v, v, v, v, 2, 2, &own, v, v, v, sums, false));
-  INVALID(csk_unpack_gradient_row(v, v, NULL, v, v, 2, 2, &own, v, v, v, sums, false));
-  INVALID(csk_unpack_gradient_row(v, v, v, NULL, v, 2, 2, &own, v, v, v, sums, false));
-  INVALID(csk_unpack_gradient_row(v, v, v, v, v, -1, 2, &own, v, v, v, sums, false));
-  INVALID(csk_unpack_gradient_row(v, v, v, v, v, 2, -1, &own, v, v, v, sums, false));
-  INVALID(csk_unpack_gradient_row(v, v, v, v, v, 2, 2, NULL, v, v, v, sums, false));
-  INVALID(csk_unpack_gradient_row(v, v, v, v, v, 2, 2, &own, v, NULL, v, sums, false));
-  INVALID(csk_unpack_gradient_row(v, v, v, v, v, 2, 2, &own, NULL, v, v, sums, false));
-  INVALID(csk_unpack_gradient_row(v, v, v, v, v, 2, 2, &own, v, v, NULL, sums, false));
-  INVALID(csk_unpack_gradient_row(v, v, NULL, NULL, v, 2, 2, &half, NULL, NULL, v, NULL, false));
-  CSK_CHECK(csk_unpack_gradient_row(v, v, NULL, NULL, v, 1, 2, &own, NULL, NULL, v, NULL, false) ==
-                csk_status_ok,
-            "all stored: without x");
-  CSK_CHECK(csk_unpack_gradient_row(NULL, NULL, NULL, NULL, NULL, 2, 0, &own, NULL, NULL, NULL,
-                                    sums, false) == csk_status_ok,
-            "no columns");
-  CSK_CHECK(csk_unpack_gradient_row(NULL, NULL, NULL, NULL, NULL, 0, 2, &own, NULL, NULL, NULL,
+  INVALID(csk_unpack_gradient_row(NULL, RELU(true), v, v, v, v, 2, 2, &own, v, v, v, sums, false));
+  INVALID(csk_unpack_gradient_row(v, RELU(true), v, NULL, v, v, 2, 2, &own, v, v, v, sums, false));
+  INVALID(csk_unpack_gradient_row(v, RELU(true), v, v, NULL, v, 2, 2, &own, v, v, v, sums, false));
+  INVALID(csk_unpack_gradient_row(v, RELU(true), v, v, v, v, -1, 2, &own, v, v, v, sums, false));
+  INVALID(csk_unpack_gradient_row(v, RELU(true), v, v, v, v, 2, -1, &own, v, v, v, sums, false));
+  INVALID(csk_unpack_gradient_row(v, RELU(true), v, v, v, v, 2, 2, NULL, v, v, v, sums, false));
+  INVALID(csk_unpack_gradient_row(v, RELU(true), v, v, v, v, 2, 2, &own, v, NULL, v, sums, false));
+  INVALID(csk_unpack_gradient_row(v, RELU(true), v, v, v, v, 2, 2, &own, NULL, v, v, sums, false));
+  INVALID(csk_unpack_gradient_row(v, RELU(true), v, v, v, v, 2, 2, &own, v, v, NULL, sums, false));
+  INVALID(csk_unpack_gradient_row(v, RELU(true), v, NULL, NULL, v, 2, 2, &half, NULL, NULL, v, NULL,
+                                  false));
+  CSK_CHECK(csk_unpack_gradient_row(v, RELU(true), v, NULL, NULL, v, 1, 2, &own, NULL, NULL, v,
                                     NULL, false) == csk_status_ok,
+            "all stored: without x");
+  CSK_CHECK(csk_unpack_gradient_row(NULL, RELU(true), NULL, NULL, NULL, NULL, 2, 0, &own, NULL,
+                                    NULL, NULL, sums, false) == csk_status_ok,
+            "no columns");
+  CSK_CHECK(csk_unpack_gradient_row(NULL, RELU(true), NULL, NULL, NULL, NULL, 0, 2, &own, NULL,
+                                    NULL, NULL, NULL, false) == csk_status_ok,
             "no channels");
-  CSK_CHECK(CSK_ON(planes_missing_isa(),
-                   csk_unpack_gradient_row(v, v, v, v, v, 1, 2, &own, v, v, v, NULL, false)) ==
+  CSK_CHECK(CSK_ON(planes_missing_isa(), csk_unpack_gradient_row(v, RELU(true), v, v, v, v, 1, 2,
+                                                                 &own, v, v, v, NULL, false)) ==
                 csk_status_unsupported_isa,
             "an instruction set that this CPU lacks");
 }

@@ -7,8 +7,28 @@
 
 /// The same, computed afterwards: what csk_epilogue_forward makes of a sum.
 static float applied(float sum, const csk_row_epilogue *epilogue, int32_t row) {
-  const float v = epilogue->bias ? sum + epilogue->bias[row] : sum;
-  return epilogue->relu && v < 0 ? 0 : v;
+  float v = epilogue->bias ? sum + epilogue->bias[row] : sum;
+  csk_activate(epilogue->activation, &v, 1);
+  return v;
+}
+
+/// What the activation was applied to is kept where its gradient needs it, else nothing is written.
+static void check_inputs(csk_isa isa, const layer *t, const planes *sums,
+                         const csk_row_epilogue *epilogue, const planes *inputs) {
+  const bool are_kept = csk_activation_needs_input(epilogue->activation);
+  for (int32_t i = 0; i < inputs->outer; i++)
+    for (int32_t o = 0; o < t->csr->rows; o++)
+      for (int32_t r = 0; r < inputs->rows; r++)
+        for (int32_t l = 0; l < inputs->lanes; l++) {
+          const float sum = sparse_at(sums, i, o, r)[l];
+          const float v = epilogue->bias ? sum + epilogue->bias[o] : sum;
+          const float kept = sparse_at(inputs, i, o, r)[l];
+          const bool is_right =
+              are_kept ? kept == v || (isnan(kept) && isnan(v)) : csk_canary_intact(&kept, 1);
+          CSK_CHECK(is_right, "%s activation %d: kept %g of %g", csk_isa_name(isa),
+                    epilogue->activation.kind, (double)kept, (double)v);
+        }
+  CSK_CHECK(sparse_halos_intact(inputs), "%s wrote beside the inputs", csk_isa_name(isa));
 }
 
 static void check_epilogue(csk_isa isa, const layer *t) {
@@ -17,12 +37,14 @@ static void check_epilogue(csk_isa isa, const layer *t) {
   sparse_at(x, 0, 0, 0)[3] = NAN;  // reaches whoever reads channel 0, through the ReLU, too
   const planes sums = sparse_run_forward(isa, t);
   float *bias = sparse_allocate_uniform(t->csr->rows, 23);
-  for (int choice = 0; choice < 4; choice++) {
-    const csk_row_epilogue epilogue = {.bias = choice & 1 ? bias : NULL,
-                                       .row_stride = t->dy.rows * t->dy.width,
-                                       .relu = choice & 2,
-                                       .streams = true};  // but the rows are not aligned
-    planes y = sparse_planes_like(&t->dy, 0);
+  for (int choice = 0; choice < 14; choice++) {
+    planes y = sparse_planes_like(&t->dy, 0), inputs = sparse_planes_like(&t->dy, 0);
+    const csk_row_epilogue epilogue = {
+        .bias = choice & 1 ? bias : NULL,
+        .row_stride = t->dy.rows * t->dy.width,
+        .activation = {choice / 2, choice / 2 == csk_activation_leaky_relu ? 0.3f : 0},
+        .input = inputs.memory + halo,
+        .streams = true};  // but the rows are not aligned
     const csk_status status =
         CSK_ON(isa, csk_sparse_forward(&t->forward.list, 0, t->forward.list.slabs, x->memory + halo,
                                        y.memory + halo, &t->forward_tiles, &epilogue));
@@ -40,6 +62,8 @@ static void check_epilogue(csk_isa isa, const layer *t) {
                       (double)expected);
           }
     CSK_CHECK(sparse_halos_intact(&y), "%s wrote beside y", csk_isa_name(isa));
+    check_inputs(isa, t, &sums, &epilogue, &inputs);
+    sparse_planes_free(&inputs);
     sparse_planes_free(&y);
   }
   sparse_at(x, 0, 0, 0)[3] = before;
@@ -84,7 +108,8 @@ void test_row_epilogue_streams(void) {
           if (!csk_isa_is_supported((csk_isa)isa)) continue;
           for (int streams = 0; streams < 2; streams++) {
             csk_canary_fill(memory[streams], sizeof memory[0] / sizeof(float));
-            const csk_row_epilogue epilogue = {bias, stride, true, streams};
+            const csk_row_epilogue epilogue = {
+                .bias = bias, .row_stride = stride, .activation = RELU(true), .streams = streams};
             CSK_ON((csk_isa)isa, csk_sparse_forward(&list.list, 0, list.list.slabs, x,
                                                     memory[streams] + beside, &tiles, &epilogue));
           }

@@ -17,7 +17,7 @@ enum BlockCases {
     {
       [
         SparseLinear("a", inputs: 6, outputs: 6),
-        Residual(main: [DenseLinear("b", inputs: 6, outputs: 6), Dropout(0.3)], relu: true),
+        Residual(main: [DenseLinear("b", inputs: 6, outputs: 6), Dropout(0.3)], activation: .relu),
         DenseLinear("c", inputs: 6, outputs: 3),
       ]
     },
@@ -40,7 +40,7 @@ enum BlockCases {
       [
         DenseLinear("z", inputs: 6, outputs: 6),
         Residual(main: [
-          Residual(main: [SparseLinear("a", inputs: 6, outputs: 6)], relu: true)
+          Residual(main: [SparseLinear("a", inputs: 6, outputs: 6)], activation: .relu)
         ]),
         DenseLinear("c", inputs: 6, outputs: 3),
       ]

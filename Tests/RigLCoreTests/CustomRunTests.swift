@@ -41,7 +41,7 @@ import Testing
           main: [
             SparseConv2d("inner", inputs: 8, outputs: 8, kernel: 3),
             BatchNorm("innerNorm", channels: 8),
-          ], relu: true),
+          ], activation: .relu),
         GlobalAveragePool(), DenseLinear("output", inputs: 8, outputs: classes))
     }
   }

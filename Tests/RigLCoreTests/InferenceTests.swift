@@ -6,7 +6,7 @@ import Testing
 @Suite struct InferenceTests {
   /// Networks with every kind of layer and block, small.
   enum Case: String, CaseIterable {
-    case wrn, wrnDropout, resNet18, resNet50, mobileNet, vgg, pools, nested, wide
+    case wrn, wrnDropout, resNet18, resNet50, mobileNet, vgg, pools, nested, wide, activations
 
     var network: any Network {
       switch self {
@@ -19,6 +19,7 @@ import Testing
       case .pools: Pools()
       case .nested: Nested()
       case .wide: Wide()
+      case .activations: Activations()
       }
     }
 
@@ -29,7 +30,7 @@ import Testing
       case .resNet18, .resNet50, .mobileNet: (224, 7)
       case .vgg: (32, 1)
       case .pools: (24, 6)
-      case .nested: (32, 8)
+      case .nested, .activations: (32, 8)
       // Strips of one row: windows reach over seven of them.
       case .wide: (8, 8)
       }
@@ -58,16 +59,37 @@ import Testing
       }
       return Sequential(
         SparseConv2d("a", inputs: input.channels, outputs: 4, kernel: 3),
-        Residual(main: [conv("b"), Residual(main: [conv("c")], relu: true)], relu: true),
+        Residual(
+          main: [conv("b"), Residual(main: [conv("c")], activation: .relu)], activation: .relu),
         Residual(
           main: [
             conv("d"),
             Sequential(conv("e"), BatchNorm("n", channels: 4), ReLU(), conv("f")),
-          ], relu: true),
+          ], activation: .relu),
         Residual(
-          main: [conv("g"), Residual(main: [conv("h"), BatchNorm("m", channels: 4)], relu: true)],
-          shortcut: [conv("i"), Residual(main: [conv("j")], relu: true)], relu: true),
+          main: [
+            conv("g"), Residual(main: [conv("h"), BatchNorm("m", channels: 4)], activation: .relu),
+          ],
+          shortcut: [conv("i"), Residual(main: [conv("j")], activation: .relu)], activation: .relu),
         GlobalAveragePool(), DenseLinear("fc", inputs: 4, outputs: classes))
+    }
+  }
+
+  /// Functions whose value at 0 is not 0, and such that keep their input, in every place.
+  struct Activations: Network {
+    func layers(input: SampleShape, classes: Int) -> Sequential {
+      func conv(_ name: String) -> SparseConv2d {
+        SparseConv2d(name, inputs: 4, outputs: 4, kernel: 3)
+      }
+      return Sequential(
+        SparseConv2d("a", inputs: input.channels, outputs: 4, kernel: 3),
+        BatchNorm("n", channels: 4), Sigmoid(), conv("b"), BatchNorm("m", channels: 4), GELU(),
+        conv("c"), Tanh(), LeakyReLU(0.1),
+        Residual(
+          before: [BatchNorm("l", channels: 4), SiLU()], main: [conv("d")], shortcut: [conv("e")]),
+        Residual(main: [conv("f"), BatchNorm("k", channels: 4)], activation: .gelu),
+        GlobalAveragePool(), DenseLinear("fc1", inputs: 4, outputs: 7), SiLU(),
+        SparseLinear("fc2", inputs: 7, outputs: classes))
     }
   }
 

@@ -60,7 +60,8 @@ import Testing
     },
   ]
 
-  @Test(arguments: cases + PlaneCases.all + BlockCases.all + OwnLayerCases.all)
+  @Test(
+    arguments: cases + PlaneCases.all + BlockCases.all + OwnLayerCases.all + ActivationCases.all)
   func gradientsAreThoseOfTheForwardPass(_ one: Case) throws {
     let probe = Probe()
     let model = try Model(

@@ -74,7 +74,7 @@ import Testing
     #expect(weights.count { $0.name.hasSuffix("downsample") } == 3)
     let blocks = layers.layers.compactMap { $0 as? Residual }
     #expect(blocks.count == 9)
-    #expect(blocks.allSatisfy { !$0.relu && $0.before.count == 2 })
+    #expect(blocks.allSatisfy { $0.activation == nil && $0.before.count == 2 })
     // Zagoruyko & Komodakis, table 4: 36.5 million in WRN-28-10, 11.0 in WRN-16-8.
     for (depth, width, millions) in [(28, 10, 36.5), (16, 8, 11.0), (40, 4, 8.9)] {
       let (layers, weights, _) = try made(WRN(depth: depth, width: width), (3, 32), classes: 10)

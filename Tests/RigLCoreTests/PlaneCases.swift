@@ -96,21 +96,21 @@ enum PlaneCases {
           main: [
             conv("b", 4, 6), BatchNorm("m", channels: 6), ReLU(), conv("c", 6, 4),
             BatchNorm("l", channels: 4),
-          ], relu: true),
+          ], activation: .relu),
         Residual(
           main: [
             conv("e", 4, 5, stride: 2), BatchNorm("p", channels: 5), ReLU(), conv("f", 5, 5),
             BatchNorm("q", channels: 5),
           ],
           shortcut: [conv("d", 4, 5, kernel: 1, stride: 2), BatchNorm("r", channels: 5)],
-          relu: true),
+          activation: .relu),
         GlobalAveragePool(),
       ]
     },
     planes("block without batch-norm", ["a": 40, "b": 50]) {
       [
         biased("a", 3, 4), Residual(before: [ReLU()], main: [biased("b", 4, 4)]),
-        Residual(main: [biased("c", 4, 4)], relu: true),
+        Residual(main: [biased("c", 4, 4)], activation: .relu),
       ]
     },
   ]

@@ -159,7 +159,7 @@ static int32_t propagate(layer *t, const batch *b, double *loss) {
   // A tile is four vectors of eight lanes; there is one a group.
   const csk_tiles up = {4, 1, groups, 1, inputs * lanes, 0, 0, outputs * lanes, 0, 0};
   const csk_tiles down = {4, 1, groups, 1, outputs * lanes, 0, 0, inputs * lanes, 0, 0};
-  const csk_epilogue epilogue = {.relu = false, .keep = 1};
+  const csk_epilogue epilogue = {.keep = 1};
   const csk_list *forward = &t->forward.list, *backward = &t->backward.list;
   require(csk_gather(t->weights, t->nnz, t->sources, t->copy, t->nnz), "weights");
   require(csk_sparse_forward(forward, 0, forward->slabs, b->x, b->y, &up, NULL), "forward");
@@ -169,7 +169,8 @@ static int32_t propagate(layer *t, const batch *b, double *loss) {
   for (int32_t g = 0; g < groups; g++) {
     float *y = b->y + g * outputs * lanes, *dy = b->dy + g * outputs * lanes;
     int32_t predictions[lanes];
-    require(csk_epilogue_forward(y, 0, outputs, lanes, g * lanes, t->bias, &epilogue), "bias");
+    require(csk_epilogue_forward(y, 0, outputs, lanes, g * lanes, t->bias, &epilogue, NULL),
+            "bias");
     require(csk_softmax_cross_entropy(y, outputs, lanes, lanes, b->labels + g * lanes, 0,
                                       1.0f / samples, dy, loss, predictions, NULL),
             "loss");

@@ -32,7 +32,7 @@ struct SparseConv1d: WeightLayer {
   var kind: String { "SparseConv1d(\(channels)-\(outputs), kernel \(kernel))" }
   /// Rows and columns of the network's input matter.
   var takesPlanes: Bool { true }
-  /// ReLU and dropout after it are applied by its stage: the product does it.
+  /// An activation and dropout after it are applied by its stage: the product does it.
   var fusing: Fusing { .appliesEpilogue }
 
   func outputShape(of input: SampleShape) throws(RigLError) -> SampleShape {

@@ -1,5 +1,6 @@
 // bodies/csk_bodies.h: every body over the vector header that was included before, and what puts
 // them into a table.
+#include "csk_activation_body.h"
 #include "csk_sparse_forward_body.h"
 #include "csk_sparse_backward_body.h"
 #include "csk_dense_body.h"
@@ -15,6 +16,7 @@
 #include "csk_update_body.h"
 
 static void register_bodies(csk_kernels *kernels) {
+  register_activation(kernels);
   register_sparse_forward(kernels);
   register_sparse_backward(kernels);
   register_dense(kernels);

@@ -52,4 +52,44 @@ CSK_TARGET CSK_INLINE void csk_add_sums(const csk_sums *sums, double target[2]) 
     for (; column_ < (end); column_++) STEP(column_);   \
   } while (0)
 
+/// target += {sum v, sum v (x - mean)} over a channel's columns.
+CSK_TARGET CSK_NOINLINE void csk_add_row(const float *v, const float *x, float mean, int32_t width,
+                                         double target[2]) {
+  const csk_v m = csk_all(mean);
+  csk_sums sum = csk_no_sums();
+#define STEP(j)                                                             \
+  do {                                                                      \
+    const ptrdiff_t at = (ptrdiff_t)(j)*csk_lanes;                          \
+    csk_add_column(&sum, csk_load(v + at), csk_minus(csk_load(x + at), m)); \
+  } while (0)
+  CSK_FOR_COLUMNS(0, width, STEP);
+#undef STEP
+  csk_add_sums(&sum, target);
+}
+
+/// Columns whose activations are computed at once, in L1.
+enum { csk_block_columns = 32 };
+
+/// values = scale x + shift for `count` elements, or f of it, which the gradient of f needs.
+CSK_TARGET
+static void csk_make_values(csk_activation activation, const float *x, csk_v scale, csk_v shift,
+                            int64_t count, float *values) {
+  for (int64_t i = 0; i < count; i += csk_lanes)
+    csk_store(values + i, csk_fused(scale, csk_load(x + i), shift));
+  if (!csk_activation_needs_input(activation)) activate(activation, values, count);
+}
+
+/// gradient *= f'(scale x + shift) for `count` elements.
+CSK_TARGET CSK_NOINLINE void csk_pass_back_from(csk_activation activation, const float *x,
+                                                csk_v scale, csk_v shift, int64_t count,
+                                                float *gradient) {
+  enum { block = csk_block_columns * csk_lanes };
+  float values[block];
+  for (int64_t i = 0; i < count; i += block) {
+    const int64_t some = count - i < block ? count - i : block;
+    csk_make_values(activation, x + i, scale, shift, some, values);
+    activate_gradient(activation, gradient + i, values, some);
+  }
+}
+
 #endif

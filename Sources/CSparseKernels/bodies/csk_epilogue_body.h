@@ -1,11 +1,14 @@
-// bodies/csk_epilogue_body.h: bias, ReLU and dropout after a product, and their gradients.
+// bodies/csk_epilogue_body.h: bias, activation and dropout after a product, and their gradients.
 //
 // Bounds: without dropout, bytes in the level where the activations live (8 an element forward, 12
 // back); with dropout, Philox, which each instruction set has in a header of its own: csk_dropout,
 // csk_prepare_dropout, csk_drop.
+#include <string.h>
+
 #include "../csk_epilogue_internal.h"
 
-/// Channels that bias, ReLU and dropout go over one after the other: few enough to stay in L1.
+/// Channels that bias, activation and dropout go over one after the other: few enough to stay in
+/// L1.
 enum { channel_block = 8 };
 
 CSK_TARGET CSK_INLINE void add_bias_8(float *y, csk_v bias, bool relu) {
@@ -31,21 +34,37 @@ CSK_TARGET CSK_INLINE void add_bias(float *y, int32_t begin, int32_t end, int32_
   }
 }
 
-// y[c, lane] = dropout(relu(y[c, lane] + bias[c]))
+/// y = f(y) for `count` values that are in L1, where f is a pass of its own; their inputs to
+/// `input`.
+CSK_NOINLINE void activate_block(const csk_epilogue *epilogue, float *y, int64_t count,
+                                 float *input) {
+  if (input && csk_activation_needs_input(epilogue->activation))
+    memcpy(input, y, (size_t)count * sizeof *y);
+  activate(epilogue->activation, y, count);
+}
+
+// y[c, lane] = dropout(f(y[c, lane] + bias[c]))
 CSK_TARGET
 static void epilogue_forward(float *y, int32_t channel_begin, int32_t channel_end, int32_t lanes,
-                             int64_t first_sample, const float *bias,
-                             const csk_epilogue *epilogue) {
+                             int64_t first_sample, const float *bias, const csk_epilogue *epilogue,
+                             float *input) {
   const bool drops = epilogue->keep < 1;
+  const bool relu = epilogue->activation.kind == csk_activation_relu;
+  const bool has_pass = csk_activation_has_pass(epilogue->activation);
   csk_dropout d;
   if (drops) d = csk_prepare_dropout(epilogue);
   for (int32_t c = channel_begin; c < channel_end;) {
     const int32_t rest = channel_end - c;
-    const int32_t end = drops && rest > channel_block ? c + channel_block : channel_end;
-    if (epilogue->relu) {
+    const int32_t end =
+        (drops || has_pass) && rest > channel_block ? c + channel_block : channel_end;
+    if (relu) {
       add_bias(y, c, end, lanes, bias, true);
     } else if (bias) {
       add_bias(y, c, end, lanes, bias, false);
+    }
+    if (has_pass) {
+      const ptrdiff_t first = (ptrdiff_t)c * lanes;
+      activate_block(epilogue, y + first, (int64_t)(end - c) * lanes, input ? input + first : NULL);
     }
     if (drops) csk_drop(y, c, end, lanes, first_sample, &d);
     c = end;
@@ -84,7 +103,25 @@ CSK_TARGET CSK_INLINE void pass_back(float *gradient, const float *y, int32_t be
   }
 }
 
-// gradient[c, lane] *= d dropout(relu(v)) / d v;  bias_gradient[c] += sum_lane gradient[c, lane]
+/// gradient *= f' for `count` values, where f is a pass of its own. A result that was kept by
+/// dropout is brought back to the function's.
+CSK_TARGET CSK_NOINLINE void activation_back(const csk_epilogue *epilogue, float *gradient,
+                                             const float *y, int64_t count) {
+  const csk_activation activation = epilogue->activation;
+  if (epilogue->keep == 1 || csk_activation_needs_input(activation))
+    return activate_gradient(activation, gradient, y, count);
+  enum { block = 8 * csk_lanes };
+  const csk_v keep = csk_all(epilogue->keep);
+  for (int64_t first = 0; first < count; first += block) {
+    const int64_t end = count - first < block ? count - first : block;
+    float values[block];
+    for (int64_t i = 0; i < end; i += csk_lanes)
+      csk_store(values + i, csk_times(csk_load(y + first + i), keep));
+    activate_gradient(activation, gradient + first, values, end);
+  }
+}
+
+// gradient[c, lane] *= d dropout(f(v)) / d v;  bias_gradient[c] += sum_lane gradient[c, lane]
 CSK_TARGET
 static void epilogue_backward(float *gradient, const float *y, int32_t channel_begin,
                               int32_t channel_end, int32_t lanes, int32_t live,
@@ -92,7 +129,7 @@ static void epilogue_backward(float *gradient, const float *y, int32_t channel_b
                               float *bias_gradient) {
   const bool drops = epilogue->keep < 1;
   const float keep = epilogue->keep;
-  if (epilogue->relu) {
+  if (epilogue->activation.kind == csk_activation_relu) {
     // What was dropped is 0 in y, where ReLU's gradient is 0 anyway: no need for the mask.
     if (drops) {
       pass_back(gradient, y, channel_begin, channel_end, lanes, live, keep, bias_gradient, true,
@@ -103,12 +140,18 @@ static void epilogue_backward(float *gradient, const float *y, int32_t channel_b
     }
     return;
   }
+  const bool has_pass = csk_activation_has_pass(epilogue->activation);
   csk_dropout d;
   if (drops) d = csk_prepare_dropout(epilogue);
   for (int32_t c = channel_begin; c < channel_end;) {
     const int32_t rest = channel_end - c;
-    const int32_t end = drops && rest > channel_block ? c + channel_block : channel_end;
+    const int32_t end =
+        (drops || has_pass) && rest > channel_block ? c + channel_block : channel_end;
     if (drops) csk_drop(gradient, c, end, lanes, first_sample, &d);
+    if (has_pass) {
+      const ptrdiff_t first = (ptrdiff_t)c * lanes;
+      activation_back(epilogue, gradient + first, y + first, (end - c) * (int64_t)lanes);
+    }
     pass_back(gradient, NULL, c, end, lanes, live, keep, bias_gradient, false, false);
     c = end;
   }

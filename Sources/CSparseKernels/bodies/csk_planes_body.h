@@ -20,7 +20,7 @@ CSK_TARGET CSK_INLINE void pack_columns(const float *x, ptrdiff_t step, int32_t 
 CSK_TARGET CSK_INLINE void pack_activation_as(const float *x, int32_t channels, int32_t width,
                                               const float *scale, const float *shift,
                                               const csk_row_layout *layout, float *target,
-                                              bool relu, bool strided) {
+                                              bool relu, bool strided, csk_activation activation) {
   const int32_t stride = strided ? layout->stride : 1, phases = strided ? layout->phases : 1;
   csk_phase_span spans[kept_spans];
   for (int32_t phase = 0; phase < phases && phase < kept_spans; phase++)
@@ -39,19 +39,23 @@ CSK_TARGET CSK_INLINE void pack_activation_as(const float *x, int32_t channels, 
         pack_columns(channel + first * csk_lanes, (ptrdiff_t)stride * csk_lanes,
                      span.end - span.first, a, b, relu,
                      columns + (ptrdiff_t)span.first * csk_lanes);
+        if (!relu && csk_activation_has_pass(activation))
+          activate(activation, columns + (ptrdiff_t)span.first * csk_lanes,
+                   (int64_t)(span.end - span.first) * csk_lanes);
       }
       csk_clear(columns + (ptrdiff_t)span.end * csk_lanes, layout->columns - span.end);
     }
   }
 }
 
-// target = relu(scale[c] x + shift[c])
+// target = f(scale[c] x + shift[c])
 CSK_TARGET
 static void pack_activation_row(const float *x, int32_t channels, int32_t width, const float *scale,
-                                const float *shift, bool relu, const csk_row_layout *layout,
-                                float *target) {
+                                const float *shift, csk_activation activation,
+                                const csk_row_layout *layout, float *target) {
+  const bool relu = activation.kind == csk_activation_relu;
 #define PACK(relu, strided) \
-  pack_activation_as(x, channels, width, scale, shift, layout, target, relu, strided)
+  pack_activation_as(x, channels, width, scale, shift, layout, target, relu, strided, activation)
   if (layout->stride == 1) {
     if (relu) {
       PACK(true, false);

@@ -1,13 +1,15 @@
 // bodies/csk_residual_body.h: the ends of residual blocks, and their gradients. Bound: bytes moved
 // over the bandwidth of memory.
+#include <string.h>
+
 #include "csk_columns.h"
 
-// y = relu((scale[c] x + shift[c]) + (shortcut_scale[c] r + shortcut_shift[c]))
+// y = f((scale[c] x + shift[c]) + (shortcut_scale[c] r + shortcut_shift[c]))
 CSK_TARGET
 static void residual_row(const float *x, const float *scale, const float *shift, const float *r,
                          const float *shortcut_scale, const float *shortcut_shift, int32_t channels,
-                         int32_t width, bool relu, float *y) {
-  const csk_floor floor = csk_floor_of(relu);
+                         int32_t width, csk_activation activation, float *y) {
+  const csk_floor floor = csk_floor_of(activation.kind == csk_activation_relu);
   for (int32_t c = 0; c < channels; c++) {
     const csk_v a = csk_all(csk_scale_of(scale, c));
     const csk_v b = csk_all(csk_shift_of(shift, c));
@@ -23,6 +25,8 @@ static void residual_row(const float *x, const float *scale, const float *shift,
   } while (0)
     CSK_FOR_COLUMNS(0, width, STEP);
 #undef STEP
+    if (csk_activation_has_pass(activation))
+      activate(activation, y + first, (int64_t)width * csk_lanes);
   }
 }
 
@@ -51,18 +55,41 @@ CSK_TARGET CSK_INLINE void residual_gradient_as(
   }
 }
 
-// result = gradient where y is not <= 0
+/// result = gradient f' where f is a pass of its own; channel by channel, then sums.
+CSK_TARGET CSK_NOINLINE void residual_gradient_pass(
+    const float *gradient, csk_activation activation, const float *y, const float *x,
+    const float *mean, double (*sums)[2], const float *r, const float *shortcut_mean,
+    double (*shortcut_sums)[2], int32_t channels, int32_t width, float *result) {
+  const int64_t count = (int64_t)width * csk_lanes;
+  for (int32_t c = 0; c < channels; c++) {
+    const ptrdiff_t first = (ptrdiff_t)c * count;
+    float *v = result + first;
+    if (result != gradient) memcpy(v, gradient + first, (size_t)count * sizeof *v);
+    activate_gradient(activation, v, y + first, count);
+    if (sums) csk_add_row(v, x + first, mean[c], width, sums[c]);
+    if (shortcut_sums) csk_add_row(v, r + first, shortcut_mean[c], width, shortcut_sums[c]);
+  }
+}
+
+// result = gradient f'
 CSK_TARGET
-static void residual_gradient_row(const float *gradient, const float *y, const float *x,
-                                  const float *mean, double (*sums)[2], const float *r,
-                                  const float *shortcut_mean, double (*shortcut_sums)[2],
-                                  int32_t channels, int32_t width, float *result) {
+static void residual_gradient_row(const float *gradient, csk_activation activation, const float *y,
+                                  const float *x, const float *mean, double (*sums)[2],
+                                  const float *r, const float *shortcut_mean,
+                                  double (*shortcut_sums)[2], int32_t channels, int32_t width,
+                                  float *result) {
+  if (csk_activation_has_pass(activation)) {
+    residual_gradient_pass(gradient, activation, y, x, mean, sums, r, shortcut_mean, shortcut_sums,
+                           channels, width, result);
+    return;
+  }
 #define CASE(n)                                                                                 \
   case n:                                                                                       \
     residual_gradient_as(gradient, y, x, mean, sums, r, shortcut_mean, shortcut_sums, channels, \
                          width, result, ((n)&4) != 0, ((n)&2) != 0, ((n)&1) != 0);              \
     break
-  switch ((y ? 4 : 0) | (sums ? 2 : 0) | (shortcut_sums ? 1 : 0)) {
+  switch ((activation.kind == csk_activation_relu ? 4 : 0) | (sums ? 2 : 0) |
+          (shortcut_sums ? 1 : 0)) {
     CASE(0);
     CASE(1);
     CASE(2);

@@ -82,20 +82,79 @@ CSK_TARGET CSK_INLINE void unpack_gradient_as(const float *d, const float *activ
   }
 }
 
-// result = d + addend where the activation is not <= 0;
+/// A channel's gradient, times f' where f is a pass of its own; `packed` begins at the channel.
+CSK_TARGET
+static void activation_back_row(csk_activation activation, const float *packed, const float *x,
+                                csk_v scale, csk_v shift, int32_t width, bool with_addend,
+                                const csk_row_layout *layout, float *gradient) {
+  if (csk_activation_needs_input(activation)) {
+    csk_pass_back_from(activation, x, scale, shift, (int64_t)width * csk_lanes, gradient);
+    return;
+  }
+  if (layout->stride == 1) {
+    const csk_phase_span span = csk_span_of_phase(layout, width, 0);
+    const int64_t stored = (int64_t)(span.end - span.first) * csk_lanes;
+    activate_gradient(activation, gradient, packed + (ptrdiff_t)span.first * csk_lanes, stored);
+    // Without an addend what is not stored is 0.
+    if (with_addend && stored < (int64_t)width * csk_lanes)
+      csk_pass_back_from(activation, x + stored, scale, shift, (int64_t)width * csk_lanes - stored,
+                         gradient + stored);
+    return;
+  }
+  csk_layout_walk walk = csk_walk_start(layout);
+  for (int32_t j = 0; j < width; j++, csk_walk_on(&walk, layout)) {
+    const ptrdiff_t at = (ptrdiff_t)j * csk_lanes;
+    if (csk_is_stored(&walk, layout))
+      activate_gradient(activation, gradient + at, packed + walk.offset, csk_lanes);
+    else if (with_addend)
+      csk_pass_back_from(activation, x + at, scale, shift, csk_lanes, gradient + at);
+  }
+}
+
+/// A row's gradient where f is a pass of its own: channel by channel, in L1.
+CSK_TARGET CSK_NOINLINE void unpack_gradient_pass(const float *d, csk_activation activation,
+                                                  const float *packed, const float *x,
+                                                  const float *mean, const float *addend,
+                                                  int32_t channels, int32_t width,
+                                                  const csk_row_layout *layout, const float *scale,
+                                                  const float *shift, float *result,
+                                                  double (*sums)[2]) {
+  for (int32_t c = 0; c < channels; c++) {
+    const ptrdiff_t first = (ptrdiff_t)c * width * csk_lanes, place = c * layout->channel_stride;
+    float *v = result + first;
+    const float *xc = x ? x + first : NULL;
+    if (addend)
+      unpack_gradient_as(d + place, NULL, NULL, NULL, addend + first, 1, width, layout, NULL, NULL,
+                         v, NULL, false, false, true, false);
+    else
+      unpack_gradient_as(d + place, NULL, NULL, NULL, NULL, 1, width, layout, NULL, NULL, v, NULL,
+                         false, false, false, false);
+    activation_back_row(activation, packed ? packed + place : NULL, xc,
+                        csk_all(csk_scale_of(scale, c)), csk_all(csk_shift_of(shift, c)), width,
+                        addend != NULL, layout, v);
+    if (sums) csk_add_row(v, xc, mean[c], width, sums[c]);
+  }
+}
+
+// result = (d + addend) f'(scale[c] x + shift[c]);
 // sums[c] += {sum result, sum result (x - mean[c])}
 CSK_TARGET
-static void unpack_gradient_row(const float *d, const float *activation, const float *x,
-                                const float *mean, const float *addend, int32_t channels,
-                                int32_t width, const csk_row_layout *layout, const float *scale,
-                                const float *shift, float *result, double (*sums)[2],
-                                bool streams) {
-#define CASE(n)                                                                               \
-  case n:                                                                                     \
-    unpack_gradient_as(d, activation, x, mean, addend, channels, width, layout, scale, shift, \
-                       result, sums, streams, ((n)&4) != 0, ((n)&2) != 0, ((n)&1) != 0);      \
+static void unpack_gradient_row(const float *d, csk_activation activation, const float *packed,
+                                const float *x, const float *mean, const float *addend,
+                                int32_t channels, int32_t width, const csk_row_layout *layout,
+                                const float *scale, const float *shift, float *result,
+                                double (*sums)[2], bool streams) {
+  if (csk_activation_has_pass(activation)) {
+    unpack_gradient_pass(d, activation, packed, x, mean, addend, channels, width, layout, scale,
+                         shift, result, sums);
+    return;
+  }
+#define CASE(n)                                                                                   \
+  case n:                                                                                         \
+    unpack_gradient_as(d, packed, x, mean, addend, channels, width, layout, scale, shift, result, \
+                       sums, streams, ((n)&4) != 0, ((n)&2) != 0, ((n)&1) != 0);                  \
     break
-  switch ((activation ? 4 : 0) | (addend ? 2 : 0) | (sums ? 1 : 0)) {
+  switch ((activation.kind == csk_activation_relu ? 4 : 0) | (addend ? 2 : 0) | (sums ? 1 : 0)) {
     CASE(0);
     CASE(1);
     CASE(2);

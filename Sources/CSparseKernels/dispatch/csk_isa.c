@@ -55,6 +55,7 @@ static void set_up(void) {
   csk_select_scalar(scalar);
   csk_update_scalar(scalar);
   csk_pack_scalar(scalar);
+  csk_activation_scalar(scalar);
   csk_epilogue_scalar(scalar);
   csk_softmax_scalar(scalar);
   csk_planes_scalar(scalar);

@@ -6,31 +6,34 @@ static bool is_usable(const void *values, int32_t channels, int32_t width) {
   return values || channels == 0 || width == 0;
 }
 
-csk_status csk_global_average_row(const float *x, const float *scale, const float *shift, bool relu,
-                                  int32_t channels, int32_t width, float factor, float *y) {
-  if (channels < 0 || width < 0 || !scale != !shift || !is_usable(x, channels, width) ||
-      !is_usable(y, channels, width))
+csk_status csk_global_average_row(const float *x, const float *scale, const float *shift,
+                                  csk_activation activation, int32_t channels, int32_t width,
+                                  float factor, float *y) {
+  if (channels < 0 || width < 0 || !csk_activation_is_valid(activation) || !scale != !shift ||
+      !is_usable(x, channels, width) || !is_usable(y, channels, width))
     return csk_status_invalid_argument;
   const csk_kernels *kernels = csk_kernels_current();
   if (!kernels) return csk_status_unsupported_isa;
   if (width == 0) return csk_status_ok;
-  kernels->global_average_row(x, scale, shift, relu, channels, width, factor, y);
+  kernels->global_average_row(x, scale, shift, activation, channels, width, factor, y);
   return csk_status_ok;
 }
 
 csk_status csk_global_average_gradient_row(const float *gradient, const float *x,
-                                           const float *scale, const float *shift, bool relu,
-                                           const float *mean, int32_t channels, int32_t width,
-                                           float factor, float *result, double (*sums)[2]) {
-  if (channels < 0 || width < 0 || !scale != !shift || !is_usable(gradient, channels, width) ||
-      !is_usable(result, channels, width))
+                                           const float *scale, const float *shift,
+                                           csk_activation activation, const float *mean,
+                                           int32_t channels, int32_t width, float factor,
+                                           float *result, double (*sums)[2]) {
+  if (channels < 0 || width < 0 || !csk_activation_is_valid(activation) || !scale != !shift ||
+      !is_usable(gradient, channels, width) || !is_usable(result, channels, width))
     return csk_status_invalid_argument;
-  if ((relu || sums) && !is_usable(x, channels, width)) return csk_status_invalid_argument;
+  if ((activation.kind != csk_activation_identity || sums) && !is_usable(x, channels, width))
+    return csk_status_invalid_argument;
   if (sums && !is_usable(mean, channels, width)) return csk_status_invalid_argument;
   const csk_kernels *kernels = csk_kernels_current();
   if (!kernels) return csk_status_unsupported_isa;
   if (width == 0) return csk_status_ok;
-  kernels->global_average_gradient_row(gradient, x, scale, shift, relu, mean, channels, width,
+  kernels->global_average_gradient_row(gradient, x, scale, shift, activation, mean, channels, width,
                                        factor, result, sums);
   return csk_status_ok;
 }

@@ -27,14 +27,16 @@ static bool stores_all(const csk_row_layout *layout, int32_t width) {
 }
 
 csk_status csk_pack_activation_row(const float *x, int32_t channels, int32_t width,
-                                   const float *scale, const float *shift, bool relu,
-                                   const csk_row_layout *layout, float *target) {
+                                   const float *scale, const float *shift,
+                                   csk_activation activation, const csk_row_layout *layout,
+                                   float *target) {
   if (!row_is_valid(channels, width) || !layout_is_valid(layout, channels) || !scale != !shift ||
-      !is_usable(x, channels, width) || !is_usable(target, channels, layout->columns))
+      !csk_activation_is_valid(activation) || !is_usable(x, channels, width) ||
+      !is_usable(target, channels, layout->columns))
     return csk_status_invalid_argument;
   const csk_kernels *kernels = csk_kernels_current();
   if (!kernels) return csk_status_unsupported_isa;
-  kernels->pack_activation_row(x, channels, width, scale, shift, relu, layout, target);
+  kernels->pack_activation_row(x, channels, width, scale, shift, activation, layout, target);
   return csk_status_ok;
 }
 
@@ -80,24 +82,35 @@ csk_status csk_unpack_output_row(const float *product, ptrdiff_t product_channel
   return csk_status_ok;
 }
 
-csk_status csk_unpack_gradient_row(const float *d, const float *activation, const float *x,
-                                   const float *mean, const float *addend, int32_t channels,
-                                   int32_t width, const csk_row_layout *layout, const float *scale,
-                                   const float *shift, float *result, double (*sums)[2],
-                                   bool streams) {
+/// Whether what the activation's gradient needs is given: its input, or its result; and its input,
+/// too, for addends of elements that have no place in scratch.
+static bool activation_is_given(csk_activation activation, const float *packed, const float *x,
+                                const float *addend, int32_t channels, int32_t width,
+                                const csk_row_layout *layout) {
+  if (!csk_activation_is_valid(activation)) return false;
+  if (activation.kind == csk_activation_identity) return true;
+  if (csk_activation_needs_input(activation)) return is_usable(x, channels, width);
+  if (!is_usable(packed, channels, width)) return false;
+  return !addend || stores_all(layout, width) || is_usable(x, channels, width);
+}
+
+csk_status csk_unpack_gradient_row(const float *d, csk_activation activation, const float *packed,
+                                   const float *x, const float *mean, const float *addend,
+                                   int32_t channels, int32_t width, const csk_row_layout *layout,
+                                   const float *scale, const float *shift, float *result,
+                                   double (*sums)[2], bool streams) {
   if (!row_is_valid(channels, width) || !layout_is_valid(layout, channels) || !scale != !shift ||
       !is_usable(d, channels, width) || !is_usable(result, channels, width))
     return csk_status_invalid_argument;
   if (sums && !(is_usable(x, channels, width) && is_usable(mean, channels, width)))
     return csk_status_invalid_argument;
-  // Without an addend what is not stored is 0 whatever the mask.
-  if (activation && addend && !stores_all(layout, width) && !is_usable(x, channels, width))
+  if (!activation_is_given(activation, packed, x, addend, channels, width, layout))
     return csk_status_invalid_argument;
   const csk_kernels *kernels = csk_kernels_current();
   if (!kernels) return csk_status_unsupported_isa;
   if (width == 0) return csk_status_ok;
-  kernels->unpack_gradient_row(d, activation, x, mean, addend, channels, width, layout, scale,
-                               shift, result, sums, streams && can_stream(result));
+  kernels->unpack_gradient_row(d, activation, packed, x, mean, addend, channels, width, layout,
+                               scale, shift, result, sums, streams && can_stream(result));
   return csk_status_ok;
 }
 

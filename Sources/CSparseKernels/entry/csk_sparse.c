@@ -51,7 +51,8 @@ csk_status csk_sparse_forward(const csk_list *list, int32_t slab_begin, int32_t 
                               const float *x, float *y, const csk_tiles *tiles,
                               const csk_row_epilogue *epilogue) {
   if (!is_valid(list, slab_begin, slab_end, tiles)) return csk_status_invalid_argument;
-  if (epilogue && (list->blocks > 1 || epilogue->row_stride < 1))
+  if (epilogue && (list->blocks > 1 || epilogue->row_stride < 1 ||
+                   !csk_activation_is_valid(epilogue->activation)))
     return csk_status_invalid_argument;
   const csk_kernels *kernels = csk_kernels_current();
   if (!kernels) return csk_status_unsupported_isa;
@@ -63,7 +64,8 @@ csk_status csk_sparse_forward(const csk_list *list, int32_t slab_begin, int32_t 
   csk_row_epilogue applied;
   if (epilogue) {
     applied = *epilogue;
-    applied.streams = epilogue->streams && can_stream(y, tiles, epilogue);
+    applied.streams = epilogue->streams && can_stream(y, tiles, epilogue) &&
+                      !csk_activation_has_pass(epilogue->activation);
     epilogue = &applied;
   }
   kernels->sparse_forward(&view, slab_begin, slab_end, x, y, tiles, epilogue);

@@ -1,4 +1,5 @@
 // Everything the Swift side sees.
+#include "csk_activation.h"
 #include "csk_common.h"
 #include "csk_dense.h"
 #include "csk_dense_planes.h"

@@ -2,13 +2,14 @@
 //
 // Planes are stored [group][y][channel][x][lane], 8 lanes a group; a row is one y of one group,
 // (channels, width, 8). A convolution works on a band of rows in scratch that fits L2: pack brings
-// rows in and applies what lies between two convolutions (batch-norm and ReLU, or batch-norm's
-// gradient), the sparse kernels read and write scratch only, and unpack takes rows out, adds and
-// masks what belongs to them, and sums statistics. Batch-norm is thus never a pass of its own.
+// rows in and applies what lies between two convolutions (batch-norm and activation, or
+// batch-norm's gradient), the sparse kernels read and write scratch only, and unpack takes rows
+// out, adds and masks what belongs to them, and sums statistics. Batch-norm is thus never a pass of
+// its own.
 #ifndef CSK_PLANES_H
 #define CSK_PLANES_H
 
-#include "csk_common.h"
+#include "csk_activation.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -16,9 +17,9 @@ extern "C" {
 
 // Every result, sums included, has the same bits on every instruction set. A row's sums are taken
 // in float, even and odd columns apart and each lane apart; then odd is added to even, lanes as
-// ((0 + 4) + (2 + 6)) + ((1 + 5) + (3 + 7)), and the total to the caller's double. ReLU lets NaN
-// through, and so does its gradient where the activation is NaN. Null scale and shift leave x as it
-// is, -0 too.
+// ((0 + 4) + (2 + 6)) + ((1 + 5) + (3 + 7)), and the total to the caller's double. Activations let
+// NaN through, and so does ReLU's gradient where the activation is NaN. Null scale and shift leave
+// x as it is, -0 too.
 enum { csk_plane_lanes = 8 };
 
 /// How a row lies in scratch for a kernel of some stride: element x of a channel has the padded
@@ -33,7 +34,7 @@ typedef struct csk_row_layout {
   ptrdiff_t channel_stride;  // >= columns * 8; either may be the outer one
 } csk_row_layout;
 
-/// target = relu(scale[c] x + shift[c]) for a row: batch-norm and ReLU on the way into scratch.
+/// target = f(scale[c] x + shift[c]) for a row: batch-norm and activation on the way into scratch.
 /// Every column of every stored phase is written: those without an element become 0. Elements whose
 /// column lies beyond `columns` are left out.
 ///
@@ -42,8 +43,9 @@ typedef struct csk_row_layout {
 ///   target  the row in scratch, laid out by `layout`; may not overlap x
 /// One rounding (a fused multiply-add). Bound: bytes moved over the bandwidth of memory.
 csk_status csk_pack_activation_row(const float *x, int32_t channels, int32_t width,
-                                   const float *scale, const float *shift, bool relu,
-                                   const csk_row_layout *layout, float *target);
+                                   const float *scale, const float *shift,
+                                   csk_activation activation, const csk_row_layout *layout,
+                                   float *target);
 
 /// A packed row in place, its lanes from other lanes: of each column, lane l takes what lane
 /// l + shift held, or `fill` where that is not one of the first `live`. The lanes are strips of an
@@ -100,56 +102,60 @@ csk_status csk_unpack_output_row(const float *product, ptrdiff_t product_channel
                                  int32_t width, int32_t live, float *y,
                                  csk_row_statistics *statistics, bool streams);
 
-/// result = (d + addend) where the activation is not <= 0, else 0, for a row out of scratch; with
-/// the two sums from which batch-norm's gradient follows.
+/// result = (d + addend) f'(scale x + shift) for a row out of scratch: csk_pack_activation_row's
+/// gradient, as csk_activate_gradient has it; with the two sums from which batch-norm's gradient
+/// follows.
 ///
 ///   d           in scratch, laid out by `layout`; columns of phases that are not stored count as 0
-///   activation  in scratch, same layout, what csk_pack_activation_row made; null: no ReLU
-///   x           (channels, width, 8), batch-norm's input; null without sums
+///   packed      in scratch, same layout, what csk_pack_activation_row made; or null (identity)
+///   x           (channels, width, 8), batch-norm's input; or null without sums, but see below
 ///   mean        (channels), of x; null without sums
 ///   addend      (channels, width, 8) or null
 ///   result      (channels, width, 8); may be `addend`
 ///   sums        (channels) or null: += sum of result, sum of result * (x - mean[c])
 ///   streams     result is not wanted in a cache, as in csk_unpack_output_row
-/// Dead lanes of d and addend are 0, so those of the result are. A phase that is not stored has no
-/// activation either: its addend is then masked by scale x + shift (both null: x), so x is needed
-/// where an element may not be stored.
-csk_status csk_unpack_gradient_row(const float *d, const float *activation, const float *x,
-                                   const float *mean, const float *addend, int32_t channels,
-                                   int32_t width, const csk_row_layout *layout, const float *scale,
-                                   const float *shift, float *result, double (*sums)[2],
-                                   bool streams);
+/// Dead lanes of d and addend are 0, so those of the result are. If csk_activation_needs_input, the
+/// input is taken from x, and `packed` is not read. Other activations need x with an addend where
+/// an element may not be stored, and so has no result in scratch.
+csk_status csk_unpack_gradient_row(const float *d, csk_activation activation, const float *packed,
+                                   const float *x, const float *mean, const float *addend,
+                                   int32_t channels, int32_t width, const csk_row_layout *layout,
+                                   const float *scale, const float *shift, float *result,
+                                   double (*sums)[2], bool streams);
 
-/// The end of a residual block: y = relu(scale x + shift + shortcut) with
+/// The end of a residual block: y = f(scale x + shift + shortcut) with
 /// shortcut = shortcut_scale r + shortcut_shift, for a row: two fused multiply-adds and their sum.
 ///
 ///   x, r, y  (channels, width, 8); y may be x or r
 ///   scale, shift, shortcut_scale, shortcut_shift  (channels), each pair or null: 1 and 0
 csk_status csk_residual_row(const float *x, const float *scale, const float *shift, const float *r,
                             const float *shortcut_scale, const float *shortcut_shift,
-                            int32_t channels, int32_t width, bool relu, float *y);
+                            int32_t channels, int32_t width, csk_activation activation, float *y);
 
-/// Its gradient: result = gradient where y is not <= 0, with each branch's sums as in
-/// csk_unpack_gradient_row. x and mean, r and shortcut_mean, with their sums: null where the branch
-/// has no batch-norm. y null: no ReLU. result may be gradient.
-csk_status csk_residual_gradient_row(const float *gradient, const float *y, const float *x,
-                                     const float *mean, double (*sums)[2], const float *r,
-                                     const float *shortcut_mean, double (*shortcut_sums)[2],
-                                     int32_t channels, int32_t width, float *result);
+/// Its gradient: result = gradient f', as csk_activate_gradient has it, with each branch's sums as
+/// in csk_unpack_gradient_row. x and mean, r and shortcut_mean, with their sums: null where the
+/// branch has no batch-norm. y: the row, or, if csk_activation_needs_input, the row with the
+/// identity for f; null without activation. result may be gradient.
+csk_status csk_residual_gradient_row(const float *gradient, csk_activation activation,
+                                     const float *y, const float *x, const float *mean,
+                                     double (*sums)[2], const float *r, const float *shortcut_mean,
+                                     double (*shortcut_sums)[2], int32_t channels, int32_t width,
+                                     float *result);
 
-/// Global average pooling of a row: y[c, lane] += factor * sum over x of relu(scale x + shift).
+/// Global average pooling of a row: y[c, lane] += factor * sum over x of f(scale x + shift).
 ///
 ///   x  (channels, width, 8);  y  (channels, 8);  scale, shift  or both null
-csk_status csk_global_average_row(const float *x, const float *scale, const float *shift, bool relu,
-                                  int32_t channels, int32_t width, float factor, float *y);
+csk_status csk_global_average_row(const float *x, const float *scale, const float *shift,
+                                  csk_activation activation, int32_t channels, int32_t width,
+                                  float factor, float *y);
 
-/// Its gradient: result = factor * gradient[c, lane] where scale x + shift is not <= 0
-/// (everywhere without relu), with sums as in csk_unpack_gradient_row. x may be null without relu
-/// and sums, mean without sums.
+/// Its gradient: result = factor * gradient[c, lane] f'(scale x + shift), with sums as in
+/// csk_unpack_gradient_row. x may be null without activation and sums, mean without sums.
 csk_status csk_global_average_gradient_row(const float *gradient, const float *x,
-                                           const float *scale, const float *shift, bool relu,
-                                           const float *mean, int32_t channels, int32_t width,
-                                           float factor, float *result, double (*sums)[2]);
+                                           const float *scale, const float *shift,
+                                           csk_activation activation, const float *mean,
+                                           int32_t channels, int32_t width, float factor,
+                                           float *result, double (*sums)[2]);
 
 #ifdef __cplusplus
 }

@@ -6,7 +6,7 @@
 #ifndef CSK_SPARSE_H
 #define CSK_SPARSE_H
 
-#include "csk_common.h"
+#include "csk_activation.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -49,12 +49,14 @@ typedef struct csk_tiles {
   ptrdiff_t y_outer, y_inner, y_row;
 } csk_tiles;
 
-/// What becomes of a row's sums while they are in registers: y = relu(sum + bias), in the bits of
-/// csk_epilogue_forward. Only of lists with one block, whose sums are complete at once.
+/// What becomes of a row's sums: y = f(sum + bias), in the bits of csk_epilogue_forward; bias and
+/// ReLU while they are in registers, other activations f once a tile's rows are done, in L1 or L2.
+/// Only of lists with one block, whose sums are complete at once.
 typedef struct csk_row_epilogue {
   const float *bias;   // of list row r at r; null: none
   int32_t row_stride;  // elements from one list row's result to the next, as the list was built
-  bool relu;
+  csk_activation activation;
+  float *input;  // sum + bias, laid out as y, if csk_activation_needs_input; null: not wanted
   bool streams;  // y outgrows the caches: written past them, if it and all its strides are
                  // multiples of 64 bytes (AVX2 and AVX-512; others ignore it)
 } csk_row_epilogue;

@@ -1,4 +1,5 @@
-// scalar/csk_epilogue_scalar.c: bias, ReLU and dropout after a product, and their gradients.
+// scalar/csk_epilogue_scalar.c: bias, activation and dropout after a product, and their gradients.
+#include "csk_activation_internal.h"
 #include "csk_epilogue_internal.h"
 
 // One rounding per operation, on every CPU: no contraction into FMAs.
@@ -25,12 +26,13 @@ static void dropout_words(int32_t c, int64_t sample, const csk_epilogue *epilogu
   }
 }
 
-// y[c, lane] = dropout(relu(y[c, lane] + bias[c]))
+// y[c, lane] = dropout(f(y[c, lane] + bias[c]))
 static void epilogue_forward(float *y, int32_t channel_begin, int32_t channel_end, int32_t lanes,
-                             int64_t first_sample, const float *bias,
-                             const csk_epilogue *epilogue) {
+                             int64_t first_sample, const float *bias, const csk_epilogue *epilogue,
+                             float *input) {
   const float keep = epilogue->keep;
   const uint32_t threshold = keep < 1 ? csk_keep_threshold(keep) : 0;
+  const bool keeps_input = input && csk_activation_needs_input(epilogue->activation);
   for (int32_t c = channel_begin; c < channel_end; c++) {
     for (int32_t quad = 0; quad < lanes; quad += 4) {
       float *yc = y + (ptrdiff_t)c * lanes + quad;
@@ -39,7 +41,8 @@ static void epilogue_forward(float *y, int32_t channel_begin, int32_t channel_en
       for (int32_t i = 0; i < 4; i++) {
         float v = yc[i];
         if (bias) v += bias[c];
-        if (epilogue->relu) v = 0 > v ? 0 : v;  // NaN stays
+        if (keeps_input) input[(ptrdiff_t)c * lanes + quad + i] = v;
+        v = csk_activation_value(epilogue->activation, v);
         if (keep < 1) v = words[i] < threshold ? v / keep : 0;
         yc[i] = v;
       }
@@ -57,12 +60,14 @@ static float sum_lanes(const float *values, int32_t lanes) {
   return partial[0];
 }
 
-// gradient[c, lane] *= d dropout(relu(v)) / d v;  bias_gradient[c] += sum_lane gradient[c, lane]
+// gradient[c, lane] *= d dropout(f(v)) / d v;  bias_gradient[c] += sum_lane gradient[c, lane]
 static void epilogue_backward(float *gradient, const float *y, int32_t channel_begin,
                               int32_t channel_end, int32_t lanes, int32_t live,
                               int64_t first_sample, const csk_epilogue *epilogue,
                               float *bias_gradient) {
   const float keep = epilogue->keep;
+  const csk_activation activation = epilogue->activation;
+  const bool needs_input = csk_activation_needs_input(activation);
   const uint32_t threshold = keep < 1 ? csk_keep_threshold(keep) : 0;
   for (int32_t c = channel_begin; c < channel_end; c++) {
     float *row = gradient + (ptrdiff_t)c * lanes;
@@ -72,7 +77,10 @@ static void epilogue_backward(float *gradient, const float *y, int32_t channel_b
       for (int32_t lane = quad; lane < quad + 4; lane++) {
         float g = row[lane];
         if (keep < 1) g = words[lane - quad] < threshold ? g / keep : 0;
-        if (epilogue->relu && y[(ptrdiff_t)c * lanes + lane] <= 0) g = 0;  // not where y is NaN
+        if (activation.kind != csk_activation_identity) {
+          const float v = y[(ptrdiff_t)c * lanes + lane];
+          g = csk_activation_product(activation, g, needs_input || keep == 1 ? v : v * keep);
+        }
         row[lane] = lane < live ? g : 0;
       }
     }

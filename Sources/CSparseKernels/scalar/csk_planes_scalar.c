@@ -1,4 +1,5 @@
 // scalar/csk_planes_scalar.c: rows of planes into and out of scratch.
+#include "csk_activation_internal.h"
 #include "csk_planes_internal.h"
 
 // One rounding per operation, on every CPU: no contraction into FMAs but those that are written.
@@ -18,10 +19,10 @@ static void clear_padding(const csk_row_layout *layout, int32_t width, float *ta
   }
 }
 
-// target = relu(scale[c] x + shift[c])
+// target = f(scale[c] x + shift[c])
 static void pack_activation_row(const float *x, int32_t channels, int32_t width, const float *scale,
-                                const float *shift, bool relu, const csk_row_layout *layout,
-                                float *target) {
+                                const float *shift, csk_activation activation,
+                                const csk_row_layout *layout, float *target) {
   for (int32_t c = 0; c < channels; c++) {
     const float a = csk_scale_of(scale, c), b = csk_shift_of(shift, c);
     float *channel = target + c * layout->channel_stride;
@@ -30,9 +31,7 @@ static void pack_activation_row(const float *x, int32_t channels, int32_t width,
     for (int32_t j = 0; j < width; j++, x += lanes, csk_walk_on(&walk, layout)) {
       if (!csk_is_stored(&walk, layout)) continue;
       for (int32_t lane = 0; lane < lanes; lane++) {
-        float v = fmaf(a, x[lane], b);
-        if (relu) v = 0 > v ? 0 : v;  // NaN stays
-        channel[walk.offset + lane] = v;
+        channel[walk.offset + lane] = csk_activation_value(activation, fmaf(a, x[lane], b));
       }
     }
   }
@@ -98,14 +97,16 @@ static void unpack_output_row(const float *product, ptrdiff_t product_channel_st
   }
 }
 
-// result = d + addend where the activation is not <= 0;
+// result = (d + addend) f'(scale[c] x + shift[c]);
 // sums[c] += {sum result, sum result (x - mean[c])}
-static void unpack_gradient_row(const float *d, const float *activation, const float *x,
-                                const float *mean, const float *addend, int32_t channels,
-                                int32_t width, const csk_row_layout *layout, const float *scale,
-                                const float *shift, float *result, double (*sums)[2],
-                                bool streams) {
+static void unpack_gradient_row(const float *d, csk_activation activation, const float *packed,
+                                const float *x, const float *mean, const float *addend,
+                                int32_t channels, int32_t width, const csk_row_layout *layout,
+                                const float *scale, const float *shift, float *result,
+                                double (*sums)[2], bool streams) {
   (void)streams;
+  const bool has_activation = activation.kind != csk_activation_identity;
+  const bool needs_input = csk_activation_needs_input(activation);
   for (int32_t c = 0; c < channels; c++) {
     csk_row_sum sum = {0}, products = {0};
     csk_layout_walk walk = csk_walk_start(layout);
@@ -115,12 +116,17 @@ static void unpack_gradient_row(const float *d, const float *activation, const f
         const ptrdiff_t at = ((ptrdiff_t)c * width + j) * lanes + lane;
         const ptrdiff_t inside = c * layout->channel_stride + walk.offset + lane;
         float v = 0;
-        if (stored) {
-          v = addend ? d[inside] + addend[at] : d[inside];
-          if (activation && activation[inside] <= 0) v = 0;  // NaN is not <= 0: it passes
-        } else if (addend) {
-          v = addend[at];
-          if (activation && fmaf(csk_scale_of(scale, c), x[at], csk_shift_of(shift, c)) <= 0) v = 0;
+        if (stored) v = addend ? d[inside] + addend[at] : d[inside];
+        if (!stored && addend) v = addend[at];
+        if (has_activation && (stored || addend)) {
+          float value;
+          if (stored && !needs_input) {
+            value = packed[inside];
+          } else {
+            value = fmaf(csk_scale_of(scale, c), x[at], csk_shift_of(shift, c));
+            if (!needs_input) value = csk_activation_value(activation, value);
+          }
+          v = csk_activation_product(activation, v, value);
         }
         result[at] = v;
         if (!sums) continue;

@@ -132,6 +132,10 @@ CSK_TARGET CSK_INLINE csk_v csk_where_active(csk_v v, csk_v activation) {
 CSK_TARGET CSK_INLINE csk_v csk_larger(csk_v a, csk_v b) {
   return _mm256_max_ps(a, b);
 }
+/// a where a < b, else b: b if either is NaN, or both are zeros.
+CSK_TARGET CSK_INLINE csk_v csk_smaller(csk_v a, csk_v b) {
+  return _mm256_min_ps(a, b);
+}
 /// max(0, v), but NaN and -0 stay.
 CSK_TARGET CSK_INLINE csk_v csk_relu(csk_v v) {
   return csk_larger(csk_zero(), v);

@@ -128,6 +128,11 @@ CSK_TARGET CSK_INLINE csk_v csk_larger(csk_v a, csk_v b) {
   return (csk_v){vbslq_f32(vcgtq_f32(a.low, b.low), a.low, b.low),
                  vbslq_f32(vcgtq_f32(a.high, b.high), a.high, b.high)};
 }
+/// a where a < b, else b: b if either is NaN, or both are zeros.
+CSK_TARGET CSK_INLINE csk_v csk_smaller(csk_v a, csk_v b) {
+  return (csk_v){vbslq_f32(vcltq_f32(a.low, b.low), a.low, b.low),
+                 vbslq_f32(vcltq_f32(a.high, b.high), a.high, b.high)};
+}
 /// max(0, v), but NaN and -0 stay.
 CSK_TARGET CSK_INLINE csk_v csk_relu(csk_v v) {
   return (csk_v){csk_except_4(v.low, vcltzq_f32(v.low)), csk_except_4(v.high, vcltzq_f32(v.high))};

@@ -203,7 +203,9 @@ final class ConnectionList {
     if let epilogue {
       var view = unsafe csk_row_epilogue(
         bias: epilogue.bias.map { unsafe UnsafePointer($0.values.base) },
-        row_stride: shape.row_stride, relu: epilogue.relu, streams: output.outgrowsCaches)
+        row_stride: shape.row_stride, activation: epilogue.activation.view,
+        input: epilogue.kept.map { unsafe $0.base + groups.lowerBound * $0.groupStride },
+        streams: output.outgrowsCaches)
       status = unsafe csk_sparse_forward(&list, first, end, x, y, &tiles, &view)
     } else {
       status = unsafe csk_sparse_forward(&list, first, end, x, y, &tiles, nil)
@@ -234,10 +236,11 @@ final class ConnectionList {
     expectOK(status, "csk_sparse_backward")
   }
 
-  /// The epilogue of a row's sum while it is in registers: relu(sum + bias).
+  /// The epilogue of a row's sum: f(sum + bias), with what f was applied to into `kept`.
   struct RowEpilogue {
     let bias: Parameter?
-    let relu: Bool
+    let activation: Activation?
+    let kept: Tensor?
   }
 
   /// Where the kernels apply the list in a band of planes: tiles of `columns` × `rows` vectors of 8

@@ -1,32 +1,41 @@
 internal import CSparseKernels
 
-/// The elementwise work on a layer's output after its product: bias, then ReLU, then dropout.
+/// The elementwise work on a layer's output after its product: bias, then an activation, then dropout.
 ///
 /// A layer whose ``Layer/fusing`` offers ``Fusing/appliesEpilogue`` has its stage do it: by handing
 /// it to a ``SparseProduct``, or by ``apply(to:bias:_:)`` and ``applyBackward(to:output:bias:_:)``.
-public struct Epilogue: Sendable {
-  var relu = false
+public struct Epilogue {
+  var activation: Activation?
+  /// What the activation was applied to, of the output's shape, in training: where its gradient needs it.
+  var kept: Tensor?
   /// The probability of dropping a value in training; 0: no dropout.
   var dropout: Float = 0
   /// The layer number that keys the dropout mask.
   var dropoutLayer = 0
 
   /// Whether anything but the bias is applied in a pass.
-  func isIdentity(_ pass: Pass) -> Bool { !relu && !drops(pass) }
+  func isIdentity(_ pass: Pass) -> Bool { activation == nil && !drops(pass) }
 
   /// Whether values are dropped in a pass.
   func drops(_ pass: Pass) -> Bool { pass.isTraining && dropout > 0 }
 
+  /// Where an activation's input is kept in a pass, from a group on; nil: nowhere.
+  func keptBase(group: Int, _ pass: Pass) -> UnsafeMutablePointer<Float>? {
+    guard pass.isTraining, let kept else { return nil }
+    return unsafe kept.base + group * kept.groupStride
+  }
+
   func view(_ pass: Pass) -> csk_epilogue {
     let key = CounterRandom(seed: pass.seed, purpose: .dropout, layer: dropoutLayer).key
     return unsafe csk_epilogue(
-      relu: relu, keep: pass.isTraining ? 1 - dropout : 1, dropout_key: (key.0, key.1),
+      activation: activation.view, keep: pass.isTraining ? 1 - dropout : 1,
+      dropout_key: (key.0, key.1),
       dropout_stream: pass.batchesConsumed, places: pass.places)
   }
 }
 
 extension Epilogue {
-  /// Applies bias, ReLU and dropout to a stage's output: output = dropout(relu(output + bias)), with a
+  /// Applies bias, activation and dropout to a stage's output: output = dropout(f(output + bias)), with a
   /// bias for each value of a sample.
   public func apply(to output: Tensor, bias: Parameter?, _ pass: Pass) {
     check(bias, output)
@@ -57,14 +66,15 @@ extension Epilogue {
 }
 
 extension Tensor {
-  /// self = dropout(relu(self + bias)) for some channels of one group.
+  /// self = dropout(f(self + bias)) for some channels of one group.
   func applyEpilogue(
     group: Int, channels: Range<Int>, bias: Parameter?, epilogue: Epilogue, pass: Pass
   ) {
     var view = unsafe epilogue.view(pass)
     let status = unsafe csk_epilogue_forward(
       base + group * groupStride, Int32(channels.lowerBound), Int32(channels.upperBound),
-      Int32(lanes), Int64(group * lanes), bias.map { unsafe UnsafePointer($0.values.base) }, &view)
+      Int32(lanes), Int64(group * lanes), bias.map { unsafe UnsafePointer($0.values.base) }, &view,
+      epilogue.keptBase(group: group, pass))
     expectOK(status, "csk_epilogue_forward")
   }
 
@@ -75,8 +85,9 @@ extension Tensor {
     epilogue: Epilogue, pass: Pass
   ) {
     var view = unsafe epilogue.view(pass)
+    let values = epilogue.kept ?? output
     let status = unsafe csk_epilogue_backward(
-      base + group * groupStride, output.base + group * groupStride, Int32(channels.lowerBound),
+      base + group * groupStride, values.base + group * groupStride, Int32(channels.lowerBound),
       Int32(channels.upperBound), Int32(lanes), Int32(liveLanes(group: group)),
       Int64(group * lanes), &view, biasGradient)
     expectOK(status, "csk_epilogue_backward")

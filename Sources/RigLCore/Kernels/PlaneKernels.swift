@@ -42,14 +42,14 @@ extension RowLayout {
   }
 }
 
-/// The elementwise work of a reader on a layer's raw output: relu(scale · x + shift), by channel.
+/// The elementwise work of a reader on a layer's raw output: f(scale · x + shift), by channel.
 struct Prologue {
   /// Gives scale and shift; nil: 1 and 0.
   var norm: Normalization?
-  var relu = false
+  var activation: Activation?
 
   /// Whether there is nothing to apply.
-  var isIdentity: Bool { norm == nil && !relu }
+  var isIdentity: Bool { norm == nil && activation == nil }
 
   /// The batch-norm, unless the weights before it contain it.
   private var applied: Normalization? { norm.flatMap { $0.isFolded ? nil : $0 } }
@@ -93,7 +93,7 @@ extension Tensor {
 }
 
 extension PlaneRow {
-  /// target = relu(scale x + shift); the row's first channel is the prologue's `firstChannel`.
+  /// target = f(scale x + shift); the row's first channel is the prologue's `firstChannel`.
   func pack(
     _ prologue: Prologue, firstChannel: Int = 0, _ layout: RowLayout,
     into target: UnsafeMutablePointer<Float>
@@ -103,7 +103,7 @@ extension PlaneRow {
     let shift = unsafe prologue.shift.map { unsafe $0 + firstChannel }
     expectOK(
       unsafe csk_pack_activation_row(
-        base, Int32(channels), Int32(width), scale, shift, prologue.relu, &view, target),
+        base, Int32(channels), Int32(width), scale, shift, prologue.activation.view, &view, target),
       "csk_pack_activation_row")
   }
 
@@ -161,19 +161,20 @@ extension PlaneRow {
     expectOK(status, "csk_unpack_output_row")
   }
 
-  /// self = (d + addend) where the activation is positive, with the sums for a batch-norm.
+  /// self = (d + addend) f'(scale x + shift), with the sums for a batch-norm.
   ///
   /// - Parameters:
-  ///   - activation: what ``pack(_:_:into:)`` made; nil: no ReLU.
+  ///   - packed: what ``pack(_:_:into:)`` made.
   ///   - input: the row that was packed.
   func unpackGradient(
-    d: UnsafePointer<Float>, activation: UnsafePointer<Float>?, input: PlaneRow,
+    d: UnsafePointer<Float>, packed: UnsafePointer<Float>, input: PlaneRow,
     prologue: Prologue, addend: PlaneRow?, _ layout: RowLayout, part: Int
   ) {
     var view = layout.view
     let sums = unsafe prologue.norm.map { unsafe $0.gradientSums.bases(part: part).sums.pairs }
     let status = unsafe csk_unpack_gradient_row(
-      d, activation, input.base, prologue.mean, addend?.base, Int32(channels), Int32(width), &view,
+      d, prologue.activation.view, packed, input.base, prologue.mean, addend?.base, Int32(channels),
+      Int32(width), &view,
       prologue.scale, prologue.shift, base, sums, outgrowsCaches)
     expectOK(status, "csk_unpack_gradient_row")
   }
@@ -182,20 +183,23 @@ extension PlaneRow {
 // MARK: - The end of a residual block
 
 extension PlaneRow {
-  /// self = relu(scale x + shift + shortcut), each branch with its batch-norm.
+  /// self = f(scale x + shift + shortcut), each branch with its batch-norm.
   func residual(
-    _ x: PlaneRow, _ norm: Normalization?, _ r: PlaneRow, _ shortcutNorm: Normalization?, relu: Bool
+    _ x: PlaneRow, _ norm: Normalization?, _ r: PlaneRow, _ shortcutNorm: Normalization?,
+    _ activation: Activation?
   ) {
     let (main, shortcut) = (Prologue(norm: norm), Prologue(norm: shortcutNorm))
     let status = unsafe csk_residual_row(
       x.base, main.scale, main.shift, r.base, shortcut.scale, shortcut.shift, Int32(channels),
-      Int32(width), relu, base)
+      Int32(width), activation.view, base)
     expectOK(status, "csk_residual_row")
   }
 
-  /// self = gradient where y > 0, with each batch-norm's sums.
+  /// self = gradient f', with each batch-norm's sums; y: the row, or, where the activation's gradient needs
+  /// its input, that.
   func residualGradient(
-    _ gradient: PlaneRow, _ y: PlaneRow?, _ x: PlaneRow, _ norm: Normalization?, _ r: PlaneRow,
+    _ gradient: PlaneRow, _ activation: Activation?, _ y: PlaneRow, _ x: PlaneRow,
+    _ norm: Normalization?, _ r: PlaneRow,
     _ shortcutNorm: Normalization?, part: Int
   ) {
     let (main, shortcut) = (Prologue(norm: norm), Prologue(norm: shortcutNorm))
@@ -204,7 +208,7 @@ extension PlaneRow {
       unsafe $0.gradientSums.bases(part: part).sums.pairs
     }
     let status = unsafe csk_residual_gradient_row(
-      gradient.base, y?.base, norm == nil ? nil : x.base, main.mean, sums,
+      gradient.base, activation.view, y.base, norm == nil ? nil : x.base, main.mean, sums,
       shortcutNorm == nil ? nil : r.base, shortcut.mean, shortcutSums, Int32(channels),
       Int32(width), base)
     expectOK(status, "csk_residual_gradient_row")
@@ -214,21 +218,22 @@ extension PlaneRow {
 // MARK: - Global average pooling
 
 extension PlaneRow {
-  /// y[c, lane] += factor · Σ relu(scale x + shift).
+  /// y[c, lane] += factor · Σ f(scale x + shift).
   func average(_ prologue: Prologue, factor: Float, into y: UnsafeMutablePointer<Float>) {
     let status = unsafe csk_global_average_row(
-      base, prologue.scale, prologue.shift, prologue.relu, Int32(channels), Int32(width), factor, y)
+      base, prologue.scale, prologue.shift, prologue.activation.view, Int32(channels), Int32(width),
+      factor, y)
     expectOK(status, "csk_global_average_row")
   }
 
-  /// self = factor · gradient[c, lane] where relu(scale x + shift) > 0, with the sums.
+  /// self = factor · gradient[c, lane] · f'(scale x + shift), with the sums.
   func averageGradient(
     _ gradient: UnsafePointer<Float>, input: PlaneRow, _ prologue: Prologue, factor: Float,
     part: Int
   ) {
     let sums = unsafe prologue.norm.map { unsafe $0.gradientSums.bases(part: part).sums.pairs }
     let status = unsafe csk_global_average_gradient_row(
-      gradient, input.base, prologue.scale, prologue.shift, prologue.relu, prologue.mean,
+      gradient, input.base, prologue.scale, prologue.shift, prologue.activation.view, prologue.mean,
       Int32(channels), Int32(width), factor, base, sums)
     expectOK(status, "csk_global_average_gradient_row")
   }

@@ -140,7 +140,7 @@ private struct Reads {
         let sum = isTransitive ? own?.joined(into: channels) : nil
         read[plan.blocks[block].main] = .some(sum)
         add(sum, to: plan.blocks[block].shortcut)
-      case .layer, .normReLU, .copy:
+      case .layer, .normActivation, .copy:
         if let layer = plan.stages[number].weights {
           let units = own?.joined(into: layer.outputs)
           if let units { byLayer[ObjectIdentifier(layer)] = units }
@@ -174,7 +174,7 @@ private struct Reaches {
       case .sum(let block):
         reached[node.output] = either(
           reached[plan.blocks[block].main], reached[plan.blocks[block].shortcut])
-      case .layer, .normReLU, .copy:
+      case .layer, .normActivation, .copy:
         let inputs = reached[node.input]
         guard let layer = plan.stages[number].weights else {
           reached[node.output] = node.fusing.contains(.keepsChannels) ? inputs : nil

@@ -24,7 +24,7 @@ extension Conv2d {
   }
   /// True: convolutions work on images.
   public var takesPlanes: Bool { true }
-  /// The work of neighbours: batch-norm and ReLU before; sums and statistics after.
+  /// The work of neighbours: batch-norm and activation before; sums and statistics after.
   public var fusing: Fusing {
     [
       .readsThrough, .sumsOutput, .makesPlanes, .addsToOutput, .addsToGradient, .keepsGradient,

@@ -46,13 +46,13 @@ public struct Fusing: OptionSet, Sendable {
   /// Creates a set of bits.
   public init(rawValue: Int) { self.rawValue = rawValue }
 
-  /// The layer applies ``StageSite/epilogue`` to its output: ReLU and dropout after it.
+  /// The layer applies ``StageSite/epilogue`` to its output: an activation and dropout after it.
   public static let appliesEpilogue = Fusing(rawValue: 1)
-  /// The layer applies batch-norm and ReLU to planes as it reads them.
+  /// The layer applies batch-norm and activation to planes as it reads them.
   static let readsThrough = Fusing(rawValue: 2)
   /// The layer sums the statistics of the planes that it writes.
   static let sumsOutput = Fusing(rawValue: 4)
-  /// Its output are planes, to which batch-norm and ReLU can be applied.
+  /// Its output are planes, to which batch-norm and activation can be applied.
   static let makesPlanes = Fusing(rawValue: 8)
   /// The layer adds another tensor to its output as it writes it.
   static let addsToOutput = Fusing(rawValue: 16)

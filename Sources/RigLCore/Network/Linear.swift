@@ -14,7 +14,7 @@ public struct SparseLinear: WeightLayer {
   public let hasBias: Bool
   /// Whether a sparsity distribution may leave out positions.
   public let canBeSparse: Bool
-  /// The layer applies ReLU and dropout to its output.
+  /// The layer applies activation and dropout to its output.
   public var fusing: Fusing { .appliesEpilogue }
 
   /// Creates a layer; its connections are drawn when a ``Model`` is made of it.
@@ -54,7 +54,7 @@ package struct DenseLinear: WeightLayer {
   package let hasBias: Bool
   /// Every weight exists, whatever the distribution.
   package var canBeSparse: Bool { false }
-  /// The layer applies ReLU and dropout to its output.
+  /// The layer applies activation and dropout to its output.
   package var fusing: Fusing { .appliesEpilogue }
 
   /// Creates a layer.

@@ -79,7 +79,7 @@ public struct GlobalAveragePool: Layer, PlannedLayer {
 
   /// True: pooling works on images.
   public var takesPlanes: Bool { true }
-  /// The layer applies batch-norm and ReLU as it reads.
+  /// The layer applies batch-norm and activation as it reads.
   public var fusing: Fusing { [.readsThrough, .keepsGradient, .keepsChannels] }
 
   /// A vector of one value for each channel.

@@ -1,31 +1,33 @@
 /// y = main(x) + shortcut(x), as residual networks are made of.
 ///
-/// Both kinds of blocks are this layer: a pre-activation block (WRN) has batch-norm and ReLU in
-/// `before`, which its branches share, and adds the plain sums; a post-activation block (ResNet)
-/// has branches that end with batch-norm, and a ReLU after the sum. Branches may be of any layers.
+/// Both kinds of blocks are this layer: a pre-activation block (WRN) has batch-norm and an activation
+/// in `before`, which its branches share, and adds the plain sums; a post-activation block (ResNet)
+/// has branches that end with batch-norm, and an activation after the sum. Branches may be of any
+/// layers.
 public struct Residual: Layer, PlannedLayer {
-  /// What main branch and a shortcut with layers share: batch-norm and ReLU, or nothing. A shortcut
-  /// without layers passes by it.
+  /// What main branch and a shortcut with layers share: batch-norm and an activation, or nothing. A
+  /// shortcut without layers passes by it.
   package let before: [any Layer]
   /// The main branch.
   package let main: Sequential
   /// The shortcut; without layers the input itself.
   package let shortcut: Sequential
-  /// Whether a ReLU follows the sum.
-  package let relu: Bool
+  /// The activation after the sum.
+  package let activation: Activation?
 
-  /// Creates a block.
+  /// Creates a block; `activation` nil: nothing is applied to the sum.
   public init(
-    before: [any Layer] = [], main: [any Layer], shortcut: [any Layer] = [], relu: Bool = false
+    before: [any Layer] = [], main: [any Layer], shortcut: [any Layer] = [],
+    activation: Activation? = nil
   ) {
     self.before = before
     self.main = Sequential(main)
     self.shortcut = Sequential(shortcut)
-    self.relu = relu
+    self.activation = activation
   }
 
-  /// The type, and whether a ReLU follows.
-  public var kind: String { relu ? "Residual(ReLU)" : "Residual" }
+  /// The type, and the activation that follows.
+  public var kind: String { activation.map { "Residual(\($0.layer.kind))" } ?? "Residual" }
   /// The branches.
   package var composition: LayerParts {
     .branches(before: before, main: main.layers, shortcut: shortcut.layers)

@@ -1,8 +1,8 @@
 /// Layers one after the other.
 ///
-/// ReLU and dropout after a layer with a product become part of that layer's output step, and
-/// batch-norm and ReLU between convolutions part of what these read and write, so that they cost no
-/// pass of their own.
+/// Activation and dropout after a layer with a product become part of that layer's output step, and
+/// batch-norm and activation between convolutions part of what these read and write, so that they
+/// cost no pass of their own.
 public struct Sequential: Layer, PlannedLayer {
   /// The layers as given.
   public let layers: [any Layer]

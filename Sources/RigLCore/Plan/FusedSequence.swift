@@ -22,7 +22,7 @@ struct FusedItem {
   var fusing: Fusing {
     switch operation {
     case .layer(let layer): layer is Residual ? [.sumsOutput, .makesPlanes] : layer.fusing
-    case .normReLU: [.readsThrough]
+    case .normActivation: [.readsThrough]
     case .copy: [.sumsOutput, .makesPlanes]
     case .fork, .sum: []
     }
@@ -32,7 +32,7 @@ struct FusedItem {
 /// Layers of a sequence while they are fused.
 struct FusedSequence {
   private(set) var items: [FusedItem] = []
-  /// The batch-norm and ReLU that the next stage is to apply as it reads.
+  /// The batch-norm and activation that the next stage is to apply as it reads.
   private var pending: PlanNode.Reading
   /// Whether the data at this point are planes that a stage here has made.
   private var isOnPlanes: Bool
@@ -55,8 +55,12 @@ struct FusedSequence {
 
   /// Adds another layer; `leadingNorm`: the batch-norm that a residual block begins with.
   mutating func add(_ layer: any Layer, _ number: Int, place: Int, leadingNorm: Int?) {
-    if layer is ReLU, isOnPlanes {
-      pending.relu = true  // A second one in a row changes nothing.
+    if let activation = (layer as? any ActivationLayer)?.activation, isOnPlanes {
+      // ReLU twice is once; others one after the other are two.
+      if let before = pending.activation, !(before == .relu && activation == .relu) {
+        applyPending(number)
+      }
+      pending.activation = activation
       return
     }
     if pending.isIdentity, let last = items.indices.last,
@@ -87,7 +91,7 @@ struct FusedSequence {
 
   /// Ends the sequence; returns the batch-norm that is left over.
   mutating func finish(leavesTrailingNorm: Bool) -> Int? {
-    if leavesTrailingNorm, !pending.relu, let norm = pending.norm,
+    if leavesTrailingNorm, pending.activation == nil, let norm = pending.norm,
       let last = items.indices.last, items[last].fusing.contains(.sumsOutput)
     {
       items[last].takesNormGradient = true
@@ -97,7 +101,7 @@ struct FusedSequence {
     return nil
   }
 
-  /// The batch-norm and ReLU that are pending, for the stage that reads next; none are left.
+  /// The batch-norm and activation that are pending, for the stage that reads next; none are left.
   private mutating func takePending() -> PlanNode.Reading {
     if pending.norm != nil, let last = items.indices.last,
       items[last].fusing.contains(.sumsOutput)
@@ -111,7 +115,7 @@ struct FusedSequence {
   /// Has what is pending applied by a pass of its own.
   private mutating func applyPending(_ number: Int) {
     guard !pending.isIdentity else { return }
-    var item = FusedItem(operation: .normReLU, number: number, place: nil)
+    var item = FusedItem(operation: .normActivation, number: number, place: nil)
     item.reading = takePending()
     items.append(item)
   }
@@ -132,9 +136,12 @@ extension Epilogue {
   /// Takes on an elementwise layer, unless the order would not be the epilogue's.
   fileprivate mutating func take(_ layer: any Layer, _ number: Int) -> Bool {
     switch layer {
-    case is ReLU:
-      // ReLU after dropout equals ReLU before it: kept values are only scaled up.
-      relu = true
+    case let layer as any ActivationLayer:
+      let isOnceMore = activation == .relu && layer.activation == .relu
+      guard activation == nil || isOnceMore else { return false }
+      // After dropout some equal themselves before it: kept values are only scaled up.
+      guard dropout == 0 || layer.activation.commutesWithDropout else { return false }
+      activation = layer.activation
     case let layer as Dropout:
       guard dropout == 0 else { return false }
       (dropout, dropoutLayer) = (layer.probability, number)

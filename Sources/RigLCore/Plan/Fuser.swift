@@ -2,7 +2,7 @@
 /// by the stages next to them, and in which order stages run forward and backward.
 ///
 /// It is the only place that asks which layer stands where. Elementwise layers after a product become
-/// its epilogue; batch-norm and ReLU between stages on planes are applied by the one that reads next,
+/// its epilogue; batch-norm and activation between stages on planes are applied by the one that reads next,
 /// and their statistics are summed by the one that writes before; the sum of a residual block is
 /// written by the main branch's last stage where that is all there is to it.
 struct Fuser {
@@ -139,12 +139,21 @@ struct Fuser {
     (node.reading, node.epilogue) = (item.reading, item.epilogue)
     (node.outputNorm, node.takesNormGradient) = (item.outputNorm, item.takesNormGradient)
     node.canFold = item.canFold
+    if node.epilogue.activation.needsInput, node.fusing.contains(.appliesEpilogue) {
+      node.kept = addKeptValue(like: node.output)
+    }
     return Run(single: add(node), output: node.output)
   }
 
   mutating func add(_ node: PlanNode) -> Int {
     nodes.append(node)
     return nodes.count - 1
+  }
+
+  /// A value for what an activation is applied to before it becomes another value.
+  mutating func addKeptValue(like value: Int) -> Int {
+    values.append(values[value])
+    return values.count - 1
   }
 
   /// A value for a layer's output.

@@ -5,16 +5,16 @@ extension Fuser {
     _ layer: Residual, _ item: FusedItem, from input: Int
   ) throws(RigLError) -> Run {
     let number = blocks.count
-    var block = PlanBlock(name: layer.nameOfSum, relu: layer.relu, input: input)
+    var block = PlanBlock(name: layer.nameOfSum, activation: layer.activation, input: input)
     blocks.append(block)
     let (shared, sharedOwners) = try reading(of: layer.before, item.leadingNorm)
     var run = Run(output: input)
-    // Where a branch cannot read through batch-norm and ReLU, they are a pass before both.
+    // Where a branch cannot read through batch-norm and activation, they are a pass before both.
     let isReadThrough = shared.isIdentity || layer.branchesReadThrough
     let through = isReadThrough ? shared : PlanNode.Reading()
     if isReadThrough || layer.shortcut.layers.isEmpty { block.shared = shared }
     if !isReadThrough {
-      var node = PlanNode(operation: .normReLU, number: item.number, input: input)
+      var node = PlanNode(operation: .normActivation, number: item.number, input: input)
       (node.reading, node.output) = (shared, try addValue(after: nil, input))
       run.append(Run(single: add(node), output: node.output))
     }
@@ -72,7 +72,8 @@ extension Fuser {
     var node = PlanNode(operation: .sum(number), number: item.number, input: main.output)
     (node.outputNorm, node.takesNormGradient) = (item.outputNorm, item.takesNormGradient)
     node.output = main.output
-    if !block.relu, block.mainNorm == nil, block.shortcutNorm == nil, let last = main.forward.last,
+    if block.activation == nil, block.mainNorm == nil, block.shortcutNorm == nil,
+      let last = main.forward.last,
       nodes[last].fusing.contains(.addsToOutput)
     {
       block.isWritten = true
@@ -81,10 +82,11 @@ extension Fuser {
     } else {
       node.output = try addValue(after: nil, main.output)
     }
+    if block.activation.needsInput { node.kept = addKeptValue(like: node.output) }
     return add(node)
   }
 
-  /// The batch-norm and ReLU that both branches read through, and whose parameters these have.
+  /// The batch-norm and activation that both branches read through, and whose parameters these have.
   private func reading(
     of layers: [any Layer], _ norm: Int?
   ) throws(RigLError) -> (PlanNode.Reading, [Run.Owner]) {
@@ -92,11 +94,13 @@ extension Fuser {
     for layer in layers {
       switch layer {
       case is BatchNorm where reading.isIdentity: reading.norm = norm
-      case is ReLU: reading.relu = true
+      case let layer as any ActivationLayer
+      where reading.activation == nil || reading.activation == layer.activation && layer is ReLU:
+        reading.activation = layer.activation
       default:
         throw RigLError(
           .configuration, "residual block: \(type(of: layer)) before its branches",
-          hint: "Only batch-norm and then ReLU can be there.")
+          hint: "Only batch-norm and then an activation can be there.")
       }
     }
     return (reading, norm.map { [.norm($0)] } ?? [])

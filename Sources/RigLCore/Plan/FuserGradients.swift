@@ -31,7 +31,7 @@ extension Fuser {
         }
       case .fork:
         node.inputGradient = ofValue[node.input]
-      case .layer, .normReLU, .copy:
+      case .layer, .normActivation, .copy:
         node.outputGradient = ofValue[node.output]
         if node.input != 0 || node.reading.norm != nil {
           node.inputGradient =
@@ -53,7 +53,7 @@ extension Fuser {
       return node.fusing.contains(.keepsGradient)
     }
     let block = blocks[number]
-    return !node.takesNormGradient && !block.relu && block.mainNorm == nil
+    return !node.takesNormGradient && block.activation == nil && block.mainNorm == nil
       && block.shortcutNorm == nil
   }
 }

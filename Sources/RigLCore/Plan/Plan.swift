@@ -128,8 +128,10 @@ final class Plan {
         return Tensor(
           showing: one.shape, capacity: one.capacity, lanes: lanes, strips: one.strips)
       }
+      // What training alone keeps is not there in prediction.
+      let isUnused = isShared(value) && memory == nil
       return Tensor(
-        shape: one.shape, capacity: one.capacity, lanes: lanes,
+        shape: one.shape, capacity: isUnused ? 0 : one.capacity, lanes: lanes,
         storage: isShared(value) ? memory ?? Tensor.Storage(count: 0) : nil, strips: one.strips)
     }
   }
@@ -207,10 +209,10 @@ private struct StageMaker {
     let site = self.site(node)
     switch node.operation {
     case .layer(let layer): return try layer.makeStage(site)
-    case .normReLU: return NormReLUPass(site)
+    case .normActivation: return NormActivationPass(site)
     case .copy: return CopyPass(site)
-    case .fork(let block): return Fork(self.site(blocks[block]), site)
-    case .sum(let block): return Sum(self.site(blocks[block]), site)
+    case .fork(let block): return Fork(self.site(blocks[block], kept: nil), site)
+    case .sum(let block): return Sum(self.site(blocks[block], kept: node.kept), site)
     }
   }
 
@@ -229,6 +231,7 @@ private struct StageMaker {
       inputGradient: isTraining ? node.inputGradient.map { gradients[$0] } : nil,
       isTraining: isTraining, connections: count, storageBelow: storageBelow, parts: parts)
     site.epilogue = node.epilogue
+    if isTraining { site.epilogue.kept = node.kept.map { values[$0] } }
     site.prologue = reading(node.reading)
     site.leavesPrologue = node.leavesReading
     site.outputNorm = node.outputNorm.map { norms[$0] }
@@ -241,17 +244,18 @@ private struct StageMaker {
   }
 
   private func reading(_ reading: PlanNode.Reading) -> Prologue {
-    Prologue(norm: reading.norm.map { norms[$0] }, relu: reading.relu)
+    Prologue(norm: reading.norm.map { norms[$0] }, activation: reading.activation)
   }
 
-  private func site(_ block: PlanBlock) -> BlockSite {
+  private func site(_ block: PlanBlock, kept: Int?) -> BlockSite {
     func gradient(_ number: Int?) -> Tensor? {
       isTraining ? number.map { gradients[$0] } : nil
     }
     return BlockSite(
       main: values[block.main], shortcut: values[block.shortcut],
       mainNorm: block.mainNorm.map { norms[$0] },
-      shortcutNorm: block.shortcutNorm.map { norms[$0] }, relu: block.relu,
+      shortcutNorm: block.shortcutNorm.map { norms[$0] }, activation: block.activation,
+      kept: isTraining ? kept.map { values[$0] } : nil,
       isWritten: block.isWritten, shared: reading(block.shared), passesBy: block.passesBy,
       isGradientAdded: block.isGradientAdded, mainGradient: gradient(block.mainGradient),
       shortcutGradient: gradient(block.shortcutGradient),

@@ -4,8 +4,8 @@ struct PlanNode {
   enum Operation {
     /// A layer's stage.
     case layer(any Layer)
-    /// Batch-norm and ReLU as a pass of their own.
-    case normReLU
+    /// Batch-norm and activation as a pass of their own.
+    case normActivation
     /// A copy, for the statistics of a batch-norm.
     case copy
     /// A residual block's beginning.
@@ -14,12 +14,12 @@ struct PlanNode {
     case sum(Int)
   }
 
-  /// A batch-norm, by its number in the plan, and ReLU, that an input is read through.
+  /// A batch-norm, by its number in the plan, and an activation, that an input is read through.
   struct Reading: Equatable {
     var norm: Int?
-    var relu = false
+    var activation: Activation?
     /// Whether there is nothing to apply.
-    var isIdentity: Bool { norm == nil && !relu }
+    var isIdentity: Bool { norm == nil && activation == nil }
   }
 
   let operation: Operation
@@ -28,7 +28,7 @@ struct PlanNode {
   /// The values that it reads and writes; of a sum the main branch's.
   var input = 0
   var output = 0
-  /// The batch-norm and ReLU that the input is read through.
+  /// The batch-norm and activation that the input is read through.
   var reading = Reading()
   /// Whether another reader of the same input applies the gradient of what it is read through.
   var leavesReading = false
@@ -37,8 +37,10 @@ struct PlanNode {
   var outputNorm: Int?
   var takesNormGradient = false
   var canFold = false
-  /// ReLU and dropout that are applied to the output.
+  /// Activation and dropout that are applied to the output.
   var epilogue = Epilogue()
+  /// The value that keeps what the activation is applied to, where its gradient needs it.
+  var kept: Int?
   /// The value that is added to the output as it is written.
   var addend: Int?
   /// Whether the shortcut's gradient is added to the input's, and of which block.
@@ -51,7 +53,7 @@ struct PlanNode {
   var fusing: Fusing {
     switch operation {
     case .layer(let layer): layer.fusing
-    case .normReLU: [.readsThrough, .keepsGradient, .keepsChannels]
+    case .normActivation: [.readsThrough, .keepsGradient, .keepsChannels]
     case .copy: [.sumsOutput, .makesPlanes, .keepsGradient, .keepsChannels]
     case .fork: [.isInPlace, .keepsChannels]
     case .sum: [.sumsOutput, .makesPlanes]
@@ -63,8 +65,8 @@ struct PlanNode {
 struct PlanBlock {
   /// The beginning of the names of its parts: "layer1.0" of "layer1.0 sum".
   let name: String
-  /// Whether a ReLU follows the sum.
-  let relu: Bool
+  /// The activation after the sum.
+  let activation: Activation?
   /// The block's input, and the outputs of its branches; of a shortcut without layers the input.
   let input: Int
   var main = 0
@@ -74,7 +76,7 @@ struct PlanBlock {
   var shortcutNorm: Int?
   /// Whether the main branch's last stage writes the sum.
   var isWritten = false
-  /// The batch-norm and ReLU that both branches read the block's input through.
+  /// The batch-norm and activation that both branches read the block's input through.
   var shared = PlanNode.Reading()
   /// Whether the shortcut passes by it.
   var passesBy = false

@@ -8,8 +8,8 @@ package struct StageDescription: Hashable, Sendable, Encodable {
   package let output: [Int]
   /// The work of other layers that the stage applies, by name.
   package let applies: [String]
-  /// Bytes of its output for a full batch, of its input's gradient, and of what an optimizer changes;
-  /// 0 of a tensor that is another stage's, or not there.
+  /// Bytes of its output for a full batch and of what its activation keeps, of its input's gradient,
+  /// and of what an optimizer changes; 0 of a tensor that is another stage's, or not there.
   package let outputBytes: Int
   package let gradientBytes: Int
   package let parameterBytes: Int
@@ -30,7 +30,8 @@ extension Plan {
         stage: title(of: node),
         output: [
           output.shape.channels, output.shape.height, output.shape.width,
-        ], applies: applied(node), outputBytes: writes ? output.bytes : 0,
+        ], applies: applied(node),
+        outputBytes: (writes ? output.bytes : 0) + (node.kept.map { values[$0].bytes } ?? 0),
         gradientBytes: gradient?.bytes ?? 0,
         parameterBytes: stages[number].parameters.reduce(0) { $0 + 4 * $1.count })
     }
@@ -54,7 +55,7 @@ extension Plan {
         switch node.operation {
         case .fork: input.written
         case .sum: output.written
-        case .layer, .normReLU, .copy: "\(input.written) → \(output.written)"
+        case .layer, .normActivation, .copy: "\(input.written) → \(output.written)"
         }
       return (["\(title(of: node)): \(shapes)"] + applied(node)).joined(separator: "; ")
     }
@@ -64,7 +65,8 @@ extension Plan {
   func name(of node: PlanNode) -> String {
     switch node.operation {
     case .layer(let layer): (layer as? any PlannedLayer)?.stageName ?? layer.defaultStageName
-    case .normReLU: node.reading.norm.map { norms[$0].name } ?? "relu"
+    case .normActivation:
+      node.reading.norm.map { norms[$0].name } ?? node.reading.activation?.name ?? "copy"
     case .copy: node.outputNorm.map { norms[$0].name } ?? "copy"
     case .fork(let block), .sum(let block): blocks[block].name
     }
@@ -87,13 +89,13 @@ extension Plan {
       return [
         block.isWritten ? "written by the main branch" : nil,
         block.mainNorm.map { "main by \(norms[$0].name)" },
-        block.shortcutNorm.map { "shortcut by \(norms[$0].name)" }, block.relu ? "relu" : nil,
+        block.shortcutNorm.map { "shortcut by \(norms[$0].name)" }, block.activation?.words,
       ].compactMap(\.self) + words(node)
-    case .layer, .normReLU, .copy:
+    case .layer, .normActivation, .copy:
       let epilogue = node.epilogue
       return words(node.reading)
         + [
-          epilogue.relu ? "relu" : nil,
+          epilogue.activation?.words,
           epilogue.dropout > 0
             ? "dropout \(epilogue.dropout), key \(epilogue.dropoutLayer)" : nil,
           node.addend == nil ? nil : "writes the sum",
@@ -106,7 +108,7 @@ extension Plan {
   }
 
   private func words(_ reading: PlanNode.Reading) -> [String] {
-    let parts = [reading.norm.map { norms[$0].name }, reading.relu ? "relu" : nil]
+    let parts = [reading.norm.map { norms[$0].name }, reading.activation?.words]
       .compactMap(\.self)
     return parts.isEmpty ? [] : ["reads through \(parts.joined(separator: ", "))"]
   }
@@ -114,6 +116,14 @@ extension Plan {
   private func words(_ node: PlanNode) -> [String] {
     guard let norm = node.outputNorm else { return [] }
     return ["sums \(norms[norm].name)" + (node.takesNormGradient ? ", takes its gradient" : "")]
+  }
+}
+
+extension Activation {
+  /// The name, and the slope if it has one.
+  var words: String {
+    guard case .leakyReLU(let slope) = self else { return name }
+    return "\(name) \(slope)"
   }
 }
 

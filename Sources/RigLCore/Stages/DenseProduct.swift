@@ -45,7 +45,7 @@ final class DenseProduct: PlacedStage {
   func work(_ counts: StepCounts) -> [StepStage: StageWork] {
     counts.product(
       inputs: inputs, outputs: outputs, weights: weight.count, connections: nil,
-      makesInputGradient: inputGradient != nil, isMasked: epilogue.relu)
+      makesInputGradient: inputGradient != nil, readsOutput: epilogue.activation != nil)
   }
 
   /// y = epilogue(W x + b).

@@ -1,4 +1,4 @@
-/// ReLU or dropout as a pass of its own, where no layer before can apply it.
+/// An activation or dropout as a pass of its own, where no layer before can apply it.
 final class ElementwisePass: PlacedStage {
   let site: StageSite
 
@@ -24,12 +24,14 @@ final class ElementwisePass: PlacedStage {
   func backward(_ pass: Pass) {
     guard let inputGradient else { return }
     inputGradient.samples = outputGradient.samples
-    let operands = (outputGradient, inputGradient, output, epilogue, pass)
+    // What an activation was applied to is the input, and still there.
+    let values = epilogue.activation.needsInput ? input : output
+    let operands = (outputGradient, inputGradient, values, epilogue, pass)
     pass.pool.run(chunks: outputGradient.groups, with: operands) { operands, group, _ in
-      let (outputGradient, gradient, output, epilogue, pass) = operands
+      let (outputGradient, gradient, values, epilogue, pass) = operands
       if gradient !== outputGradient { gradient.copyGroup(group, from: outputGradient) }
       unsafe gradient.applyEpilogueBackward(
-        group: group, channels: 0..<gradient.shape.count, output: output, biasGradient: nil,
+        group: group, channels: 0..<gradient.shape.count, output: values, biasGradient: nil,
         epilogue: epilogue, pass: pass)
     }
   }

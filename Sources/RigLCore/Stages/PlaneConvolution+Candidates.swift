@@ -9,7 +9,7 @@ extension ConvolutionGradient {
     let inputs = input.channelMagnitudes(pool) { channel in
       Tensor.Reading(
         scale: prologue.norm?.scale[channel] ?? 1, shift: prologue.norm?.shift[channel] ?? 0,
-        isRectified: prologue.relu)
+        activation: prologue.activation)
     }
     let outputs = gradient.channelMagnitudes(pool, beside: folded == nil ? nil : output) {
       channel in
@@ -95,12 +95,12 @@ extension AlignedBuffer {
 }
 
 extension Tensor {
-  /// How a channel's values are read: scale · value + besideScale · other + shift, and rectified.
+  /// How a channel's values are read: f(scale · value + besideScale · other + shift).
   struct Reading {
     var scale: Float = 1
     var shift: Float = 0
     var besideScale: Float = 0
-    var isRectified = false
+    var activation: Activation?
   }
 
   /// Σ |x| over the batch of each channel of planes, as `reading` says.
@@ -153,8 +153,12 @@ extension Tensor {
         let others = unsafe UnsafeRawPointer(beside + start).loadUnaligned(as: SIMD8<Float>.self)
         values += others * reading.besideScale
       }
-      values.replace(
-        with: reading.isRectified ? SIMD8() : -values, where: values .< 0)
+      switch reading.activation {
+      case nil: break
+      case .relu: values.replace(with: 0, where: values .< 0)
+      case let activation: values = activation(values)
+      }
+      values.replace(with: -values, where: values .< 0)
       if live < lanes {
         let lane = Int32(start % lanes)
         values.replace(with: 0, where: numbers &+ lane .>= Int32(live))

@@ -38,7 +38,8 @@ extension PlaneConvolution {
     let shape = geometry.shape
     let (channel, tap) = (position / shape.taps, position % shape.taps)
     let (ky, kx) = (tap / shape.kernel, tap % shape.kernel)
-    let (relu, norm, folded) = (prologue.relu, prologue.norm, takesNormGradient ? outputNorm : nil)
+    let (activation, norm) = (prologue.activation, prologue.norm)
+    let folded = takesNormGradient ? outputNorm : nil
     var sum: Float = 0
     for sample in 0..<input.samples {
       for y in 0..<output.shape.height {
@@ -57,7 +58,7 @@ extension PlaneConvolution {
           var value =
             input[sample, (channel * input.shape.height + sourceY) * input.shape.width + sourceX]
           if let norm { value = norm.scale[channel] * value + norm.shift[channel] }
-          sum += dy * (relu ? max(0, value) : value)
+          sum += dy * activation(value)
         }
       }
     }

@@ -332,7 +332,7 @@ final class PlaneConvolution: FoldingStage, PlacedStage {
           row * scratch.rowStride + (isStored ? phase : 0) * geometry.phases * scratch.phaseStride
         unsafe target.row(y, group: group).unpackGradient(
           d: activationGradient + place,
-          activation: prologue.relu ? UnsafePointer(activation + place) : nil,
+          packed: UnsafePointer(activation + place),
           input: input.row(y, group: group), prologue: prologue,
           addend: site.gradientAddend?.row(y, group: group), isStored ? layout : unread, part: part)
       }

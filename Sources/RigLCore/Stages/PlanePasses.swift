@@ -1,13 +1,13 @@
 // How stages on planes divide the elementwise work between them.
 //
-// Between two convolutions lie batch-norm and ReLU. Neither is a pass of its own: the stage before
-// (a writer) sums the statistics of what it writes, the stage after (a reader) applies scale, shift
-// and ReLU to what it reads. Going back, the reader masks the gradient and sums what batch-norm's
-// gradient needs, and the writer applies batch-norm's gradient to what it reads. The ``Fuser`` finds
-// out who stands next to whom; here are the passes for where nobody can.
+// Between two convolutions lie batch-norm and an activation. Neither is a pass of its own: the stage
+// before (a writer) sums the statistics of what it writes, the stage after (a reader) applies scale,
+// shift and activation to what it reads. Going back, the reader applies the activation's gradient and
+// sums what batch-norm's gradient needs, and the writer applies batch-norm's gradient to what it
+// reads. The ``Fuser`` finds out who stands next to whom; here are the passes for where nobody can.
 
-/// Batch-norm and ReLU as a pass of their own, where the next stage cannot apply them.
-final class NormReLUPass: PlacedStage {
+/// Batch-norm and an activation as a pass of their own, where the next stage cannot apply them.
+final class NormActivationPass: PlacedStage {
   let site: StageSite
 
   init(_ site: StageSite) { self.site = site }
@@ -16,7 +16,7 @@ final class NormReLUPass: PlacedStage {
 
   func work(_ counts: StepCounts) -> [StepStage: StageWork] {
     let (x, y) = (counts.bytes(of: input.shape), counts.bytes(of: output.shape))
-    let far = (prologue.relu ? y : 0) + (prologue.norm == nil ? 0 : x)
+    let far = (prologue.activation == nil ? 0 : y) + (prologue.norm == nil ? 0 : x)
     return [.elementwise: counts.both(StageWork(near: x + y), StageWork(near: x + y, far: far))]
   }
 
@@ -48,7 +48,7 @@ final class NormReLUPass: PlacedStage {
         let (group, y) = (row / input.shape.height, row % input.shape.height)
         unsafe inputGradient.row(y, group: group).unpackGradient(
           d: stage.outputGradient.row(y, group: group).base,
-          activation: prologue.relu ? UnsafePointer(stage.output.row(y, group: group).base) : nil,
+          packed: UnsafePointer(stage.output.row(y, group: group).base),
           input: input.row(y, group: group), prologue: prologue, addend: nil, layout, part: part)
       }
     }

@@ -2,8 +2,8 @@
 /// ``SparseLinear``, and what an own sparse layer multiplies with.
 ///
 /// An own layer's ``Layer/makeStage(_:)`` returns one, with a ``Layout`` of its own, or a stage that
-/// works with one between tensors of its own. The product has the weights and the bias, applies ReLU
-/// and dropout, shares out the work among threads, says what it costs, and has the
+/// works with one between tensors of its own. The product has the weights and the bias, applies an
+/// activation and dropout, shares out the work among threads, says what it costs, and has the
 /// ``GradientSource`` that connections grow by.
 public final class SparseProduct: PlacedStage {
   let site: StageSite
@@ -95,7 +95,7 @@ public final class SparseProduct: PlacedStage {
       inputs: input.shape.count, outputs: output.shape.count, weights: connections.count,
       connections: connections, places: layout.outputWidth,
       gradientCopy: isPadded ? paddedGradient.shape.count : 0,
-      makesInputGradient: inputGradient != nil, isMasked: epilogue.relu)
+      makesInputGradient: inputGradient != nil, readsOutput: epilogue.activation != nil)
   }
 
   private func bands() -> GroupBands {
@@ -133,7 +133,10 @@ public final class SparseProduct: PlacedStage {
     unsafe list.forward(
       slabs: slabs, groups: groups, places: layout.outputWidth, weights: connections.forwardBase,
       input: input, output: output,
-      epilogue: isOnTheWay ? .init(bias: bias, relu: epilogue.relu) : nil)
+      epilogue: isOnTheWay
+        ? .init(
+          bias: bias, activation: epilogue.activation,
+          kept: pass.isTraining ? epilogue.kept : nil) : nil)
     guard !isOnTheWay, bias != nil || !epilogue.isIdentity(pass) else { return }
     for group in groups {
       output.applyEpilogue(

@@ -83,10 +83,10 @@ public struct StageSite {
   let storageBelow: Double?
   /// Whether their number will change.
   package var isVariable: Bool { storageBelow != nil }
-  /// ReLU and dropout, to be applied to the output; nothing unless the layer's ``Layer/fusing``
+  /// Activation and dropout, to be applied to the output; nothing unless the layer's ``Layer/fusing``
   /// offers it.
   public internal(set) var epilogue = Epilogue()
-  /// The batch-norm and ReLU that the input is read through.
+  /// The batch-norm and activation that the input is read through.
   var prologue = Prologue()
   /// Whether another reader of the same input applies the prologue's gradient to the sum.
   var leavesPrologue = false

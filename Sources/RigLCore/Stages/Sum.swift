@@ -6,11 +6,13 @@ struct BlockSite {
   /// The batch-norms that branches end with, which the sum applies.
   let mainNorm: Normalization?
   let shortcutNorm: Normalization?
-  /// Whether a ReLU follows the sum.
-  let relu: Bool
+  /// The activation after the sum.
+  let activation: Activation?
+  /// The sum before it, in training: where its gradient needs it.
+  let kept: Tensor?
   /// Whether the main branch's last stage writes the sum.
   let isWritten: Bool
-  /// The batch-norm and ReLU that both branches read the block's input through.
+  /// The batch-norm and activation that both branches read the block's input through.
   let shared: Prologue
   /// Whether the shortcut passes by what the main branch reads through.
   let passesBy: Bool
@@ -24,7 +26,7 @@ struct BlockSite {
   let gradientPast: Tensor?
 }
 
-/// A residual block's end: y = relu(norm(main) + norm(shortcut)), unless the main branch's last stage
+/// A residual block's end: y = f(norm(main) + norm(shortcut)), unless the main branch's last stage
 /// writes the sum; going back, the gradients of both branches.
 final class Sum: PlacedStage {
   let site: StageSite
@@ -40,7 +42,8 @@ final class Sum: PlacedStage {
     // Both branches are read, the sum is written.
     if !block.isWritten { work.add(StageWork(near: 3 * y)) }
     if takesNormGradient { work.add(StageWork(near: 2 * y, far: y)) }
-    let read = [block.relu, block.mainNorm != nil, block.shortcutNorm != nil].filter { $0 }.count
+    let reads = [block.activation != nil, block.mainNorm != nil, block.shortcutNorm != nil]
+    let read = reads.count { $0 }
     if read > 0 { work.add(StageWork(near: 2 * y, far: Double(read) * y)) }
     return [.join: work]
   }
@@ -57,9 +60,15 @@ final class Sum: PlacedStage {
       for row in rows[part] {
         let (group, y) = (row / output.shape.height, row % output.shape.height)
         let target = unsafe output.row(y, group: group)
-        unsafe target.residual(
+        let kept = unsafe pass.isTraining ? block.kept?.row(y, group: group) : nil
+        unsafe (kept ?? target).residual(
           block.main.row(y, group: group), block.mainNorm, block.shortcut.row(y, group: group),
-          block.shortcutNorm, relu: block.relu)
+          block.shortcutNorm, kept == nil ? block.activation : nil)
+        if let kept = unsafe kept {
+          unsafe kept.pack(
+            Prologue(activation: block.activation), RowLayout(width: target.width),
+            into: target.base)
+        }
         guard let statistics else { continue }
         unsafe target.unpackOutput(
           product: target.base, channelStride: output.shape.width * output.lanes, bias: nil,
@@ -70,14 +79,16 @@ final class Sum: PlacedStage {
     try outputNorm?.finishForward(parts: rows.parts, values: output.planeValues, pass)
   }
 
-  /// The gradient of what the branches add up to, before ReLU, in place; with the sums of the
-  /// batch-norms that the branches end with.
+  /// The gradient of what the branches add up to, before the activation, in place; with the sums of
+  /// the batch-norms that the branches end with.
   func backward(_ pass: Pass) {
     if takesNormGradient {
       outputGradient.applyNormGradient(
         outputNorm, input: output, addend: nil, into: outputGradient, pass)
     }
-    if block.relu || block.mainNorm != nil || block.shortcutNorm != nil { joinGradient(pass) }
+    if block.activation != nil || block.mainNorm != nil || block.shortcutNorm != nil {
+      residualGradient(pass)
+    }
     copyGradient(to: block.mainGradient, pass)
     copyGradient(to: block.shortcutGradient, pass)
   }
@@ -90,7 +101,7 @@ final class Sum: PlacedStage {
     }
   }
 
-  private func joinGradient(_ pass: Pass) {
+  private func residualGradient(_ pass: Pass) {
     let rows = PlaneRows(of: outputGradient)
     pass.pool.run(chunks: rows.parts, with: (self, rows)) { work, part, _ in
       let (stage, rows) = work
@@ -101,7 +112,7 @@ final class Sum: PlacedStage {
         let (group, y) = (row / gradient.shape.height, row % gradient.shape.height)
         let place = unsafe gradient.row(y, group: group)
         unsafe place.residualGradient(
-          place, block.relu ? stage.output.row(y, group: group) : nil,
+          place, block.activation, (block.kept ?? stage.output).row(y, group: group),
           block.main.row(y, group: group), block.mainNorm,
           block.shortcut.row(y, group: group), block.shortcutNorm, part: part)
       }

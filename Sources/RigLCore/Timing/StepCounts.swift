@@ -72,7 +72,7 @@ public struct StepCounts {
   ///   - gradientCopy: values of the output's gradient with zeros around, where it is copied.
   func product(
     inputs: Int, outputs: Int, weights: Int, connections: SparseWeights?, places: Int = 1,
-    gradientCopy: Int = 0, makesInputGradient: Bool, isMasked: Bool
+    gradientCopy: Int = 0, makesInputGradient: Bool, readsOutput: Bool
   ) -> [StepStage: StageWork] {
     let x = Double(4 * padded * inputs)
     let y = Double(4 * padded * outputs)
@@ -80,13 +80,13 @@ public struct StepCounts {
     let uses = Double(samples * places)
     let flops = 2 * count * uses
     let list = count * (connections == nil ? 4 : 8)
-    // ReLU's and dropout's gradients look at the output.
-    let masked = isMasked ? y : 0
+    // An activation's gradient looks at the output, or at what was kept in its place.
+    let read = readsOutput ? y : 0
     var work = LayerWork()
     work[.forwardKernel] = StageWork(flops: flops, near: x + y, far: list)
     work[.backwardKernel] = StageWork(
       flops: makesInputGradient ? 2 * flops : flops,
-      near: y + (makesInputGradient ? x : 0) + 4 * count, far: x + masked + list)
+      near: y + (makesInputGradient ? x : 0) + 4 * count, far: x + read + list)
     if gradientCopy > 0 {
       work[.backwardPack] = StageWork(near: y + Double(4 * padded * gradientCopy))
     }

@@ -4,7 +4,7 @@ public enum StepStage: Int, CaseIterable, Sendable {
   case batch
   /// Weights are gathered in the order of the forward list.
   case forwardWeights
-  /// Bands of a convolution's input come in, with batch-norm and ReLU of the layer before.
+  /// Bands of a convolution's input come in, with batch-norm and activation of the layer before.
   case forwardPack
   /// Products: of a convolution in scratch; of a linear layer with its epilogue.
   case forwardKernel
@@ -24,7 +24,7 @@ public enum StepStage: Int, CaseIterable, Sendable {
   case pooling
   /// A residual block's sum, or its gradient, where it is a pass of its own.
   case join
-  /// Batch-norm, ReLU or dropout where it is a pass of its own.
+  /// Batch-norm, activation or dropout where it is a pass of its own.
   case elementwise
   /// Loss and gradient of the logits.
   case loss

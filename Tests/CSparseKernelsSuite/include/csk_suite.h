@@ -15,8 +15,9 @@ typedef struct csk_test {
 /// A family's tests, ended by a null name.
 extern const csk_test csk_tests_sparse[], csk_tests_select[], csk_tests_update[], csk_tests_adam[],
     csk_tests_pack[], csk_tests_dense[], csk_tests_pool[], csk_tests_measure[], csk_tests_planes[],
-    csk_tests_depthwise[], csk_tests_pool2d[], csk_tests_epilogue[], csk_tests_softmax[],
-    csk_tests_sparse_phases[], csk_tests_isa[], csk_tests_dense_planes[], csk_tests_sharing[];
+    csk_tests_depthwise[], csk_tests_pool2d[], csk_tests_epilogue[], csk_tests_activation[],
+    csk_tests_activation_fused[], csk_tests_softmax[], csk_tests_sparse_phases[], csk_tests_isa[],
+    csk_tests_dense_planes[], csk_tests_sharing[];
 
 /// All tests, in order; null past the end.
 const csk_test *csk_suite_test(int32_t index);
@@ -37,6 +38,10 @@ void csk_fail(const char *file, int line, const char *format, ...)
 
 /// Checks that a call of a kernel refuses its arguments.
 #define INVALID(...) CSK_CHECK((__VA_ARGS__) == csk_status_invalid_argument, #__VA_ARGS__)
+
+/// The activation ReLU, or none.
+#define RELU(applies) \
+  ((csk_activation){(applies) ? csk_activation_relu : csk_activation_identity, 0})
 
 /// A reproducible stream for test data: 64 random bits; the state is any seed.
 uint64_t csk_test_random(uint64_t *state);

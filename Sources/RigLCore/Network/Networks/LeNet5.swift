@@ -1,5 +1,5 @@
 /// Two 5×5 convolutions of 6 and 16 channels with max-pooling after each, and linear layers of 120,
-/// 84 and as many units as there are classes, with ReLU between.
+/// 84 and as many units as there are classes, with an activation between.
 ///
 /// Images of 32 × 32, or smaller ones with two rows and columns of zeros around: 28 × 28. Names:
 /// `conv1`, `conv2`, `fc1`, `fc2`, `fc3`.
@@ -9,11 +9,13 @@
 package struct LeNet5: Network, Hashable {
   /// Scales all widths.
   package let multiplier: Double
+  /// The activation.
+  package let activation: Activation
 
   /// Creates a network.
-  package init(multiplier: Double = 1) {
+  package init(multiplier: Double = 1, activation: Activation = .relu) {
     trap(unless: multiplier > 0, "LeNet5: \(multiplier) times as wide")
-    self.multiplier = multiplier
+    (self.multiplier, self.activation) = (multiplier, activation)
   }
 
   /// Convolutions and linear layers.
@@ -27,12 +29,12 @@ package struct LeNet5: Network, Hashable {
       SparseConv2d(
         "conv1", inputs: input.channels, outputs: widths[0], kernel: 5, padding: padding,
         bias: true),
-      ReLU(), Pool2d(.maximum, kernel: 2, name: "pool1"),
+      activation.layer, Pool2d(.maximum, kernel: 2, name: "pool1"),
       SparseConv2d(
         "conv2", inputs: widths[0], outputs: widths[1], kernel: 5, padding: 0, bias: true),
-      ReLU(), Pool2d(.maximum, kernel: 2, name: "pool2"), Flatten(),
-      SparseLinear("fc1", inputs: widths[1] * pixels, outputs: widths[2]), ReLU(),
-      SparseLinear("fc2", inputs: widths[2], outputs: widths[3]), ReLU(),
+      activation.layer, Pool2d(.maximum, kernel: 2, name: "pool2"), Flatten(),
+      SparseLinear("fc1", inputs: widths[1] * pixels, outputs: widths[2]), activation.layer,
+      SparseLinear("fc2", inputs: widths[2], outputs: widths[3]), activation.layer,
       SparseLinear("fc3", inputs: widths[3], outputs: classes))
   }
 }

@@ -1,4 +1,4 @@
-/// A multilayer perceptron: linear layers `fc1`, `fc2`, … with ReLU and dropout between.
+/// A multilayer perceptron: linear layers `fc1`, `fc2`, … with an activation and dropout between.
 ///
 /// LeNet-300-100 is `MLP(hidden: [300, 100])`.
 package struct MLP: Network, Hashable {
@@ -6,11 +6,14 @@ package struct MLP: Network, Hashable {
   package var hidden: [Int]
   /// Probability of dropping a hidden activation.
   package var dropout: Float
+  /// The activation between.
+  package var activation: Activation
 
   /// Creates a network.
-  package init(hidden: [Int], dropout: Float = 0) {
+  package init(hidden: [Int], dropout: Float = 0, activation: Activation = .relu) {
     self.hidden = hidden
     self.dropout = dropout
+    self.activation = activation
   }
 
   /// The layers: one linear layer more than there are hidden widths.
@@ -19,7 +22,7 @@ package struct MLP: Network, Hashable {
     var width = input.count
     for (index, next) in hidden.enumerated() {
       layers.append(SparseLinear("fc\(index + 1)", inputs: width, outputs: next))
-      layers.append(ReLU())
+      layers.append(activation.layer)
       if dropout > 0 { layers.append(Dropout(dropout)) }
       width = next
     }

@@ -14,14 +14,16 @@ package struct MobileNetV1: Network, Hashable {
 
   /// Scales all widths; they are multiples of 8.
   package let multiplier: Double
+  /// The activation.
+  package let activation: Activation
   /// Whether the layers are those of the published accounting: there a distribution may make the
   /// stem sparse, and the classifier is a 1×1 convolution.
   var isPublished = false
 
   /// Creates a network.
-  package init(multiplier: Double = 1) {
+  package init(multiplier: Double = 1, activation: Activation = .relu) {
     trap(unless: multiplier > 0, "MobileNetV1: \(multiplier) times as wide")
-    self.multiplier = multiplier
+    (self.multiplier, self.activation) = (multiplier, activation)
   }
 
   /// Stem, pairs and classifier.
@@ -31,16 +33,16 @@ package struct MobileNetV1: Network, Hashable {
       SparseConv2d(
         "conv1", inputs: input.channels, outputs: channels, kernel: 3, stride: 2,
         canBeSparse: isPublished),
-      BatchNorm("bn1", channels: channels), ReLU(),
+      BatchNorm("bn1", channels: channels), activation.layer,
     ]
     for (index, (width, stride)) in MobileNetV1.pairs.enumerated() {
       let name = "layer\(index + 1)"
       let outputs = scaledWidth(width, by: multiplier, toMultipleOf: 8)
       layers += [
         DepthwiseConv2d("\(name).depthwise", channels: channels, kernel: 3, stride: stride),
-        BatchNorm("\(name).bn1", channels: channels), ReLU(),
+        BatchNorm("\(name).bn1", channels: channels), activation.layer,
         SparseConv2d("\(name).pointwise", inputs: channels, outputs: outputs, kernel: 1),
-        BatchNorm("\(name).bn2", channels: outputs), ReLU(),
+        BatchNorm("\(name).bn2", channels: outputs), activation.layer,
       ]
       channels = outputs
     }

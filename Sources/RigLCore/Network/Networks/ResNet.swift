@@ -18,13 +18,15 @@ package struct ResNet: Network, Hashable {
   package let depth: Int
   /// Scales all widths.
   package let multiplier: Double
+  /// The activation.
+  package let activation: Activation
 
   /// Creates a network.
-  package init(depth: Int, multiplier: Double = 1) {
+  package init(depth: Int, multiplier: Double = 1, activation: Activation = .relu) {
     trap(
       unless: ResNet.depths.contains(depth) && multiplier > 0,
       "ResNet-\(depth), \(multiplier) times as wide: depths are \(ResNet.depths)")
-    (self.depth, self.multiplier) = (depth, multiplier)
+    (self.depth, self.multiplier, self.activation) = (depth, multiplier, activation)
   }
 
   private var hasBottlenecks: Bool { depth >= 50 }
@@ -34,7 +36,7 @@ package struct ResNet: Network, Hashable {
     var channels = scaledWidth(64, by: multiplier)
     var layers: [any Layer] = [
       SparseConv2d("conv1", inputs: input.channels, outputs: channels, kernel: 7, stride: 2),
-      BatchNorm("bn1", channels: channels), ReLU(),
+      BatchNorm("bn1", channels: channels), activation.layer,
       Pool2d(.maximum, kernel: 3, stride: 2, padding: 1, name: "maxpool"),
     ]
     for (stage, blocks) in (ResNet.stages[depth] ?? []).enumerated() {
@@ -42,7 +44,8 @@ package struct ResNet: Network, Hashable {
       for index in 0..<blocks {
         let block = ResNetBlock(
           name: "layer\(stage + 1).\(index)", inputs: channels, width: width,
-          outputs: hasBottlenecks ? 4 * width : width, stride: stage > 0 && index == 0 ? 2 : 1)
+          outputs: hasBottlenecks ? 4 * width : width, stride: stage > 0 && index == 0 ? 2 : 1,
+          activation: activation)
         layers.append(hasBottlenecks ? block.bottleneck : block.basic)
         channels = block.outputs
       }

@@ -5,22 +5,23 @@ struct ResNetBlock {
   let width: Int
   let outputs: Int
   let stride: Int
+  let activation: Activation
 
   /// Two 3×3 convolutions.
   var basic: Residual {
     Residual(
-      main: convolution(1, inputs, width, kernel: 3, stride: stride) + [ReLU()]
+      main: convolution(1, inputs, width, kernel: 3, stride: stride) + [activation.layer]
         + convolution(2, width, outputs, kernel: 3, gamma: 0),
-      shortcut: shortcut, relu: true)
+      shortcut: shortcut, activation: activation)
   }
 
   /// A 3×3 convolution between two of 1×1.
   var bottleneck: Residual {
     Residual(
-      main: convolution(1, inputs, width, kernel: 1) + [ReLU()]
-        + convolution(2, width, width, kernel: 3, stride: stride) + [ReLU()]
+      main: convolution(1, inputs, width, kernel: 1) + [activation.layer]
+        + convolution(2, width, width, kernel: 3, stride: stride) + [activation.layer]
         + convolution(3, width, outputs, kernel: 1, gamma: 0),
-      shortcut: shortcut, relu: true)
+      shortcut: shortcut, activation: activation)
   }
 
   private func convolution(

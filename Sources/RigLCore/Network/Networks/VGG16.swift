@@ -1,4 +1,4 @@
-/// Thirteen 3×3 convolutions, each with batch-norm and ReLU, in five groups with max-pooling after
+/// Thirteen 3×3 convolutions, each with batch-norm and activation, in five groups with max-pooling after
 /// each, and three linear layers.
 ///
 /// Names and shapes are those of torchvision's `vgg16_bn`: `features.0` (convolution), `features.1`
@@ -17,11 +17,13 @@ package struct VGG16: Network, Hashable {
   package let dropout: Float
   /// Scales all widths, those of the hidden linear layers too.
   package let multiplier: Double
+  /// The activation.
+  package let activation: Activation
 
   /// Creates a network.
-  package init(dropout: Float = 0, multiplier: Double = 1) {
+  package init(dropout: Float = 0, multiplier: Double = 1, activation: Activation = .relu) {
     trap(unless: multiplier > 0, "VGG16: \(multiplier) times as wide")
-    (self.dropout, self.multiplier) = (dropout, multiplier)
+    (self.dropout, self.multiplier, self.activation) = (dropout, multiplier, activation)
   }
 
   /// Convolutions and classifier, for images of 32 × 32 and larger.
@@ -34,7 +36,7 @@ package struct VGG16: Network, Hashable {
         layers += [
           SparseConv2d(
             "features.\(place)", inputs: channels, outputs: outputs, kernel: 3, bias: true),
-          BatchNorm("features.\(place + 1)", channels: outputs), ReLU(),
+          BatchNorm("features.\(place + 1)", channels: outputs), activation.layer,
         ]
         channels = outputs
       }
@@ -44,10 +46,12 @@ package struct VGG16: Network, Hashable {
     let pixels = max(1, input.height >> 5) * max(1, input.width >> 5)
     let hidden = scaledWidth(4096, by: multiplier)
     layers += [Flatten(), SparseLinear("classifier.0", inputs: channels * pixels, outputs: hidden)]
-    layers += activation + [SparseLinear("classifier.3", inputs: hidden, outputs: hidden)]
-    layers += activation + [SparseLinear("classifier.6", inputs: hidden, outputs: classes)]
+    layers += afterLinear + [SparseLinear("classifier.3", inputs: hidden, outputs: hidden)]
+    layers += afterLinear + [SparseLinear("classifier.6", inputs: hidden, outputs: classes)]
     return Sequential(layers)
   }
 
-  private var activation: [any Layer] { dropout > 0 ? [ReLU(), Dropout(dropout)] : [ReLU()] }
+  private var afterLinear: [any Layer] {
+    dropout > 0 ? [activation.layer, Dropout(dropout)] : [activation.layer]
+  }
 }

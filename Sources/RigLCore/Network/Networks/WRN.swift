@@ -1,7 +1,7 @@
 /// A wide residual network with pre-activation blocks for small images: WRN-depth-width.
 ///
-/// A 3×3 stem, three stages of n = (depth − 4) / 6 blocks with strides 1, 2 and 2, batch-norm, ReLU,
-/// the mean over pixels and a linear layer. Convolutions have no biases.
+/// A 3×3 stem, three stages of n = (depth − 4) / 6 blocks with strides 1, 2 and 2, batch-norm, ReLU or
+/// another activation, the mean over pixels and a linear layer. Convolutions have no biases.
 ///
 /// Names: `conv1`; `layer1.0.bn1`, `.conv1`, `.bn2`, `.conv2`, where the shape changes
 /// `.downsample`; …; `layer3.…`; `bn`; `fc`.
@@ -17,14 +17,19 @@ package struct WRN: Network, Hashable {
   package let dropout: Float
   /// Scales all widths, the stem's too.
   package let multiplier: Double
+  /// The activation.
+  package let activation: Activation
 
   /// Creates a network.
-  package init(depth: Int, width: Int, dropout: Float = 0, multiplier: Double = 1) {
+  package init(
+    depth: Int, width: Int, dropout: Float = 0, multiplier: Double = 1,
+    activation: Activation = .relu
+  ) {
     trap(
       unless: WRN.allows(depth: depth) && width > 0 && multiplier > 0,
       "WRN-\(depth)-\(width): no such one")
     (self.depth, self.width) = (depth, width)
-    (self.dropout, self.multiplier) = (dropout, multiplier)
+    (self.dropout, self.multiplier, self.activation) = (dropout, multiplier, activation)
   }
 
   /// Whether a depth is 6 n + 4, with n at least 1.
@@ -45,7 +50,7 @@ package struct WRN: Network, Hashable {
       }
     }
     layers += [
-      BatchNorm("bn", channels: channels), ReLU(), GlobalAveragePool(),
+      BatchNorm("bn", channels: channels), activation.layer, GlobalAveragePool(),
       SparseLinear("fc", inputs: channels, outputs: classes),
     ]
     return Sequential(layers)
@@ -56,12 +61,12 @@ package struct WRN: Network, Hashable {
     let main: [any Layer] =
       [
         SparseConv2d("\(name).conv1", inputs: inputs, outputs: outputs, kernel: 3, stride: stride),
-        BatchNorm("\(name).bn2", channels: outputs), ReLU(),
+        BatchNorm("\(name).bn2", channels: outputs), activation.layer,
       ] + drop + [SparseConv2d("\(name).conv2", inputs: outputs, outputs: outputs, kernel: 3)]
     let projection = SparseConv2d(
       "\(name).downsample", inputs: inputs, outputs: outputs, kernel: 1, stride: stride)
     return Residual(
-      before: [BatchNorm("\(name).bn1", channels: inputs), ReLU()], main: main,
+      before: [BatchNorm("\(name).bn1", channels: inputs), activation.layer], main: main,
       shortcut: inputs == outputs && stride == 1 ? [] : [projection])
   }
 }
