@@ -105,6 +105,19 @@ struct AllocationTests {
     try expectNoAllocation(on: trainer.pool) { try trainer.trainNextBatch() }
   }
 
+  /// Nor one with any activation, of which some keep their input.
+  @Test(arguments: Configuration.ActivationKind.allCases, ["mlp", "wrn-10-1", "resnet-18"])
+  func aStepWithAnyActivationAllocatesNothing(
+    activation: Configuration.ActivationKind, network: String
+  ) throws {
+    let images = SyntheticImages(trainCount: 200, testCount: 1).load().train
+    let trainer = try Self.trainer(threads: 2, on: images) {
+      ($0.activation, $0.network, $0.layerSparsities, $0.batchSize) = (activation, network, [:], 40)
+      if network != "mlp" { ($0.dropout, $0.widthMultiplier) = (0, 0.25) }
+    }
+    try expectNoAllocation(on: trainer.pool, steps: 6) { try trainer.trainNextBatch() }
+  }
+
   /// Nor does one of a network on planes, with a clock or without.
   @Test(arguments: [1, 2], [false, true])
   func aStepOfConvolutionsAllocatesNothing(threads: Int, hasClock: Bool) throws {

@@ -99,11 +99,12 @@ import Testing
   /// Networks whose every kind of layer can be grown.
   static let networks = ["linear", "wide", "convolution", "strided", "residual"]
 
-  func makeModel(_ name: String) throws -> Model {
+  func makeModel(_ name: String, _ activation: Activation = .relu) throws -> Model {
+    let activate = activation.layer
     switch name {
     case "linear":
       return try RigLCoreTests.makeModel(
-        SparseLinear("a", inputs: 30, outputs: 20), ReLU(),
+        SparseLinear("a", inputs: 30, outputs: 20), activate,
         SparseLinear("b", inputs: 20, outputs: 10), inputs: 30, capacity: 9,
         connections: ["a": 100, "b": 40])
     case "wide":
@@ -115,11 +116,11 @@ import Testing
       return try Model(
         Sequential(
           SparseConv2d("a", inputs: 3, outputs: 8, kernel: 3, stride: stride, padding: 1),
-          ReLU(), GlobalAveragePool(), SparseLinear("b", inputs: 8, outputs: 4)),
+          activate, GlobalAveragePool(), SparseLinear("b", inputs: 8, outputs: 4)),
         input: SampleShape(channels: 3, height: 9, width: 7), capacity: 10,
         connections: ["a": 60, "b": 16])
     default:
-      let network = WRN(depth: 10, width: 1, multiplier: 0.5)
+      let network = WRN(depth: 10, width: 1, multiplier: 0.5, activation: activation)
       let layers = network.layers(
         input: SampleShape(channels: 3, height: 8, width: 8), classes: 4)
       var connections: [String: Int] = [:]
@@ -133,10 +134,14 @@ import Testing
   }
 
   /// Gradients at candidates are those of the dense gradient, and activities those of a loop.
-  @Test(arguments: networks, [1, 2]) func gradientsAreTheDenseOnes(
-    name: String, threads: Int
+  @Test(arguments: networks, Configuration.ActivationKind.allCases) func gradientsAreTheDenseOnes(
+    name: String, activation: Configuration.ActivationKind
   ) throws {
-    let model = try makeModel(name)
+    for threads in [1, 2] { try check(name, activation.activation, threads: threads) }
+  }
+
+  private func check(_ name: String, _ activation: Activation, threads: Int) throws {
+    let model = try makeModel(name, activation)
     model.draw(seed: 1, initializer: Initializer(.heNormal))
     let pass = Pass(pool: try ThreadPool(threads: threads), seed: 1)
     pass.isTraining = true

@@ -44,9 +44,18 @@ import Testing
     }
   }
 
-  @Test(arguments: [18, 50]) func resNet(depth: Int) throws {
-    try check(ResNet(depth: depth, multiplier: 0.0625), side: 32) { net, image in
-      var x = net.norm(net.convolve(image, "conv1", stride: 2, padding: 3), "bn1").relu
+  /// A setting's function, and the same in double precision.
+  private func functions(
+    _ kind: Configuration.ActivationKind
+  ) -> (Activation, (Double) -> Double) {
+    (kind.activation, kind.activation.exact)
+  }
+
+  @Test(arguments: [18, 50], Configuration.ActivationKind.allCases)
+  func resNet(depth: Int, activation: Configuration.ActivationKind) throws {
+    let (used, f) = functions(activation)
+    try check(ResNet(depth: depth, multiplier: 0.0625, activation: used), side: 32) { net, image in
+      var x = net.norm(net.convolve(image, "conv1", stride: 2, padding: 3), "bn1").applying(f)
       x = x.pooled(kernel: 3, stride: 2, padding: 1)
       let stages = depth == 18 ? [2, 2, 2, 2] : [3, 4, 6, 3]
       for (stage, blocks) in stages.enumerated() {
@@ -60,78 +69,91 @@ import Testing
           }
           let main =
             depth == 18
-            ? step(step(x, 1, stride, 1).relu, 2, 1, 1)
-            : step(step(step(x, 1, 1, 0).relu, 2, stride, 1).relu, 3, 1, 0)
+            ? step(step(x, 1, stride, 1).applying(f), 2, 1, 1)
+            : step(step(step(x, 1, 1, 0).applying(f), 2, stride, 1).applying(f), 3, 1, 0)
           if net.has("\(name).downsample.0.weight") {
             x = net.norm(
               net.convolve(x, "\(name).downsample.0", stride: stride, padding: 0),
               "\(name).downsample.1")
           }
-          x = (x + main).relu
+          x = (x + main).applying(f)
         }
       }
       return net.linear(x.means, "fc")
     }
   }
 
-  @Test func wideResNet() throws {
-    try check(WRN(depth: 16, width: 1, dropout: 0.3, multiplier: 0.5), side: 12) { net, image in
+  @Test(arguments: Configuration.ActivationKind.allCases) func wideResNet(
+    activation: Configuration.ActivationKind
+  ) throws {
+    let (used, f) = functions(activation)
+    let network = WRN(depth: 16, width: 1, dropout: 0.3, multiplier: 0.5, activation: used)
+    try check(network, side: 12) { net, image in
       var x = net.convolve(image, "conv1", padding: 1)
       for stage in 1...3 {
         for block in 0..<2 {
           let (name, stride) = ("layer\(stage).\(block)", stage > 1 && block == 0 ? 2 : 1)
-          let shared = net.norm(x, "\(name).bn1").relu
+          let shared = net.norm(x, "\(name).bn1").applying(f)
           let middle = net.convolve(shared, "\(name).conv1", stride: stride, padding: 1)
-          let main = net.convolve(net.norm(middle, "\(name).bn2").relu, "\(name).conv2", padding: 1)
+          let main = net.convolve(
+            net.norm(middle, "\(name).bn2").applying(f), "\(name).conv2", padding: 1)
           x =
             main
             + (net.has("\(name).downsample.weight")
               ? net.convolve(shared, "\(name).downsample", stride: stride) : x)
         }
       }
-      return net.linear(net.norm(x, "bn").relu.means, "fc")
+      return net.linear(net.norm(x, "bn").applying(f).means, "fc")
     }
   }
 
-  @Test func mobileNet() throws {
-    try check(MobileNetV1(multiplier: 0.25), side: 32) { net, image in
-      var x = net.norm(net.convolve(image, "conv1", stride: 2, padding: 1), "bn1").relu
+  @Test(arguments: Configuration.ActivationKind.allCases) func mobileNet(
+    activation: Configuration.ActivationKind
+  ) throws {
+    let (used, f) = functions(activation)
+    try check(MobileNetV1(multiplier: 0.25, activation: used), side: 32) { net, image in
+      var x = net.norm(net.convolve(image, "conv1", stride: 2, padding: 1), "bn1").applying(f)
       for (index, stride) in [1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1].enumerated() {
         let name = "layer\(index + 1)"
         x =
           net.norm(
             net.convolve(x, "\(name).depthwise", stride: stride, padding: 1), "\(name).bn1"
-          ).relu
-        x = net.norm(net.convolve(x, "\(name).pointwise"), "\(name).bn2").relu
+          ).applying(f)
+        x = net.norm(net.convolve(x, "\(name).pointwise"), "\(name).bn2").applying(f)
       }
       return net.linear(x.means, "fc")
     }
   }
 
-  @Test func vgg() throws {
-    try check(VGG16(dropout: 0.5, multiplier: 0.0625), side: 64) { net, image in
+  @Test(arguments: Configuration.ActivationKind.allCases) func vgg(
+    activation: Configuration.ActivationKind
+  ) throws {
+    let (used, f) = functions(activation)
+    try check(VGG16(dropout: 0.5, multiplier: 0.0625, activation: used), side: 64) { net, image in
       var (x, place) = (image, 0)
       for convolutions in [2, 2, 3, 3, 3] {
         for _ in 0..<convolutions {
           x = net.convolve(x, "features.\(place)", padding: 1)
-          x = net.norm(x, "features.\(place + 1)").relu
+          x = net.norm(x, "features.\(place + 1)").applying(f)
           place += 3
         }
         x = x.pooled(kernel: 2, stride: 2, padding: 0)
         place += 1
       }
-      let hidden = net.linear(x.values, "classifier.0").map { max($0, 0) }
-      return net.linear(net.linear(hidden, "classifier.3").map { max($0, 0) }, "classifier.6")
+      let hidden = net.linear(x.values, "classifier.0").map(f)
+      return net.linear(net.linear(hidden, "classifier.3").map(f), "classifier.6")
     }
   }
 
-  @Test(arguments: [28, 32]) func leNet5(side: Int) throws {
-    try check(LeNet5(), side: side) { net, image in
-      var x = net.convolve(image, "conv1", padding: side == 28 ? 2 : 0).relu
+  @Test(arguments: [28, 32], Configuration.ActivationKind.allCases)
+  func leNet5(side: Int, activation: Configuration.ActivationKind) throws {
+    let (used, f) = functions(activation)
+    try check(LeNet5(activation: used), side: side) { net, image in
+      var x = net.convolve(image, "conv1", padding: side == 28 ? 2 : 0).applying(f)
       x = x.pooled(kernel: 2, stride: 2, padding: 0)
-      x = net.convolve(x, "conv2").relu.pooled(kernel: 2, stride: 2, padding: 0)
-      let hidden = net.linear(x.values, "fc1").map { max($0, 0) }
-      return net.linear(net.linear(hidden, "fc2").map { max($0, 0) }, "fc3")
+      x = net.convolve(x, "conv2").applying(f).pooled(kernel: 2, stride: 2, padding: 0)
+      let hidden = net.linear(x.values, "fc1").map(f)
+      return net.linear(net.linear(hidden, "fc2").map(f), "fc3")
     }
   }
 }
@@ -147,7 +169,9 @@ private struct Image {
     return values[(channel * side + y) * side + x]
   }
 
-  var relu: Image { Image(channels: channels, side: side, values: values.map { max($0, 0) }) }
+  func applying(_ f: (Double) -> Double) -> Image {
+    Image(channels: channels, side: side, values: values.map(f))
+  }
 
   /// The mean of each channel.
   var means: [Double] {

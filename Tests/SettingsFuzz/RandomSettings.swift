@@ -172,6 +172,7 @@ struct RandomSettings {
     ]),
     .hidden: hidden,
     .widthMultiplier: number(0.01...0.2, [0, 0.001, 0.01, 1, 3, 100, 101]),
+    .activation: words(Configuration.ActivationKind.self),
     .dropout: number(0...0.9, [0, 0.5, 0.999_999_9, 1, -0.1]),
     .initializer: words(Initializer.Distribution.self),
     .initializerCountsConnections: truth,

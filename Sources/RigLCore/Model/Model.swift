@@ -92,7 +92,8 @@ public final class Model {
     try Model.check(connections, of: described)
     try Model.check(variable, of: described)
     try Model.checkMemory(
-      try layers.accounted(input: inputShape), connections, input: inputShape, capacity: capacity,
+      try layers.accounted(input: inputShape), connections, input: inputShape,
+      kept: isTraining ? try layers.keptValues(input: inputShape) : 0, capacity: capacity,
       isTraining: isTraining)
     try Model.requireOwnNames(described)
     plan = try Plan(
@@ -157,8 +158,8 @@ public final class Model {
   /// Throws where a network is certain not to fit into the machine, before the system ends the
   /// process for it: counts only what inputs, weights, topology and outputs take at the least.
   private static func checkMemory(
-    _ layers: [AccountedLayer], _ connections: [String: Int], input: SampleShape, capacity: Int,
-    isTraining: Bool
+    _ layers: [AccountedLayer], _ connections: [String: Int], input: SampleShape, kept: Int,
+    capacity: Int, isTraining: Bool
   ) throws(RigLError) {
     var (needed, outputs, largest) = (0.0, 0.0, 0.0)
     for layer in layers {
@@ -171,7 +172,7 @@ public final class Model {
       largest = max(largest, Double(layer.outputs) * pixels)
     }
     // Without training, layers take turns with the memory of outputs.
-    let values = Double(input.count) + (isTraining ? outputs : largest)
+    let values = Double(input.count + kept) + (isTraining ? outputs : largest)
     try requireMemory(needed + Double(capacity) * values * 4, for: "the network")
   }
 

@@ -21,7 +21,8 @@ extension SavedRun {
       to: path, tensors: isDense ? model.denseTensors : model.tensors(nil),
       metadata: try configuration.exportMetadata(
         step: step, input: sampleShape.written, classes: "\(classes)",
-        normalization: normalization?.written, customNetwork))
+        normalization: normalization?.written, customNetwork,
+        activations: model.layers.activationNames))
     if isDense {
       try model.writeDense(to: &writer)
     } else {
@@ -54,7 +55,7 @@ extension Configuration {
   /// What an exported file says besides its tensors.
   func exportMetadata(
     step: Int, input: String, classes: String, normalization: String?,
-    _ network: NetworkDescription?
+    _ network: NetworkDescription?, activations: String?
   ) throws(RigLError) -> [String: String] {
     // A network needs none of the rules that it was trained by.
     var settings = self
@@ -65,6 +66,7 @@ extension Configuration {
     ]
     metadata["normalization"] = normalization
     metadata[NetworkDescription.key] = network?.json
+    metadata[Model.activationsKey] = activations
     return metadata
   }
 }

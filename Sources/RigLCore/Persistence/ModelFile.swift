@@ -92,6 +92,7 @@ extension Model {
     let own = own.merging(
       [
         "format": "swift-rigl model 1", "input_shape": inputShape.written, "classes": "\(outputs)",
+        Model.activationsKey: layers.activationNames,
       ]) { $1 }
     if let key = metadata.keys.sorted().first(where: {
       own[$0] != nil || ["state", SafetensorsChecksum.key].contains($0)

@@ -96,6 +96,7 @@ extension Model {
   ///   is none.
   func read(from file: SafetensorsFile, _ optimizer: OptimizerState?) throws(RigLError) {
     trap(unless: !isFolded, "read: batch-norm is folded into the weights")
+    try requireSameActivations(as: file)
     defer { weightsDidChange() }
     let scratch = TopologyScratch(layers: sparseLayers)
     for parameter in parameters {
@@ -127,6 +128,7 @@ extension Model {
   /// Throws what ``read(from:_:)`` would, before anything has changed, and where the file has tensors
   /// that this model has no place for.
   func requireAll(of file: SafetensorsFile, _ optimizer: OptimizerState?) throws(RigLError) {
+    try requireSameActivations(as: file)
     for parameter in parameters {
       let sparse = sparseWeights(of: parameter)
       if let sparse {

@@ -153,6 +153,7 @@ public final class NetworkImport {
       var metadata = try TrainingState().metadata(
         configuration, DataIdentity(input: sampleShape, classes: classes), normalization)
       metadata[NetworkDescription.key] = customNetwork?.json
+      metadata[Model.activationsKey] = model.layers.activationNames
       try folder.checkpoints().write(
         step: 0, tensors: model.tensors(optimizer), metadata: metadata
       ) { (writer) throws(RigLError) in try model.write(to: &writer, optimizer) }

@@ -241,6 +241,7 @@ extension NetworkStart {
   ) throws(RigLError) {
     var other = own
     (other.network, other.widthMultiplier) = (saved.network, saved.widthMultiplier)
+    other.activation = saved.activation
     if own.network == "mlp" || saved.network == "mlp" { other.hidden = saved.hidden }
     guard let key = try own.firstDifference(from: other) else { return }
     throw RigLError(

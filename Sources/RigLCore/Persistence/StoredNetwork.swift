@@ -98,7 +98,7 @@ extension StoredNetwork {
       metadata: try configuration.exportMetadata(
         step: step, input: file.metadata["input_shape"] ?? "",
         classes: file.metadata["classes"] ?? "", normalization: file.metadata["normalization"],
-        description))
+        description, activations: file.metadata[Model.activationsKey]))
     for name in copied {
       let bytes = try file.bytes(name)
       try writer.append(bytes: unsafe bytes.span.bytes, to: name)

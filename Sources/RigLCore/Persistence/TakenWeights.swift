@@ -7,6 +7,7 @@ extension Model {
   ///
   /// - Parameter fresh: a layer that stays as it is, whatever the file has of it.
   func take(_ file: SafetensorsFile, except fresh: LayerWeights? = nil) throws(RigLError) {
+    try requireSameActivations(as: file)
     let scratch = TopologyScratch(layers: sparseLayers)
     for parameter in parameters where parameter !== fresh?.weight && parameter !== fresh?.bias {
       if let sparse = sparseWeights(of: parameter) {

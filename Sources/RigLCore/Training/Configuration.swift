@@ -41,13 +41,15 @@ public struct Configuration: Codable, Hashable, Sendable {
 
   // MARK: Network
 
-  /// The kind of network: `mlp`, linear layers with ReLU between; `lenet-5`, `wrn-D-K`,
+  /// The kind of network: `mlp`, linear layers with activations between; `lenet-5`, `wrn-D-K`,
   /// `resnet-18`, `-34`, `-50`, `-101`, `mobilenet-v1`, `vgg-16`.
   public var network = "mlp"
   /// Widths of the hidden layers of `mlp`.
   public var hidden = [300, 100]
   /// How many times wider the network is than its name says, or `hidden`.
   public var widthMultiplier = 1.0
+  /// The function after hidden layers.
+  public var activation = ActivationKind.relu
   /// Probability of dropping a hidden activation.
   public var dropout: Float = 0
   /// How weights start.
@@ -239,7 +241,7 @@ public struct Configuration: Codable, Hashable, Sendable {
     case network
     case hidden
     case widthMultiplier = "width_multiplier"
-    case dropout
+    case activation, dropout
     case initializer
     case initializerCountsConnections = "initializer_counts_connections"
     case linearDeviation = "linear_deviation"

@@ -20,6 +20,34 @@ extension Configuration {
     case randomResizedCrop = "random_resized_crop"
   }
 
+  /// The function after hidden layers, by name.
+  public enum ActivationKind: String, Codable, CaseIterable, Sendable {
+    /// ``ReLU``.
+    case relu
+    /// ``LeakyReLU``, of slope 0.01.
+    case leakyReLU = "leaky-relu"
+    /// ``GELU``.
+    case gelu
+    /// ``SiLU``.
+    case silu
+    /// ``Tanh``.
+    case tanh
+    /// ``Sigmoid``.
+    case sigmoid
+
+    /// The function.
+    package var activation: Activation {
+      switch self {
+      case .relu: .relu
+      case .leakyReLU: .leakyReLU(slope: 0.01)
+      case .gelu: .gelu
+      case .silu: .silu
+      case .tanh: .tanh
+      case .sigmoid: .sigmoid
+      }
+    }
+  }
+
   /// Which connections move, by name.
   public enum Method: String, Codable, CaseIterable, Sendable {
     /// ``RigL``.

@@ -18,14 +18,16 @@ extension Configuration {
       throw RigLError(
         .configuration, "dropout: \(network) has no place for it", hint: "Set it to 0.")
     }
+    let (activation, times) = (activation.activation, widthMultiplier)
     return switch name {
     case .mlp: try makeMLP()
     case .wrn(let depth, let width):
-      WRN(depth: depth, width: width, dropout: dropout, multiplier: widthMultiplier)
-    case .resNet(let depth): ResNet(depth: depth, multiplier: widthMultiplier)
-    case .mobileNetV1: MobileNetV1(multiplier: widthMultiplier)
-    case .vgg16: VGG16(dropout: dropout, multiplier: widthMultiplier)
-    case .leNet5: LeNet5(multiplier: widthMultiplier)
+      WRN(
+        depth: depth, width: width, dropout: dropout, multiplier: times, activation: activation)
+    case .resNet(let depth): ResNet(depth: depth, multiplier: times, activation: activation)
+    case .mobileNetV1: MobileNetV1(multiplier: times, activation: activation)
+    case .vgg16: VGG16(dropout: dropout, multiplier: times, activation: activation)
+    case .leNet5: LeNet5(multiplier: times, activation: activation)
     }
   }
 
@@ -52,7 +54,7 @@ extension Configuration {
     // Already biases of such layers do not fit, which are made before anything else; how large
     // batches are, the data will say.
     try RigLCore.requireMemory(hidden.reduce(0) { $0 + Double($1) * 8 }, for: "the network's units")
-    return MLP(hidden: hidden, dropout: dropout)
+    return MLP(hidden: hidden, dropout: dropout, activation: activation.activation)
   }
 
   /// How connections are shared out; nil for a dense network.

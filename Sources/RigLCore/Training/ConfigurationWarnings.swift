@@ -97,7 +97,7 @@ extension Configuration {
       ]
     let groups: [(isGiven: Bool, reason: String, keys: [Key])] = [
       (hasCustomData, "the samples were", ofSamples),
-      (hasCustomNetwork, "the network was", [.hidden, .widthMultiplier, .dropout]),
+      (hasCustomNetwork, "the network was", [.hidden, .widthMultiplier, .activation, .dropout]),
       (customRules.loss != nil, "the loss was", [.labelSmoothing]),
       (
         customRules.method != nil, "the topology method was",
@@ -126,6 +126,7 @@ extension Configuration {
       ),
       (.annealingPower, annealing != .inversePower, "annealing: inverse_power"),
       (.hidden, network != "mlp", "network: mlp"),
+      (.activation, network == "mlp" && hidden.isEmpty, "networks with hidden layers"),
       (.cropPadding, augmentation != .padCropFlip, "augmentation: pad_crop_flip"),
       (.factor, schedule != .step, "schedule: step"),
       (.momentum, optimizer != .sgd, "optimizer: sgd"),

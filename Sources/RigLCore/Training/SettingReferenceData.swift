@@ -93,7 +93,7 @@ extension SettingReference {
   static let networkSettings: [SettingReference] = [
     SettingReference(
       .network, .network, .described(NetworkName.known.joined(separator: ", ")),
-      "The kind of network. mlp is linear layers with ReLU between; wrn-D-K is a wide ResNet of "
+      "The kind of network. mlp is linear layers with activations between; wrn-D-K is a wide ResNet of "
         + "depth D (10, 16, 22, 28, …) and width K. Convolutional networks suit pictures better."),
     SettingReference(
       .hidden, .network, .described("a list of whole numbers from 1, as [300, 100]; []: none"),
@@ -101,6 +101,20 @@ extension SettingReference {
     SettingReference(
       .widthMultiplier, .network, .number(0.01...100),
       "How many times wider layers are than named. In the names of networks, or by hidden."),
+    SettingReference(
+      .activation, .network,
+      words(Configuration.ActivationKind.self) {
+        switch $0 {
+        case .relu: "max(0, x)"
+        case .leakyReLU: "x, or 0.01 x where x is negative"
+        case .gelu: "x Φ(x), exactly by erf; training keeps each x of linear layers, too"
+        case .silu: "x / (1 + e⁻ˣ); training keeps each x of linear layers, too"
+        case .tanh: "the hyperbolic tangent"
+        case .sigmoid: "1 / (1 + e⁻ˣ)"
+        }
+      },
+      "The function that hidden layers' outputs go through. Weights start as initializer says, whatever "
+        + "the function."),
     SettingReference(
       .dropout, .network, .below(1),
       "The probability that an activation is left out. It is drawn anew for each training step, "

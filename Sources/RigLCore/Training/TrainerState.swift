@@ -9,6 +9,7 @@ extension Trainer {
     state.initialConnections = step.topology?.initialConnections
     state.position = loader.position
     var metadata = try state.metadata(configuration, identity, data.normalization)
+    metadata[Model.activationsKey] = model.layers.activationNames
     metadata["instruction_set"] = instructionSet
     metadata[NetworkDescription.key] = customNetwork?.json
     return metadata

@@ -18,6 +18,8 @@ package struct TrainingEstimate: Hashable, Sendable, Encodable {
   package let modelBytes: Int
   /// Bytes of the optimizer's state.
   package let optimizerBytes: Int
+  /// Bytes of outputs and their gradients for a batch, with what the gradients of activations need.
+  package let activationBytes: Int
   /// The most memory this process has had: model, optimizer, activations and data; nil where the
   /// system does not say.
   package let peakMemoryBytes: Int?
@@ -73,6 +75,7 @@ extension Trainer {
       estimatedSeconds: Double(totalSteps) * perStep + Double(updates) * extra
         + evaluated * evaluation,
       modelBytes: model.bytes, optimizerBytes: step.optimizer.bytes,
+      activationBytes: model.tensorBytes,
       peakMemoryBytes: RigLCore.peakMemoryBytes())
   }
 

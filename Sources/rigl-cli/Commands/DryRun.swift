@@ -76,8 +76,9 @@ struct DryRun: Encodable {
     table.addTotal(["total", "", percent(sparsity), grouped(connections)])
     let lines = [
       "Memory: \(rehearsal.peakMemoryBytes.map(byteCount) ?? "unknown") in all, of which the "
-        + "network \(byteCount(rehearsal.modelBytes)) and the optimizer "
-        + "\(byteCount(rehearsal.optimizerBytes)).",
+        + "network \(byteCount(rehearsal.modelBytes)), the optimizer "
+        + "\(byteCount(rehearsal.optimizerBytes)), and outputs and gradients of a batch "
+        + "\(byteCount(rehearsal.activationBytes)).",
       "Time: about \(duration(rehearsal.estimatedSeconds)) for \(grouped(rehearsal.steps)) steps"
         + (rehearsal.updates > 0
           ? " and \(grouped(rehearsal.updates)) topology \(rehearsal.updates == 1 ? "update" : "updates")"
