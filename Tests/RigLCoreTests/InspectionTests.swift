@@ -18,7 +18,7 @@ import Testing
     }
   }
 
-  @Test func aChannelIsDeadWithoutConnectionsOnEitherSide() throws {
+  @Test func aChannelIsDeadWithoutAPathOnEitherSide() throws {
     // 2 channels, to 3 by 3×3 (18 positions a row), to 4 by 1×1 (3 a row), to 5 classes.
     let model = try model(
       [
@@ -31,14 +31,17 @@ import Testing
     try set(model, ["a": [4, 18, 36 + 8], "b": [0, 4, 6], "c": [0, 4 + 3]])
     let inspection = model.inspect()
     #expect(inspection.layers.map(\.shape) == [[3, 2, 3, 3], [4, 3, 1, 1], [5, 4]])
-    #expect(inspection.layers.map(\.liveUnits) == [2, 1, 2])
-    #expect(inspection.layers.map(\.deadUnits) == [1, 3, 3])
+    // Channel 1 of a is read by one of b that nothing reads, and class 1 reads one that nothing makes:
+    // a 0, b 0 and class 0 are what is left.
+    #expect(inspection.layers.map(\.liveInputs) == [1, 1, 1])
+    #expect(inspection.layers.map(\.liveUnits) == [1, 1, 1])
+    #expect(inspection.layers.map(\.deadUnits) == [2, 3, 4])
     #expect((inspection.liveInputs, inspection.deadInputs) == (1, 1))
     #expect(inspection.connections == 8)
     #expect(inspection.layers[0].bytes == 3 * 8 + 4 * 8)
     #expect(inspection.layers[0].denseBytes == 4 * 54)
-    // Channel 1 of a is read by one of b that nothing reads: strictly, it is dead.
     #expect(model.liveHiddenUnits() == 2)
+    #expect(model.liveUnits().widths == [1, 1, 1, 1])
   }
 
   @Test func aFlattenedChannelIsReadIfAnyOfItsPixelsIs() throws {
@@ -49,7 +52,8 @@ import Testing
       ], channels: 1, side: 2, connections: ["a": 2, "b": 2])
     // b reads pixel 3 of channel 0 and pixel 0 of channel 2, which has no connection.
     try set(model, ["a": [0, 1], "b": [3, 12 + 8]])
-    #expect(model.inspect().layers.map(\.liveUnits) == [1, 2])
+    #expect(model.inspect().layers.map(\.liveInputs) == [1, 1])
+    #expect(model.inspect().layers.map(\.liveUnits) == [1, 1])
     #expect(model.liveHiddenUnits() == 1)
     try set(model, ["a": [0, 2], "b": [3, 12 + 8]])
     #expect(model.liveHiddenUnits() == 2)
@@ -74,7 +78,7 @@ import Testing
     try set(model, ["stem": [1], "conv1": [0, 2], "conv2": [0], "past": [1], "fc": [1]])
     let inspection = model.inspect()
     #expect(inspection.layers.map(\.name) == ["stem", "conv1", "conv2", "past", "fc"])
-    #expect(inspection.layers.map(\.liveUnits) == [1, 1, 1, 1, 1])
+    #expect(inspection.layers.map(\.liveUnits) == [0, 0, 0, 0, 0])
     // Channel 0 of the sums is made and not read, channel 1 is read and not made.
     #expect(model.liveHiddenUnits() == 0)
     try set(model, ["stem": [1], "conv1": [0, 2], "conv2": [0], "past": [1], "fc": [0]])
@@ -83,6 +87,8 @@ import Testing
     try set(model, ["stem": [1], "conv1": [1, 2], "conv2": [0], "past": [1], "fc": [0]])
     // And stem 1 → conv1 0 → conv2 0 → fc.
     #expect(model.liveHiddenUnits() == 4)
+    #expect(model.inspect().layers.map(\.liveUnits) == [1, 1, 1, 1, 1])
+    #expect(model.inspect().layers.map(\.liveInputs) == [1, 1, 1, 1, 1])
     // Without the shortcut's reading it, the stem's channel is dead.
     try set(model, ["stem": [1], "conv1": [0, 2], "conv2": [0], "past": [0], "fc": [1]])
     #expect(model.inspect().layers[0].liveUnits == 0)
@@ -137,6 +143,13 @@ import Testing
       }
     }
     #expect(model.liveHiddenUnits() == live.joined().count { $0 })
+    let found = model.inspect()
+    #expect(found.layers.dropLast().map(\.liveUnits) == live.map { $0.count { $0 } })
+    #expect(found.layers.dropFirst().map(\.liveInputs) == live.map { $0.count { $0 } })
+    let isReached = live.last.map { $0.contains(true) } ?? false
+    #expect(found.liveInputs == (isReached ? Set(edges[0].map { $0.1 }).count : 0))
+    #expect(found.layers[0].liveInputs == found.liveInputs)
+    #expect(found.layers[3].liveUnits == Set(edges[3].map { $0.0 }).count)
   }
 
   @Test func aWholeNetworkCanBeLookedAt() throws {

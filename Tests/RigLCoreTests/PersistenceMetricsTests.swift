@@ -9,13 +9,14 @@ import Testing
   private static let oldHeader = oldColumns + "\n"
   private static let header =
     oldColumns + ",top5_accuracy,gradient_norm,connections_moved,never_active_before,"
-    + "explored_share,live_units\n"
+    + "explored_share,live_units,live_widths\n"
 
   private static let full = MetricsRow(
     step: 10, batchesConsumed: 11, epoch: 2, split: .validation, loss: 0.1, accuracy: 1 / 3,
     learningRate: 1e-5, dropFraction: 0.3, connections: 26_662, samplesPerSecond: 1e16,
     elapsedSeconds: 12, peakMemoryBytes: 1 << 40, top5: 0.75, gradientNorm: 2.5,
-    connectionsMoved: 1200, neverActiveBefore: 900, exploredShare: 0.125, liveUnits: 317)
+    connectionsMoved: 1200, neverActiveBefore: 900, exploredShare: 0.125, liveUnits: 317,
+    liveWidths: [408, 217, 100, 10])
 
   private func row(_ batches: Int) -> MetricsRow {
     MetricsRow(step: batches, batchesConsumed: batches, epoch: 0, split: .train, loss: 1)
@@ -32,12 +33,12 @@ import Testing
     let log = try MetricsLog.create(at: folder("m"))
     #expect(try fileBytes(folder("m")) == Array(Self.header.utf8))
     try log.append(.init(step: 0, batchesConsumed: 1, epoch: 0, split: .train))
-    let first = Self.header + "0,1,0,train,,,,,,,,,,,,,,\n"
+    let first = Self.header + "0,1,0,train,,,,,,,,,,,,,,,\n"
     #expect(try fileBytes(folder("m")) == Array(first.utf8), "in the file at once")
     try log.append(Self.full)
     let second =
       "10,11,2,validation,0.1,0.3333333333333333,0.00001,0.3,26662,10000000000000000.0,12.0,"
-      + "1099511627776,0.75,2.5,1200,900,0.125,317\n"
+      + "1099511627776,0.75,2.5,1200,900,0.125,317,408-217-100-10\n"
     #expect(String(decoding: try fileBytes(folder("m")), as: UTF8.self) == first + second)
     #expect(log.batchesConsumed == 11)
     #expect(
@@ -218,7 +219,7 @@ import Testing
     try log.append(
       .init(step: 2, batchesConsumed: 4, epoch: 0, split: .update, connectionsMoved: 7))
     let expected =
-      Self.header + old.map { $0 + ",,,,,,\n" }.joined() + "2,4,0,update,,,,,,,,,,,7,,,\n"
+      Self.header + old.map { $0 + ",,,,,,,\n" }.joined() + "2,4,0,update,,,,,,,,,,,7,,,,\n"
     #expect(String(decoding: try fileBytes(folder("m")), as: UTF8.self) == expected)
     #expect(try folder.names() == ["m"], "replaced as a whole")
   }

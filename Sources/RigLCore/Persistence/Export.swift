@@ -17,18 +17,7 @@ extension SavedRun {
   ///   `.write` if the file cannot be written.
   public func export(to path: String, isDense: Bool) throws(RigLError) {
     trap(unless: !model.isFolded, "export: batch-norm is folded into the weights")
-    var writer = try SafetensorsWriter.export(
-      to: path, tensors: isDense ? model.denseTensors : model.tensors(nil),
-      metadata: try configuration.exportMetadata(
-        step: step, input: sampleShape.written, classes: "\(classes)",
-        normalization: normalization?.written, customNetwork,
-        activations: model.layers.activationNames))
-    if isDense {
-      try model.writeDense(to: &writer)
-    } else {
-      try model.write(to: &writer, nil)
-    }
-    try writer.finish()
+    try write(model, architecture, to: path, isDense: isDense)
   }
 }
 
@@ -73,13 +62,13 @@ extension Configuration {
 
 extension Model {
   /// The tensors of a file with all weights, and running averages.
-  fileprivate var denseTensors: [SafetensorsTensor] {
+  var denseTensors: [SafetensorsTensor] {
     parameters.map { SafetensorsTensor($0.name, .float32, shape: $0.shape) }
       + averages.map { SafetensorsTensor($0.name, .float32, shape: [$0.values.count]) }
   }
 
   /// Writes what ``denseTensors`` has announced.
-  fileprivate func writeDense(to writer: inout SafetensorsWriter) throws(RigLError) {
+  func writeDense(to writer: inout SafetensorsWriter) throws(RigLError) {
     for parameter in parameters {
       if let sparse = sparseWeights(of: parameter) {
         try sparse.writeDense(to: &writer, as: parameter.name)

@@ -51,8 +51,11 @@ package struct MetricsRow: Hashable, Sendable {
   /// known.
   package var exploredShare: Double?
   /// Units that a path of connections joins to the inputs and to the outputs, after a topology
-  /// update: ``Model/liveHiddenUnits()``.
+  /// update: ``LiveUnits/hidden``.
   package var liveUnits: Int?
+  /// Inputs and units that such a path joins, after a topology update: ``LiveUnits/widths``; in the file
+  /// between hyphens, `408-100-69-10`.
+  package var liveWidths: [Int]?
 
   /// Creates a row.
   package init(
@@ -61,7 +64,7 @@ package struct MetricsRow: Hashable, Sendable {
     connections: Int? = nil, samplesPerSecond: Double? = nil, elapsedSeconds: Double? = nil,
     peakMemoryBytes: Int? = nil, top5: Double? = nil, gradientNorm: Double? = nil,
     connectionsMoved: Int? = nil, neverActiveBefore: Int? = nil, exploredShare: Double? = nil,
-    liveUnits: Int? = nil
+    liveUnits: Int? = nil, liveWidths: [Int]? = nil
   ) {
     self.step = step
     self.batchesConsumed = batchesConsumed
@@ -81,6 +84,7 @@ package struct MetricsRow: Hashable, Sendable {
     self.neverActiveBefore = neverActiveBefore
     self.exploredShare = exploredShare
     self.liveUnits = liveUnits
+    self.liveWidths = liveWidths
   }
 
   /// The names of the columns, in their order. Later versions add columns at the end.
@@ -121,6 +125,8 @@ package struct MetricsRow: Hashable, Sendable {
     case exploredShare = "explored_share"
     /// ``MetricsRow/liveUnits``
     case liveUnits = "live_units"
+    /// ``MetricsRow/liveWidths``
+    case liveWidths = "live_widths"
   }
 }
 
@@ -164,6 +170,7 @@ extension MetricsRow {
       case .neverActiveBefore: neverActiveBefore.map { String($0) } ?? ""
       case .exploredShare: exploredShare.map(plainDecimal) ?? ""
       case .liveUnits: liveUnits.map { String($0) } ?? ""
+      case .liveWidths: liveWidths.map { $0.map(String.init).joined(separator: "-") } ?? ""
       }
     }.joined(separator: ",")
   }
@@ -195,6 +202,10 @@ extension MetricsRow {
     }
     func integer(_ text: String) -> Int? { Int(text) }
     func number(_ text: String) -> Double? { Double(text) }
+    func integers(_ text: String) -> [Int]? {
+      let parts = text.split(separator: "-", omittingEmptySubsequences: false).map { Int($0) }
+      return parts.contains(nil) ? nil : parts.compactMap(\.self)
+    }
 
     self.init(
       step: try required(.step, integer),
@@ -214,7 +225,8 @@ extension MetricsRow {
       connectionsMoved: try cell(.connectionsMoved, integer),
       neverActiveBefore: try cell(.neverActiveBefore, integer),
       exploredShare: try cell(.exploredShare, number),
-      liveUnits: try cell(.liveUnits, integer))
+      liveUnits: try cell(.liveUnits, integer),
+      liveWidths: try cell(.liveWidths, integers))
   }
 }
 

@@ -56,6 +56,7 @@ public final class NetworkImport {
     self.path = path
     let file = try SafetensorsFile(path: path)
     try file.verifyChecksum()
+    try file.requireNotStripped()
     let named = try configuration.namedNetwork(unlessGiven: network)
     let saved = try NetworkDescription(in: file.metadata, path: path)
     guard let used = network ?? named else { throw NetworkImport.needsNetwork(path, saved) }
@@ -120,6 +121,7 @@ public final class NetworkImport {
   /// - Throws: `RigLError(.missingFile)` or `.data` for a file that cannot be read.
   package static func configuration(of path: String) throws(RigLError) -> Configuration? {
     let file = try SafetensorsFile(path: path)
+    try file.requireNotStripped()
     return try file.metadata["configuration"].map { (text) throws(RigLError) in
       do throws(RigLError) {
         return try Configuration(yaml: text, path: path)

@@ -18,6 +18,7 @@ package struct NetworkStart {
     if path.hasSuffix(".safetensors") || FileSystem.item(path) == .file {
       file = try SafetensorsFile(path: path)
       try file.verifyChecksum()
+      try file.requireNotStripped()
       let above = FileSystem.split(FileSystem.split(path).folder)
       let isCheckpoint = above.name == "checkpoints" && RunFolder.isOne(at: above.folder)
       folder = isCheckpoint ? RunFolder(path: above.folder) : nil

@@ -1,6 +1,7 @@
 import Foundation
 
-/// A run's network as its last checkpoint has it, to evaluate or to predict with.
+/// A run's network as its last checkpoint has it, or a stripped one as a file has it, to evaluate or to
+/// predict with.
 ///
 ///     let run = try SavedRun("runs/demo")
 ///     let pixels = [Float](repeating: 0, count: run.sampleShape.count)
@@ -32,15 +33,21 @@ public final class SavedRun {
 
   /// What the files say of a network that was given in Swift.
   let customNetwork: NetworkDescription?
+  /// The layers of a stripped network; nil of a run's.
+  let architecture: NetworkArchitecture?
+  /// The names of the classes as the file has them.
+  let classNamesInFile: String?
+  /// Whether the network is a stripped one, of a file of its own.
+  package var isStripped: Bool { architecture != nil }
 
   private let pool: ThreadPool
   private let pass: Pass
   private let input: Tensor
 
-  /// Opens a run folder.
+  /// Opens a run folder, or the file of a stripped network.
   ///
   /// - Parameters:
-  ///   - path: the path of the folder.
+  ///   - path: the path of the folder, or the file that `rigl strip` has written.
   ///   - network: the network, if the run was of one's own.
   ///   - best: take the weights that were best on the validation samples.
   ///   - batch: the most samples predicted at once; of 1, images are cut into strips, so that a
@@ -54,11 +61,16 @@ public final class SavedRun {
     foldsBatchNorm: Bool = false, threads: Int = ThreadPool.processors
   ) throws(RigLError) {
     let file: SafetensorsFile
-    (file, warnings) = try SavedRun.open(try RunFolder.open(path), best: best)
+    (file, warnings) = try SavedRun.open(path, best: best)
     (checkpointPath, checkpointBytes) = (file.path, file.size)
     var configuration = try Configuration(
       yaml: file.metadata["configuration"] ?? "", path: file.path)
-    step = try TrainingState.decode(file.metadata["state"], path: file.path).weightSteps
+    architecture = try NetworkArchitecture(in: file)
+    guard architecture == nil || !best && network == nil else {
+      throw SavedRun.saysItself(file.path, best: best)
+    }
+    step = try SavedRun.step(of: file, isRun: architecture == nil)
+    classNamesInFile = file.metadata["class_names"]
     guard let shape = SampleShape(file.metadata["input_shape"]),
       let classes = Int(file.metadata["classes"] ?? ""), (1...1 << 24).contains(classes)
     else {
@@ -84,7 +96,8 @@ public final class SavedRun {
     self.classes = classes
     customNetwork = try NetworkDescription(in: file.metadata, path: file.path)
     let (layers, connections) = try SavedRun.layers(
-      of: file, configuration, customNetwork, given: network, input: shape, classes: classes)
+      of: file, configuration, architecture, customNetwork, given: network, input: shape,
+      classes: classes)
     MemoryUse.current = .network
     defer { MemoryUse.current = .work }
     let samples = file.metadata["train_samples"].flatMap { Int($0) } ?? .max
@@ -101,11 +114,16 @@ public final class SavedRun {
 
   /// The layers that a file has the weights of, and how many connections each has.
   ///
-  /// - Parameter network: the one that is given; nil: what the configuration names.
+  /// - Parameter network: the one that is given; nil: what the file describes, or the configuration
+  ///   names.
   private static func layers(
-    of file: SafetensorsFile, _ configuration: Configuration, _ description: NetworkDescription?,
-    given network: (any Network)?, input: SampleShape, classes: Int
+    of file: SafetensorsFile, _ configuration: Configuration, _ architecture: NetworkArchitecture?,
+    _ description: NetworkDescription?, given network: (any Network)?, input: SampleShape,
+    classes: Int
   ) throws(RigLError) -> (Sequential, connections: [String: Int]) {
+    if let architecture {
+      return try architecture.layers(in: file, input: input, classes: classes)
+    }
     guard let network else {
       if configuration.hasCustomNetwork {
         throw needsNetwork(file.path, description)
@@ -141,6 +159,30 @@ public final class SavedRun {
       .configuration,
       "\(path): the run's network\(type) was made in Swift, and only Swift can make it again",
       hint: "Open it there, with SavedRun(…, network: …); rigl inspect and rigl export do without.")
+  }
+
+  /// The file of the network at a path: of a stripped one, or the checkpoint of a run.
+  private static func open(
+    _ path: String, best: Bool
+  ) throws(RigLError) -> (SafetensorsFile, warnings: [String]) {
+    if let stripped = try strippedFile(at: path) { return (stripped, []) }
+    return try open(try RunFolder.open(path), best: best)
+  }
+
+  /// The step that a file's network is of.
+  private static func step(of file: SafetensorsFile, isRun: Bool) throws(RigLError) -> Int {
+    guard isRun else { return Int(file.metadata["step"] ?? "") ?? 0 }
+    return try TrainingState.decode(file.metadata["state"], path: file.path).weightSteps
+  }
+
+  /// The error for what a file of a stripped network does not take.
+  private static func saysItself(_ path: String, best: Bool) -> RigLError {
+    RigLError(
+      .configuration,
+      best
+        ? "\(path): a stripped network has one set of weights, and none that are best"
+        : "\(path): a stripped network's file says its layers itself",
+      hint: best ? "Leave out --best, or strip the run with it." : "Leave out the network.")
   }
 
   /// The checkpoint that is asked for, and what was wrong with newer ones.

@@ -96,7 +96,7 @@ extension Normalization {
   }
 
   /// Scale and shift by the running averages.
-  private func takeAverages() {
+  func takeAverages() {
     for channel in 0..<channels {
       inverse[channel] = 1 / (Double(runningVariance.values[channel]) + layer.epsilon).squareRoot()
       setScale(channel, mean: Double(runningMean.values[channel]))

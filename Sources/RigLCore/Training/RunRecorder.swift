@@ -152,7 +152,8 @@ final class RunRecorder {
     row.connectionsMoved = update.moved
     row.neverActiveBefore = update.neverActiveBefore
     row.exploredShare = update.exploredShare
-    row.liveUnits = trainer.model.liveHiddenUnits()
+    let live = trainer.model.liveUnits()
+    (row.liveUnits, row.liveWidths) = (live.hidden, live.widths)
     try metrics.append(row)
     if update.exploredShare == nil, !hasSaidUnexplored {
       try trainer.tell(.warning(sayUnexplored("step \(update.step)")))
