@@ -10,8 +10,8 @@ import Testing
   }
 
   @Test(arguments: [
-    "train", "evaluate", "predict", "inspect", "presets", "settings", "flops", "export", "import",
-    "bench", "bench step", "bench layers",
+    "train", "evaluate", "predict", "inspect", "presets", "settings", "flops", "export", "strip",
+    "import", "bench", "bench step", "bench layers",
   ])
   func everyCommandHasHelpThatFits(command: String) throws {
     let words = command.split(separator: " ").map(String.init)

@@ -6,7 +6,7 @@ extension RunArguments {
   /// The run's weights, if only Swift can make its network; nil: ``open(threads:batch:foldsBatchNorm:_:)``
   /// opens the run.
   func storedNetwork(_ printing: PrintingArguments) throws -> StoredNetwork? {
-    guard try RunFolder.open(folder).hasCustomNetwork(),
+    guard try !SavedRun.isStripped(at: folder), try RunFolder.open(folder).hasCustomNetwork(),
       let stored = try StoredNetwork(folder, best: best)
     else { return nil }
     printing.warn(stored.warnings)

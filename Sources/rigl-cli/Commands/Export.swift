@@ -39,8 +39,7 @@ struct Export: ParsableCommand {
   }
 
   func run() throws {
-    let folder = try RunFolder.open(source.folder).path
-    let path = output ?? "\(folder)/\(dense ? "dense" : "sparse").safetensors"
+    let path = try output ?? source.defaultFile(dense ? "dense" : "sparse")
     let (step, connections): (Int, Int)
     if let stored = try source.storedNetwork(printing) {
       try stored.export(to: path, isDense: dense)

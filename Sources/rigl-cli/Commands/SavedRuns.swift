@@ -6,17 +6,41 @@ import RigLImages
 
 /// A run, and which of its weights.
 struct RunArguments: ParsableArguments {
-  @Argument(help: ArgumentHelp("The folder of a run.", valueName: "run"))
+  @Argument(
+    help: ArgumentHelp("The folder of a run, or the file of a stripped network.", valueName: "run"))
   var folder: String
 
   @Flag(help: "Take the weights that were best on the validation samples, not the last ones.")
   var best = false
 
-  /// A line on the step and the size of the checkpoint; the best weights have no more than the
-  /// network.
-  func line(step: Int, bytes: Int) -> String {
-    "Step \(grouped(step)); checkpoint \(byteCount(bytes)), "
-      + (best ? "of the network alone." : "with the optimizer's state.")
+  /// A line on the step and the size of the checkpoint; the best weights, and a stripped network's
+  /// file, have no more than the network.
+  func line(step: Int, bytes: Int, isStripped: Bool = false) -> String {
+    "Step \(grouped(step)); \(isStripped ? "file" : "checkpoint") \(byteCount(bytes)), "
+      + (best || isStripped ? "of the network alone." : "with the optimizer's state.")
+  }
+
+  /// The file that a command writes into the run's folder, if none is named.
+  ///
+  /// - Throws: a configuration error where the network is a file itself.
+  func defaultFile(_ name: String) throws -> String {
+    guard try SavedRun.isStripped(at: folder) else {
+      return "\(try RunFolder.open(folder).path)/\(name).safetensors"
+    }
+    throw RigLError(
+      .configuration, "\(folder): a file, and not a folder that another one could be written to",
+      hint: "Name the new file by --output FILE.")
+  }
+
+  /// The settings of the run that was opened, and the options of its folder.
+  func settings(of saved: SavedRun) throws -> SettingsStack {
+    var layers = try SettingsStack()
+    if saved.isStripped {
+      try layers.replace(by: saved.configuration)
+    } else {
+      try layers.apply(file: try RunFolder.open(folder).configurationPath, isSaved: true)
+    }
+    return layers
   }
 
   /// Opens the run.
@@ -25,10 +49,12 @@ struct RunArguments: ParsableArguments {
     _ printing: PrintingArguments
   ) throws -> SavedRun {
     // Whatever a command needs of it: a file that training would refuse is no file of settings.
-    let settings = try RunFolder.open(folder).configurationPath
-    var saved = try SettingsStack()
-    try saved.apply(file: settings, isSaved: true)
-    try saved.configuration().validate()
+    if try !SavedRun.isStripped(at: folder) {
+      let settings = try RunFolder.open(folder).configurationPath
+      var saved = try SettingsStack()
+      try saved.apply(file: settings, isSaved: true)
+      try saved.configuration().validate()
+    }
     var layers = try SettingsStack()
     try threads?.given.apply(to: &layers)
     let run = try SavedRun(
@@ -75,8 +101,7 @@ struct Evaluate: ParsableCommand {
   func run() throws {
     let saved = try source.open(threads: threads, printing)
     try saved.requireNamedLoss()
-    var layers = try SettingsStack()
-    try layers.apply(file: try RunFolder.open(source.folder).configurationPath, isSaved: true)
+    var layers = try source.settings(of: saved)
     if let data, let dataFolder {
       try layers.set(data: data, folder: dataFolder)
     } else if let data {
@@ -145,8 +170,10 @@ struct Inspect: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Show a run's layers: densities, connections, bytes, live and dead units.",
     discussion: """
-      A unit is an output of a layer. It is dead if no connection leads to it, or none on from it. \
-      Bytes are those of the stored network: weights, topology and biases.
+      A unit is an output of a layer. It is dead if no connection leads to it, or none on from it; \
+      without the connections of dead units others are, until nothing changes. Inputs that are left \
+      are live. rigl strip removes what is dead. Bytes are those of the stored network: weights, \
+      topology and biases.
       """)
 
   @OptionGroup var source: RunArguments
@@ -163,6 +190,8 @@ struct Inspect: ParsableCommand {
     let inputShape: [Int]
     /// The mean and deviation of pixels; nil: each image's own, or unknown.
     let normalization: Configuration.Normalization?
+    /// Whether it is a stripped network's file.
+    let stripped: Bool
     let network: ModelInspection
     /// The stages that run, if they are asked for.
     let plan: PlanTable?
@@ -183,26 +212,28 @@ struct Inspect: ParsableCommand {
     let result = Result(
       run: source.folder, checkpoint: saved.checkpointPath, checkpointBytes: saved.checkpointBytes,
       step: saved.step, inputShape: input.sides, normalization: input.numbers,
-      network: saved.model.inspect(), plan: plan ? PlanTable(saved.model) : nil)
+      stripped: saved.isStripped, network: saved.model.inspect(),
+      plan: plan ? PlanTable(saved.model) : nil)
     try printing.print(result, orText: text(result, input, width: Terminal.standardOutput.columns))
   }
 
   private func text(_ result: Result, _ input: InputDescription, width: Int) -> String {
     let network = result.network
     var table = Table([
-      .word("layer"), .word("shape", rank: 0), .number("density", rank: 3),
-      .number("connections", rank: 4), .number("bytes", rank: 1), .number("live", rank: 2),
-      .number("dead", rank: 5),
+      .word("layer"), .word("shape", rank: 0), .number("density", rank: 4),
+      .number("connections", rank: 5), .number("bytes", rank: 1), .number("inputs", rank: 2),
+      .number("live", rank: 3), .number("dead", rank: 6),
     ])
     for layer in network.layers {
       table.add([
         layer.name, shapeText(layer.shape), percent(layer.density), grouped(layer.connections),
-        byteCount(layer.bytes), grouped(layer.liveUnits), grouped(layer.deadUnits),
+        byteCount(layer.bytes), grouped(layer.liveInputs), grouped(layer.liveUnits),
+        grouped(layer.deadUnits),
       ])
     }
     table.addTotal([
       "total", "", percent(network.density), grouped(network.connections), byteCount(network.bytes),
-      grouped(network.liveUnits), grouped(network.deadUnits),
+      "", grouped(network.liveUnits), grouped(network.deadUnits),
     ])
     let inputs = network.liveInputs + network.deadInputs
     let share = Double(network.bytes) / Double(max(network.denseBytes, 1))
@@ -211,7 +242,7 @@ struct Inspect: ParsableCommand {
       "Inputs in use: \(grouped(network.liveInputs)) of \(grouped(inputs)).",
       "The dense network would take \(byteCount(network.denseBytes)); this one takes "
         + "\(percent(share, 1)) of it.",
-      source.line(step: result.step, bytes: result.checkpointBytes),
+      source.line(step: result.step, bytes: result.checkpointBytes, isStripped: result.stripped),
     ]
     return table.text(width: width) + "\n"
       + (result.plan.map { $0.text(width: width) + "\n" } ?? "")

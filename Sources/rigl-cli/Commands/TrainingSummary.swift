@@ -27,6 +27,14 @@ struct TrainingSummary: Encodable {
   /// The share of positions that had a connection at some time; nil where it is not known, or nothing
   /// moves.
   let exploredShare: Double?
+  /// Units of all layers but the last, and those of them that are live: LiveUnits.
+  let hiddenUnits: Int
+  let liveUnits: Int
+  /// Inputs of the network; of images, channels.
+  let inputs: Int
+  let liveInputs: Int
+  /// Live inputs, then live units of each layer.
+  let liveWidths: [Int]
 
   init(_ result: Trainer.Result, _ trainer: Trainer) {
     run = trainer.folder?.path ?? ""
@@ -47,6 +55,10 @@ struct TrainingSummary: Encodable {
     connections = trainer.model.connections
     positions = trainer.allocation.positions
     exploredShare = trainer.step.explored?.share
+    let live = trainer.model.liveUnits()
+    hiddenUnits = trainer.model.weightLayers.dropLast().reduce(0) { $0 + $1.shape[0] }
+    (liveUnits, liveWidths) = (live.hidden, live.widths)
+    (inputs, liveInputs) = (live.allInputs, live.inputs)
     sparsity = 1 - Double(connections) / Double(max(positions, 1))
   }
 
@@ -84,6 +96,11 @@ struct TrainingSummary: Encodable {
       "; \(grouped(connections)) of \(grouped(positions)) connections, \(percent(sparsity, 1)) sparse."
     if let exploredShare, exploredShare > 1 - sparsity {
       figures += " \(percent(exploredShare, 1)) of all positions had one at some time."
+    }
+    if liveUnits < hiddenUnits || liveInputs < inputs {
+      figures +=
+        " Live are \(grouped(liveUnits)) of \(grouped(hiddenUnits)) hidden units and "
+        + "\(grouped(liveInputs)) of \(counted(inputs, "input")); rigl strip removes the others."
     }
     text += "\n" + wrapped(figures, width: width) + "\n"
     return text + "The run is in \(run)\n"
