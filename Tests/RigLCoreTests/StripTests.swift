@@ -105,6 +105,25 @@ import Testing
     #expect(stripped.report.deadUnitsLeft == 1)
   }
 
+  /// A unit without inputs is the function of its bias, which need not be 0 where that is.
+  @Test(arguments: [
+    (Activation.sigmoid, [Float(0.5), 0.017_986_21]), (.tanh, [0, -0.999_329_3]),
+    (.leakyReLU(slope: 0.25), [0, -1]),
+  ])
+  func aConstantIsTheFunctionOfItsBias(activation: Activation, values: [Float]) throws {
+    let model = try model(
+      [
+        SparseLinear("a", inputs: 2, outputs: 3), activation.layer,
+        SparseLinear("b", inputs: 3, outputs: 1),
+      ], channels: 2, ["a": ([(1, 1)], [0, 0, -4]), "b": ([(0, 1), (1, 6), (2, 2)], [1])])
+    let stripped = try strip(model)
+    #expect(shapes(stripped) == [[1, 1], [1, 1]])
+    // Unit 1 is the function of 0, unit 2 that of −4.
+    let expected = 1 + 6 * values[0] + 2 * values[1]
+    let found = try #require(try bias("b", stripped))
+    #expect(found.count == 1 && abs(found[0] - expected) <= 1e-6)
+  }
+
   @Test func aLayerWithoutBiasesGetsThemForConstants() throws {
     let model = try model(
       [
