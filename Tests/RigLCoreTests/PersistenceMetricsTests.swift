@@ -132,13 +132,14 @@ import Testing
   @Test(arguments: [
     ("step,loss\n1,2\n", "line 1: not the columns"),
     (oldColumns + ",loss\n1,2\n", "line 1: not the columns"),
-    (header + "1,1,0,train,,,,,,,,\n", "line 2: 12 cells, expected 18"),
+    (header + "1,1,0,train,,,,,,,,\n", "line 2: 12 cells, expected 19"),
     (
-      header + "1,1,0,train,,,,,,,,,,,,,,\n1,x,0,train,,,,,,,,,,,,,,\n",
+      header + "1,1,0,train,,,,,,,,,,,,,,,\n1,x,0,train,,,,,,,,,,,,,,,\n",
       "line 3: batches_consumed is 'x'"
     ),
-    (header + "1,1,0,train,0,5,,,,,,,,,,,,,,\n", "line 2: 20 cells"),
-    (header + "1,1,0,update,,,,,,,,,,,many,,,\n", "line 2: connections_moved is 'many'"),
+    (header + "1,1,0,train,0,5,,,,,,,,,,,,,,,\n", "line 2: 21 cells"),
+    (header + "1,1,0,update,,,,,,,,,,,many,,,,\n", "line 2: connections_moved is 'many'"),
+    (header + "1,1,0,update,,,,,,,,,,,,,,,8-x-2\n", "line 2: live_widths is '8-x-2'"),
     (oldHeader + "1,1,0,train,,,,,,,\n", "line 2: 11 cells, expected 12"),
     (oldHeader + "1,,0,train,,,,,,,,\n", "line 2: batches_consumed is empty"),
     (oldHeader + "1,1,0,all,,,,,,,,\n", "line 2: split is 'all'"),

@@ -128,7 +128,6 @@ extension Model {
   /// Throws what ``read(from:_:)`` would, before anything has changed, and where the file has tensors
   /// that this model has no place for.
   func requireAll(of file: SafetensorsFile, _ optimizer: OptimizerState?) throws(RigLError) {
-    try requireSameActivations(as: file)
     for parameter in parameters {
       let sparse = sparseWeights(of: parameter)
       if let sparse {
@@ -148,6 +147,7 @@ extension Model {
       try file.require(average.name, .float32, shape: [average.values.count])
     }
     try requireNothingElse(in: file)
+    try requireSameActivations(as: file)
   }
 
   /// Throws where a file does not have a parameter whole.
