@@ -27,7 +27,9 @@ import Testing
     #expect((try #require(object["size_bytes"] as? Double) - 23_683_636).magnitude < 1)
     let training = try #require(object["train_multiplier"] as? [String: Double])
     #expect(
-      training.keys.sorted() == ["dense", "pruning", "rigl", "set", "snfs", "snip", "static"])
+      training.keys.sorted() == [
+        "dense", "granet", "gse", "pruning", "rigl", "set", "snfs", "snip", "static",
+      ])
     let layers = try #require(object["layers"] as? [[String: Any]])
     #expect(layers.count == 54)
     #expect(layers[0]["name"] as? String == "conv1")
