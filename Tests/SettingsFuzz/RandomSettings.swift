@@ -172,6 +172,11 @@ struct RandomSettings {
     ]),
     .hidden: hidden,
     .widthMultiplier: number(0.01...0.2, [0, 0.001, 0.01, 1, 3, 100, 101]),
+    .match: words(Configuration.Match.self),
+    .bigSparse: { random in random.chance(0.1) ? "true" : "false" },
+    .matchedWidth: { random in
+      random.chance(0.9) ? "null" : random.one(of: ["1", "0.01", "0.5", "0", "3", "1001"])
+    },
     .activation: words(Configuration.ActivationKind.self),
     .dropout: number(0...0.9, [0, 0.5, 0.999_999_9, 1, -0.1]),
     .initializer: words(Initializer.Distribution.self),
@@ -242,6 +247,7 @@ struct RandomSettings {
     "threads": whole(1...2, [0, 1024, 1025, .max]),
     "data_folder": words(["/nowhere", "null", "''", "[a]"]),
     "start_from": words(["null", "/nowhere", "[a]"]),
+    "topology": words(["null", "null", "/nowhere", "[a]", "{fc1: /nowhere}", "[[a]]"]),
     "checkpoint_every": orNull(whole(1...10, [0, .max])),
     "keep": whole(1...3, [0, .max]),
     "log_every": whole(1...10, [0, .max]),

@@ -19,7 +19,10 @@ extension Configuration {
   ) throws(RigLError) -> AccountingReport {
     try validate()
     let published = try NetworkName(network).published
-    var network = try makeNetwork()
+    var matched = self
+    _ = try matched.matchWidth(
+      input: input ?? published.input, classes: classes ?? published.classes)
+    var network = try matched.makeNetwork()
     let counted = accounting == .paper ? (network as? any PublishedNetwork)?.asPublished : nil
     if let counted { network = counted }
     let layers = network.layers(

@@ -324,13 +324,21 @@ extension SparseWeights {
   func positions(
     in file: SafetensorsFile, count: Int
   ) throws(RigLError) -> AlignedBuffer<Int64> {
+    try SparseWeights.positions(
+      in: file, of: parameter.name, outputs: outputs, inputs: inputs, count: count)
+  }
+
+  /// The dense positions of the `count` connections of a weight in a file, checked to be ascending and
+  /// inside the layer.
+  static func positions(
+    in file: SafetensorsFile, of name: String, outputs: Int, inputs: Int, count: Int
+  ) throws(RigLError) -> AlignedBuffer<Int64> {
     var columns = AlignedBuffer<Int32>(count: count)
-    try file.read(part(parameter, "columns"), shape: [count], into: &columns)
+    try file.read("\(name).columns", shape: [count], into: &columns)
     var offsets = AlignedBuffer<Int64>(count: outputs + 1)
-    try file.read(part(parameter, "row_offsets"), shape: [outputs + 1], into: &offsets)
+    try file.read("\(name).row_offsets", shape: [outputs + 1], into: &offsets)
     func damaged(_ row: Int) -> RigLError {
-      RigLError(
-        .data, "\(file.path): \(parameter.name): row \(row) of the topology is damaged")
+      RigLError(.data, "\(file.path): \(name): row \(row) of the topology is damaged")
     }
     guard offsets[0] == 0, offsets[outputs] == Int64(count) else { throw damaged(0) }
     var positions = AlignedBuffer<Int64>(count: count)

@@ -140,7 +140,7 @@ public final class NetworkImport {
   ///   nothing is left.
   public func write(_ options: RunOptions) throws(RigLError) -> RunFolder {
     var options = options
-    options.startFrom = nil
+    (options.startFrom, options.topology) = (nil, [])
     let text = try configuration.yaml(options, network: customNetwork)
     let folder: RunFolder
     if let path = options.output {
@@ -258,7 +258,7 @@ extension Configuration {
   func describing(
     _ counts: [Int], of layers: [any WeightLayer], _ planned: SparsityAllocation
   ) -> Configuration {
-    guard method != .dense else { return self }
+    guard !method.isDense else { return self }
     var copy = self
     if zip(counts, planned.layers).allSatisfy({ $0 == $1.positions }) {
       copy.method = .dense
@@ -269,10 +269,7 @@ extension Configuration {
     (copy.layerSparsities, copy.layerSparsityFactors) = ([:], [:])
     for (count, (layer, planned)) in zip(counts, zip(layers, planned.layers))
     where layer.canBeSparse {
-      let zeros = planned.positions - count
-      // In the middle of what comes to so many zeros, so that no rounding matters.
-      copy.layerSparsities[layer.name] =
-        zeros == 0 ? 0 : (Double(zeros) + 0.5) / Double(planned.positions)
+      copy.layerSparsities[layer.name] = sparsity(leaving: count, of: planned.positions)
     }
     return copy
   }

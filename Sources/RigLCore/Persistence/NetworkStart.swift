@@ -119,7 +119,7 @@ extension NetworkStart {
     let isPruned = configuration.customRules.method == nil && configuration.method.startsLarger
     let (counts, stored) = try connections(
       of: layers, planned, but: fresh?.name, isPruned: isPruned,
-      isDense: configuration.method == .dense,
+      isDense: configuration.method.isDense,
       isInherited: saved?.sparsityDistribution
         == configuration.sparsityDistribution)
     if configuration.method == .snip, isPruned { try requireWhole(planned, counts) }
@@ -242,6 +242,7 @@ extension NetworkStart {
   ) throws(RigLError) {
     var other = own
     (other.network, other.widthMultiplier) = (saved.network, saved.widthMultiplier)
+    other.matchedWidth = saved.matchedWidth
     other.activation = saved.activation
     if own.network == "mlp" || saved.network == "mlp" { other.hidden = saved.hidden }
     guard let key = try own.firstDifference(from: other) else { return }
@@ -355,6 +356,8 @@ extension Trainer {
   /// - Throws: `RigLError` where they cannot be taken.
   package func takeStart() throws(RigLError) {
     if let path = options.startFrom { try requireStart(from: path) }
+    try requireMatchedWidth()
+    try takeTopology()
     guard let plan = try start?.get() else { return }
     if let normalization = plan.normalization, normalization != data.normalization {
       try normalize(by: normalization)
@@ -367,6 +370,7 @@ extension Trainer {
   /// Throws where a run that has no checkpoint yet would begin with other weights than its options
   /// say.
   func requireSameStart(as saved: RunOptions) throws(RigLError) {
+    try requireSameTopology(as: saved)
     let (own, others) = (options.startFrom, saved.startFrom)
     guard own.map({ absolutePath($0) }) != others.map({ absolutePath($0) }) else { return }
     throw RigLError(
@@ -379,7 +383,10 @@ extension Trainer {
   /// What the training starts from, as far as the options name it; a line each.
   ///
   /// - Throws: `RigLError` if that is nothing to start from.
-  package func startRemarks() throws(RigLError) -> [String] { try start?.get().remarks ?? [] }
+  package func startRemarks() throws(RigLError) -> [String] {
+    try [widthMatch?.remark].compactMap(\.self) + (start?.get().remarks ?? [])
+      + (topologyStart?.get().remarks ?? [])
+  }
 
   /// What was wrong with newer checkpoints of the run that the training starts from.
   var startWarnings: [String] {

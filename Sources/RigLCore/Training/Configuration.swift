@@ -48,6 +48,14 @@ public struct Configuration: Codable, Hashable, Sendable {
   public var hidden = [300, 100]
   /// How many times wider the network is than its name says, or `hidden`.
   public var widthMultiplier = 1.0
+  /// What the width of a small-dense or big-sparse network is matched by.
+  public var match = Match.flops
+  /// Whether a sparse network is as wide as it can be without costing more than the dense one of
+  /// ``widthMultiplier``.
+  public var bigSparse = false
+  /// The width multiplier that small-dense or ``bigSparse`` has come to, which a training computes and
+  /// its run saves; nil: there is none.
+  package var matchedWidth: Double?
   /// The function after hidden layers.
   public var activation = ActivationKind.relu
   /// Probability of dropping a hidden activation.
@@ -214,6 +222,9 @@ public struct Configuration: Codable, Hashable, Sendable {
   /// Whether a program has set ``sparsity`` or ``epochs``, were it to what they were.
   func assigns(_ key: Key) -> Bool { assigned.value.contains(key) }
 
+  /// Says that a file or a command has set a key.
+  mutating func assign(_ key: Key) { assigned.value.insert(key) }
+
   /// Takes the optimizer's own learning rate, and from now on with each optimizer that is set.
   mutating func followOptimizer() {
     learningRate = optimizer.defaultLearningRate
@@ -241,6 +252,9 @@ public struct Configuration: Codable, Hashable, Sendable {
     case network
     case hidden
     case widthMultiplier = "width_multiplier"
+    case match
+    case bigSparse = "big_sparse"
+    case matchedWidth = "matched_width"
     case activation, dropout
     case initializer
     case initializerCountsConnections = "initializer_counts_connections"

@@ -95,6 +95,12 @@ extension Configuration {
           + "outside [0, 1)", hint: "Sparsity 0.9 and factor 1.1 make 0.99.")
     }
     try sparsityDistribution?.validate()
+    if method == .smallDense { try distribution(of: sparsity).validate() }
+    guard !bigSparse || !method.isDense else {
+      throw RigLError(
+        .configuration, "big_sparse: method \(method.rawValue) has no sparse network to widen",
+        hint: "Choose a sparse method, or set big_sparse: false.")
+    }
     try require(.initialSparsity, below: 1, initialSparsity)
     guard initialSparsity <= sparsity || !method.prunes else {
       throw problem(.initialSparsity, "\(initialSparsity)", "at most sparsity (\(sparsity))")

@@ -241,6 +241,7 @@ package struct SettingsStack {
       var configuration = try Configuration(from: SettingsDecoder(Node.mapping(mapping)))
       configuration.customRules = customRules
       configuration.borrow(base.filter { places[$0.key] == nil })
+      if sets(.sparsity) { configuration.assign(.sparsity) }
       return configuration
     } catch let error as SettingError {
       throw explain(error)
@@ -311,7 +312,9 @@ extension SettingsStack {
     guard error.words.isEmpty else {
       return RigLError(
         .configuration, "\(what)there is no '\(value)'",
-        hint: "Possible: \(error.words.joined(separator: ", ")).")
+        hint: (key == Configuration.Key.method.rawValue && value == "big-sparse"
+          ? "Any sparse method is widened by --big-sparse (big_sparse: true). " : "")
+          + "Possible: \(error.words.joined(separator: ", ")).")
     }
     guard error.path.count > 1 else {
       let isInfinite = key == Configuration.Key.clipNorm.rawValue && value.hasSuffix("inf")
@@ -344,14 +347,7 @@ extension Configuration {
   ///   not in the usual place, the model that training starts from, and how often it writes what.
   public func yaml(_ options: RunOptions? = nil) throws(RigLError) -> String {
     var mapping = try mapping()
-    if let folder = options?.dataFolder {
-      mapping[Node("data_folder")] = Node(absolutePath(folder))
-    }
-    if let path = options?.startFrom { mapping[Node("start_from")] = Node(absolutePath(path)) }
-    if let steps = options?.extendedAt, !steps.isEmpty {
-      let numbers = Node.Sequence(steps.map { Node("\($0)") }, .implicit, .flow)
-      mapping[Node("extended_at")] = Node.sequence(numbers)
-    }
+    for (key, value) in options?.origin ?? [] { mapping[Node(key)] = value }
     for (key, value) in options?.cadence.settings ?? [] { mapping[Node(key)] = Node("\(value)") }
     if let rules = customRules.node { mapping[Node(CustomRules.key)] = rules }
     do {

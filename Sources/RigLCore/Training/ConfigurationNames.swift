@@ -70,6 +70,16 @@ extension Configuration {
     case `static`
     /// Every position is connected.
     case dense
+    /// Every position of a network that is as much narrower as the sparse one is cheaper.
+    case smallDense = "small-dense"
+  }
+
+  /// What a network's width is matched by, by name.
+  public enum Match: String, Codable, CaseIterable, Sendable {
+    /// FLOPs of a forward pass on one sample.
+    case flops
+    /// Connections and biases.
+    case parameters
   }
 
   /// The weight that a grown connection starts with, by name.

@@ -11,6 +11,11 @@ extension Configuration {
       throw RigLError(
         .configuration, "width_multiplier: \(widthMultiplier) is not in 0.01...100")
     }
+    guard WidthMatch.widths.contains(layerWidth) || matchedWidth == nil else {
+      throw RigLError(
+        .configuration,
+        "matched_width: \(layerWidth) is not in \(WidthMatch.widths.lowerBound)...1000")
+    }
     guard dropout >= 0, dropout < 1 else {
       throw RigLError(.configuration, "dropout: \(dropout) is outside [0, 1)")
     }
@@ -18,18 +23,22 @@ extension Configuration {
       throw RigLError(
         .configuration, "dropout: \(network) has no place for it", hint: "Set it to 0.")
     }
-    let (activation, times) = (activation.activation, widthMultiplier)
+    let activation = activation.activation
     return switch name {
     case .mlp: try makeMLP()
     case .wrn(let depth, let width):
       WRN(
-        depth: depth, width: width, dropout: dropout, multiplier: times, activation: activation)
-    case .resNet(let depth): ResNet(depth: depth, multiplier: times, activation: activation)
-    case .mobileNetV1: MobileNetV1(multiplier: times, activation: activation)
-    case .vgg16: VGG16(dropout: dropout, multiplier: times, activation: activation)
-    case .leNet5: LeNet5(multiplier: times, activation: activation)
+        depth: depth, width: width, dropout: dropout, multiplier: layerWidth, activation: activation
+      )
+    case .resNet(let depth): ResNet(depth: depth, multiplier: layerWidth, activation: activation)
+    case .mobileNetV1: MobileNetV1(multiplier: layerWidth, activation: activation)
+    case .vgg16: VGG16(dropout: dropout, multiplier: layerWidth, activation: activation)
+    case .leNet5: LeNet5(multiplier: layerWidth, activation: activation)
     }
   }
+
+  /// How many times wider layers are than the network's name says, or ``hidden``.
+  private var layerWidth: Double { matchedWidth ?? widthMultiplier }
 
   /// The network that ``network`` names; nil where it names none, or one that a given network
   /// replaces and that there is not.
@@ -41,7 +50,7 @@ extension Configuration {
   private func makeMLP() throws(RigLError) -> MLP {
     let hidden = hidden.map { width in
       (1...Configuration.widestLayer).contains(width)
-        ? scaledWidth(width, by: widthMultiplier) : width
+        ? scaledWidth(width, by: layerWidth) : width
     }
     for width in hidden where width < 1 || width > Configuration.widestLayer {
       throw RigLError(
@@ -59,10 +68,10 @@ extension Configuration {
 
   /// How connections are shared out; nil for a dense network.
   package var sparsityDistribution: SparsityDistribution? {
-    method == .dense ? nil : distribution(of: sparsity)
+    method.isDense ? nil : distribution(of: sparsity)
   }
 
-  private func distribution(of sparsity: Double) -> SparsityDistribution {
+  func distribution(of sparsity: Double) -> SparsityDistribution {
     SparsityDistribution(
       distribution, sparsity: sparsity, firstLayerSparse: firstLayerSparse,
       lastLayerDense: lastLayerDense,
@@ -91,7 +100,7 @@ extension Configuration {
     return SparsityAllocation(layers: layers, epsilon: first.epsilon, denseSet: first.denseSet)
   }
 
-  private func allocate(
+  func allocate(
     _ layers: [any WeightLayer], _ distribution: SparsityDistribution?
   ) throws(RigLError) -> SparsityAllocation {
     try Model.requireOwnNames(layers)
@@ -236,7 +245,7 @@ extension Configuration {
       try requireUpdate(after: schedule, samples: samples)
       return GraNet(schedule)
     case .gse: return GSE(candidates: candidates)
-    case .static, .dense: return StaticTopology()
+    case .static, .dense, .smallDense: return StaticTopology()
     }
   }
 
@@ -251,7 +260,7 @@ extension Configuration {
     case .pruning: MagnitudePruning.self
     case .granet: GraNet.self
     case .gse: GSE.self
-    case .static, .dense: StaticTopology.self
+    case .static, .dense, .smallDense: StaticTopology.self
     }
   }
 

@@ -97,11 +97,14 @@ extension Configuration {
       ]
     let groups: [(isGiven: Bool, reason: String, keys: [Key])] = [
       (hasCustomData, "the samples were", ofSamples),
-      (hasCustomNetwork, "the network was", [.hidden, .widthMultiplier, .activation, .dropout]),
+      (
+        hasCustomNetwork, "the network was",
+        [.hidden, .widthMultiplier, .match, .activation, .dropout]
+      ),
       (customRules.loss != nil, "the loss was", [.labelSmoothing]),
       (
         customRules.method != nil, "the topology method was",
-        method == .rigl || method == .dense ? [] : [.method]
+        method == .rigl || method.isDense ? [] : [.method]
       ),
       (
         customRules.optimizer != nil, "the optimizer was",
@@ -153,6 +156,7 @@ extension Configuration {
       (.redistribution, method != .snfs, "method: snfs"),
       (.growthBatches, !method.growsByGradient, methods { $0.growsByGradient }),
       (.candidates, method != .gse, "method: gse"),
+      (.match, !matchesWidth, "method: small-dense or big_sparse: true"),
       (.updateThenStep, movesConnections && !method.seesGradient, methods { $0.seesGradient }),
     ]
   }
@@ -219,7 +223,7 @@ extension Configuration {
     var warnings: [String] = []
     let named = allocation.layers.filter { layerSparsities[$0.name] != nil }
     let others = allocation.layers.filter { layerSparsities[$0.name] == nil }
-    if method != .dense, chosen.contains(.sparsity), !named.isEmpty,
+    if !method.isDense, chosen.contains(.sparsity), !named.isEmpty,
       others.allSatisfy({ $0.sparsity == 0 }), !named.contains(where: { $0.sparsity == sparsity })
     {
       warnings.append(
@@ -236,7 +240,7 @@ extension Configuration {
   private func densityWarning(of layers: [LayerSparsity], in allocation: SparsityAllocation)
     -> String?
   {
-    guard method != .dense, sparsity > 0 else { return nil }
+    guard !method.isDense, sparsity > 0 else { return nil }
     let positions = layers.reduce(0) { $0 + $1.positions }
     let kept = layers.reduce(0) { $0 + $1.connections }
     let asked = layers.reduce(0) {

@@ -66,7 +66,7 @@ extension Trainer {
       configuration.totalSteps = nil
     }
     // Who sets the sparsity does not mean a dense training, although the run's was one.
-    if configuration.method == .dense, saved.method == .dense,
+    if configuration.method.isDense, configuration.method == saved.method,
       configuration.assigns(.sparsity)
         || configuration.distribution != saved.distribution
         || configuration.layerSparsities != saved.layerSparsities
@@ -116,6 +116,7 @@ extension Trainer {
     var options = options
     options.dataFolder = options.dataFolder ?? layers.options.dataFolder
     options.startFrom = try folder.hasCheckpoint ? nil : layers.options.startFrom
+    options.topology = try folder.hasCheckpoint ? [] : layers.options.topology
     try self.init(
       configuration, options: options, network: network, data: data, loss: loss, method: method,
       optimizer: optimizer,

@@ -8,6 +8,10 @@ public struct RunOptions: Hashable, Sendable {
   /// nil: weights and topology are drawn. Each sparse layer takes connections and weights, or of more
   /// than it has the largest.
   public var startFrom: String?
+  /// Files that give the connections which a new training starts with, each `FILE` or `LAYER=FILE`:
+  /// safetensors as this library writes, Matrix Market, or CSV; empty: they are drawn. Where a file has
+  /// weights, these are taken, too.
+  public var topology: [String] = []
   /// The steps at which the run was made longer, as its `config.yaml` says.
   package var extendedAt: [Int] = []
   /// The run folder; nil: a new one below `runs`.

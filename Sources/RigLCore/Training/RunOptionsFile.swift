@@ -3,14 +3,36 @@ import Yams
 extension RunOptions {
   /// The keys that a file or `--set` may use for these options.
   package static let keys = [
-    "threads", "data_folder", "start_from", "checkpoint_every", "keep", "log_every",
+    "threads", "data_folder", "start_from", "topology", "checkpoint_every", "keep", "log_every",
     "growth_buffer",
   ]
 
   /// Those of ``keys`` that a run saves.
   static let savedKeys = [
-    "data_folder", "start_from", "checkpoint_every", "keep", "log_every",
+    "data_folder", "start_from", "topology", "checkpoint_every", "keep", "log_every",
   ]
+
+  /// What the run depends on besides its configuration, as its file says it.
+  var origin: [(key: String, value: Node)] {
+    func list(_ texts: [String], _ style: Node.Sequence.Style) -> Node? {
+      texts.isEmpty ? nil : Node.sequence(Node.Sequence(texts.map { Node($0) }, .implicit, style))
+    }
+    let nodes: [(key: String, value: Node?)] = [
+      ("data_folder", dataFolder.map { Node(absolutePath($0)) }),
+      ("start_from", startFrom.map { Node(absolutePath($0)) }),
+      ("topology", list(writtenTopology, .block)),
+      ("extended_at", list(extendedAt.map { "\($0)" }, .flow)),
+    ]
+    return nodes.compactMap { entry in entry.value.map { (entry.key, $0) } }
+  }
+
+  /// Sets the files that give connections, for any working directory.
+  package mutating func setTopology(_ sources: [String]) {
+    topology = sources.map { TopologySource($0).written() }
+  }
+
+  /// The files that give connections, for any working directory.
+  var writtenTopology: [String] { topology.map { TopologySource($0).written() } }
 
   /// Sets the model to start from, for any working directory.
   package mutating func setStartFrom(_ path: String) { startFrom = absolutePath(path) }
@@ -52,6 +74,7 @@ extension RunOptions {
     switch key {
     case "threads": threads = try count()
     case "start_from": startFrom = try path()
+    case "topology": topology = try RunOptions.sources(value, "\(place)\(key)", base)
     case "data_folder": dataFolder = try path()
     // Asked for nothing, each epoch's end again: 0 says so.
     case "checkpoint_every": checkpointEvery = value.isNothing ? 0 : try count()
@@ -69,5 +92,27 @@ extension RunOptions {
     default: return false
     }
     return true
+  }
+
+  /// The files of a list, or of a mapping of layers to files.
+  private static func sources(
+    _ value: Node, _ place: String, _ base: String?
+  ) throws(RigLError) -> [String] {
+    if value.isNothing { return [] }
+    let pairs = value.mapping?.map { (layer: $0.key.scalar?.string, path: $0.value) }
+    let paths = pairs?.map(\.path) ?? value.sequence.map(Array.init) ?? [value]
+    let texts = paths.map { $0.isNothing ? nil : $0.scalar?.string }
+    guard texts.allSatisfy({ $0?.isEmpty == false }),
+      pairs?.contains(where: { $0.layer == nil }) != true
+    else {
+      throw RigLError(
+        .configuration,
+        "\(place): '\(value.written)' is no list of files, nor a mapping of layers to files",
+        hint: "Write [LAYER=FILE, …] or {LAYER: FILE}.")
+    }
+    return zip(texts, 0...).map { text, index in
+      let layer = pairs.flatMap { $0[index].layer }.map { "\($0)=" } ?? ""
+      return TopologySource(layer + (text ?? "")).written(relativeTo: base)
+    }
   }
 }

@@ -102,6 +102,25 @@ extension SettingReference {
       .widthMultiplier, .network, .number(0.01...100),
       "How many times wider layers are than named. In the names of networks, or by hidden."),
     SettingReference(
+      .match, .network,
+      words(Configuration.Match.self) {
+        switch $0 {
+        case .flops: "FLOPs of a forward pass on one sample"
+        case .parameters: "connections and biases"
+        }
+      },
+      "What a width is matched by. It is the largest whose figure is not exceeded.",
+      for: "method small-dense, and big_sparse"),
+    SettingReference(
+      .bigSparse, .network, .flag,
+      "Widens a sparse network until it costs what the dense one does. That is the dense one of "
+        + "width_multiplier; the width is computed before the training begins. Also --big-sparse.",
+      for: "every method but dense and small-dense"),
+    SettingReference(
+      .matchedWidth, .network, .described("a number from 0.000001 to 1000"),
+      "The width multiplier that a match came to. A training computes it, and its run saves it.",
+      unset: "computed for small-dense and big_sparse; else width_multiplier holds"),
+    SettingReference(
       .activation, .network,
       words(Configuration.ActivationKind.self) {
         switch $0 {

@@ -140,6 +140,15 @@ extension SettingReference {
         + "optimizer and schedules begin anew. Also --start-from.",
       unset: "weights and connections are drawn"),
     SettingReference(
+      option: "topology",
+      .described("a file, a list of FILE or LAYER=FILE, or a mapping of layers to files"),
+      default: nil,
+      "Files that give the connections to start with. Checkpoints and exports (safetensors), Matrix "
+        + "Market (.mtx, from 1), CSV (.csv, from 0, with the header row,column or "
+        + "row,column,value); a row is an output, a column an input. Values are the weights. Their "
+        + "numbers of connections hold, unless a sparsity is asked for. Also --topology.",
+      unset: "connections are drawn"),
+    SettingReference(
       option: "threads", .whole(1...1024), default: nil,
       "The most threads that share the work. Small layers, and all while another process has a core, "
         + "run on one, as measured in the run. Results do not depend on it. Also --threads.",

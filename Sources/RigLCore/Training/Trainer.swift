@@ -42,6 +42,10 @@ public final class Trainer {
   /// What is taken of the network that the options name to start from, or why it cannot be: a run
   /// that goes on does without.
   let start: Swift.Result<NetworkStart.Plan, RigLError>?
+  /// What files give of the topology, or why they cannot; nil: there are none.
+  let topologyStart: Swift.Result<TopologyStart, RigLError>?
+  /// The width that was matched; nil: none was.
+  let widthMatch: WidthMatch?
   /// Whether the training goes on with weights of a run's checkpoint: not with those that it drew.
   var hasSavedWeights = false
   /// The run that this training makes longer; nil: none.
@@ -120,6 +124,7 @@ public final class Trainer {
         by: extending, samples: samples.train.count, method: method)
     }
     self.extending = extending
+    widthMatch = try configuration.matchWidth(to: samples.train, isOwn: network != nil)
     let named = try configuration.namedNetwork(unlessGiven: network)
     guard let used = network ?? named else { throw Configuration.needsNetwork("network: custom") }
     isDescribedNetwork = network == nil
@@ -134,11 +139,13 @@ public final class Trainer {
       }
     }
     if case .success(let plan)? = start { configuration = plan.configuration }
+    topologyStart = options.topologyStart(given, layers.weightLayers)
+    if case .success(let plan)? = topologyStart { configuration = plan.configuration }
     allocation = try configuration.allocate(layers.weightLayers)
     let initial = try configuration.allocateInitially(layers.weightLayers)
-    let startCounts = try? start?.get().counts
+    let startCounts = (try? start?.get().counts) ?? (try? topologyStart?.get().counts)
     let described = try configuration.makeMethod(
-      allocation, from: startCounts == nil ? initial : nil, samples: samples.train.count)
+      allocation, from: initial, samples: samples.train.count)
     let method = method ?? described
     try configuration.requireMemory(for: method, allocation)
     let (connections, variable) = allocation.connections(
@@ -293,7 +300,9 @@ public final class Trainer {
     try tell(.started(step: step.weightSteps, of: totalSteps))
     do throws(RigLError) {
       // What it started from may be gone when it has to begin again.
-      if start != nil, step.batchesConsumed == 0 { try writeCheckpoint(recorder) }
+      if start != nil || topologyStart != nil, step.batchesConsumed == 0 {
+        try writeCheckpoint(recorder)
+      }
       try train(recorder)
     } catch {
       throw recorder.addingCheckpoint(to: explaining(error))
@@ -364,18 +373,6 @@ public final class Trainer {
     }
     let number = step.weightSteps.dividedUp(by: stepsPerEpoch)
     try tell(.epoch(number, loss: loss, accuracy: accuracy, validation: validation))
-  }
-
-  /// Throws as soon as an epoch ends with too many damaged samples, not after days.
-  private func checkDamage() throws(RigLError) {
-    let drawn = loader.position.epoch * loader.count + loader.position.index
-    do throws(RigLError) {
-      try DamageLimit.check(state.damaged ?? 0, of: drawn, first: nil)
-    } catch {
-      throw RigLError(
-        error.kind, "epoch \(drawn / max(loader.count, 1)): of those drawn so far, \(error.what)",
-        hint: damageHint(error.hint))
-    }
   }
 
   func tell(_ event: TrainingEvent) throws(RigLError) {

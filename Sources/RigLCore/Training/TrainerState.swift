@@ -60,6 +60,20 @@ extension Trainer {
   }
 }
 
+extension Trainer {
+  /// Throws as soon as an epoch ends with too many damaged samples, not after days.
+  func checkDamage() throws(RigLError) {
+    let drawn = loader.position.epoch * loader.count + loader.position.index
+    do throws(RigLError) {
+      try DamageLimit.check(state.damaged ?? 0, of: drawn, first: nil)
+    } catch {
+      throw RigLError(
+        error.kind, "epoch \(drawn / max(loader.count, 1)): of those drawn so far, \(error.what)",
+        hint: damageHint(error.hint))
+    }
+  }
+}
+
 extension RunFolder {
   /// Throws a configuration error that names the first key in which a configuration differs from
   /// the run's: so that one need not wait for the data to hear of it.

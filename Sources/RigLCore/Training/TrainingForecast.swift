@@ -9,7 +9,8 @@ extension Trainer {
     let saysDensity = settings.contains { $0.hasPrefix("\(Configuration.Key.sparsity.rawValue):") }
     let movement = saysDensity && model.sparseLayers.isEmpty ? nil : movementWarning
     // Of the network that training starts from: nobody has set these.
-    let setsConnections = (try? start?.get())?.setsConnections == true
+    let setsConnections =
+      (try? start?.get())?.setsConnections == true || (try? topologyStart?.get()) != nil
     // What the settings alone say of updates, the topology's movement says better.
     let others = settings.filter { warning in
       !(setsConnections && warning.hasPrefix("\(Configuration.Key.sparsity.rawValue):"))

@@ -49,7 +49,12 @@ struct Methods: ParsableCommand {
       Entry(name: $0.rawValue, summary: $0.summary, paper: $0.paper)
     }
     let lines = methods.map { ($0.name, $0.summary + ($0.paper.map { " (\($0))" } ?? "")) }
-    try printing.print(methods, orText: catalogue(lines))
+    let note =
+      "With --big-sparse, a sparse network is widened until it costs what the dense one does."
+    try printing.print(
+      methods,
+      orText: catalogue(lines) + "\n" + wrapped(note, width: Terminal.standardOutput.columns) + "\n"
+    )
   }
 }
 
@@ -83,11 +88,14 @@ struct Flops: ParsableCommand {
     let configuration = try layers.configuration()
     let report = try configuration.accountingReport(paperAccounting ? .paper : .real)
     let published = try NetworkName(configuration.network).published
+    var matched = configuration
+    let match = try matched.matchWidth(input: published.input, classes: published.classes)
     let (input, width) = (published.input, Terminal.standardOutput.columns)
     let shape = input.count == input.channels ? [] : [input.height, input.width]
     let samples =
       "Counted for samples of \(shapeText([input.channels] + shape)) and \(published.classes) classes, "
       + "whatever data the preset trains on."
+      + (match.map { " \(configuration.method.rawValue): \($0.remark)." } ?? "")
     try printing.print(
       report, orText: wrapped(samples, width: width) + "\n\n" + text(report, width: width))
   }

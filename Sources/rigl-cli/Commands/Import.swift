@@ -64,6 +64,10 @@ struct Import: ParsableCommand {
       throw ValidationError(
         "--start-from is for rigl train: an import takes its weights from FILE.")
     }
+    if !settings.topology.isEmpty {
+      throw ValidationError(
+        "--topology is for rigl train: an import takes its connections from FILE.")
+    }
   }
 
   func run() throws {

@@ -58,6 +58,12 @@ struct SettingsArguments: ParsableArguments {
       valueName: "path"))
   var startFrom: PlacedArgument?
 
+  @Option(
+    help: ArgumentHelp(
+      "Start with a file's connections (may be repeated): safetensors, Matrix Market or CSV.",
+      valueName: "[layer=]file"))
+  var topology: [PlacedArgument] = []
+
   @Flag(
     help: "Updates every 1000 steps to the end, of an equal share (ITOP); what is set counts.")
   var itop = false
@@ -74,7 +80,8 @@ struct SettingsArguments: ParsableArguments {
         dataFolder.map { GivenSetting(dataFolder: $0) },
         GivenSetting(.normalization, normalization), GivenSetting(.epochs, epochs),
         GivenSetting(.totalSteps, steps), GivenSetting(.validation, validation),
-        startFrom.map { GivenSetting(startFrom: $0) }, GivenSetting(.seed, seed),
+        startFrom.map { GivenSetting(startFrom: $0) }, GivenSetting(topology: topology),
+        GivenSetting(.seed, seed),
       ].compactMap { $0 }
   }
 }
@@ -143,6 +150,14 @@ struct GivenSetting {
     }
   }
 
+  /// `--topology`, all of them together; nil if there is none.
+  init?(topology: [PlacedArgument]) {
+    guard let last = topology.last else { return nil }
+    self.init(key: "topology", last) { (layers) throws(RigLError) in
+      layers.options.setTopology(topology.map(\.text))
+    }
+  }
+
   fileprivate func apply(to layers: inout SettingsStack) throws(RigLError) {
     try set(&layers)
   }
@@ -191,11 +206,20 @@ struct SparsityArguments: ParsableArguments {
   @Option(help: ArgumentHelp("How layers share it: uniform, er or erk.", valueName: "name"))
   var distribution: PlacedArgument?
 
+  @Flag(help: "Widen the sparse network until it costs what the dense one does.")
+  var bigSparse = false
+
+  @Option(
+    help: ArgumentHelp(
+      "What --method small-dense and --big-sparse match: flops or parameters.", valueName: "name"))
+  var match: PlacedArgument?
+
   /// The settings among these.
   var given: [GivenSetting] {
     [
       GivenSetting(.method, method), GivenSetting(.sparsity, sparsity),
-      GivenSetting(.distribution, distribution),
+      GivenSetting(.distribution, distribution), GivenSetting(.match, match),
+      bigSparse ? GivenSetting(.bigSparse, PlacedArgument(argument: "true")) : nil,
     ].compactMap { $0 }
   }
 }

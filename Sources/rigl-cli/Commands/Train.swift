@@ -40,6 +40,11 @@ struct Train: ParsableCommand {
   @OptionGroup(title: "Printing") var printing: PrintingArguments
 
   func validate() throws {
+    if running.resume != nil && !settings.topology.isEmpty {
+      throw ValidationError(
+        "--resume and --topology exclude each other: a run that goes on has connections of its own."
+      )
+    }
     if running.resume != nil && settings.startFrom != nil {
       throw ValidationError(
         "--resume and --start-from exclude each other: a run that goes on has weights of its own. "
@@ -118,7 +123,7 @@ struct Train: ParsableCommand {
     let sparsity: [Configuration.Key] = [
       .sparsity, .distribution, .layerSparsities, .layerSparsityFactors,
     ]
-    if before.method == .dense, !own.sets(.method), sparsity.contains(where: own.sets) {
+    if before.method.isDense, !own.sets(.method), sparsity.contains(where: own.sets) {
       try own.set(Configuration.Key.method.rawValue, to: Configuration().method.rawValue)
     }
     var differences = try own.configuration().differences(from: before)
@@ -148,8 +153,14 @@ struct Train: ParsableCommand {
     let folder = try RunFolder.open(resume)
     var layers = try SettingsStack()
     try layers.apply(file: folder.configurationPath, isSaved: true)
-    let start = layers.options.startFrom
+    let (start, topology) = (layers.options.startFrom, layers.options.topology)
     layers = try resolve(on: layers).layers
+    guard layers.options.topology == topology else {
+      throw RigLError(
+        .configuration, "topology: a run that goes on has connections of its own",
+        hint: "Leave out --resume for a new training that starts with those, or leave out topology."
+      )
+    }
     if layers.options.startFrom != start {
       throw RigLError(
         .configuration, "start_from: a run that goes on has weights of its own",
@@ -164,7 +175,7 @@ struct Train: ParsableCommand {
       try layers.set(Configuration.Key.updateEnd.rawValue, to: "null")
     }
     // It may be gone.
-    if try folder.hasCheckpoint { layers.options.startFrom = nil }
+    if try folder.hasCheckpoint { (layers.options.startFrom, layers.options.topology) = (nil, []) }
     return layers
   }
 

@@ -14,6 +14,7 @@ extension Configuration.Method {
     case .gse: "as rigl among candidates, drawn by how much goes in and out of them"
     case .static: "connections stay where they were drawn"
     case .dense: "every connection is there; sparsity does not matter"
+    case .smallDense: "a dense network, narrowed until it costs no more than the sparse one"
     }
   }
 
@@ -22,6 +23,7 @@ extension Configuration.Method {
     switch self {
     case .rigl: "Evci et al., ICML 2020, arXiv 1911.11134"
     case .riglInverted, .dense: nil
+    case .smallDense: "the baseline of Evci et al., ICML 2020"
     case .set: "Mocanu et al., Nature Communications 2018, arXiv 1707.04780"
     case .snfs: "Dettmers & Zettlemoyer 2019, arXiv 1907.04840"
     case .snip: "Lee et al., ICLR 2019, arXiv 1810.02340"
@@ -36,7 +38,7 @@ extension Configuration.Method {
   package var movesConnections: Bool {
     switch self {
     case .rigl, .riglInverted, .set, .snfs, .granet, .gse: true
-    case .snip, .pruning, .static, .dense: false
+    case .snip, .pruning, .static, .dense, .smallDense: false
     }
   }
 
@@ -44,7 +46,7 @@ extension Configuration.Method {
   package var growsByGradient: Bool {
     switch self {
     case .rigl, .riglInverted, .granet: true
-    case .set, .snfs, .snip, .pruning, .gse, .static, .dense: false
+    case .set, .snfs, .snip, .pruning, .gse, .static, .dense, .smallDense: false
     }
   }
 
@@ -61,7 +63,10 @@ extension Configuration.Method {
   package var seesGradient: Bool { [.rigl, .riglInverted, .granet, .gse].contains(self) }
 
   /// Whether it has updates of the topology.
-  package var hasUpdates: Bool { self != .static && self != .dense }
+  package var hasUpdates: Bool { self != .static && !isDense }
+
+  /// Whether every connection is there.
+  package var isDense: Bool { self == .dense || self == .smallDense }
 
   /// The first update's share of connections unless it is set (α).
   package var dropFraction: Double { self == .granet ? 0.5 : 0.3 }

@@ -81,7 +81,7 @@ package struct PruningSchedule: Hashable, Sendable {
     switch scope {
     case .global:
       let start =
-        initial?.sparsity(of: update)
+        drawn(of: update)
         ?? 1 - Double(update.initialCount) / Double(max(update.positions, 1))
       let kept = kept(
         of: update.positions, from: start, to: final.sparsity(of: update), at: update.step)
@@ -89,13 +89,27 @@ package struct PruningSchedule: Hashable, Sendable {
     case .layer:
       for layer in update.layers {
         let start =
-          initial?.sparsity(of: layer) ?? 1 - Double(layer.initialCount) / Double(layer.positions)
+          drawn(of: layer) ?? 1 - Double(layer.initialCount) / Double(layer.positions)
         let kept = kept(
           of: layer.positions, from: start, to: final.sparsity(of: layer), at: update.step)
         layer.target = min(kept, layer.count)
         layer.drop = layer.count - layer.target
       }
     }
+  }
+
+  /// The sparsity that a layer was drawn with; nil: none says how it began, or it began with connections
+  /// that were given.
+  private func drawn(of layer: TopologyPlan.Layer) -> Double? {
+    initial.map { $0.sparsity(of: layer) }.flatMap {
+      layer.initialCount == layer.positions - inactivePositions(of: layer.positions, sparsity: $0)
+        ? $0 : nil
+    }
+  }
+
+  /// That of all layers; nil: one of them has none.
+  private func drawn(of update: TopologyPlan) -> Double? {
+    update.layers.allSatisfy { drawn(of: $0) != nil } ? initial?.sparsity(of: update) : nil
   }
 
   /// Connections that stay: round(N (1 − s_t)), half up, at least 1.
