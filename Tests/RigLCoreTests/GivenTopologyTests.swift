@@ -340,11 +340,11 @@ import Testing
     let all = try problem(["fc3=\(path)"]) { $0.method = .dense }
     #expect(all.what.contains("method dense"), "\(all)")
     let stem = try problem(["conv1=\(path)"]) {
-      ($0.data, $0.network, $0.widthMultiplier) = ("synthetic-color", "mobilenet-v1", 0.1)
+      ($0.data, $0.network, $0.widthMultiplier) = ("synthetic-color", "mobilenet-v1", 0.5)
     }
     #expect(stem.what.contains("cannot be sparse"), "\(stem)")
     let depthwise = try problem(["layer1.depthwise=\(path)"]) {
-      ($0.data, $0.network, $0.widthMultiplier) = ("synthetic-color", "mobilenet-v1", 0.1)
+      ($0.data, $0.network, $0.widthMultiplier) = ("synthetic-color", "mobilenet-v1", 0.5)
     }
     #expect(depthwise.what.contains("cannot be sparse"), "\(depthwise)")
     // The only sparse layer needs no name.

@@ -44,11 +44,11 @@ struct LineReader {
     var end = next
     while true {
       while end < block.count, block[end] != UInt8(ascii: "\n") { end += 1 }
-      if end < block.count { break }
       guard end - next <= LineReader.longestLine else {
         throw RigLError(
           .data, "\(path), line \(number + 1): longer than \(LineReader.longestLine) characters")
       }
+      if end < block.count { break }
       end -= next
       guard try fill() else { break }
     }

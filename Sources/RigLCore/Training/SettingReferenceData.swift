@@ -113,8 +113,8 @@ extension SettingReference {
       for: "method small-dense, and big_sparse"),
     SettingReference(
       .bigSparse, .network, .flag,
-      "Widens a sparse network until it costs what the dense one does. That is the dense one of "
-        + "width_multiplier; the width is computed before the training begins. Also --big-sparse.",
+      "Widens to what the dense network costs. That is the dense one of width_multiplier; the width of "
+        + "the sparse one is computed before the training begins. Also --big-sparse.",
       for: "every method but dense and small-dense"),
     SettingReference(
       .matchedWidth, .network, .described("a number from 0.000001 to 1000"),
@@ -132,8 +132,7 @@ extension SettingReference {
         case .sigmoid: "1 / (1 + e⁻ˣ)"
         }
       },
-      "The function that hidden layers' outputs go through. Weights start as initializer says, whatever "
-        + "the function."),
+      "The function after hidden layers. Weights start as initializer says, whatever it is."),
     SettingReference(
       .dropout, .network, .below(1),
       "The probability that an activation is left out. It is drawn anew for each training step, "

@@ -166,8 +166,8 @@ extension SettingReference {
       "Weight steps from one line of metrics.csv to the next."),
     SettingReference(
       option: "growth_buffer", .whole(1...1 << 20), default: nil,
-      "Megabytes of the buffer for sums of growth_batches' gradients. Results do not depend on it: with "
-        + "less, updates take more passes over their batches.",
+      "Megabytes for sums of growth_batches' gradients. Results do not depend on it: with less, updates "
+        + "take more passes over their batches.",
       unset: "as many as the activations of a batch take"),
   ]
 }
