@@ -179,7 +179,7 @@ extension SparsityDistribution {
 
   /// Whether the map alone decides, so that leaving no layer to share out among is no mistake.
   private func everyChoiceIsOverridden(_ layers: [SparsifiableLayer]) -> Bool {
-    let choices = layers.filter(\.canBeSparse)
+    let choices = layers.filter { $0.canBeSparse && !(lastLayerDense && $0.isLast) }
     return !choices.isEmpty && choices.allSatisfy { overrides[$0.name] != nil }
   }
 
