@@ -169,12 +169,12 @@ public final class SafetensorsFile: Sendable {
   }
 
   /// Reads a tensor of `I32`, of a shape if one is given.
-  public func int32(_ name: String, shape: [Int]? = nil) throws(RigLError) -> [Int32] {
+  package func int32(_ name: String, shape: [Int]? = nil) throws(RigLError) -> [Int32] {
     try elements(name, shape: shape)
   }
 
   /// Reads a tensor of `I64`, of a shape if one is given.
-  public func int64(_ name: String, shape: [Int]? = nil) throws(RigLError) -> [Int64] {
+  package func int64(_ name: String, shape: [Int]? = nil) throws(RigLError) -> [Int64] {
     try elements(name, shape: shape)
   }
 

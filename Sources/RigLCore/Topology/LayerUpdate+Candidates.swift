@@ -10,7 +10,7 @@ extension LayerUpdate {
   ///   - draws: pairs of an input and an output that are drawn, independently, by ``GradientSource/activity(_:)``;
   ///     those that repeat or have a kept connection are left out.
   /// - Throws: `RigLError(.numerical)` if a gradient is not a number.
-  public func growLargestOfCandidates(_ count: Int, draws: Int) throws(RigLError) {
+  package func growLargestOfCandidates(_ count: Int, draws: Int) throws(RigLError) {
     guard let source = lookedAt.source, let gradient else {
       trap(
         "layer \(weights.name): growing among candidates needs a method whose timing is "

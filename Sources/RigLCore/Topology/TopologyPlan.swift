@@ -17,7 +17,7 @@ public final class TopologyPlan {
     /// What the method keeps of gradients; nil: nothing.
     let memory: GradientMemories.Layer?
     /// Connections at the beginning of the training.
-    public internal(set) var initialCount: Int
+    package internal(set) var initialCount: Int
     fileprivate var hasGradients = false
     /// Connections that the layer keeps whatever the pool says, while there is one.
     fileprivate var isOutOfPool = false
@@ -72,7 +72,7 @@ public final class TopologyPlan {
     return sum
   }
   /// Connections of all layers at the beginning of the training.
-  public var initialCount: Int {
+  package var initialCount: Int {
     var sum = 0
     for index in 0..<layers.count { sum += layers[index].initialCount }
     return sum

@@ -49,11 +49,11 @@ public struct Configuration: Codable, Hashable, Sendable {
   /// How many times wider the network is than its name says, or `hidden`.
   public var widthMultiplier = 1.0
   /// What the width of a small-dense or big-sparse network is matched by.
-  public var match = Match.flops
+  package var match = Match.flops
   /// Whether a sparse network is as wide as it can be without costing more than the dense one of
   /// ``widthMultiplier``.
-  public var bigSparse = false
-  /// The width multiplier that small-dense or ``bigSparse`` has come to, which a training computes and
+  package var bigSparse = false
+  /// The width multiplier that small-dense or `bigSparse` has come to, which a training computes and
   /// its run saves; nil: there is none.
   package var matchedWidth: Double?
   /// The function after hidden layers.

@@ -75,7 +75,7 @@ extension Configuration {
   }
 
   /// What a network's width is matched by, by name.
-  public enum Match: String, Codable, CaseIterable, Sendable {
+  package enum Match: String, Codable, CaseIterable, Sendable {
     /// FLOPs of a forward pass on one sample.
     case flops
     /// Connections and biases.
