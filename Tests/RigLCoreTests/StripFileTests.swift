@@ -1,5 +1,5 @@
 import Foundation
-import RigLCore
+@testable import RigLCore
 import Testing
 
 /// Files of stripped networks: what they keep, and what is said of those that are damaged.
@@ -159,7 +159,10 @@ import Testing
     let imported = rigLError { _ = try NetworkImport(path, run.configuration) }
     let started = rigLError { _ = try NetworkStart(path) }
     let read = rigLError { _ = try NetworkImport.configuration(of: path) }
-    for error in [imported, started, read] {
+    let topology = rigLError {
+      _ = try TopologyStart([path], run.configuration, run.model.layers.weightLayers)
+    }
+    for error in [imported, started, read, topology] {
       #expect(error?.kind == .data)
       #expect(error?.what.contains("stripped network") == true, "\(String(describing: error))")
     }

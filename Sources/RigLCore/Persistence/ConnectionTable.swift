@@ -127,7 +127,7 @@ struct ConnectionTable {
       }
       isHeader = false
       hasValues = try readHeader()
-      reserve(lines.size / 8)
+      reserve(min(size.outputs * size.inputs, lines.size / 4))
     }
     if isHeader { throw isEmpty() }
   }

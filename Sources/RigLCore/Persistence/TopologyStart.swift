@@ -30,7 +30,7 @@ struct TopologyStart {
     _ sources: [String], _ configuration: Configuration, _ layers: [any WeightLayer]
   ) throws(RigLError) {
     let isCustom = configuration.customRules.method != nil
-    guard isCustom || configuration.sparsityDistribution != nil else {
+    guard configuration.sparsityDistribution != nil else {
       throw RigLError(
         .configuration,
         "topology: method \(configuration.method.rawValue) has every connection, whatever a file says",
@@ -104,6 +104,7 @@ extension TopologySource {
     case .safetensors:
       let file = try SafetensorsFile(path: path)
       try file.verifyChecksum()
+      try file.requireNotStripped()
       return try connections(of: named.map { [$0] } ?? layers, in: file, names)
     case .matrixMarket, .csv:
       let isCSV = try format() == .csv

@@ -253,7 +253,6 @@ public struct Configuration: Codable, Hashable, Sendable {
     case hidden
     case widthMultiplier = "width_multiplier"
     case match
-    case bigSparse = "big_sparse"
     case matchedWidth = "matched_width"
     case activation, dropout
     case initializer
@@ -288,6 +287,8 @@ public struct Configuration: Codable, Hashable, Sendable {
     case epochs
     case totalSteps = "steps"
     case batchSize = "batch_size"
+    // After it: the initials bs mean batch_size.
+    case bigSparse = "big_sparse"
     case multiplier
     case seed
     case labelSmoothing = "label_smoothing"
