@@ -68,10 +68,13 @@ final class PhotoDecoder {
   ) throws(RigLError) {
     guard buffer.count < count else { return }
     buffer = AlignedBuffer(count: 0)
-    try requireAllocation(bytes: count, for: name)
-    // Half as much again, so that a slightly larger picture needs no new memory.
-    buffer = AlignedBuffer(
-      count: count > PhotoDecoder.mostKept ? count : min(count + count / 2, PhotoDecoder.mostKept))
+    // Half as much again, so that a slightly larger picture needs no new memory, where there is that.
+    let wanted = max(count, min(count + count / 2, PhotoDecoder.mostKept))
+    do throws(RigLError) {
+      buffer = try AlignedBuffer(count: wanted, for: name)
+    } catch {
+      buffer = try AlignedBuffer(count: count, for: name)
+    }
   }
 
   /// Gives back what a picture of unusual size has taken: every thread has a decoder.
@@ -186,6 +189,8 @@ final class PhotoDecoder {
     // Pixels at the right and lower edge that fill no whole one are one.
     size = (width.dividedUp(by: reduction), height.dividedUp(by: reduction))
     try reserve(&pixels, 4 * size.width * size.height, name)
+    // libjpeg would take the last memory, and leave none to the other threads.
+    try requireAllocation(bytes: Int(header.coefficient_bytes), for: name)
     status = unsafe file.withUnsafeBufferPointer { file in
       unsafe cim_jpeg_read(
         file.baseAddress, file.count, Int32(reduction), pixels.base, &message)

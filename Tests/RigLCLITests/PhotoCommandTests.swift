@@ -171,6 +171,33 @@ import Testing
     }
   }
 
+  /// A little more memory than a photo needs is taken for it, so that the next one may be larger; where
+  /// there is none it is decoded all the same, and where it does not fit it is named.
+  @Test func theLastMemoryIsEnoughForAPhotoOrNamesIt() throws {
+    let folder = try TemporaryFolder()
+    try makePhotos(folder, each: 40)
+    #expect(try train(folder).status == 0)
+    // 36 MB of pixels, in memory of 54.
+    let side = 3000
+    let pixels = [UInt8](repeating: 100, count: 3 * side * side)
+    try Data(ImageWriter.png(pixels, width: side, height: side))
+      .write(to: URL(fileURLWithPath: folder("large.png")))
+    var statuses: Set<Int32> = []
+    for mebibytes in stride(from: 360, through: 40, by: -8) where !statuses.contains(71) {
+      let outcome = try RunningCommand(
+        [
+          "-c", "ulimit -v \(mebibytes << 10); exec \"$0\" \"$@\"", Rigl.binary, "predict",
+          folder("run"), folder("large.png"), "--threads", "1",
+        ], executable: "/bin/sh"
+      ).wait()
+      statuses.insert(outcome.status)
+      guard outcome.status != 0 else { continue }
+      #expect(outcome.status == 71, "\(mebibytes) MiB: \(outcome.errors)")
+      #expect(outcome.errors.contains("large.png"), "\(mebibytes) MiB: \(outcome.errors)")
+    }
+    #expect(statuses == [0, 71])
+  }
+
   @Test(arguments: [
     ("RIFF\u{1}\u{2}\u{3}\u{4}WEBPVP8 ", "WebP"), ("GIF89a\u{1}", "GIF"),
     ("BM\u{1}\u{1}\u{1}\u{1}\0\0\0\0\u{36}\0\0\0\u{28}\0\0\0", "BMP"), ("II*\0\u{8}", "TIFF"),

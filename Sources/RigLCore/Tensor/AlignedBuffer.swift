@@ -22,11 +22,40 @@ public struct AlignedBuffer<Element: BitwiseCopyable>: ~Copyable {
     capacity = count
   }
 
-  private static func allocate(_ count: Int) -> UnsafeMutablePointer<Element> {
+  /// Allocates `count` elements whose bytes are all zero, where the process can go on without them.
+  ///
+  /// To ask ``requireAllocation(bytes:for:)`` before is not the same: another thread may take the memory
+  /// in between.
+  ///
+  /// - Parameter what: what they are for.
+  /// - Throws: `memory`, naming it.
+  package init(count: Int, for what: @autoclosure () -> String) throws(RigLError) {
+    guard let memory = unsafe AlignedBuffer.allocateIfPossible(count) else {
+      throw noMemory(bytes: AlignedBuffer.bytes(count), for: what())
+    }
+    unsafe base = memory
+    self.count = count
+    capacity = count
+  }
+
+  /// Bytes of so many elements; more than there can be where they are not to be counted.
+  private static func bytes(_ count: Int) -> Int {
     trap(unless: count >= 0, "AlignedBuffer: \(count) elements")
     let (bytes, overflow) = count.multipliedReportingOverflow(by: MemoryLayout<Element>.stride)
-    if overflow { endWithoutMemory(bytes: .max) }
-    return unsafe allocateAligned(bytes: bytes).bindMemory(to: Element.self, capacity: count)
+    return overflow ? .max : bytes
+  }
+
+  private static func allocateIfPossible(_ count: Int) -> UnsafeMutablePointer<Element>? {
+    let bytes = bytes(count)
+    guard bytes < .max, let memory = unsafe allocateAligned(bytes: bytes) else { return nil }
+    return unsafe memory.bindMemory(to: Element.self, capacity: count)
+  }
+
+  private static func allocate(_ count: Int) -> UnsafeMutablePointer<Element> {
+    guard let memory = unsafe allocateIfPossible(count) else {
+      endWithoutMemory(bytes: bytes(count))
+    }
+    return unsafe memory
   }
 
   private static func free(_ base: UnsafeMutablePointer<Element>, _ capacity: Int) {

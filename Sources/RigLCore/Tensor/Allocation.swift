@@ -37,21 +37,19 @@ private let use = Atomic<UInt8>(0)
 /// back. Much memory is pages of its own, which go back to the system when they are freed: an allocator
 /// may keep what was freed, and the network that is pruned would stay as large as it was.
 ///
-/// Where there is none, the process ends with a line that says how much was needed and for what, and
-/// the status of ``RigLError/Kind/memory``: by then there is not enough to do anything else. Much
-/// memory is taken only where some is left afterwards for the rest of the process, which cannot go
-/// on without.
-func allocateAligned(bytes: Int) -> UnsafeMutableRawPointer {
+/// nil: there is none. Much memory is taken only where some is left afterwards for the rest of the
+/// process, which cannot go on without.
+func allocateAligned(bytes: Int) -> UnsafeMutableRawPointer? {
   _ = unsafe emergency  // Made now, not when it is too late.
   if bytes >= muchMemory {
-    guard let memory = unsafe map(bytes: bytes), canMap(bytes: restOfProcess) else {
-      endWithoutMemory(bytes: bytes)
-    }
-    return unsafe memory
+    guard let memory = unsafe map(bytes: bytes) else { return nil }
+    if canMap(bytes: restOfProcess) { return unsafe memory }
+    unsafe munmap(memory, bytes)
+    return nil
   }
   var memory: UnsafeMutableRawPointer?
   let status = unsafe posix_memalign(&memory, 64, max(bytes, 64))
-  guard status == 0, let memory = unsafe memory else { endWithoutMemory(bytes: bytes) }
+  guard status == 0, let memory = unsafe memory else { return nil }
   unsafe memory.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
   return unsafe memory
 }
@@ -68,16 +66,21 @@ private let muchMemory = 1 << 20
 /// process without a word where it cannot.
 package func requireAllocation(bytes: Int, for what: @autoclosure () -> String) throws(RigLError) {
   guard bytes >= muchMemory, !canMap(bytes: bytes + restOfProcess) else { return }
-  throw RigLError(
-    .memory, "out of memory: \(bytes) bytes needed for \(what())",
-    hint: memoryHint)
+  throw noMemory(bytes: bytes, for: what())
+}
+
+/// The error of memory that the system does not give.
+func noMemory(bytes: Int, for what: String) -> RigLError {
+  RigLError(.memory, "out of memory: \(bytes) bytes needed for \(what)", hint: memoryHint)
 }
 
 /// What to do where the system gives no memory.
 package let memoryHint =
   "Raise the limit of memory (ulimit -v, or the container's), or end other programs."
 
-/// Ends the process where an allocation of so many bytes has failed.
+/// Ends the process where an allocation of so many bytes has failed, with a line that says how much
+/// was needed and for what, and the status of ``RigLError/Kind/memory``: by then there is not enough to
+/// do anything else.
 func endWithoutMemory(bytes: Int) -> Never {
   // Makes room for the words.
   unsafe free(emergency)
