@@ -50,6 +50,27 @@ enum OwnLayerCases {
         LocallyConnected("b", channels: 3, width: 3, outputs: 4, kernel: 2), Dropout(0.2),
       ]
     },
+    Case(
+      testDescription: "own: a product's own output, GELU", connections: ["a": 17], samples: 141,
+      input: row
+    ) {
+      [CroppedConv1d("a", channels: 2, outputs: 3, kernel: 3), GELU()]
+    },
+    Case(
+      testDescription: "own: a product's own output, SiLU and dropout", connections: ["a": 17],
+      samples: 70, input: row
+    ) {
+      [CroppedConv1d("a", channels: 2, outputs: 3, kernel: 3), SiLU(), Dropout(0.3)]
+    },
+    Case(
+      testDescription: "own: a product's own output, ReLU", connections: ["a": 17], samples: 40,
+      input: row
+    ) {
+      [CroppedConv1d("a", channels: 2, outputs: 3, kernel: 3), ReLU()]
+    },
+    Case(testDescription: "own: dense, SiLU", samples: 40) {
+      [OwnDense("a", inputs: 6, outputs: 5), SiLU()]
+    },
     Case(testDescription: "own: dense, ReLU and dropout", samples: 40) {
       [OwnDense("a", inputs: 6, outputs: 5), ReLU(), Dropout(0.3)]
     },

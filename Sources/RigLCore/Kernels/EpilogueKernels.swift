@@ -6,12 +6,19 @@ internal import CSparseKernels
 /// it to a ``SparseProduct``, or by ``apply(to:bias:_:)`` and ``applyBackward(to:output:bias:_:)``.
 public struct Epilogue {
   var activation: Activation?
-  /// What the activation was applied to, of the output's shape, in training: where its gradient needs it.
+  /// What the activation was applied to, laid out as the output, in training: where its gradient needs
+  /// it.
   var kept: Tensor?
   /// The probability of dropping a value in training; 0: no dropout.
   var dropout: Float = 0
   /// The layer number that keys the dropout mask.
   var dropoutLayer = 0
+
+  /// Has what the activation is applied to kept for another output than the network's.
+  mutating func follow(_ output: Tensor) {
+    guard kept != nil else { return }
+    kept = Tensor(shape: output.shape, capacity: output.capacity, lanes: output.lanes)
+  }
 
   /// Whether anything but the bias is applied in a pass.
   func isIdentity(_ pass: Pass) -> Bool { activation == nil && !drops(pass) }
@@ -53,6 +60,10 @@ extension Epilogue {
     to gradient: Tensor, output: Tensor, bias: Parameter?, _ pass: Pass
   ) {
     check(bias, output)
+    trap(
+      unless: gradient.isLaidOut(as: output) && gradient.groups <= output.groups,
+      "Epilogue: a gradient of \(gradient.samples) samples of \(gradient.shape.count) values, an output "
+        + "of \(output.samples) of \(output.shape.count)")
     guard gradient.groups > 0 else { return }
     gradient.applyEpilogueBackward(
       groups: 0..<gradient.groups, output: output, bias: bias, epilogue: self, pass: pass)
@@ -62,7 +73,22 @@ extension Epilogue {
     trap(
       unless: bias.map { $0.count == output.shape.count } ?? true,
       "Epilogue: a bias of \(bias?.count ?? 0) for an output of \(output.shape.count) values")
+    trap(
+      unless: kept.map { output.isLaidOut(as: $0) && output.groups * output.lanes <= $0.room }
+        ?? true,
+      "Epilogue: an output of \(output.shape.count) values, but the site's is of "
+        + "\(kept?.shape.count ?? 0); set StageSite.output before its epilogue is taken")
   }
+}
+
+extension Tensor {
+  /// Whether values have the places that they have in another tensor.
+  fileprivate func isLaidOut(as other: Tensor) -> Bool {
+    shape.count == other.shape.count && lanes == other.lanes
+  }
+
+  /// Samples that there is memory for.
+  fileprivate var room: Int { capacity.dividedUp(by: lanes) * lanes }
 }
 
 extension Tensor {

@@ -69,7 +69,9 @@ public struct StageSite {
   /// The shape that the network gives the layer, whatever ``input`` is now.
   let layerInput: SampleShape
   /// The output.
-  public var output: Tensor
+  public var output: Tensor {
+    didSet { if output !== oldValue { epilogue.follow(output) } }
+  }
   /// The gradient of the output; of no samples in a model for prediction.
   public var outputGradient: Tensor
   /// The gradient of the input; nil where nobody asks for it: a network's first layer, a model for
