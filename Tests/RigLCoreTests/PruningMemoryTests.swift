@@ -47,23 +47,27 @@ import Testing
 
   /// Trains through a course of densities, an update before each weight step but the first.
   private func train(
-    _ network: Network, _ densities: [Double], from density: Double, _ method: any TopologyMethod
+    _ network: Network, _ densities: [Double], from density: Double, _ method: any TopologyMethod,
+    growthBatches: Int = 1
   ) throws -> TrainingStep {
     let cases = VariableConnectionTests()
     let model = try model(network, density: density)
     model.draw(seed: 1, initializer: Initializer(.heNormal))
-    let step = try cases.step(model, method, optimizer: Adam(), updateThenStep: false)
+    let step = try cases.step(
+      model, method, optimizer: Adam(), updateThenStep: false, growthBatches: growthBatches)
     let batch = cases.batch(model, seed: 1)
     while step.weightSteps <= densities.count { _ = try step.train(on: batch) }
     return step
   }
 
-  @Test(arguments: Network.allCases, [false, true])
-  func whatIsHeldIsThatOfTheConnections(network: Network, growsByGradient: Bool) throws {
+  /// - Parameter batches: those whose gradients growth looks at; 0: it does not grow.
+  @Test(arguments: Network.allCases, [0, 1, 2])
+  func whatIsHeldIsThatOfTheConnections(network: Network, batches: Int) throws {
     func train(_ densities: [Double], from density: Double) throws -> TrainingStep {
       let method: any TopologyMethod =
-        growsByGradient ? Densities(densities: densities) : Magnitudes(densities: densities)
-      return try self.train(network, densities, from: density, method)
+        batches > 0 ? Densities(densities: densities) : Magnitudes(densities: densities)
+      return try self.train(
+        network, densities, from: density, method, growthBatches: max(batches, 1))
     }
     let dense = try train([1], from: 1).connectionBytes
     for course in [[1, 0.8, 0.5, 0.25, 0.1], [1, 0.1], [0.9, 0.7, 0.4, 0.2, 0.12, 0.105, 0.1]] {

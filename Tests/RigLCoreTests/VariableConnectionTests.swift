@@ -29,7 +29,8 @@ import Testing
 
   func step(
     _ model: Model, _ method: any TopologyMethod, threads: Int = 2, pool: ThreadPool? = nil,
-    optimizer: any Optimizer = SGD(momentum: 0.9, weightDecay: 0.01), updateThenStep: Bool = true
+    optimizer: any Optimizer = SGD(momentum: 0.9, weightDecay: 0.01), updateThenStep: Bool = true,
+    growthBatches: Int = 1
   ) throws -> TrainingStep {
     var settings = TrainingStep.Settings()
     settings.method = method
@@ -37,6 +38,7 @@ import Testing
       interval: 1, end: nil, initialFraction: 0.1, annealing: .constant)
     settings.clipNorm = 1
     settings.updateThenStep = updateThenStep
+    settings.growthBatches = growthBatches
     return TrainingStep(
       model: model, loss: CrossEntropy(), optimizer: optimizer,
       learningRate: LearningRateSchedule(peak: 0.05), settings: settings,

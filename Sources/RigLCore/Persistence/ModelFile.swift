@@ -182,10 +182,10 @@ extension TrainingStep {
   /// Takes model, optimizer and place in the training from a file with a state that is checked.
   func restore(_ file: SafetensorsFile, _ state: TrainingState) throws(RigLError) {
     try model.read(from: file, optimizer)
+    dropAccumulated()
     try topology?.restore(file, state)
     weightSteps = state.weightSteps
     optimizer.weightSteps = state.weightSteps
     batchesConsumed = state.batchesConsumed
-    dropAccumulated()
   }
 }

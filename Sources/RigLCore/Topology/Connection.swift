@@ -6,24 +6,29 @@ public struct Connection {
   /// Its index in the order of positions, and in the arrays.
   private let index: Int
   private let place: Int
-  private let hasGradient: Bool
+  /// The factor that makes the sum of the batches' gradients their mean; nil: they are not at hand.
+  private let gradientMean: Float?
 
   init(
     weights: SparseWeights, slots: [Slot], memory: GradientMemories.Layer?, index: Int, place: Int,
-    hasGradient: Bool
+    gradientMean: Float?
   ) {
     (self.weights, self.slots, self.memory) = (weights, slots, memory)
-    (self.index, self.place, self.hasGradient) = (index, place, hasGradient)
+    (self.index, self.place, self.gradientMean) = (index, place, gradientMean)
   }
 
   /// The weight (w).
   public var weight: Float { unsafe weights.parameter.values.base[place] }
 
-  /// The data loss's gradient dL/dw on the batch of the update: only where the update replaces a weight
-  /// step, in a layer's own part of it (``TopologyMethod/move(_:in:)``), or comes before the first step.
-  public var gradient: Float {
+  /// The data loss's gradient dL/dw on the batch of the update, of several batches their mean over all
+  /// samples: only where the update replaces a weight step, in a layer's own part of it
+  /// (``TopologyMethod/move(_:in:)``), or comes before the first step.
+  public var gradient: Float { summedGradient * (gradientMean ?? 1) }
+
+  /// The same, of several batches their sum: for scores that go by its size alone.
+  var summedGradient: Float {
     trap(
-      unless: hasGradient,
+      unless: gradientMean != nil,
       "layer \(weights.name): a connection's gradient is at hand in move(_:in:) of a method whose "
         + "timing is insteadOfWeightStep, or beforeFirstStep")
     return unsafe weights.parameter.gradient.base[place]

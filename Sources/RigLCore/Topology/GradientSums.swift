@@ -62,12 +62,15 @@ final class GradientSums {
       var next = 0
       while next < layer.rows {
         let room = (floats - used) / max(layer.columns, 1)
-        if room <= 0, used > 0 {
+        let panel = GradientPanels().rows
+        // Panels are multiplied out whole: what is left beside other layers is worth a part of one only
+        // where no pass has room for more.
+        let isScant = room < panel && floats / max(layer.columns, 1) >= panel && !isSmall
+        if used > 0, room <= 0 || isScant {
           endPass()
           continue
         }
         // Whole panels, where there is room for one.
-        let panel = GradientPanels().rows
         let some = layer.rows - next > room && room >= panel ? room / panel * panel : max(room, 1)
         let rows = next..<min(next + some, layer.rows)
         slices.append(Slice(layer: index, rows: rows, offset: used))
@@ -81,6 +84,12 @@ final class GradientSums {
 
   /// Bytes of the buffer.
   var bytes: Int { buffer.count * MemoryLayout<Float>.stride }
+  /// Bytes of what was found.
+  var foundBytes: Int {
+    var bytes = 0
+    for index in 0..<found.count { bytes += found[index].bytes }
+    return bytes
+  }
   /// Whether the batch is the last of its pass.
   var isLastBatch: Bool { sum.batches == batches }
   /// Whether earlier passes have seen the batches.
@@ -174,6 +183,18 @@ final class FoundPositions {
   /// The connections, by number, that were dropped and have a score of 0.
   private(set) var droppedAtZero = AlignedBuffer<Int32>(count: 0)
 
+  /// Bytes held.
+  var bytes: Int { 12 * positions.capacity + 4 * droppedAtZero.capacity }
+
+  /// Gives memory back of which updates that move up to `count` connections need much less; what was found
+  /// is gone.
+  func shrink(to count: Int) {
+    positions.shrink(to: count)
+    sums.shrink(to: count)
+    droppedAtZero.shrink(to: count)
+    begin()
+  }
+
   /// Starts over.
   func begin() {
     positions.makeRoom(0)
@@ -242,6 +263,16 @@ enum UpdateGradient {
   /// The batch's, if it is that.
   var source: (any GradientSource)? {
     if case .batch(let source) = self { source } else { nil }
+  }
+
+  /// The factor that makes the gradients of the layer's weights their mean over its batches; nil: they
+  /// are not at hand.
+  var mean: Float? {
+    switch self {
+    case .none: nil
+    case .batch: 1
+    case .mean(let sums, _, _): sums.sum.mean
+    }
   }
 
   /// Whether there is one.

@@ -3,8 +3,11 @@
 /// Scores of candidates for growth, from their gradients.
 public protocol GrowthScore: Sendable {
   /// Turns the gradients dL/dW of some positions of a row into scores, in place: candidates whose score
-  /// is of largest magnitude are grown. Called once for each piece of each row, on several threads, for
-  /// positions that have a connection, too.
+  /// is of largest magnitude are grown.
+  ///
+  /// Called on several threads, for pieces of rows of any length down to a single position, for positions
+  /// that have a connection, too, and more than once for some where growth looks at several batches: so a
+  /// position's score must depend on nothing but what is known of that position.
   ///
   /// - Parameters:
   ///   - gradients: of the row's positions `inputs`.

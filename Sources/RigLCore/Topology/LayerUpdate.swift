@@ -24,7 +24,8 @@ public final class LayerUpdate {
   private(set) var lookedAt = UpdateGradient.none
   /// Whether a dense gradient is at hand, and those of the connections are.
   var hasGradient: Bool { lookedAt.isThere && gradient != nil }
-  private var hasGradients = false
+  /// The factor that makes the weights' gradients means; nil: they are not at hand.
+  private var gradientMean: Float?
   /// The optimizer's state beside the weights.
   private(set) var slots: [Slot] = []
   /// What the method keeps of gradients; nil: nothing.
@@ -57,7 +58,7 @@ public final class LayerUpdate {
 
   func begin(
     _ planned: TopologyPlan.Layer, of plan: TopologyPlan, layerIndex: Int, batchesConsumed: UInt64,
-    lookingAt lookedAt: UpdateGradient, hasGradients: Bool
+    lookingAt lookedAt: UpdateGradient, gradientMean: Float?
   ) {
     weights = planned.weights
     target = planned.target
@@ -66,7 +67,7 @@ public final class LayerUpdate {
     (step, dropFraction) = (plan.step, plan.dropFraction)
     self.batchesConsumed = batchesConsumed
     self.lookedAt = lookedAt
-    self.hasGradients = hasGradients
+    self.gradientMean = gradientMean
     switch lookedAt {
     case .none: break
     case .batch(let source): gradient?.begin(source, memory)
@@ -174,12 +175,12 @@ extension LayerUpdate {
   ) throws(RigLError) {
     let places = unsafe scratch.storageIndices
     let (weights, slots, memory) = (self.weights, self.slots, self.memory)
-    let hasGradients = self.hasGradients
+    let gradientMean = self.gradientMean
     try leaveOut(count, as: fate, "a score") { index in
       score(
         Connection(
           weights: weights, slots: slots, memory: memory, index: index,
-          place: unsafe Int(places[index]), hasGradient: hasGradients))
+          place: unsafe Int(places[index]), gradientMean: gradientMean))
     }
   }
 

@@ -50,6 +50,11 @@ public protocol TopologyMethod: Sendable {
   /// what the schedule says.
   func plan(_ update: TopologyPlan) throws(RigLError)
   /// Drops `count` (k) connections of a layer, and grows what is then ``LayerUpdate/missing``.
+  ///
+  /// Where growth looks at several batches, a layer's turn may come more than once in an update: for each
+  /// part of its gradient that is in memory, and at the end for all that was found, which is when
+  /// connections move. So what the method decides must depend on nothing but what it is given, and not on
+  /// how often it was asked.
   func move(_ count: Int, in layer: LayerUpdate) throws(RigLError)
 }
 

@@ -18,7 +18,8 @@ public final class TopologyPlan {
     let memory: GradientMemories.Layer?
     /// Connections at the beginning of the training.
     package internal(set) var initialCount: Int
-    fileprivate var hasGradients = false
+    /// The factor that makes the weights' gradients means; nil: they are not at hand.
+    fileprivate var gradientMean: Float?
     /// Connections that the layer keeps whatever the pool says, while there is one.
     fileprivate var isOutOfPool = false
 
@@ -41,7 +42,7 @@ public final class TopologyPlan {
         body(
           Connection(
             weights: weights, slots: slots, memory: memory, index: index, place: place,
-            hasGradient: hasGradients))
+            gradientMean: gradientMean))
       }
     }
   }
@@ -85,13 +86,13 @@ public final class TopologyPlan {
   }
 
   /// Starts over for an update.
-  func begin(step: Int, fraction: Double, hasGradients: Bool) {
+  func begin(step: Int, fraction: Double, gradientMean: Float?) {
     (self.step, dropFraction) = (step, fraction)
     for index in 0..<layers.count {
       let layer = layers[index]
       layer.drop = UpdateSchedule.moved(of: layer.count, fraction: fraction)
       layer.target = layer.count
-      layer.hasGradients = hasGradients
+      layer.gradientMean = gradientMean
     }
   }
 

@@ -50,9 +50,12 @@ final class TopologyUpdater {
   private let seed: UInt64
   // Of the update in progress.
   private var step = 0
+  /// The step of the update before it.
+  private var lastBefore = 0
   /// Batches drawn by the update's first: the key of its random numbers.
   private(set) var batchesConsumed: UInt64 = 0
   private var fraction = 0.0
+  private var gradientMean: Float?
   private var moved = 0
   private var neverActiveBefore: Int?
 
@@ -118,25 +121,35 @@ final class TopologyUpdater {
   }
 
   /// Starts an update at step t, and has the method decide how many connections layers are to have.
+  ///
+  /// - Parameter gradientMean: the factor that makes the gradients of all layers' weights means over their
+  ///   batches; nil: they are not at hand.
   func begin(
-    step: Int, batchesConsumed: UInt64, learningRate: Double, peak: Double
+    step: Int, batchesConsumed: UInt64, learningRate: Double, peak: Double, gradientMean: Float?
   ) throws(RigLError) {
     self.step = step
     self.batchesConsumed = batchesConsumed
+    self.gradientMean = gradientMean
     fraction =
       method.timing == .beforeFirstStep
       ? 0 : schedule.fraction(at: step, learningRate: learningRate, peak: peak)
     moved = 0
     neverActiveBefore = explored.isKnown ? 0 : nil
-    plan.begin(
-      step: step, fraction: fraction, hasGradients: method.timing == .beforeFirstStep)
+    plan.begin(step: step, fraction: fraction, gradientMean: gradientMean)
     try method.plan(plan)
     plan.requirePossible()
-    last = step
+    (lastBefore, last) = (last, step)
     guard let sums else { return }
     var moves = false
     for index in 0..<layers.count where isMoving(index) { moves = true }
     sums.begin(moves: moves)
+  }
+
+  /// Forgets an update of several batches that is not complete: it is due again.
+  func cancel() {
+    guard let sums, sums.isUpdating else { return }
+    sums.cancel()
+    last = lastBefore
   }
 
   /// Zeroes weights and the optimizer's state where dense storage has no connection: an optimizer need
@@ -201,7 +214,7 @@ final class TopologyUpdater {
   private func begin(_ update: LayerUpdate, _ index: Int, _ gradient: UpdateGradient) {
     update.begin(
       plan.layers[index], of: plan, layerIndex: index, batchesConsumed: batchesConsumed,
-      lookingAt: gradient, hasGradients: gradient.isThere || method.timing == .beforeFirstStep)
+      lookingAt: gradient, gradientMean: gradient.mean ?? gradientMean)
   }
 
   private func move(_ index: Int, _ gradient: UpdateGradient) throws(RigLError) {
@@ -221,11 +234,18 @@ final class TopologyUpdater {
         seed: seed, purpose: .weights, layer: index, stream: batchesConsumed), gradient: gradient)
     optimizer.follow(change, of: weights, scratch: scratch)
     if updatesGradients, gradient.isThere { setNewGradients(of: weights, change, gradient) }
-    if weights.storedCapacity != room { followCapacity() }
+    if weights.storedCapacity != room {
+      // The other layers' are still to be grown.
+      sums?.found(in: index).shrink(
+        to: TopologyUpdater.mostMoved(of: [weights], schedule.initialFraction))
+      followCapacity()
+    }
   }
 
   /// Bytes that updates work in, of those whose number goes by connections.
-  var connectionBytes: Int { scratch.bytes + (update?.bytes ?? 0) }
+  var connectionBytes: Int {
+    scratch.bytes + (update?.bytes ?? 0) + (sums?.foundBytes ?? 0)
+  }
 
   /// Has the memory that updates work in, and what the optimizer is cut into, follow layers that have
   /// memory for more connections, or for fewer, than before.

@@ -2,7 +2,7 @@
 ///
 ///     batch → layers → loss → gradients → weights | connections
 ///
-/// A step allocates nothing.
+/// A weight step allocates nothing; an update does where it makes room for connections.
 public final class TrainingStep {
   /// The network.
   public let model: Model
@@ -133,7 +133,9 @@ public final class TrainingStep {
   ///
   /// - Throws: `RigLError` of kind `numerical` if the loss, a gradient that is scored or clipped, or
   ///   a weight that is scored is not a number, `data` if the batch's input is not: weights and
-  ///   connections are then as before the batch, but for layers whose connections had already moved.
+  ///   connections are then as before the batch, but for layers whose connections had already moved,
+  ///   and an update that has seen some of its batches (``Settings/growthBatches``) begins anew with the
+  ///   next one.
   ///   `data`, too, for a batch that is empty, or has not one label for each sample; `configuration`
   ///   for numbers of settings, schedules, loss or optimizer that cannot be trained with.
   public func train(on batch: Batch) throws(RigLError) -> Report {
@@ -142,7 +144,7 @@ public final class TrainingStep {
       try batch.requireComplete()
       return try take(batch)
     } catch {
-      topology?.sums?.cancel()
+      topology?.cancel()
       guard error.kind == .numerical, let broken = batch.inputs.firstBrokenValue() else {
         throw error
       }
@@ -196,8 +198,9 @@ public final class TrainingStep {
 
     // gradients → connections, in the place of the first weight step
     if let topology, settings.method.timing == .beforeFirstStep, topology.isDue(at: weightSteps) {
+      let mean = sum.mean
       sum = GradientSum()
-      try begin(topology, rate)
+      try begin(topology, rate, gradientMean: mean)
       defer { model.weightsDidChange() }
       try topology.moveAll()
       return report(
@@ -264,16 +267,21 @@ public final class TrainingStep {
   }
 
   /// Starts an update before the weight step that is due.
-  private func begin(_ topology: TopologyUpdater, _ rate: Double) throws(RigLError) {
+  ///
+  /// - Parameter gradientMean: the factor that makes the weights' gradients means; nil: they are not at
+  ///   hand for all layers.
+  private func begin(
+    _ topology: TopologyUpdater, _ rate: Double, gradientMean: Float? = nil
+  ) throws(RigLError) {
     try topology.begin(
       step: weightSteps, batchesConsumed: batchesConsumed, learningRate: rate,
-      peak: learningRate.largestRate)
+      peak: learningRate.largestRate, gradientMean: gradientMean)
   }
 
   /// Forgets the gradients of a weight step or an update that is not complete.
   func dropAccumulated() {
     sum = GradientSum()
-    topology?.sums?.cancel()
+    topology?.cancel()
   }
 
   /// Counts a batch of which no sample could be read, so that the random numbers of those to come

@@ -39,12 +39,12 @@ package struct SNIP: TopologyMethod {
       total += layer.target
     }
     guard scope == .global else { return }
-    try update.keepLargest(total, minimum: layerMinimum) { $0.weight * $0.gradient }
+    try update.keepLargest(total, minimum: layerMinimum) { $0.weight * $0.summedGradient }
   }
 
   private func requireScores(_ layer: TopologyPlan.Layer) throws(RigLError) {
     var hasScore = false
-    layer.forEachConnection { hasScore = hasScore || !($0.weight * $0.gradient == 0) }
+    layer.forEachConnection { hasScore = hasScore || !($0.weight * $0.summedGradient == 0) }
     guard !hasScore else { return }
     throw RigLError(
       .numerical,
@@ -57,6 +57,6 @@ package struct SNIP: TopologyMethod {
 
   /// Drops by |g · w|.
   package func move(_ count: Int, in layer: LayerUpdate) throws(RigLError) {
-    try layer.dropSmallest(count) { $0.weight * $0.gradient }
+    try layer.dropSmallest(count) { $0.weight * $0.summedGradient }
   }
 }
