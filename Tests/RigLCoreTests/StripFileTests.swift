@@ -160,7 +160,7 @@ import Testing
     let started = rigLError { _ = try NetworkStart(path) }
     let read = rigLError { _ = try NetworkImport.configuration(of: path) }
     let topology = rigLError {
-      _ = try TopologyStart([path], run.configuration, run.model.layers.weightLayers)
+      _ = try TopologyStart([path], run.configuration, run.model.layers)
     }
     for error in [imported, started, read, topology] {
       #expect(error?.kind == .data)

@@ -33,6 +33,8 @@ final class GivenConnections {
   let path: String
   /// The number of connections, at least 1.
   let count: Int
+  /// Whether the file is a network's, and not a text of one layer.
+  let isOfNetwork: Bool
   /// Whether the layer has every position.
   let isWhole: Bool
   /// The increasing positions (output · inputs + input); none where all are there.
@@ -46,9 +48,9 @@ final class GivenConnections {
 
   private init(
     _ layer: any WeightLayer, _ path: String, positions: consuming AlignedBuffer<Int64>,
-    values: consuming AlignedBuffer<Float>, isWhole: Bool = false
+    values: consuming AlignedBuffer<Float>, isOfNetwork: Bool = true, isWhole: Bool = false
   ) {
-    (self.layer, self.path) = (layer.name, path)
+    (self.layer, self.path, self.isOfNetwork) = (layer.name, path, isOfNetwork)
     let places = layer.inputs * layer.outputs
     let hasAll = isWhole || positions.count == places
     count = hasAll ? places : positions.count
@@ -73,7 +75,8 @@ final class GivenConnections {
       isCSV
       ? try ConnectionTable(csv: path, size) : try ConnectionTable(matrixMarket: path, size)
     return GivenConnections(
-      layer, path, positions: AlignedBuffer(table.positions), values: AlignedBuffer(table.values))
+      layer, path, positions: AlignedBuffer(table.positions), values: AlignedBuffer(table.values),
+      isOfNetwork: false)
   }
 
   /// Reads the connections of a layer from a checkpoint or an export.

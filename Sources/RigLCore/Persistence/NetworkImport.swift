@@ -265,7 +265,16 @@ extension Configuration {
       (copy.layerSparsities, copy.layerSparsityFactors) = ([:], [:])
       return copy
     }
+    return mapping(counts, of: layers, planned)
+  }
+
+  /// The configuration with a sparsity in ``layerSparsities`` for each layer that can be sparse, which
+  /// comes to so many connections; this one if it comes to them.
+  func mapping(
+    _ counts: [Int], of layers: [any WeightLayer], _ planned: SparsityAllocation
+  ) -> Configuration {
     if zip(counts, planned.layers).allSatisfy({ $0 == $1.connections }) { return self }
+    var copy = self
     (copy.layerSparsities, copy.layerSparsityFactors) = ([:], [:])
     for (count, (layer, planned)) in zip(counts, zip(layers, planned.layers))
     where layer.canBeSparse {

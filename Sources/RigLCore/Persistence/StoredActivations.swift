@@ -19,33 +19,39 @@ extension Layer {
   }
 }
 
+extension Sequential {
+  /// Throws where a file's weights were trained with other activation functions than these layers'.
+  ///
+  /// - Throws: `RigLError(.data)`. A file of another program does not say its functions; one that an
+  ///   earlier version has written has none but ReLU.
+  func requireSameActivations(
+    as file: SafetensorsFile,
+    hint: String =
+      "Leave the setting activation out, or set it as the file's network has it; of layers made in Swift, "
+      + "make the same."
+  ) throws(RigLError) {
+    let own = activationNames
+    var others = file.metadata[Model.activationsKey]
+    if others == nil, own != "none" {
+      let isOlder =
+        file.metadata["configuration"] != nil
+        || file.metadata["format"]?.hasPrefix("swift-rigl") == true
+      others = isOlder ? Activation.relu.words : nil
+    }
+    guard let others, others != own else { return }
+    throw RigLError(
+      .data,
+      "\(file.path): its weights are those of a network whose activation is \(shortened(others)), and "
+        + "here it is \(own)", hint: hint)
+  }
+}
+
 extension Model {
   /// The key of a file's metadata.
   static let activationsKey = "activations"
 
   /// Throws where a file's weights were trained with other activation functions than this network's.
-  ///
-  /// - Throws: `RigLError(.data)`. A file of another program does not say its functions; one that an
-  ///   earlier version has written has none but ReLU.
   func requireSameActivations(as file: SafetensorsFile) throws(RigLError) {
-    let own = layers.activationNames
-    guard let others = file.metadata[Model.activationsKey] else {
-      let isOlder =
-        file.metadata["configuration"] != nil
-        || file.metadata["format"]?.hasPrefix("swift-rigl") == true
-      if isOlder, own != "none", own != Activation.relu.words { throw refused("relu", file, own) }
-      return
-    }
-    if others != own { throw refused(others, file, own) }
-  }
-
-  private func refused(_ others: String, _ file: SafetensorsFile, _ own: String) -> RigLError {
-    RigLError(
-      .data,
-      "\(file.path): its weights are those of a network whose activation is \(shortened(others)), and "
-        + "here it is \(own)",
-      hint:
-        "Leave the setting activation out, or set it as the file's network has it; of layers made "
-        + "in Swift, make the same.")
+    try layers.requireSameActivations(as: file)
   }
 }

@@ -23,12 +23,13 @@ struct TopologyStart {
   ///
   /// - Parameters:
   ///   - sources: the files, each `FILE` or `LAYER=FILE`.
-  ///   - layers: those of the training's network.
+  ///   - network: the training's.
   /// - Throws: `RigLError(.missingFile)` or `.data` for a file that is not what it should be;
   ///   `.configuration` for a layer that there is not, or that cannot have its connections.
   init(
-    _ sources: [String], _ configuration: Configuration, _ layers: [any WeightLayer]
+    _ sources: [String], _ configuration: Configuration, _ network: Sequential
   ) throws(RigLError) {
+    let layers = network.weightLayers
     let isCustom = configuration.customRules.method != nil
     guard configuration.sparsityDistribution != nil else {
       throw RigLError(
@@ -39,7 +40,7 @@ struct TopologyStart {
     let planned = try configuration.allocate(layers)
     var given: [GivenConnections] = []
     for source in sources.map(TopologySource.init) {
-      for one in try source.connections(of: layers, planned) {
+      for one in try source.connections(of: network, planned) {
         if let other = given.first(where: { $0.layer == one.layer }) {
           throw RigLError(
             .configuration,
@@ -56,7 +57,11 @@ struct TopologyStart {
         one, layers[index], planned.layers[index], isLast: index == layers.count - 1,
         isPruned: isPruned)
     }
-    self.configuration = isPruned ? configuration : configuration.describing(given, planned)
+    if isPruned, configuration.prunesOnePool {
+      try configuration.requireEnough(given, of: layers, planned)
+    }
+    self.configuration =
+      isPruned ? configuration : configuration.describing(given, of: layers, planned)
     counts = isPruned ? Dictionary(given.map { ($0.layer, $0.count) }) { $1 } : nil
     remarks = TopologyStart.remarks(given, planned, isPruned: isPruned)
     self.layers = GivenLayers(given)
@@ -81,7 +86,10 @@ struct TopologyStart {
         ? "with their weights"
         : drawn.count == layers.count
           ? "weights are drawn" : "with their weights, but those of \(firstOf(drawn)) are drawn"
-      return "topology of \(path): \(firstOf(names)); \(weights)"
+      let others =
+        layers.contains { $0.hasValues && $0.isOfNetwork }
+        ? "; biases and batch-norm are new: --start-from takes those, too" : ""
+      return "topology of \(path): \(firstOf(names)); \(weights)\(others)"
     }
   }
 }
@@ -91,8 +99,9 @@ extension TopologySource {
   ///
   /// - Parameter planned: the connections that the settings come to.
   fileprivate func connections(
-    of layers: [any WeightLayer], _ planned: SparsityAllocation
+    of network: Sequential, _ planned: SparsityAllocation
   ) throws(RigLError) -> [GivenConnections] {
+    let layers = network.weightLayers
     let names = layers.map(\.name)
     let named = try layer.map { (name) throws(RigLError) in
       guard let layer = layers.first(where: { $0.name == name }) else {
@@ -105,7 +114,15 @@ extension TopologySource {
       let file = try SafetensorsFile(path: path)
       try file.verifyChecksum()
       try file.requireNotStripped()
-      return try connections(of: named.map { [$0] } ?? layers, in: file, names)
+      let given = try connections(of: named.map { [$0] } ?? layers, in: file, names)
+      if given.contains(where: \.hasValues) {
+        try network.requireSameActivations(
+          as: file,
+          hint:
+            "Set activation as the file's network has it, or give its positions alone: as Matrix "
+            + "Market (.mtx) or CSV (.csv).")
+      }
+      return given
     case .matrixMarket, .csv:
       let isCSV = try format() == .csv
       if let named { return [try GivenConnections.text(path, isCSV: isCSV, of: named)] }
@@ -214,6 +231,8 @@ extension Configuration {
         "Set last_layer_dense: false.")
     }
     if isPruned {
+      // In one pool layers end with any number.
+      if prunesOnePool, planned.connections < planned.positions { return }
       if method == .snip, planned.connections < planned.positions, !given.isWhole {
         throw refuse(
           "\(has) of \(planned.positions), but method snip chooses from all of them",
@@ -240,17 +259,37 @@ extension Configuration {
   }
 
   /// The configuration with the connections of files in ``layerSparsities``, unless its settings come
-  /// to the same.
+  /// to the same. The other layers keep those of the settings, whose budget is not shared out anew.
   fileprivate func describing(
-    _ given: [GivenConnections], _ planned: SparsityAllocation
+    _ given: [GivenConnections], of layers: [any WeightLayer], _ planned: SparsityAllocation
   ) -> Configuration {
-    guard given.contains(where: { planned[$0.layer]?.connections != $0.count }) else { return self }
-    var copy = self
-    for one in given {
-      guard let layer = planned[one.layer] else { continue }
-      copy.layerSparsities[one.layer] = sparsity(leaving: one.count, of: layer.positions)
+    let counts = planned.layers.map { layer in
+      given.first { $0.layer == layer.name }?.count ?? layer.connections
     }
-    return copy
+    return mapping(counts, of: layers, planned)
+  }
+
+  /// Throws where a pool that is pruned would begin with fewer connections than it is to end with.
+  fileprivate func requireEnough(
+    _ given: [GivenConnections], of layers: [any WeightLayer], _ planned: SparsityAllocation
+  ) throws(RigLError) {
+    let initial = try allocateInitially(layers)
+    var (first, last) = (0, 0)
+    for layer in planned.layers where layer.connections < layer.positions {
+      let own = given.first { $0.layer == layer.name }?.count
+      first += own ?? initial?[layer.name]?.connections ?? layer.positions
+      last += layer.connections
+    }
+    guard first < last else { return }
+    throw RigLError(
+      .configuration,
+      "topology: the sparse layers begin with \(counted(first, "connection")) together, but the settings "
+        + "end with \(last)", hint: "Raise the sparsity, or give more positions.")
+  }
+
+  /// Whether layers are pruned in one pool.
+  fileprivate var prunesOnePool: Bool {
+    customRules.method == nil && method.prunes && (topologyScope ?? method.scope) == .global
   }
 
   /// The sparsity that comes to so many connections: in the middle of those that do, so that no rounding
@@ -264,7 +303,7 @@ extension Configuration {
 extension RunOptions {
   /// What the files of ``topology`` give, or why they cannot; nil: there are none.
   func topologyStart(
-    _ configuration: Configuration, _ layers: [any WeightLayer]
+    _ configuration: Configuration, _ network: Sequential
   ) -> Swift.Result<TopologyStart, RigLError>? {
     guard !topology.isEmpty else { return nil }
     return Swift.Result { () throws(RigLError) in
@@ -274,7 +313,7 @@ extension RunOptions {
           "topology: excludes start_from (\(startFrom)), whose network has connections of its own",
           hint: "Leave one of them out.")
       }
-      return try TopologyStart(writtenTopology, configuration, layers)
+      return try TopologyStart(writtenTopology, configuration, network)
     }
   }
 }

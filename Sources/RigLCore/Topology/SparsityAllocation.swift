@@ -68,7 +68,7 @@ package struct SparsityAllocation: Hashable, Sendable {
       let isSparse = layer.connections < layer.positions
       let first = given?[layer.name] ?? initial?[layer.name]?.connections ?? layer.positions
       connections[layer.name] =
-        counts == .pruned && isSparse ? max(first, layer.connections) : layer.connections
+        counts == .pruned && isSparse ? max(first, 1) : layer.connections
       if isSparse && counts != .constant { variable.insert(layer.name) }
     }
     return (connections, variable)

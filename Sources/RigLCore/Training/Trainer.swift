@@ -139,7 +139,7 @@ public final class Trainer {
       }
     }
     if case .success(let plan)? = start { configuration = plan.configuration }
-    topologyStart = options.topologyStart(given, layers.weightLayers)
+    topologyStart = options.topologyStart(given, layers)
     if case .success(let plan)? = topologyStart { configuration = plan.configuration }
     allocation = try configuration.allocate(layers.weightLayers)
     let initial = try configuration.allocateInitially(layers.weightLayers)
@@ -199,7 +199,8 @@ public final class Trainer {
       seed: configuration.seed, threads: options.threads)
   }
 
-  /// Trains on the next batch of the stream. Allocates nothing, unless samples are damaged.
+  /// Trains on the next batch of the stream. Allocates nothing, unless samples are damaged, or connections
+  /// move.
   ///
   /// - Throws: `RigLError`, `.data` if no sample can be read at all.
   @discardableResult
