@@ -61,6 +61,16 @@ import Testing
     #expect(text.contains("of the network alone"), "\(text)")
   }
 
+  /// Some of what is dead has to stay, and nobody says otherwise.
+  @Test func whatCanGoIsPromisedAlone() throws {
+    let trained = try Rigl.run(data.arguments(["--output", folder("again")] + thin))
+    let words = [trained.output, try Rigl.run("inspect", "--help").output].map {
+      $0.split { $0.isWhitespace }.joined(separator: " ")
+    }
+    #expect(words[0].contains("rigl strip removes what can go of the others."), "\(trained)")
+    #expect(words[1].contains("rigl strip removes what can go of what is dead"))
+  }
+
   @Test func aSecondTimeNothingIsRemoved() throws {
     let file = folder("once.safetensors")
     #expect(try Rigl.run("strip", folder("run"), "--output", file, "--quiet").output.isEmpty)

@@ -22,7 +22,13 @@ package struct WidthMatch: Hashable, Sendable {
 
   /// A line for the user.
   package var remark: String {
-    "width \(width): \(Int(figure)) \(what), at most the \(Int(target)) of \(other) network"
+    "width \(width): \(WidthMatch.whole(figure)) \(what), at most the \(WidthMatch.whole(target)) of "
+      + "\(other) network"
+  }
+
+  /// A figure as a whole number, if it is one that there are digits for.
+  fileprivate static func whole(_ figure: Double) -> String {
+    Int(exactly: figure.rounded(.down)).map { "\($0)" } ?? "\(figure)"
   }
 }
 
@@ -84,10 +90,16 @@ extension Configuration {
     var (low, high) = isSparse ? (own, min(2 * own, most)) : (1, own + 1)
     while isSparse, high < most, isWithin(high) { (low, high) = (high, min(2 * high, most)) }
     guard isWithin(low) else {
+      // If it cannot be made, its error says why.
+      let least = try figure(Double(low) / 1e6, isSparse: isSparse)
+      let narrowest =
+        bigSparse
+        ? "the sparse network of width \(Double(low) / 1e6)" : "even the narrowest network"
       throw RigLError(
         .configuration,
-        "\(matchingSetting): even the narrowest network has more \(match.rawValue) than the "
-          + "\(Int(target)) of the sparse one", hint: "Set sparsity to less.")
+        "\(matchingSetting): \(narrowest) has more \(match.rawValue), \(WidthMatch.whole(least)), than "
+          + "the \(WidthMatch.whole(target)) of the \(bigSparse ? "dense" : "sparse") one",
+        hint: "Set sparsity to \(bigSparse ? "more" : "less").")
     }
     while low + 1 < high {
       let middle = (low + high) / 2

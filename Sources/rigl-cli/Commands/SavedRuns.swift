@@ -172,8 +172,9 @@ struct Inspect: ParsableCommand {
     discussion: """
       A unit is an output of a layer. It is dead if no connection leads to it, or none on from it; \
       without the connections of dead units others are, until nothing changes. Inputs that are left \
-      are live. rigl strip removes what is dead. Bytes are those of the stored network: weights, \
-      topology and biases.
+      are live. rigl strip removes what can go of what is dead: a channel that is a constant before \
+      zeros around a picture, or that a residual sum needs, stays. Bytes are those of the stored \
+      network: weights, topology and biases.
       """)
 
   @OptionGroup var source: RunArguments

@@ -100,7 +100,7 @@ struct TrainingSummary: Encodable {
     if liveUnits < hiddenUnits || liveInputs < inputs {
       figures +=
         " Live are \(grouped(liveUnits)) of \(grouped(hiddenUnits)) hidden units and "
-        + "\(grouped(liveInputs)) of \(counted(inputs, "input")); rigl strip removes the others."
+        + "\(grouped(liveInputs)) of \(counted(inputs, "input")); rigl strip removes what can go of the others."
     }
     text += "\n" + wrapped(figures, width: width) + "\n"
     return text + "The run is in \(run)\n"
