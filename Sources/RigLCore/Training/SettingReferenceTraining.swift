@@ -147,7 +147,7 @@ extension SettingReference {
         + "Market (.mtx, from 1), CSV (.csv, from 0, with the header row,column or "
         + "row,column,value); a row is an output, a column an input. Values are the weights; of an "
         + "export with zeros (--dense), a connection whose weight is exactly 0, as one that has just "
-        + "grown, is none. Their numbers of connections hold, unless a sparsity is asked for; layers "
+        + "grown, is none. Numbers of connections are the files', unless a sparsity is asked for; layers "
         + "of no file have what the settings say. Also --topology.",
       unset: "connections are drawn"),
     SettingReference(
