@@ -122,7 +122,7 @@ import Testing
   @Test(arguments: CandidateGrowthTests.networks, [1, 300, 2000, 1 << 20])
   func largestMeansAreGrown(name: String, bytes: Int) throws {
     let means = try meanGradients(try makeStep(name))
-    let step = try makeStep(name, bytes: bytes)
+    let step = try makeStep(name, bytes: bytes, threads: 2)
     let before = step.model.sparseLayers.map { layer in
       Dictionary(
         uniqueKeysWithValues: zip(layer.connectedPositions(), values(of: layer)))

@@ -81,6 +81,46 @@ import Testing
     try expect(result, says: "optimizer Twice: the slot 'a' is there twice")
   }
 
+  /// Applies what follows it to a tensor of its own of which its place does not know.
+  private struct Elsewhere: Layer {
+    var fusing: Fusing { .appliesEpilogue }
+    func makeStage(_ site: StageSite) throws(RigLError) -> any Stage { ElsewhereStage(site) }
+  }
+
+  private final class ElsewhereStage: Stage {
+    private let site: StageSite
+    private let other: Tensor
+
+    init(_ site: StageSite) {
+      self.site = site
+      other = Tensor(
+        shape: SampleShape(channels: site.output.shape.count + 1), capacity: site.capacity,
+        lanes: site.lanes)
+    }
+
+    func forward(_ pass: Pass) {
+      other.samples = site.input.samples
+      site.epilogue.apply(to: other, bias: nil, pass)
+    }
+
+    func backward(_ pass: Pass) {}
+  }
+
+  @Test func anEpilogueOfAnotherTensor() async throws {
+    let result = await #expect(
+      processExitsWith: .failure, observing: [\.standardErrorContent]
+    ) {
+      let model = try makeModel(
+        SparseLinear("hidden", inputs: 6, outputs: 5), Elsewhere(), GELU(), inputs: 6, capacity: 4,
+        connections: ["hidden": 12])
+      model.draw(seed: 1, initializer: Initializer(.heNormal))
+      let pass = Pass(pool: try ThreadPool(threads: 1), seed: 0)
+      pass.isTraining = true
+      _ = try model.forward(model.makeInput(randomValues(24, seed: 1)), pass)
+    }
+    try expect(result, says: "Epilogue: an output of 6 values, but the site's is of 5")
+  }
+
   @Test func aModelForPredictionThatIsTrained() async throws {
     let result = await #expect(
       processExitsWith: .failure, observing: [\.standardErrorContent]
