@@ -1,9 +1,9 @@
 /// A text file read line by line, block by block: however large it is, only a block is in memory.
 struct LineReader {
   /// The path of the file.
-  let path: String
+  var path: String { file.path }
   /// The size of the file, bytes.
-  let size: Int
+  var size: Int { file.size }
   /// The bytes in which the current line is.
   private(set) var block: [UInt8] = []
   /// The place of the current line in ``block``, without its end.
@@ -11,7 +11,7 @@ struct LineReader {
   /// The number of the current line, from 1.
   private(set) var number = 0
 
-  private let file: OpenFile
+  private let file: InputFile
   private var chunk = [UInt8](repeating: 0, count: 1 << 18)
   private var next = 0
   private var offset = 0
@@ -22,17 +22,7 @@ struct LineReader {
   /// Opens a file.
   ///
   /// - Throws: `RigLError(.missingFile)` if it cannot be read.
-  init(_ path: String) throws(RigLError) {
-    let (file, size) = try naming(.missingFile, "\(path): cannot be read") {
-      () throws(SystemError) in
-      let file = try OpenFile(path, .read)
-      return (file, try file.size())
-    }
-    guard let size else {
-      throw RigLError(.missingFile, "\(path): cannot be read: it is not a file")
-    }
-    (self.path, self.file, self.size) = (path, file, size)
-  }
+  init(_ path: String) throws(RigLError) { file = try InputFile(path) }
 
   /// Goes to the next line.
   ///
@@ -69,20 +59,15 @@ struct LineReader {
   private mutating func fill() throws(RigLError) -> Bool {
     block.removeSubrange(0..<next)
     next = 0
-    let count: Int
-    do throws(SystemError) {
-      count = try LineReader.read(file, into: &chunk, at: offset)
-    } catch {
-      throw RigLError(.missingFile, "\(path): cannot be read: \(error.text)")
-    }
+    let count = try LineReader.read(file, into: &chunk, at: offset)
     block.append(contentsOf: chunk[..<count])
     offset += count
     return count > 0
   }
 
   private static func read(
-    _ file: OpenFile, into chunk: inout [UInt8], at offset: Int
-  ) throws(SystemError) -> Int {
+    _ file: InputFile, into chunk: inout [UInt8], at offset: Int
+  ) throws(RigLError) -> Int {
     var span = chunk.mutableSpan
     var bytes = unsafe span.mutableBytes
     return try file.read(into: &bytes, at: offset)

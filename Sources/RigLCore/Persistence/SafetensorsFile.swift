@@ -23,15 +23,8 @@ public final class SafetensorsFile: Sendable {
   /// - Throws: `RigLError(.missingFile)` if it cannot be read, `RigLError(.data)` if it is damaged
   ///   or something else.
   public convenience init(path: String) throws(RigLError) {
-    let (file, size) = try naming(.missingFile, "\(path): cannot be read") {
-      () throws(SystemError) in
-      let file = try OpenFile(path, .read)
-      return (file, try file.size())
-    }
-    guard let size else {
-      throw RigLError(.missingFile, "\(path): cannot be read: it is not a file")
-    }
-    try self.init(.file(file), size: size, path: path)
+    let file = try InputFile(path)
+    try self.init(.file(file), size: file.size, path: path)
   }
 
   /// Reads a file that is in memory; errors call it `name`.

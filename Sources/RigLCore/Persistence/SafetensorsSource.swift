@@ -1,18 +1,13 @@
 /// The bytes of a safetensors file: on disk, or in memory.
 enum SafetensorsSource {
-  case file(OpenFile)
+  case file(InputFile)
   case memory([UInt8])
 
   /// Fills `bytes` from `offset` on; a file that ends before is damaged.
   func fill(_ bytes: inout MutableRawSpan, at offset: Int, path: String) throws(RigLError) {
     let read: Int
     switch self {
-    case .file(let file):
-      do throws(SystemError) {
-        read = try file.read(into: &bytes, at: offset)
-      } catch {
-        throw RigLError(.missingFile, "\(path): cannot be read: \(error.text)")
-      }
+    case .file(let file): read = try file.read(into: &bytes, at: offset)
     case .memory(let contents):
       read = max(0, min(bytes.byteCount, contents.count - offset))
       for index in 0..<read {

@@ -23,9 +23,7 @@ struct Export: ParsableCommand {
   var dense = false
 
   @Option(
-    help: ArgumentHelp(
-      "The file; RUN/dense.safetensors or RUN/sparse.safetensors if not given. An older one is "
-        + "replaced.", valueName: "file"))
+    help: .networkFile(ifNotGiven: "RUN/dense.safetensors or RUN/sparse.safetensors"))
   var output: String?
 
   @OptionGroup var printing: PrintingArguments
@@ -39,7 +37,7 @@ struct Export: ParsableCommand {
   }
 
   func run() throws {
-    let path = try output ?? source.defaultFile(dense ? "dense" : "sparse")
+    let path = try source.file(output, ifNotGiven: dense ? "dense" : "sparse")
     let (step, connections): (Int, Int)
     if let stored = try source.storedNetwork(printing) {
       try stored.export(to: path, isDense: dense)

@@ -20,10 +20,12 @@ struct RunArguments: ParsableArguments {
       + (best || isStripped ? "of the network alone." : "with the optimizer's state.")
   }
 
-  /// The file that a command writes into the run's folder, if none is named.
+  /// The file that a command writes the network to: the one that is given, or else one in the run's
+  /// folder.
   ///
-  /// - Throws: a configuration error where the network is a file itself.
-  func defaultFile(_ name: String) throws -> String {
+  /// - Throws: a configuration error where none is given and the network is a file itself.
+  func file(_ given: String?, ifNotGiven name: String) throws -> String {
+    if let given { return given }
     guard try SavedRun.isStripped(at: folder) else {
       return "\(try RunFolder.open(folder).path)/\(name).safetensors"
     }
@@ -62,6 +64,14 @@ struct RunArguments: ParsableArguments {
       threads: layers.options.threads)
     printing.warn(run.warnings)
     return run
+  }
+}
+
+extension ArgumentHelp {
+  /// Help on the file that a network is written to, and where it goes if it is not given.
+  static func networkFile(ifNotGiven path: String) -> ArgumentHelp {
+    ArgumentHelp(
+      "The file; \(path) if not given. An older one is replaced.", valueName: "file")
   }
 }
 

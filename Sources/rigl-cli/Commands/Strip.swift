@@ -20,9 +20,7 @@ struct Strip: ParsableCommand {
   @OptionGroup var source: RunArguments
 
   @Option(
-    help: ArgumentHelp(
-      "The file; RUN/stripped.safetensors if not given. An older one is replaced.",
-      valueName: "file"))
+    help: .networkFile(ifNotGiven: "RUN/stripped.safetensors"))
   var output: String?
 
   @OptionGroup var printing: PrintingArguments
@@ -38,7 +36,7 @@ struct Strip: ParsableCommand {
   }
 
   func run() throws {
-    let path = try output ?? source.defaultFile("stripped")
+    let path = try source.file(output, ifNotGiven: "stripped")
     let saved = try source.open(printing)
     let report = try saved.strip(to: path)
     let result = Result(
