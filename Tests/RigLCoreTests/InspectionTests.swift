@@ -108,6 +108,26 @@ import Testing
     #expect(model.liveHiddenUnits() == 3)
   }
 
+  /// An own layer with weights is followed by its connections; one without, channel by channel if it
+  /// says that it keeps them, and else every channel of its input is taken to be read.
+  @Test(arguments: [true, false]) func ownLayersAreFollowed(keepsChannels: Bool) throws {
+    let layers = Sequential(
+      SparseConv1d("a", channels: 2, outputs: 3, kernel: 3), ReLU(),
+      OwnPass(keepsChannels: keepsChannels), SparseConv1d("b", channels: 3, outputs: 4, kernel: 1),
+      Flatten(), SparseLinear("c", inputs: 20, outputs: 2))
+    let model = try Model(
+      layers, input: SampleShape(channels: 2, height: 1, width: 5), capacity: 2,
+      connections: ["a": 3, "b": 3, "c": 2], isTraining: false)
+    // a: channels 0 and 1 of input 0, channel 2 of input 1. b: reads channels 0 and 1, its channel 2
+    // has nothing. c: reads channels 0 and 2 of b.
+    try set(model, ["a": [1, 6, 12 + 3], "b": [0, 4, 9], "c": [3, 20 + 11]])
+    let live = model.liveUnits()
+    #expect((live.inputs, live.allInputs) == (keepsChannels ? 1 : 2, 2))
+    // Of a those that b's channel 0 reads; without a word on channels, all.
+    #expect(live.layers.map(\.inputs) == [keepsChannels ? 1 : 2, 1, 1])
+    #expect(live.layers.map(\.outputs) == [keepsChannels ? 1 : 3, 1, 1])
+  }
+
   /// In random networks: as many as are left when units are removed one by one.
   @Test(arguments: 0..<20) func liveUnitsAreWhatIsLeft(seed: UInt64) throws {
     var generator = SeededGenerator(seed: seed)
@@ -171,4 +191,13 @@ import Testing
       #expect(layer.shape.count == (layer.name == "fc" ? 2 : 4))
     }
   }
+}
+
+/// Hands its input on.
+private struct OwnPass: Layer {
+  let keepsChannels: Bool
+  var takesPlanes: Bool { true }
+  var fusing: Fusing { keepsChannels ? .keepsChannels : [] }
+
+  func makeStage(_ site: StageSite) throws(RigLError) -> any Stage { try Probe().makeStage(site) }
 }

@@ -205,4 +205,81 @@ import Testing
     let stripped = try SavedRun(folder("own.safetensors"), threads: 1)
     try expectSameLogits(saved.model, stripped.model)
   }
+
+  /// Every layer of the library, in a file and back; what it is called there does not change.
+  @Test func everyLayerIsDescribedAndMadeAgain() throws {
+    struct Own: Network {
+      func layers(input: SampleShape, classes: Int) -> Sequential {
+        Sequential(
+          SparseConv2d("stem", inputs: 1, outputs: 6, kernel: 3, stride: 2, bias: true),
+          LeakyReLU(0.25), Pool2d(.average, kernel: 2),
+          Residual(
+            before: [BatchNorm("norm", channels: 6, momentum: 0.75), SiLU()],
+            main: [
+              DepthwiseConv2d("depthwise", channels: 6, kernel: 3), Tanh(),
+              Sequential(DenseConv2d("dense", inputs: 6, outputs: 6, kernel: 1)),
+            ],
+            shortcut: [SparseConv2d("past", inputs: 6, outputs: 6, kernel: 1)], activation: .gelu),
+          Pool2d(.maximum, kernel: 3, stride: 2, padding: 1, name: "largest"),
+          Residual(main: [SparseConv2d("plain", inputs: 6, outputs: 6, kernel: 3), Sigmoid()]),
+          GlobalAveragePool(), Flatten(), SparseLinear("hidden", inputs: 6, outputs: 9), GELU(),
+          Dropout(0.25), DenseLinear("output", inputs: 9, outputs: classes))
+      }
+    }
+    let configuration = run.configuration.changing { $0.sparsity = 0.5 }
+    _ = try Trainer(
+      configuration, options: RunOptions(threads: 1, output: folder("all")), network: Own()
+    ).run()
+    let saved = try SavedRun(folder("all"), network: Own(), threads: 1)
+    _ = try saved.strip(to: folder("all.safetensors"))
+    let file = try SafetensorsFile(path: folder("all.safetensors"))
+    let json = try #require(file.metadata["architecture"])
+    let kinds = json.matches(of: /"kind":"(\w+)"/).map { String($0.output.1) }
+    #expect(
+      kinds == [
+        "conv2d", "activation", "average_pool", "batch_norm", "activation", "residual",
+        "depthwise_conv2d", "activation", "conv2d", "conv2d", "max_pool", "residual", "conv2d",
+        "activation", "global_average_pool", "flatten", "linear", "activation", "dropout",
+        "linear",
+      ])
+    let stripped = try SavedRun(folder("all.safetensors"), threads: 1)
+    try expectSameLogits(saved.model, stripped.model)
+    // Its layers say of themselves what the file says.
+    #expect(try NetworkArchitecture(stripped.model.layers).json == json)
+    #expect(stripped.model.layers.activationNames == saved.model.layers.activationNames)
+    #expect(
+      stripped.model.layers.activationNames == "leaky-relu 0.25, silu, tanh, gelu, sigmoid, gelu")
+  }
+
+  /// Files that were written before stay readable: the names and numbers of a layer in JSON.
+  @Test func descriptionsKeepTheirNames() throws {
+    let layers = Sequential(
+      InputSelection([1, 2], of: 3, takesPlanes: true),
+      SparseConv2d("a", inputs: 2, outputs: 4, kernel: 3, stride: 2, padding: 0),
+      BatchNorm("n", channels: 4, momentum: 0.5, epsilon: 0.25), LeakyReLU(0.5),
+      Residual(main: [DepthwiseConv2d("b", channels: 4, kernel: 1)], activation: .relu),
+      Pool2d(.maximum, kernel: 2), Flatten(), Dropout(0.5),
+      SparseLinear("c", inputs: 16, outputs: 2))
+    #expect(
+      try NetworkArchitecture(layers).json == """
+        {"layers":[{"image":true,"inputs":3,"kind":"inputs","outputs":2},\
+        {"bias":false,"inputs":2,"kernel":3,"kind":"conv2d","name":"a","outputs":4,"padding":0,\
+        "sparse":true,"stride":2},\
+        {"epsilon":0.25,"kind":"batch_norm","momentum":0.5,"name":"n","outputs":4},\
+        {"function":"leaky-relu","kind":"activation","slope":0.5},\
+        {"before":[],"function":"relu","kind":"residual","main":[{"bias":false,"inputs":4,\
+        "kernel":1,"kind":"depthwise_conv2d","name":"b","outputs":4,"padding":0,"sparse":false,\
+        "stride":1}],"shortcut":[]},\
+        {"kernel":2,"kind":"max_pool","name":"pool","padding":0,"stride":2},{"kind":"flatten"},\
+        {"kind":"dropout","probability":0.5},\
+        {"bias":true,"inputs":16,"kind":"linear","name":"c","outputs":2,"sparse":true}]}
+        """)
+  }
+
+  /// A layer of a program has no name in the table of kinds.
+  @Test func ownLayersAreNotDescribed() throws {
+    let own = Sequential(SparseConv1d("own", channels: 2, outputs: 3, kernel: 3))
+    let error = try #require(rigLError { _ = try NetworkArchitecture(own) })
+    #expect(error.kind == .configuration && error.what.contains("SparseConv1d"), "\(error)")
+  }
 }

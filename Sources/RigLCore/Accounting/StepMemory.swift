@@ -15,6 +15,12 @@ extension Plan {
   /// Bytes of the parts of gradients, and of panels of dense products whose layers may be sparse.
   fileprivate var connectionBytes: Int {
     4 * parts.buffer.count
-      + stages.reduce(0) { $0 + (($1 as? VariableProduct)?.panelBytes ?? 0) }
+      + stages.reduce(0) { $0 + (($1 as? any PanelStage)?.panelBytes ?? 0) }
   }
+}
+
+/// A stage with panels of dense products, which it holds as long as it has enough connections for them.
+protocol PanelStage: Stage {
+  /// Bytes of the panels that it holds.
+  var panelBytes: Int { get }
 }

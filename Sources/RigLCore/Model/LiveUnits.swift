@@ -29,18 +29,18 @@ package struct LiveUnits: Hashable, Sendable {
 extension Model {
   /// The units that are live with the connections as they are now.
   package func liveUnits() -> LiveUnits {
-    let (reads, reaches) = (Reads(plan), Reaches(plan))
+    let (before, after) = (
+      JoinedUnits(reachedIn: channelFlow), JoinedUnits(readIn: channelFlow)
+    )
     let layers = weightLayers.map { layer in
       let inputs = layer.layer.isDepthwise ? layer.outputs : layer.inputs / layer.taps
       return LiveUnits.Layer(
-        inputs: both(reads.inputs(of: layer), reaches.inputs(of: layer), of: inputs),
-        outputs: both(reads.outputs(of: layer), reaches.outputs(of: layer), of: layer.outputs))
+        inputs: both(before.inputs(of: layer), after.inputs(of: layer), of: inputs),
+        outputs: both(before.outputs(of: layer), after.outputs(of: layer), of: layer.outputs))
     }
-    let all =
-      reads.inputs?.count
-      ?? (self.layers.takesPlanes ? inputShape.channels : inputShape.count)
+    let all = after.networkInputs?.count ?? inputShape.channels
     return LiveUnits(
-      inputs: reads.inputs?.count { $0 } ?? all, allInputs: all, layers: layers)
+      inputs: after.networkInputs?.count { $0 } ?? all, allInputs: all, layers: layers)
   }
 
   /// Live units of all layers but the last.
@@ -53,83 +53,70 @@ private func both(_ one: [Bool]?, _ other: [Bool]?, of count: Int) -> Int {
   return (0..<count).count { one?[$0] ?? true && other?[$0] ?? true }
 }
 
-/// From which inputs and outputs of each layer with weights a path of connections leads to the network's
-/// outputs. Nil stands for all.
-private struct Reads {
+/// The inputs and outputs of each layer with weights that paths of connections join to one end of the
+/// network. Nil stands for all.
+private struct JoinedUnits {
   private var outputs: [ObjectIdentifier: [Bool]] = [:]
-  private var layerInputs: [ObjectIdentifier: [Bool]] = [:]
+  private var inputs: [ObjectIdentifier: [Bool]] = [:]
   /// The channels, or values, of the network's input.
-  private(set) var inputs: [Bool]?
+  private(set) var networkInputs: [Bool]?
 
   func outputs(of layer: LayerWeights) -> [Bool]? { outputs[ObjectIdentifier(layer)] }
-  func inputs(of layer: LayerWeights) -> [Bool]? { layerInputs[ObjectIdentifier(layer)] }
+  func inputs(of layer: LayerWeights) -> [Bool]? { inputs[ObjectIdentifier(layer)] }
 
-  /// Goes through a plan's stages from the last to the first.
-  init(_ plan: Plan) {
+  private mutating func note(_ layer: LayerWeights, _ inputs: [Bool]?, _ outputs: [Bool]?) {
+    if let inputs { self.inputs[ObjectIdentifier(layer)] = inputs }
+    if let outputs { self.outputs[ObjectIdentifier(layer)] = outputs }
+  }
+
+  /// The units from which a path leads to the network's outputs: goes from the last operation to the
+  /// first.
+  init(readIn flow: ChannelFlow) {
     // Of each value that has a reader so far.
     var read: [Int: [Bool]?] = [:]
     func add(_ channels: [Bool]?, to value: Int) {
       read[value] = read[value].map { either($0, channels) } ?? channels
     }
-    for number in plan.backwardOrder {
-      let node = plan.nodes[number]
-      let own = read[node.output] ?? nil
-      switch node.operation {
-      case .fork: break
-      case .sum(let block):
-        let sum = own?.joined(into: plan.values[node.output].shape.channels)
-        read[plan.blocks[block].main] = .some(sum)
-        add(sum, to: plan.blocks[block].shortcut)
-      case .layer, .normActivation, .copy:
-        if let layer = plan.stages[number].weights {
-          let units = own?.joined(into: layer.outputs)
-          let inputs = layer.layer.isDepthwise ? units : layer.readInputs(by: units)
-          if let units { outputs[ObjectIdentifier(layer)] = units }
-          if let inputs { layerInputs[ObjectIdentifier(layer)] = inputs }
-          add(inputs, to: node.input)
-        } else if case .layer(let layer as InputSelection) = node.operation {
-          add(layer.inputs(of: own), to: node.input)
-        } else {
-          add(node.fusing.contains(.keepsChannels) ? own : nil, to: node.input)
-        }
+    for operation in flow.operations.reversed() {
+      let own = read[operation.output] ?? nil
+      if case .sum(let other, _) = operation.kind {
+        let sum = own?.joined(into: flow.shape(of: operation.output).channels)
+        add(sum, to: operation.input)
+        add(sum, to: other)
+      } else if let layer = operation.kind.weights {
+        let units = own?.joined(into: layer.outputs)
+        let inputs = layer.layer.isDepthwise ? units : layer.readInputs(by: units)
+        note(layer, inputs, units)
+        add(inputs, to: operation.input)
+      } else {
+        add(operation.kind.keepsChannels ? own : nil, to: operation.input)
       }
     }
-    inputs = read[0] ?? nil
+    networkInputs = read[0] ?? nil
+    guard let selected = flow.selected else { return }
+    let used = networkInputs?.joined(into: selected.count)
+    var all = [Bool](repeating: false, count: flow.inputs)
+    for (place, input) in selected.enumerated() { all[input] = used?[place] ?? true }
+    networkInputs = all
   }
-}
 
-/// To which inputs and outputs of each layer with weights a path of connections leads from the
-/// network's inputs. Nil stands for all.
-private struct Reaches {
-  private var outputs: [ObjectIdentifier: [Bool]] = [:]
-  private var layerInputs: [ObjectIdentifier: [Bool]] = [:]
-
-  func outputs(of layer: LayerWeights) -> [Bool]? { outputs[ObjectIdentifier(layer)] }
-  func inputs(of layer: LayerWeights) -> [Bool]? { layerInputs[ObjectIdentifier(layer)] }
-
-  /// Goes through a plan's stages from the first to the last.
-  init(_ plan: Plan) {
-    var reached = [[Bool]?](repeating: nil, count: plan.values.count)
-    for number in plan.forwardOrder {
-      let node = plan.nodes[number]
-      switch node.operation {
-      case .fork: break
-      case .sum(let block):
-        reached[node.output] = either(
-          reached[plan.blocks[block].main], reached[plan.blocks[block].shortcut])
-      case .layer, .normActivation, .copy:
-        let inputs = reached[node.input]
-        guard let layer = plan.stages[number].weights else {
-          reached[node.output] = node.fusing.contains(.keepsChannels) ? inputs : nil
-          continue
-        }
+  /// The units to which a path leads from the network's inputs: goes from the first operation to the
+  /// last.
+  init(reachedIn flow: ChannelFlow) {
+    var reached = [[Bool]?](repeating: nil, count: flow.values)
+    for operation in flow.operations {
+      let inputs = reached[operation.input]
+      if case .sum(let other, _) = operation.kind {
+        reached[operation.output] = either(inputs, reached[other])
+      } else if let layer = operation.kind.weights {
         let outputs =
           layer.layer.isDepthwise
           ? inputs?.joined(into: layer.outputs)
           : layer.outputsReached(from: inputs?.spread(over: layer.inputs))
-        if let inputs { layerInputs[ObjectIdentifier(layer)] = inputs }
-        if let outputs { self.outputs[ObjectIdentifier(layer)] = outputs }
-        reached[node.output] = outputs
+        note(layer, inputs, outputs)
+        reached[operation.output] = outputs
+      } else {
+        reached[operation.output] = operation.kind.keepsChannels ? inputs : nil
       }
     }
   }
@@ -163,18 +150,9 @@ extension [Bool] {
   }
 }
 
-extension InputSelection {
-  /// Of all inputs those of which some are read (nil: all that are used).
-  fileprivate func inputs(of read: [Bool]?) -> [Bool] {
-    var all = [Bool](repeating: false, count: inputs)
-    for (place, input) in used.enumerated() { all[input] = read?[place] ?? true }
-    return all
-  }
-}
-
 extension LayerWeights {
   /// Kernel positions.
-  fileprivate var taps: Int { connections?.taps ?? (layer as? any Conv2d)?.convolution.taps ?? 1 }
+  fileprivate var taps: Int { connections?.taps ?? layer.effect.taps }
 
   /// Whether each input, of a convolution each input channel, has a connection to one of some outputs
   /// (nil: of all); nil if every one has.

@@ -40,6 +40,8 @@ public final class Model {
   public let sparseLayers: [SparseWeights]
   /// The stages that run.
   let plan: Plan
+  /// What the layers do to channels.
+  let channelFlow: ChannelFlow
   /// Whether batch-norm is in the weights: they are then not those of a file; see
   /// ``foldBatchNorms()``.
   package private(set) var isFolded = false
@@ -99,6 +101,7 @@ public final class Model {
     plan = try Plan(
       layers, input: layerInput, capacity: capacity * strips, lanes: lanes, strips: strips,
       connections: connections, variable: (variable, storageBelow), isTraining: isTraining)
+    channelFlow = try ChannelFlow(layers, input: inputShape, plan)
     cutInput =
       strips == 1
       ? nil

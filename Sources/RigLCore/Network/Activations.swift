@@ -57,7 +57,15 @@ extension ActivationLayer {
   package var stageName: String { activation.name }
   /// In place, channel by channel.
   public var fusing: Fusing { [.isInPlace, .keepsChannels] }
+  package var channelEffect: ChannelEffect { .activation(activation) }
   package func strip(of input: SampleShape) -> SampleShape? { input }
+
+  /// The function, and its slope if it has one.
+  package var architecture: ArchitectureLayer? {
+    var layer = ArchitectureLayer(.activation)
+    layer.describe(activation)
+    return layer
+  }
 
   /// A pass of its own, for where no layer before can apply it.
   public func makeStage(_ site: StageSite) throws(RigLError) -> any Stage {
@@ -70,8 +78,7 @@ extension Sequential {
   func keptValues(input: SampleShape) throws(RigLError) -> Int {
     var (kept, isAfterProduct) = (0, false)
     try forEachLayer(input) { (layer, shape) throws(RigLError) in
-      let activation = (layer as? any ActivationLayer)?.activation
-      if isAfterProduct, activation.needsInput { kept += shape.count }
+      if isAfterProduct, layer.effect.activation.needsInput { kept += shape.count }
       isAfterProduct = layer.fusing.contains(.appliesEpilogue)
     }
     return kept

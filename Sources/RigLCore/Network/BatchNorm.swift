@@ -34,6 +34,7 @@ public struct BatchNorm: Layer, PlannedLayer {
   public var kind: String { "BatchNorm(momentum \(momentum), epsilon \(epsilon))" }
   /// True: batch-norm is by channel.
   public var takesPlanes: Bool { true }
+  package var channelEffect: ChannelEffect { .norm }
   /// Strips of the same shape.
   package func strip(of input: SampleShape) -> SampleShape? { input }
 
@@ -50,5 +51,29 @@ public struct BatchNorm: Layer, PlannedLayer {
   /// Not called: the stages around apply it.
   public func makeStage(_ site: StageSite) throws(RigLError) -> any Stage {
     trap("\(name): batch-norm as a stage of its own")
+  }
+}
+
+// MARK: - In a file
+
+extension BatchNorm {
+  package var architecture: ArchitectureLayer? {
+    var layer = ArchitectureLayer(.norm)
+    (layer.name, layer.outputs) = (name, channels)
+    (layer.momentum, layer.epsilon) = (momentum, epsilon)
+    return layer
+  }
+
+  init(_ layer: ArchitectureLayer) throws(RigLError) {
+    guard let momentum = layer.momentum, let epsilon = layer.epsilon, epsilon >= 0,
+      momentum.isFinite, epsilon.isFinite
+    else { throw layer.problem("no momentum and epsilon") }
+    self.init(
+      try layer.requiredName(), channels: try layer.side(layer.outputs, "channels"),
+      momentum: momentum, epsilon: epsilon)
+  }
+
+  package func resized(inputs: Int, outputs: Int, bias: Bool) -> any Layer {
+    BatchNorm(name, channels: outputs, momentum: momentum, epsilon: epsilon, gamma: gamma)
   }
 }

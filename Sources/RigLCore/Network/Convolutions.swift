@@ -59,6 +59,70 @@ extension Conv2d {
   }
 }
 
+// MARK: - In a stripped network
+
+extension Conv2d where Self: PlannedLayer {
+  /// Sums of all channels, or channel by channel if the convolution is depthwise.
+  package var channelEffect: ChannelEffect {
+    let isPadded = convolution.padding > 0
+    return convolution.isDepthwise
+      ? .depthwise(isPadded: isPadded) : .mixing(taps: convolution.taps, isPadded: isPadded)
+  }
+
+  /// Sizes and options; dense and sparse ones are the same, but for whether they can be sparse.
+  package var architecture: ArchitectureLayer? {
+    var layer = ArchitectureLayer(convolution.isDepthwise ? .depthwise : .convolution, self)
+    (layer.inputs, layer.kernel) = (convolution.inputs, convolution.kernel)
+    (layer.stride, layer.padding) = (convolution.stride, convolution.padding)
+    return layer
+  }
+
+  /// A convolution that may be sparse if this one may.
+  package func resized(inputs: Int, outputs: Int, bias: Bool) -> any Layer {
+    SparseConv2d(
+      name, inputs: inputs / convolution.taps, outputs: outputs, kernel: convolution.kernel,
+      stride: convolution.stride, padding: convolution.padding, bias: bias,
+      canBeSparse: canBeSparse)
+  }
+}
+
+extension SparseConv2d {
+  init(_ layer: ArchitectureLayer) throws(RigLError) {
+    let shape = try ConvolutionShape(layer, outputs: layer.side(layer.outputs, "outputs"))
+    self.init(
+      try layer.requiredName(), inputs: shape.inputs, outputs: shape.outputs,
+      kernel: shape.kernel, stride: shape.stride, padding: shape.padding,
+      bias: layer.hasBias ?? false, canBeSparse: layer.canBeSparse ?? true)
+  }
+}
+
+extension DepthwiseConv2d {
+  init(_ layer: ArchitectureLayer) throws(RigLError) {
+    let shape = try ConvolutionShape(layer, outputs: layer.side(layer.inputs, "inputs"))
+    self.init(
+      try layer.requiredName(), channels: shape.inputs, kernel: shape.kernel,
+      stride: shape.stride, padding: shape.padding)
+  }
+
+  package func resized(inputs: Int, outputs: Int, bias: Bool) -> any Layer {
+    DepthwiseConv2d(
+      name, channels: outputs, kernel: convolution.kernel, stride: convolution.stride,
+      padding: convolution.padding, decays: decays)
+  }
+}
+
+extension ConvolutionShape {
+  fileprivate init(_ layer: ArchitectureLayer, outputs: Int) throws(RigLError) {
+    self.init(
+      inputs: try layer.side(layer.inputs, "inputs"), outputs: outputs,
+      kernel: try layer.number(layer.kernel, "a kernel", in: 1...4096),
+      stride: try layer.number(layer.stride, "a stride", in: 1...4096),
+      padding: try layer.number(layer.padding, "a padding", in: 0...4096))
+  }
+}
+
+// MARK: - The layers
+
 /// A k×k convolution with only the connections that exist stored and multiplied.
 ///
 /// Where the sparsity distribution leaves the layer all of its connections, or without `canBeSparse`,

@@ -20,11 +20,29 @@ public struct Dropout: Layer, PlannedLayer {
   public var kind: String { "Dropout(\(probability))" }
   /// In place, channel by channel.
   public var fusing: Fusing { [.isInPlace, .keepsChannels] }
+  package var channelEffect: ChannelEffect { .passing }
   /// Strips of the same shape.
   package func strip(of input: SampleShape) -> SampleShape? { input }
 
   /// A pass of its own, for where no layer before can apply it.
   public func makeStage(_ site: StageSite) throws(RigLError) -> any Stage {
     ElementwisePass(site)
+  }
+}
+
+// MARK: - In a file
+
+extension Dropout {
+  package var architecture: ArchitectureLayer? {
+    var layer = ArchitectureLayer(.dropout)
+    layer.probability = probability
+    return layer
+  }
+
+  init(_ layer: ArchitectureLayer) throws(RigLError) {
+    guard let probability = layer.probability, probability >= 0, probability < 1 else {
+      throw layer.problem("no probability")
+    }
+    self.init(probability)
   }
 }

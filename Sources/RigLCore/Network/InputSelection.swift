@@ -36,6 +36,7 @@ package struct InputSelection: Layer, PlannedLayer {
     return SampleShape(channels: used.count, height: input.height, width: input.width)
   }
 
+  package var channelEffect: ChannelEffect { .selection(used) }
   /// Strips of the channels that go on.
   package func strip(of input: SampleShape) -> SampleShape? { try? outputShape(of: input) }
 
@@ -43,5 +44,38 @@ package struct InputSelection: Layer, PlannedLayer {
   package func makeStage(_ site: StageSite) throws(RigLError) -> any Stage {
     trap(unless: site.inputGradient == nil, "InputSelection: a layer that is not the first")
     return InputSelecting(used, site)
+  }
+}
+
+// MARK: - In a file
+
+extension InputSelection {
+  /// Both numbers; which inputs are used is a tensor of the file.
+  package var architecture: ArchitectureLayer? {
+    var layer = ArchitectureLayer(.inputs)
+    (layer.inputs, layer.outputs, layer.isImage) = (inputs, used.count, takesPlanes)
+    return layer
+  }
+
+  init(_ layer: ArchitectureLayer, used: [Int]?) throws(RigLError) {
+    let inputs = try layer.side(layer.inputs, "inputs")
+    guard let used, used.count == layer.outputs, used.first ?? -1 >= 0,
+      used.last ?? inputs < inputs, zip(used, used.dropFirst()).allSatisfy({ $0 < $1 })
+    else { throw layer.problem("the list of inputs that are used") }
+    self.init(used, of: inputs, takesPlanes: layer.isImage ?? false)
+  }
+}
+
+extension Sequential {
+  /// The channels of the network's input, of vectors the values, that its first layer selects; nil:
+  /// all go on.
+  var selectedInputs: [Int]? {
+    guard case .selection(let used)? = layers.first?.effect else { return nil }
+    return used
+  }
+
+  /// The layers after a selection of inputs.
+  var layersAfterSelection: [any Layer] {
+    selectedInputs == nil ? layers : Array(layers.dropFirst())
   }
 }

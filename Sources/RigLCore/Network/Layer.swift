@@ -66,11 +66,20 @@ public struct Fusing: OptionSet, Sendable {
   public static let keepsChannels = Fusing(rawValue: 256)
 }
 
-/// What the plan asks of the library's own layers besides: what they are made of, a name in reports,
-/// and how a single image is cut into strips for them.
+/// What is asked of the library's own layers besides: what they are made of, a name in reports, how a
+/// single image is cut into strips for them, and for stripped networks what they do to channels and how
+/// a file describes them.
 package protocol PlannedLayer: Layer {
   /// The layers that this one is made of; by default none.
   var composition: LayerParts { get }
+  /// What the layer does to channels: by default as an own layer, see ``Layer/effect``.
+  var channelEffect: ChannelEffect { get }
+  /// The layer as a file describes it; by default nil: no file can. Layers that it is made of are added
+  /// by who asks.
+  var architecture: ArchitectureLayer? { get }
+  /// The layer for other numbers of inputs (columns of the weight, if there is one) and outputs: by
+  /// default itself.
+  func resized(inputs: Int, outputs: Int, bias: Bool) -> any Layer
   /// The name of its stage in reports: by default the name in files, or else the type's.
   var stageName: String { get }
   /// The shape of the output's strips for strips of the input; nil if an image cannot be cut into
@@ -82,13 +91,22 @@ package protocol PlannedLayer: Layer {
 
 extension PlannedLayer {
   package var composition: LayerParts { .none }
+  package var channelEffect: ChannelEffect { .ofOwnLayer(fusing) }
+  package var architecture: ArchitectureLayer? { nil }
+  package func resized(inputs: Int, outputs: Int, bias: Bool) -> any Layer { self }
   package var stageName: String { defaultStageName }
   package var gathersStrips: Bool { false }
 }
 
 extension Layer {
+  /// The layer as one of the library's own; nil: it is a layer of a program.
+  var planned: (any PlannedLayer)? { self as? any PlannedLayer }
+
   /// The layers that this one is made of.
-  package var parts: LayerParts { (self as? any PlannedLayer)?.composition ?? .none }
+  package var parts: LayerParts { planned?.composition ?? .none }
+
+  /// What the layer does to channels.
+  var effect: ChannelEffect { planned?.channelEffect ?? .ofOwnLayer(fusing) }
 
   /// The name of a stage whose layer has none for it.
   var defaultStageName: String { nameInFiles ?? "\(type(of: self))" }
@@ -173,7 +191,7 @@ extension WeightLayer {
   /// The outputs.
   public var fanOut: Int { outputs }
   /// Whether each output has one input channel of its own.
-  var isDepthwise: Bool { (self as? any Conv2d)?.convolution.isDepthwise ?? false }
+  var isDepthwise: Bool { effect.isDepthwise }
   /// A linear layer.
   public func accounted(of input: SampleShape) -> AccountedLayer {
     .linear(name, inputs: inputs, outputs: outputs, hasBias: hasBias)

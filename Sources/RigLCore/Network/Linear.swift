@@ -3,7 +3,7 @@
 /// Where the sparsity distribution leaves the layer all of its connections (always in a dense
 /// network, or without `canBeSparse`), it stores every weight and multiplies by dense products, so
 /// that dense layers are not handicapped.
-public struct SparseLinear: WeightLayer {
+public struct SparseLinear: WeightLayer, PlannedLayer {
   /// The name in files, reports and per-layer settings.
   public let name: String
   /// Features of the input.
@@ -41,9 +41,51 @@ public struct SparseLinear: WeightLayer {
   }
 }
 
+// MARK: - In a stripped network
+
+extension SparseLinear {
+  package var channelEffect: ChannelEffect { .mixing() }
+  /// Nil: a vector has no strips.
+  package func strip(of input: SampleShape) -> SampleShape? { nil }
+  package var architecture: ArchitectureLayer? { ArchitectureLayer(linear: self) }
+
+  init(_ layer: ArchitectureLayer) throws(RigLError) {
+    self.init(
+      try layer.requiredName(), inputs: try layer.side(layer.inputs, "inputs"),
+      outputs: try layer.side(layer.outputs, "outputs"), bias: layer.hasBias ?? true,
+      canBeSparse: layer.canBeSparse ?? true)
+  }
+
+  package func resized(inputs: Int, outputs: Int, bias: Bool) -> any Layer {
+    SparseLinear(name, inputs: inputs, outputs: outputs, bias: bias, canBeSparse: canBeSparse)
+  }
+}
+
+extension DenseLinear {
+  package var channelEffect: ChannelEffect { .mixing() }
+  /// Nil: a vector has no strips.
+  package func strip(of input: SampleShape) -> SampleShape? { nil }
+  package var architecture: ArchitectureLayer? { ArchitectureLayer(linear: self) }
+
+  /// A linear layer that cannot be sparse.
+  package func resized(inputs: Int, outputs: Int, bias: Bool) -> any Layer {
+    SparseLinear(name, inputs: inputs, outputs: outputs, bias: bias, canBeSparse: false)
+  }
+}
+
+extension ArchitectureLayer {
+  /// A linear layer.
+  fileprivate init(linear layer: some WeightLayer) {
+    self.init(.linear, layer)
+    inputs = layer.inputs
+  }
+}
+
+// MARK: - Dense
+
 /// y = W x + b with every weight stored, through dense products: the twin that sparse layers are
 /// measured against, and the layer for small or sensitive places of a network.
-package struct DenseLinear: WeightLayer {
+package struct DenseLinear: WeightLayer, PlannedLayer {
   /// The name in files, reports and per-layer settings.
   package let name: String
   /// Features of the input.

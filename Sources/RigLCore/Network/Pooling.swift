@@ -54,6 +54,7 @@ public struct Pool2d: Layer, PlannedLayer {
       width: (width - window.kernel) / window.stride + 1)
   }
 
+  package var channelEffect: ChannelEffect { .passing }
   /// Strips of the output, where the stride divides them.
   package func strip(of input: SampleShape) -> SampleShape? {
     // A mean counts the elements that exist, which differ at the image's ends.
@@ -68,6 +69,28 @@ public struct Pool2d: Layer, PlannedLayer {
     Pooling(pooling, window, site)
   }
 }
+
+// MARK: - In a file
+
+extension Pool2d {
+  package var architecture: ArchitectureLayer? {
+    var layer = ArchitectureLayer(pooling == .maximum ? .maximum : .average)
+    layer.name = name
+    (layer.kernel, layer.stride) = (window.kernel, window.stride)
+    layer.padding = window.padding
+    return layer
+  }
+
+  init(_ pooling: Kind, _ layer: ArchitectureLayer) throws(RigLError) {
+    let kernel = try layer.number(layer.kernel, "a kernel", in: 1...15)
+    self.init(
+      pooling, kernel: kernel, stride: try layer.number(layer.stride, "a stride", in: 1...4096),
+      padding: try layer.number(layer.padding, "a padding", in: 0...kernel - 1),
+      name: layer.name ?? "pool")
+  }
+}
+
+// MARK: - To vectors
 
 /// The mean of each channel over all pixels: planes to vectors.
 public struct GlobalAveragePool: Layer, PlannedLayer {
@@ -87,6 +110,8 @@ public struct GlobalAveragePool: Layer, PlannedLayer {
     SampleShape(channels: input.channels)
   }
 
+  package var channelEffect: ChannelEffect { .passing }
+  package var architecture: ArchitectureLayer? { ArchitectureLayer(.globalAverage) }
   /// A vector of one value for each channel.
   package func strip(of input: SampleShape) -> SampleShape? {
     SampleShape(channels: input.channels)
@@ -105,6 +130,8 @@ public struct Flatten: Layer, PlannedLayer {
 
   /// The name `flatten`.
   package var stageName: String { "flatten" }
+  package var channelEffect: ChannelEffect { .passing }
+  package var architecture: ArchitectureLayer? { ArchitectureLayer(.flatten) }
   /// Nil: a vector has no strips.
   package func strip(of input: SampleShape) -> SampleShape? { nil }
 

@@ -33,6 +33,14 @@ public struct Residual: Layer, PlannedLayer {
     .branches(before: before, main: main.layers, shortcut: shortcut.layers)
   }
 
+  package var channelEffect: ChannelEffect { .sum(activation) }
+  /// The activation; the branches are added by who asks.
+  package var architecture: ArchitectureLayer? {
+    var layer = ArchitectureLayer(.residual)
+    layer.describe(activation)
+    return layer
+  }
+
   /// The branches' shape, which must be the same.
   public func outputShape(of input: SampleShape) throws(RigLError) -> SampleShape {
     var shape = input

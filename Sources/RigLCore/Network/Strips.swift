@@ -17,14 +17,14 @@ extension Residual {
 extension Sequential {
   /// Whether a layer makes one vector of all strips; layers after it work on vectors.
   package var gathersStrips: Bool {
-    layers.contains { ($0 as? any PlannedLayer)?.gathersStrips == true }
+    layers.contains { $0.planned?.gathersStrips == true }
   }
 
   /// The last layer's, or of the one that gathers strips.
   package func strip(of input: SampleShape) -> SampleShape? {
     var shape = input
     for layer in layers {
-      guard let layer = layer as? any PlannedLayer, let next = layer.strip(of: shape) else {
+      guard let layer = layer.planned, let next = layer.strip(of: shape) else {
         return nil
       }
       shape = next

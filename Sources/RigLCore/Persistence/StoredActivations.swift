@@ -13,9 +13,7 @@ extension Sequential {
 extension Layer {
   /// The activation functions of the layers, in order, this one included.
   fileprivate var activations: [Activation] {
-    if let layer = self as? any ActivationLayer { return [layer.activation] }
-    let own = (self as? Residual)?.activation.map { [$0] } ?? []
-    return parts.layers.flatMap(\.activations) + own
+    parts.layers.flatMap(\.activations) + (effect.activation.map { [$0] } ?? [])
   }
 }
 

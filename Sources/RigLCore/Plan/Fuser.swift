@@ -159,7 +159,7 @@ struct Fuser {
   /// A value for a layer's output.
   mutating func addValue(after layer: (any Layer)?, _ input: Int) throws(RigLError) -> Int {
     let from = values[input]
-    let gathers = from.strips > 1 && (layer as? any PlannedLayer)?.gathersStrips == true
+    let gathers = from.strips > 1 && layer?.planned?.gathersStrips == true
     values.append(
       PlanValue(
         shape: try layer?.outputShape(of: from.shape) ?? from.shape,

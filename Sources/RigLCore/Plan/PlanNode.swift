@@ -53,9 +53,9 @@ struct PlanNode {
   var fusing: Fusing {
     switch operation {
     case .layer(let layer): layer.fusing
-    case .normActivation: [.readsThrough, .keepsGradient, .keepsChannels]
-    case .copy: [.sumsOutput, .makesPlanes, .keepsGradient, .keepsChannels]
-    case .fork: [.isInPlace, .keepsChannels]
+    case .normActivation: [.readsThrough, .keepsGradient]
+    case .copy: [.sumsOutput, .makesPlanes, .keepsGradient]
+    case .fork: .isInPlace
     case .sum: [.sumsOutput, .makesPlanes]
     }
   }

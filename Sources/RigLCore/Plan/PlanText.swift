@@ -64,7 +64,7 @@ extension Plan {
   /// A stage's name in reports: its layer's, or what it does.
   func name(of node: PlanNode) -> String {
     switch node.operation {
-    case .layer(let layer): (layer as? any PlannedLayer)?.stageName ?? layer.defaultStageName
+    case .layer(let layer): layer.planned?.stageName ?? layer.defaultStageName
     case .normActivation:
       node.reading.norm.map { norms[$0].name } ?? node.reading.activation?.name ?? "copy"
     case .copy: node.outputNorm.map { norms[$0].name } ?? "copy"

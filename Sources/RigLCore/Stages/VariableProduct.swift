@@ -1,6 +1,6 @@
 /// y = W x + b with connections whose number changes: dense products while nearly all positions have one,
 /// sparse ones afterwards.
-final class VariableProduct: Stage {
+final class VariableProduct: PanelStage {
   let weights: LayerWeights?
   private let connections: SparseWeights
   private let dense: DenseProduct

@@ -50,6 +50,7 @@ struct ChannelUse {
         guard let one, let two else { return nil }
         return activation(one + two)
       }
+    case .unknown: trap("ChannelUse: \(operation.layer.kind)")
     }
   }
 
@@ -103,5 +104,26 @@ extension Normalization {
     return inputs.enumerated().map { channel, input in
       input.map { shift[channel].addingProduct(scale[channel], $0) }
     }
+  }
+}
+
+extension LayerWeights {
+  /// Calls `body` with output, input and weight of each connection, in the order of positions.
+  func forEachWeight(_ body: (_ output: Int, _ input: Int, _ weight: Float) -> Void) {
+    if let connections {
+      connections.forEachConnection { _, position, place in
+        body(position / inputs, position % inputs, weight.values[place])
+      }
+    } else {
+      for position in 0..<weight.count {
+        body(position / inputs, position % inputs, weight.values[place(of: position)])
+      }
+    }
+  }
+
+  /// Whether an input channel that is a constant can go into the biases: wherever no zeros are set
+  /// around the input, or it is zero itself.
+  func takes(constant: Float) -> Bool {
+    constant == 0 || !layer.effect.isPadded
   }
 }

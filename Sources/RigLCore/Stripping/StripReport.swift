@@ -63,8 +63,7 @@ package struct StripReport: Hashable, Sendable, Encodable {
 extension StripReport.Size {
   init(_ model: Model) {
     let layers = model.weightLayers
-    inputs =
-      (model.layers.layers.first as? InputSelection)?.used.count ?? model.inputShape.channels
+    inputs = model.layers.selectedInputs?.count ?? model.inputShape.channels
     units = layers.dropLast().filter { !$0.layer.isDepthwise }.map(\.outputs)
     connections = model.connections
     biases = layers.reduce(0) { $0 + ($1.bias?.count ?? 0) }

@@ -31,8 +31,8 @@ extension SavedRun {
       // With the rules that it was trained by: it is measured by the same loss.
       metadata["configuration"] = try configuration.yaml()
       metadata["class_names"] = classNamesInFile
-      if let selection = model.layers.layers.first as? InputSelection {
-        used = selection.used.map { Int32($0) }
+      if let selected = model.layers.selectedInputs {
+        used = selected.map { Int32($0) }
         tensors.append(
           SafetensorsTensor(NetworkArchitecture.usedInputs, .int32, shape: [used.count]))
       }

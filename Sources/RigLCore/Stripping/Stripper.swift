@@ -21,15 +21,15 @@ struct Stripper {
   private var next = 0
 
   init(_ model: Model) throws(RigLError) {
-    flow = try ChannelFlow(model)
+    flow = model.channelFlow
+    try flow.requireKnown()
     use = ChannelUse(flow)
   }
 
   /// The layers of the smaller network for samples of a shape; fills ``weights`` and ``channels``.
   mutating func layers(of model: Model) -> Sequential {
-    let layers = model.layers.layers
-    let own = strip(layers.first is InputSelection ? Array(layers.dropFirst()) : layers)
-    let used = kept(0).map { flow.inputs[$0] }
+    let own = strip(model.layers.layersAfterSelection)
+    let used = kept(0).map { flow.selected?[$0] ?? $0 }
     guard used.count < model.inputShape.channels else { return Sequential(own) }
     let selection = InputSelection(
       used, of: model.inputShape.channels, takesPlanes: model.layers.takesPlanes)
@@ -48,39 +48,37 @@ struct Stripper {
 
   private mutating func strip(_ layer: any Layer) -> [any Layer] {
     if case .sequence(let layers) = layer.parts { return strip(layers) }
-    if let block = layer as? Residual {
-      let (before, main) = (strip(block.before), strip(block.main.layers))
-      let shortcut = strip(block.shortcut.layers)
+    if case .branches(let before, let main, let shortcut) = layer.parts {
+      let (before, main, shortcut) = (strip(before), strip(main), strip(shortcut))
       next += 1
       return [
-        Residual(before: before, main: main, shortcut: shortcut, activation: block.activation)
+        Residual(
+          before: before, main: main, shortcut: shortcut, activation: layer.effect.activation)
       ]
     }
     let operation = flow.operations[next]
     next += 1
     let outputs = kept(operation.output)
     switch operation.kind {
-    case .product(let layer):
+    case .product(let weights):
       let inputs = kept(operation.input)
-      let bias = takeWeights(of: layer, operation, inputs, outputs)
-      let span =
-        layer.layer is any Conv2d ? 1 : layer.inputs / flow.channels(of: operation.input)
-      return [
-        layer.layer.resized(inputs: inputs.count * span, outputs: outputs.count, bias: bias)
-      ]
-    case .depthwise(let layer):
-      takeKernels(of: layer, outputs)
-      return [layer.layer.resized(inputs: outputs.count, outputs: outputs.count, bias: false)]
+      let bias = takeWeights(of: weights, operation, inputs, outputs)
+      let span = weights.inputs / flow.channels(of: operation.input)
+      return [resized(layer, inputs: inputs.count * span, outputs: outputs.count, bias: bias)]
+    case .depthwise(let weights):
+      takeKernels(of: weights, outputs)
+      return [resized(layer, inputs: weights.inputs, outputs: outputs.count)]
     case .norm(let norm):
-      let old = norm.layer
       channels[norm.name] = outputs
-      return [
-        BatchNorm(
-          old.name, channels: outputs.count, momentum: old.momentum, epsilon: old.epsilon,
-          gamma: old.gamma)
-      ]
-    case .activation, .passing, .sum: return [layer]
+      return [resized(layer, inputs: outputs.count, outputs: outputs.count)]
+    case .activation, .passing, .sum, .unknown: return [layer]
     }
+  }
+
+  private func resized(
+    _ layer: any Layer, inputs: Int, outputs: Int, bias: Bool = false
+  ) -> any Layer {
+    layer.planned?.resized(inputs: inputs, outputs: outputs, bias: bias) ?? layer
   }
 
   /// Takes what stays of a layer's weights.
@@ -139,26 +137,5 @@ extension [Int] {
     var places = [Int](repeating: -1, count: count)
     for (place, number) in enumerated() { places[number] = place }
     return places
-  }
-}
-
-extension WeightLayer {
-  /// The same layer of other numbers of channels.
-  fileprivate func resized(inputs: Int, outputs: Int, bias: Bool) -> any Layer {
-    switch self {
-    case let layer as DepthwiseConv2d:
-      let shape = layer.convolution
-      return DepthwiseConv2d(
-        name, channels: outputs, kernel: shape.kernel, stride: shape.stride,
-        padding: shape.padding, decays: layer.decays)
-    case let layer as any Conv2d:
-      let shape = layer.convolution
-      return SparseConv2d(
-        name, inputs: inputs, outputs: outputs, kernel: shape.kernel, stride: shape.stride,
-        padding: shape.padding, bias: bias, canBeSparse: canBeSparse)
-    default:
-      return SparseLinear(
-        name, inputs: inputs, outputs: outputs, bias: bias, canBeSparse: canBeSparse)
-    }
   }
 }
