@@ -28,7 +28,7 @@ import Testing
     let training = try #require(object["train_multiplier"] as? [String: Double])
     #expect(
       training.keys.sorted() == [
-        "dense", "granet", "gse", "pruning", "rigl", "set", "snfs", "snip", "static",
+        "dense", "granet", "gse", "lottery", "pruning", "rigl", "set", "snfs", "snip", "static",
       ])
     let layers = try #require(object["layers"] as? [[String: Any]])
     #expect(layers.count == 54)

@@ -126,6 +126,24 @@ import Testing
     #expect(abs(usual.meanProgress - 0.6625) < 1e-3)
   }
 
+  // Of 100 positions and 10 biases: 210, 110 and 60 FLOPs after 0, 1 and 2 prunings.
+  @Test func aLotteryTicketCostsAllItsTrainings() {
+    let layers = [
+      AccountedLayer.linear("fc1", inputs: 10, outputs: 10)
+        .sparsified(LayerSparsity(name: "fc1", positions: 100, sparsity: 0.75))
+    ]
+    func cost(_ accounting: Accounting, _ lottery: LotteryCost) -> Double {
+      accounting.multiplier(lottery, of: layers) * 210
+    }
+    for accounting in Accounting.allCases {
+      #expect(abs(cost(accounting, LotteryCost(rounds: 2)) - 380) < 1e-9)
+      #expect(abs(cost(accounting, LotteryCost(rounds: 1)) - 270) < 1e-9)
+      #expect(abs(cost(accounting, LotteryCost(rounds: 2, rewound: 0.5)) - 295) < 1e-9)
+      let moving = LotteryCost(rounds: 1, ticket: .rigl(interval: 9))
+      #expect(abs(cost(accounting, moving) - (210 + (27 * 60 + 120 + 210) / 30.0)) < 1e-9)
+    }
+  }
+
   @Test func theReportIsReadyToPrint() throws {
     let report = Accounting.real.report(
       try sparseLeNet(), interval: 100, pruning: TrainingMethodCost.Pruning(steps: 1_000))
@@ -149,7 +167,7 @@ import Testing
     let multipliers = try #require(json["train_multiplier"] as? [String: Double])
     #expect(
       multipliers.keys.sorted() == [
-        "dense", "granet", "gse", "pruning", "rigl", "set", "snfs", "snip", "static",
+        "dense", "granet", "gse", "lottery", "pruning", "rigl", "set", "snfs", "snip", "static",
       ])
     let layer = try #require((json["layers"] as? [[String: Any]])?.first)
     #expect(

@@ -9,14 +9,14 @@ import Testing
   private static let oldHeader = oldColumns + "\n"
   private static let header =
     oldColumns + ",top5_accuracy,gradient_norm,connections_moved,never_active_before,"
-    + "explored_share,live_units,live_widths\n"
+    + "explored_share,live_units,live_widths,round\n"
 
   private static let full = MetricsRow(
     step: 10, batchesConsumed: 11, epoch: 2, split: .validation, loss: 0.1, accuracy: 1 / 3,
     learningRate: 1e-5, dropFraction: 0.3, connections: 26_662, samplesPerSecond: 1e16,
     elapsedSeconds: 12, peakMemoryBytes: 1 << 40, top5: 0.75, gradientNorm: 2.5,
     connectionsMoved: 1200, neverActiveBefore: 900, exploredShare: 0.125, liveUnits: 317,
-    liveWidths: [408, 217, 100, 10])
+    liveWidths: [408, 217, 100, 10], round: 3)
 
   private func row(_ batches: Int) -> MetricsRow {
     MetricsRow(step: batches, batchesConsumed: batches, epoch: 0, split: .train, loss: 1)
@@ -33,14 +33,14 @@ import Testing
     let log = try MetricsLog.create(at: folder("m"))
     #expect(try fileBytes(folder("m")) == Array(Self.header.utf8))
     try log.append(.init(step: 0, batchesConsumed: 1, epoch: 0, split: .train))
-    let first = Self.header + "0,1,0,train,,,,,,,,,,,,,,,\n"
+    let first = Self.header + "0,1,0,train,,,,,,,,,,,,,,,,\n"
     #expect(try fileBytes(folder("m")) == Array(first.utf8), "in the file at once")
     try log.append(Self.full)
     let second =
       "10,11,2,validation,0.1,0.3333333333333333,0.00001,0.3,26662,10000000000000000.0,12.0,"
-      + "1099511627776,0.75,2.5,1200,900,0.125,317,408-217-100-10\n"
+      + "1099511627776,0.75,2.5,1200,900,0.125,317,408-217-100-10,3\n"
     #expect(String(decoding: try fileBytes(folder("m")), as: UTF8.self) == first + second)
-    #expect(log.batchesConsumed == 11)
+    #expect(log.place == Self.full.place)
     #expect(
       try MetricsLog.rows(at: folder("m"))
         == [.init(step: 0, batchesConsumed: 1, epoch: 0, split: .train), Self.full])
@@ -97,7 +97,7 @@ import Testing
 
     let kept = rows.filter { $0.batchesConsumed <= min(checkpoint, 8) }
     let resumed = try MetricsLog.resume(at: folder("broken"), batchesConsumed: checkpoint)
-    #expect(resumed.batchesConsumed == (kept.last?.batchesConsumed ?? 0))
+    #expect(resumed.place.batchesConsumed == (kept.last?.batchesConsumed ?? 0))
     #expect(try MetricsLog.rows(at: folder("broken")) == kept)
     for row in rows.dropFirst(kept.count) { try resumed.append(row) }
     #expect(try fileBytes(folder("broken")) == fileBytes(folder("whole")))
@@ -114,7 +114,7 @@ import Testing
       let lines = count < second ? 0 : count < bytes.count ? 1 : 2
       #expect(try MetricsLog.rows(at: folder("m")).count == lines, "\(count) bytes")
       let resumed = try MetricsLog.resume(at: folder("m"), batchesConsumed: 2)
-      #expect(resumed.batchesConsumed == lines)
+      #expect(resumed.place.batchesConsumed == lines)
       for number in lines..<2 { try resumed.append(row(number + 1)) }
       #expect(try fileBytes(folder("m")) == bytes, "\(count) bytes")
     }
@@ -132,14 +132,14 @@ import Testing
   @Test(arguments: [
     ("step,loss\n1,2\n", "line 1: not the columns"),
     (oldColumns + ",loss\n1,2\n", "line 1: not the columns"),
-    (header + "1,1,0,train,,,,,,,,\n", "line 2: 12 cells, expected 19"),
+    (header + "1,1,0,train,,,,,,,,\n", "line 2: 12 cells, expected 20"),
     (
-      header + "1,1,0,train,,,,,,,,,,,,,,,\n1,x,0,train,,,,,,,,,,,,,,,\n",
+      header + "1,1,0,train,,,,,,,,,,,,,,,,\n1,x,0,train,,,,,,,,,,,,,,,,\n",
       "line 3: batches_consumed is 'x'"
     ),
-    (header + "1,1,0,train,0,5,,,,,,,,,,,,,,,\n", "line 2: 21 cells"),
-    (header + "1,1,0,update,,,,,,,,,,,many,,,,\n", "line 2: connections_moved is 'many'"),
-    (header + "1,1,0,update,,,,,,,,,,,,,,,8-x-2\n", "line 2: live_widths is '8-x-2'"),
+    (header + "1,1,0,train,0,5,,,,,,,,,,,,,,,,\n", "line 2: 22 cells"),
+    (header + "1,1,0,update,,,,,,,,,,,many,,,,,\n", "line 2: connections_moved is 'many'"),
+    (header + "1,1,0,update,,,,,,,,,,,,,,,8-x-2,\n", "line 2: live_widths is '8-x-2'"),
     (oldHeader + "1,1,0,train,,,,,,,\n", "line 2: 11 cells, expected 12"),
     (oldHeader + "1,,0,train,,,,,,,,\n", "line 2: batches_consumed is empty"),
     (oldHeader + "1,1,0,all,,,,,,,,\n", "line 2: split is 'all'"),
@@ -220,7 +220,7 @@ import Testing
     try log.append(
       .init(step: 2, batchesConsumed: 4, epoch: 0, split: .update, connectionsMoved: 7))
     let expected =
-      Self.header + old.map { $0 + ",,,,,,,\n" }.joined() + "2,4,0,update,,,,,,,,,,,7,,,,\n"
+      Self.header + old.map { $0 + ",,,,,,,,\n" }.joined() + "2,4,0,update,,,,,,,,,,,7,,,,,\n"
     #expect(String(decoding: try fileBytes(folder("m")), as: UTF8.self) == expected)
     #expect(try folder.names() == ["m"], "replaced as a whole")
   }
@@ -237,6 +237,24 @@ import Testing
       ], at: folder("m"))
     _ = try MetricsLog.resume(at: folder("m"), batchesConsumed: 5, lastUpdate: lastUpdate)
     #expect(try MetricsLog.rows(at: folder("m")).count == left)
+  }
+
+  /// Of a lottery ticket, rows of a later round come after those of an earlier one, whatever their batches.
+  @Test(arguments: [(0, 9, 2), (1, 3, 4), (1, 4, 5), (2, 0, 5)])
+  func roundsComeBeforeBatches(round: Int, batches: Int, left: Int) throws {
+    let folder = try TemporaryFolder()
+    func row(_ round: Int, _ batches: Int) -> MetricsRow {
+      MetricsRow(step: batches, batchesConsumed: batches, epoch: 0, split: .train, round: round)
+    }
+    var pruning = row(0, 9)
+    pruning.split = .update
+    try log([row(0, 1), row(0, 9), pruning, row(1, 3), row(1, 4)], at: folder("m"))
+    // The pruning that ends a round is after its last checkpoint, and before the next round's.
+    let resumed = try MetricsLog.resume(
+      at: folder("m"), batchesConsumed: batches, round: round, lastUpdate: -1)
+    #expect(resumed.warnings.isEmpty)
+    #expect(try MetricsLog.rows(at: folder("m")).count == left)
+    try resumed.append(row(round, batches))
   }
 
   @Test func createsOnceOnly() throws {

@@ -3,9 +3,11 @@ import RigLCore
 import Testing
 
 @Suite struct CheckpointStoreTests {
-  private func write(_ step: Int, to store: CheckpointStore, value: Float? = nil) throws {
+  private func write(
+    _ step: Int, round: Int = 0, to store: CheckpointStore, value: Float? = nil
+  ) throws {
     let tensor = SafetensorsTensor("w", .float32, shape: [2])
-    try store.write(step: step, tensors: [tensor], metadata: ["step": "\(step)"]) {
+    try store.write(round: round, step: step, tensors: [tensor], metadata: ["step": "\(step)"]) {
       (writer) throws(RigLError) in
       try writer.append([value ?? Float(step), 1], to: "w")
     }
@@ -23,6 +25,28 @@ import Testing
     #expect(latest.checkpoint.step == 1_000_000_000 && latest.warnings.isEmpty)
     #expect(latest.file.metadata["step"] == "1000000000")
     #expect(store.path(step: 1234) == folder("step-000001234.safetensors"))
+  }
+
+  /// Of a lottery ticket, steps begin again in every round.
+  @Test func roundsComeBeforeSteps() throws {
+    let folder = try TemporaryFolder()
+    let store = CheckpointStore(folder: folder.path, keep: 2)
+    try write(20, to: store)
+    try write(3, round: 1, to: store)
+    #expect(try store.list().map { [$0.round, $0.step] } == [[0, 20], [1, 3]])
+    for round in [2, 10] { try write(4, round: round, to: store) }
+    #expect(
+      try folder.names() == [
+        "round-10-step-000000004.safetensors", "round-2-step-000000004.safetensors",
+      ])
+    #expect(try store.latest()?.checkpoint.round == 10)
+    #expect(store.path(round: 10, step: 4) == folder("round-10-step-000000004.safetensors"))
+    for name in ["round-0-step-000000009", "round-03-step-000000009", "round-x-step-000000009"] {
+      try writeFile([], to: folder("\(name).safetensors"))
+    }
+    #expect(try store.list().map(\.round) == [2, 10], "names that no checkpoint has")
+    try write(5, to: store)
+    #expect(try store.list().map { [$0.round, $0.step] } == [[0, 5]], "later ones are gone")
   }
 
   @Test func replacesTheOneOfTheSameStep() throws {

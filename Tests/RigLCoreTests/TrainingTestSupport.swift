@@ -53,7 +53,7 @@ func expectSameBits(
 ) throws -> Trainer {
   let whole = try trainRun(configuration, folder("whole"), method: method).trainer
   func last(_ run: String) throws -> [UInt8] {
-    try fileBytes(checkpointPath(folder(run), whole.totalSteps))
+    try fileBytes(checkpointPath(folder(run), whole.totalSteps, round: whole.rounds))
   }
   let bytes = try last("whole")
   for (index, stop) in stops(whole.totalSteps).enumerated() {
@@ -68,9 +68,9 @@ func expectSameBits(
   return whole
 }
 
-/// The path of a run's checkpoint at a step.
-func checkpointPath(_ run: String, _ step: Int) -> String {
-  CheckpointStore(folder: "\(run)/checkpoints").path(step: step)
+/// The path of a run's checkpoint at a step, of a lottery ticket in a round.
+func checkpointPath(_ run: String, _ step: Int, round: Int = 0) -> String {
+  CheckpointStore(folder: "\(run)/checkpoints").path(round: round, step: step)
 }
 
 /// The runs of a test.

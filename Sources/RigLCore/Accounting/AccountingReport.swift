@@ -36,6 +36,8 @@ package struct AccountingReport: Hashable, Sendable, Codable {
     package let granet: Double
     /// Growth among candidates.
     package let gse: Double
+    /// A lottery ticket, all its trainings.
+    package let lottery: Double
   }
 
   /// How it was counted.
@@ -74,12 +76,15 @@ extension Accounting {
   ///   - pruning: when the pruning method prunes, in which training.
   ///   - granet: when GraNet does; nil: from the first step to half of the training.
   ///   - initial: the layers with the connections that pruning begins with; nil: with all.
+  ///   - lottery: the trainings of a lottery ticket.
   ///   - trainingMultiplier: how many times longer than normal the training is (M); it scales every
   ///     multiplier of the report.
   package func report(
     _ layers: [AccountedLayer], interval: Int, growthBatches: Double = 1,
     pruning: TrainingMethodCost.Pruning, granet: TrainingMethodCost.Pruning? = nil,
-    initial: [AccountedLayer]? = nil, trainingMultiplier: Double = 1
+    initial: [AccountedLayer]? = nil,
+    lottery: LotteryCost = LotteryCost(rounds: Configuration().lotteryRounds),
+    trainingMultiplier: Double = 1
   ) -> AccountingReport {
     trap(unless: !layers.isEmpty, "report: a network without layers")
     let sparse = cost(of: layers)
@@ -106,7 +111,8 @@ extension Accounting {
         rigl: multiplier(.rigl(interval: interval, batches: growthBatches)),
         pruning: multiplier(.pruning(pruning)),
         granet: multiplier(.granet(regenerated, interval: interval, batches: growthBatches)),
-        gse: multiplier(.gse)),
+        gse: multiplier(.gse),
+        lottery: trainingMultiplier * self.multiplier(lottery, of: layers)),
       layers: layers.map { layer in
         let cost = cost(of: layer)
         return AccountingReport.Layer(

@@ -39,12 +39,24 @@ extension Configuration {
     let initial = try allocateInitially(layers.weightLayers).map { start in
       zip(accounted, start.layers).map { $0.sparsified($1) }
     }
+    let batches = growthBatches == 0 ? 1 : Double(growthBatches) / Double(accumulation)
     return accounting.report(
-      accounted, interval: updateInterval,
-      growthBatches: growthBatches == 0 ? 1 : Double(growthBatches) / Double(accumulation),
+      accounted, interval: updateInterval, growthBatches: batches,
       pruning: try pruningCost(.pruning, samples: held),
       granet: try pruningCost(.granet, samples: held), initial: initial,
+      lottery: lotteryCost(samples: held, growthBatches: batches),
       trainingMultiplier: multiplier)
+  }
+
+  /// The trainings of a lottery ticket, as the settings say whatever the method is.
+  ///
+  /// - Parameter batches: weight steps' batches of an update.
+  private func lotteryCost(samples: Int, growthBatches batches: Double) -> LotteryCost {
+    let steps = max(steps(samples: samples), 1)
+    let rewound = Double(scaledStep(rewindStep, by: multiplier)) / Double(steps)
+    return LotteryCost(
+      rounds: lotteryRounds, rewound: min(rewound, Double(1).nextDown),
+      ticket: ticketMethod == .rigl ? .rigl(interval: updateInterval, batches: batches) : .static)
   }
 
   /// When a method prunes: as the settings say if it is theirs, or else by its defaults.

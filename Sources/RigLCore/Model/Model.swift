@@ -182,19 +182,32 @@ public final class Model {
   /// Draws every layer's connections uniformly without replacement, never building a dense mask,
   /// and then the weights.
   public func draw(seed: UInt64, initializer: Initializer) {
+    drawPositions(seed: seed, purpose: .topology)
+    drawWeights(seed: seed, purpose: .weights, initializer: initializer)
+  }
+
+  /// Draws the positions of every sparse layer's connections, as many as it has; the weights are the
+  /// caller's to set.
+  func drawPositions(seed: UInt64, purpose: CounterRandom.Purpose) {
     let scratch = TopologyScratch(layers: sparseLayers)
     for (index, layer) in weightLayers.enumerated() {
-      if let connections = layer.connections {
-        let random = CounterRandom(seed: seed, purpose: .topology, layer: index)
-        let positions = AlignedBuffer<Int64>(count: connections.count)
-        let elements = unsafe UnsafeMutableBufferPointer(
-          start: positions.base, count: positions.count)
-        var chosen = unsafe MutableSpan(_unsafeElements: elements)
-        random.sampleWithoutReplacement(of: Int64(connections.positions), into: &chosen)
-        unsafe connections.assign(ascending: UnsafeBufferPointer(elements), scratch: scratch)
-      }
+      guard let connections = layer.connections else { continue }
+      let random = CounterRandom(seed: seed, purpose: purpose, layer: index)
+      let positions = AlignedBuffer<Int64>(count: connections.count)
+      let elements = unsafe UnsafeMutableBufferPointer(
+        start: positions.base, count: positions.count)
+      var chosen = unsafe MutableSpan(_unsafeElements: elements)
+      random.sampleWithoutReplacement(of: Int64(connections.positions), into: &chosen)
+      unsafe connections.assign(ascending: UnsafeBufferPointer(elements), scratch: scratch)
+    }
+    weightsDidChange()
+  }
+
+  /// Draws the weights of all layers, at the connections that there are.
+  func drawWeights(seed: UInt64, purpose: CounterRandom.Purpose, initializer: Initializer) {
+    for (index, layer) in weightLayers.enumerated() {
       initializer.initialize(
-        layer, random: CounterRandom(seed: seed, purpose: .weights, layer: index))
+        layer, random: CounterRandom(seed: seed, purpose: purpose, layer: index))
     }
     weightsDidChange()
   }

@@ -48,6 +48,7 @@ extension ExploredPositions {
   ///   there are no former positions, whatever the file says.
   /// - Throws: `RigLError(.data)` for a tensor that is missing or cannot be right.
   func read(from file: SafetensorsFile, hasMoved: Bool) throws(RigLError) {
+    becomeKnown()
     let isThere = former.indices.contains { index in
       file[name(index, isList: true)] != nil || file[name(index, isList: false)] != nil
     }

@@ -4,8 +4,8 @@
 package final class MetricsLog {
   /// The path of the file.
   package let path: String
-  /// The batches of the last row: rows come in their order.
-  package private(set) var batchesConsumed: Int
+  /// The place of the last row: rows come in their order.
+  package private(set) var place: MetricsRow.Place
   /// What was wrong with the file, but not so wrong as to stop.
   package let warnings: [String]
 
@@ -13,14 +13,14 @@ package final class MetricsLog {
   private var size: Int
 
   private init(
-    path: String, batchesConsumed: Int, warnings: [String] = []
+    path: String, place: MetricsRow.Place, warnings: [String] = []
   ) throws(RigLError) {
     (file, size) = try naming(.write, "\(path): cannot be written") { () throws(SystemError) in
       let file = try OpenFile(path, .append)
       return (file, try file.size() ?? 0)
     }
     self.path = path
-    self.batchesConsumed = batchesConsumed
+    self.place = place
     self.warnings = warnings
   }
 
@@ -36,7 +36,7 @@ package final class MetricsLog {
 
   private static func empty(at path: String) throws(RigLError) -> MetricsLog {
     try AtomicFile.write(MetricsRow.header + "\n", to: path, followsLinks: false)
-    return try MetricsLog(path: path, batchesConsumed: 0)
+    return try MetricsLog(path: path, place: MetricsRow.Place())
   }
 
   /// Opens the log of a run that goes on from a checkpoint.
@@ -49,12 +49,13 @@ package final class MetricsLog {
   /// - Parameters:
   ///   - path: the path of the log.
   ///   - batchesConsumed: the checkpoint's.
+  ///   - round: the checkpoint's, 0 of a training without rounds.
   ///   - lastUpdate: the step of its last topology update, −1 if there was none. Rows of later
   ///     updates are after the checkpoint, although one that draws no batch has the checkpoint's.
   /// - Throws: `RigLError(.missingFile)` if the log cannot be read, `RigLError(.write)` if it cannot be
   ///   written; it is then as it was.
   package static func resume(
-    at path: String, batchesConsumed: Int, lastUpdate: Int = .max
+    at path: String, batchesConsumed: Int, round: Int = 0, lastUpdate: Int = .max
   ) throws(RigLError) -> MetricsLog {
     // A link that leads nowhere included.
     if FileSystem.item(path) == .nothing { return try empty(at: path) }
@@ -63,7 +64,8 @@ package final class MetricsLog {
       try FileSystem.contents(of: path, limit: limit)
     }
     let (lines, damaged, last) = recover(
-      bytes, upTo: batchesConsumed, lastUpdate: lastUpdate)
+      bytes, upTo: MetricsRow.Place(round: round, batchesConsumed: batchesConsumed),
+      lastUpdate: lastUpdate)
     var warnings: [String] = []
     if !damaged.isEmpty || bytes.count == limit {
       let copy = try setAside(bytes, of: path)
@@ -79,21 +81,21 @@ package final class MetricsLog {
     if bytes != Array(kept.utf8) || FileSystem.item(path, followsLinks: false) == .link {
       try AtomicFile.write(kept, to: path, followsLinks: false)
     }
-    return try MetricsLog(path: path, batchesConsumed: last, warnings: warnings)
+    return try MetricsLog(path: path, place: last, warnings: warnings)
   }
 
-  /// The lines of a log up to a checkpoint, the numbers of those that are damaged, and the batches of
+  /// The lines of a log up to a checkpoint, the numbers of those that are damaged, and the place of
   /// the last row.
   ///
-  /// Rows come in order. So one of later batches is damaged if one of earlier batches follows it;
+  /// Rows come in order. So one of a later place is damaged if one of an earlier follows it;
   /// from the last row up to the checkpoint on, what a crash has made of the lines does not matter.
   private static func recover(
-    _ bytes: [UInt8], upTo batchesConsumed: Int, lastUpdate: Int
-  ) -> (lines: [String], damaged: [Int], last: Int) {
+    _ bytes: [UInt8], upTo place: MetricsRow.Place, lastUpdate: Int
+  ) -> (lines: [String], damaged: [Int], last: MetricsRow.Place) {
     var cells = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
     // After the last end of a line: nothing, or what was not written to its end.
     cells.removeLast()
-    var (kept, damaged, last): ([String], [Int], Int) = ([], [], 0)
+    var (kept, damaged, last): ([String], [Int], MetricsRow.Place) = ([], [], MetricsRow.Place())
     var (doubtful, isBeyond): ([Int], Bool) = ([], false)
     var columns = MetricsRow.Column.allCases
     for (index, cell) in cells.enumerated() {
@@ -107,12 +109,13 @@ package final class MetricsLog {
       let row = line.flatMap { try? MetricsRow(line: $0, columns: columns) }
       let isLater =
         row.map {
-          $0.batchesConsumed > batchesConsumed || $0.split == .update && $0.step > lastUpdate
+          $0.place > place
+            || $0.split == .update && $0.place.round == place.round && $0.step > lastUpdate
         } ?? false
-      if let row, !isLater, row.batchesConsumed >= last {
+      if let row, !isLater, row.place >= last {
         kept.append(row.line)
         damaged += doubtful
-        (last, doubtful, isBeyond) = (row.batchesConsumed, [], false)
+        (last, doubtful, isBeyond) = (row.place, [], false)
         continue
       }
       if !isBeyond { doubtful.append(index + 1) }
@@ -166,8 +169,7 @@ package final class MetricsLog {
   /// - Throws: `RigLError(.write)`: no space, for example; the log is then as it was.
   package func append(_ row: MetricsRow) throws(RigLError) {
     trap(
-      unless: row.batchesConsumed >= batchesConsumed,
-      "metrics: a row of batch \(row.batchesConsumed) after one of batch \(batchesConsumed)")
+      unless: row.place >= place, "metrics: a row of \(row.place) after one of \(place)")
     let line = Array((row.line + "\n").utf8)
     do throws(SystemError) {
       try file.append(unsafe line.span.bytes)
@@ -178,7 +180,7 @@ package final class MetricsLog {
         hint: "Free some space, and go on with the run by --resume.")
     }
     size += line.count
-    batchesConsumed = row.batchesConsumed
+    place = row.place
   }
 
   /// Waits until the disk has the rows; before a checkpoint is written, so that a resumed run finds

@@ -56,6 +56,9 @@ package struct MetricsRow: Hashable, Sendable {
   /// Inputs and units that such a path joins, after a topology update: ``LiveUnits/widths``; in the file
   /// between hyphens, `408-100-69-10`.
   package var liveWidths: [Int]?
+  /// Prunings of a lottery ticket so far: step, batches and epoch are those of the training after it; nil
+  /// of a training without rounds.
+  package var round: Int?
 
   /// Creates a row.
   package init(
@@ -64,7 +67,7 @@ package struct MetricsRow: Hashable, Sendable {
     connections: Int? = nil, samplesPerSecond: Double? = nil, elapsedSeconds: Double? = nil,
     peakMemoryBytes: Int? = nil, top5: Double? = nil, gradientNorm: Double? = nil,
     connectionsMoved: Int? = nil, neverActiveBefore: Int? = nil, exploredShare: Double? = nil,
-    liveUnits: Int? = nil, liveWidths: [Int]? = nil
+    liveUnits: Int? = nil, liveWidths: [Int]? = nil, round: Int? = nil
   ) {
     self.step = step
     self.batchesConsumed = batchesConsumed
@@ -85,6 +88,7 @@ package struct MetricsRow: Hashable, Sendable {
     self.exploredShare = exploredShare
     self.liveUnits = liveUnits
     self.liveWidths = liveWidths
+    self.round = round
   }
 
   /// The names of the columns, in their order. Later versions add columns at the end.
@@ -127,10 +131,27 @@ package struct MetricsRow: Hashable, Sendable {
     case liveUnits = "live_units"
     /// ``MetricsRow/liveWidths``
     case liveWidths = "live_widths"
+    /// ``MetricsRow/round``
+    case round
   }
 }
 
 extension MetricsRow {
+  /// How far a training had come: rows come in this order.
+  package struct Place: Comparable, Hashable, Sendable {
+    /// ``MetricsRow/round``, 0 of a training without rounds.
+    package internal(set) var round = 0
+    /// ``MetricsRow/batchesConsumed``
+    package internal(set) var batchesConsumed = 0
+
+    package static func < (a: Place, b: Place) -> Bool {
+      (a.round, a.batchesConsumed) < (b.round, b.batchesConsumed)
+    }
+  }
+
+  /// How far the training had come.
+  package var place: Place { Place(round: round ?? 0, batchesConsumed: batchesConsumed) }
+
   /// The first line of the file.
   static let header = Column.allCases.map(\.rawValue).joined(separator: ",")
 
@@ -171,6 +192,7 @@ extension MetricsRow {
       case .exploredShare: exploredShare.map(plainDecimal) ?? ""
       case .liveUnits: liveUnits.map { String($0) } ?? ""
       case .liveWidths: liveWidths.map { $0.map(String.init).joined(separator: "-") } ?? ""
+      case .round: round.map { String($0) } ?? ""
       }
     }.joined(separator: ",")
   }
@@ -226,7 +248,8 @@ extension MetricsRow {
       neverActiveBefore: try cell(.neverActiveBefore, integer),
       exploredShare: try cell(.exploredShare, number),
       liveUnits: try cell(.liveUnits, integer),
-      liveWidths: try cell(.liveWidths, integers))
+      liveWidths: try cell(.liveWidths, integers),
+      round: try cell(.round, integer))
   }
 }
 

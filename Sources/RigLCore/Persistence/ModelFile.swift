@@ -179,9 +179,23 @@ extension TrainingStep {
     try restore(file, try TrainingState.decode(file.metadata["state"], path: path))
   }
 
+  /// The tensors of a checkpoint.
+  var tensors: [SafetensorsTensor] { model.tensors(optimizer) + (topology?.tensors() ?? []) }
+
+  /// Writes what ``tensors`` has announced.
+  func write(to writer: inout SafetensorsWriter) throws(RigLError) {
+    try model.write(to: &writer, optimizer)
+    try topology?.write(to: &writer)
+  }
+
   /// Takes model, optimizer and place in the training from a file with a state that is checked.
   func restore(_ file: SafetensorsFile, _ state: TrainingState) throws(RigLError) {
     try model.read(from: file, optimizer)
+    try takePlace(of: file, state)
+  }
+
+  /// Takes a file's place in the training, once model and optimizer are as they were there.
+  func takePlace(of file: SafetensorsFile, _ state: TrainingState) throws(RigLError) {
     dropAccumulated()
     try topology?.restore(file, state)
     weightSteps = state.weightSteps

@@ -122,7 +122,9 @@ extension NetworkStart {
       isDense: configuration.method.isDense,
       isInherited: saved?.sparsityDistribution
         == configuration.sparsityDistribution)
-    if configuration.method == .snip, isPruned { try requireWhole(planned, counts) }
+    if configuration.method.choosesFromAll, isPruned {
+      try requireWhole(planned, counts, configuration.method)
+    }
     let isAsPlanned = isPruned || counts == planned.layers.map(\.connections)
     // Those of a network that was started from, too, are in settings that nobody has written.
     let isInherited =
@@ -203,16 +205,16 @@ extension NetworkStart {
     return (counts, stored)
   }
 
-  /// Throws where SNIP cannot choose from all positions.
+  /// Throws where a method cannot choose from all positions.
   private func requireWhole(
-    _ planned: SparsityAllocation, _ counts: [Int]
+    _ planned: SparsityAllocation, _ counts: [Int], _ method: Configuration.Method
   ) throws(RigLError) {
     for (layer, count) in zip(planned.layers, counts)
     where layer.connections < layer.positions && count < layer.positions {
       throw RigLError(
         .configuration,
         "\(file.path): layer \(layer.name) has \(count) of \(layer.positions) connections, but method "
-          + "snip chooses from all of them",
+          + "\(method.rawValue) chooses from all of them",
         hint: "Start from a dense network, or by another method.")
     }
   }

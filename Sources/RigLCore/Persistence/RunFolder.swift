@@ -113,6 +113,34 @@ extension RunFolder {
   /// The weights that were best on the validation samples.
   var bestPath: String { "\(checkpointsPath)/best.safetensors" }
 
+  /// What a lottery ticket's rounds go back to: the first training at the rewinding step.
+  var rewindPath: String { "\(checkpointsPath)/rewind.safetensors" }
+
+  /// What a lottery ticket's rounds go back to, compared with its checksum.
+  ///
+  /// - Parameter step: the step that it must be of.
+  /// - Throws: `RigLError(.missingFile)` or `.data`.
+  func rewindPoint(of step: Int) throws(RigLError) -> (file: SafetensorsFile, state: TrainingState)
+  {
+    let hint = "The run cannot prune again without it: start it again, with another --output."
+    do throws(RigLError) {
+      let file = try SafetensorsFile(path: rewindPath)
+      guard try file.verifyChecksum() else {
+        throw RigLError(.data, "\(rewindPath): damaged: it has no checksum")
+      }
+      let state = try TrainingState.decode(file.metadata["state"], path: rewindPath)
+      guard state.weightSteps == step, state.round == 0 else {
+        throw RigLError(
+          .data,
+          "\(rewindPath): is of step \(state.weightSteps), round \(state.round ?? 0), expected step "
+            + "\(step), round 0")
+      }
+      return (file, state)
+    } catch {
+      throw RigLError(error.kind, error.what, hint: hint)
+    }
+  }
+
   /// The best weights, compared with their checksum.
   ///
   /// - Parameter step: the step that they must be of; nil: any.

@@ -128,7 +128,7 @@ private struct RunFolderMaker {
     // The longest name that a run will ever ask for.
     try creating(path) { () throws(SystemError) in
       try FileSystem.requireLength(
-        "\(path)/checkpoints/.step-000000000000000.safetensors.tmp-4194304-1000000000")
+        "\(path)/checkpoints/.round-1000-step-000000000000000.safetensors.tmp-4194304-1000000000")
     }
     let parent = FileSystem.split(path).folder
     try makeParent(parent)

@@ -13,6 +13,9 @@ public final class SavedRun {
   public let model: Model
   /// The step of the checkpoint.
   public let step: Int
+  /// Prunings of a lottery ticket by then, after the last of which the step is one of the ticket's own
+  /// training; nil of a run without rounds.
+  package let round: Int?
   /// The shape of a sample.
   public let sampleShape: SampleShape
   /// The number of classes.
@@ -69,7 +72,7 @@ public final class SavedRun {
     guard architecture == nil || !best && network == nil else {
       throw SavedRun.saysItself(file.path, best: best)
     }
-    step = try SavedRun.step(of: file, isRun: architecture == nil)
+    (step, round) = try SavedRun.place(of: file, isRun: architecture == nil)
     classNamesInFile = file.metadata["class_names"]
     guard let shape = SampleShape(file.metadata["input_shape"]),
       let classes = Int(file.metadata["classes"] ?? ""), (1...1 << 24).contains(classes)
@@ -169,10 +172,13 @@ public final class SavedRun {
     return try open(try RunFolder.open(path), best: best)
   }
 
-  /// The step that a file's network is of.
-  private static func step(of file: SafetensorsFile, isRun: Bool) throws(RigLError) -> Int {
-    guard isRun else { return Int(file.metadata["step"] ?? "") ?? 0 }
-    return try TrainingState.decode(file.metadata["state"], path: file.path).weightSteps
+  /// The step that a file's network is of, and the round of a lottery ticket.
+  private static func place(
+    of file: SafetensorsFile, isRun: Bool
+  ) throws(RigLError) -> (step: Int, round: Int?) {
+    guard isRun else { return (Int(file.metadata["step"] ?? "") ?? 0, nil) }
+    let state = try TrainingState.decode(file.metadata["state"], path: file.path)
+    return (state.weightSteps, state.round)
   }
 
   /// The error for what a file of a stripped network does not take.

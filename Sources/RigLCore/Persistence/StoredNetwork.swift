@@ -24,6 +24,8 @@ package struct StoredNetwork {
   package let layers: [Layer]
   /// The step of the checkpoint.
   package let step: Int
+  /// Prunings of a lottery ticket by then; nil of a run without rounds.
+  package let round: Int?
   /// What was wrong with newer checkpoints.
   package let warnings: [String]
   /// The path of the checkpoint.
@@ -46,7 +48,8 @@ package struct StoredNetwork {
       return nil
     }
     self.description = description
-    step = try TrainingState.decode(file.metadata["state"], path: file.path).weightSteps
+    let state = try TrainingState.decode(file.metadata["state"], path: file.path)
+    (step, round) = (state.weightSteps, state.round)
     var layers: [Layer] = []
     for layer in description.allLayers {
       guard let name = layer.name, let shape = layer.weight else { continue }

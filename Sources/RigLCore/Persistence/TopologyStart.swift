@@ -233,9 +233,9 @@ extension Configuration {
     if isPruned {
       // In one pool layers end with any number.
       if prunesOnePool, planned.connections < planned.positions { return }
-      if method == .snip, planned.connections < planned.positions, !given.isWhole {
+      if method.choosesFromAll, planned.connections < planned.positions, !given.isWhole {
         throw refuse(
-          "\(has) of \(planned.positions), but method snip chooses from all of them",
+          "\(has) of \(planned.positions), but method \(method.rawValue) chooses from all of them",
           "Give all positions, or choose another method.")
       }
       guard given.count >= planned.connections else {

@@ -35,6 +35,10 @@ public struct CounterRandom: Hashable, Sendable {
     case dropping = 9
     /// Candidates for growth.
     case candidates = 10
+    /// Weights of a lottery ticket that is initialised afresh.
+    case ticketWeights = 11
+    /// Positions of a lottery ticket that is shuffled.
+    case ticketPositions = 12
   }
 
   /// Two words of Philox key, which hold seed, purpose and layer; dropout kernels take them as

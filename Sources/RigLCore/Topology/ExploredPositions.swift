@@ -55,6 +55,9 @@ package final class ExploredPositions {
     return former[index].follow(update)
   }
 
+  /// Begins with those of a file.
+  func becomeKnown() { isKnown = true }
+
   /// Gives them up.
   func forget() {
     isKnown = false

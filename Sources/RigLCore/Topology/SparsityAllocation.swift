@@ -3,6 +3,11 @@ func inactivePositions(of positions: Int, sparsity: Double) -> Int {
   Int((sparsity * Double(positions)).rounded(.down))
 }
 
+/// Positions that pruning by a density leaves a connection: round(density · N), half up, at least 1.
+func keptPositions(of positions: Int, density: Double) -> Int {
+  max(Int((Double(positions) * density + 0.5).rounded(.down)), 1)
+}
+
 /// The sparsity of one layer and what it comes to.
 package struct LayerSparsity: Hashable, Sendable {
   /// The layer's name.

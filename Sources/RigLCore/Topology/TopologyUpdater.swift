@@ -27,6 +27,9 @@ final class TopologyUpdater {
   let schedule: UpdateSchedule
   /// The step (t) of the last update; -ΔT before the first.
   var last: Int
+  /// Whether connections stay whatever the schedule says: in a lottery ticket's rounds before the last
+  /// training.
+  var rests = false
   /// Which positions were ever active.
   let explored: ExploredPositions
 
@@ -116,6 +119,7 @@ final class TopologyUpdater {
 
   /// Whether an update happens at step t.
   func isDue(at step: Int) -> Bool {
+    if rests { return false }
     if method.timing == .beforeFirstStep { return step == 0 && last < 0 }
     return method.isDue(at: step, last: last, schedule)
   }
@@ -127,22 +131,40 @@ final class TopologyUpdater {
   func begin(
     step: Int, batchesConsumed: UInt64, learningRate: Double, peak: Double, gradientMean: Float?
   ) throws(RigLError) {
+    let fraction =
+      method.timing == .beforeFirstStep
+      ? 0 : schedule.fraction(at: step, learningRate: learningRate, peak: peak)
+    try begin(step, batchesConsumed, fraction, gradientMean, by: method)
+    guard let sums else { return }
+    var moves = false
+    for index in 0..<layers.count where isMoving(index, by: method) { moves = true }
+    sums.begin(moves: moves)
+  }
+
+  private func begin(
+    _ step: Int, _ batchesConsumed: UInt64, _ fraction: Double, _ gradientMean: Float?,
+    by method: any TopologyMethod
+  ) throws(RigLError) {
     self.step = step
     self.batchesConsumed = batchesConsumed
     self.gradientMean = gradientMean
-    fraction =
-      method.timing == .beforeFirstStep
-      ? 0 : schedule.fraction(at: step, learningRate: learningRate, peak: peak)
+    self.fraction = fraction
     moved = 0
     neverActiveBefore = explored.isKnown ? 0 : nil
     plan.begin(step: step, fraction: fraction, gradientMean: gradientMean)
     try method.plan(plan)
     plan.requirePossible()
     (lastBefore, last) = (last, step)
-    guard let sums else { return }
-    var moves = false
-    for index in 0..<layers.count where isMoving(index) { moves = true }
-    sums.begin(moves: moves)
+  }
+
+  /// Makes an update by another method than this training's, whatever the schedule says: one that does
+  /// not look at gradients.
+  func update(
+    by other: any TopologyMethod, step: Int, batchesConsumed: UInt64
+  ) throws(RigLError) -> TopologyUpdate {
+    try begin(step, batchesConsumed, 0, nil, by: other)
+    for index in 0..<layers.count { try move(index, .none, by: other) }
+    return report(batchesConsumed: batchesConsumed)
   }
 
   /// Forgets an update of several batches that is not complete: it is due again.
@@ -176,14 +198,14 @@ final class TopologyUpdater {
   /// Moves all layers: for a method that does not look at gradients, or has looked at several batches'.
   func moveAll() throws(RigLError) {
     for index in 0..<layers.count {
-      try move(index, sums.map { .mean($0, layer: index, slice: nil) } ?? .none)
+      try move(index, sums.map { .mean($0, layer: index, slice: nil) } ?? .none, by: method)
     }
   }
 
   /// Moves one layer while its dense gradient is at hand.
   func move(_ source: any GradientSource) throws(RigLError) {
     for index in 0..<layers.count where layers[index] === source.connections {
-      try move(index, .batch(source))
+      try move(index, .batch(source), by: method)
     }
   }
 
@@ -191,19 +213,20 @@ final class TopologyUpdater {
   /// what would be grown by them.
   func collect(_ source: any GradientSource) throws(RigLError) {
     guard let sums, let update else { return }
-    for index in 0..<layers.count where layers[index] === source.connections && isMoving(index) {
+    for index in 0..<layers.count
+    where layers[index] === source.connections && isMoving(index, by: method) {
       let slices = sums.passes[sums.pass]
       for number in 0..<slices.count where slices[number].layer == index {
         update.add(source, to: sums, slices[number])
         guard sums.isLastBatch else { continue }
-        begin(update, index, .mean(sums, layer: index, slice: slices[number]))
+        begin(update, index, .mean(sums, layer: index, slice: slices[number]), by: method)
         try method.move(plan.layers[index].drop, in: update)
       }
     }
   }
 
   /// Whether a layer's connections are to move, or their number to change.
-  private func isMoving(_ index: Int) -> Bool {
+  private func isMoving(_ index: Int, by method: any TopologyMethod) -> Bool {
     let planned = plan.layers[index]
     // A method may move what the schedule says without having planned it.
     let count = max(planned.drop, UpdateSchedule.moved(of: planned.target, fraction: fraction))
@@ -211,17 +234,21 @@ final class TopologyUpdater {
       || method.timing == .beforeFirstStep
   }
 
-  private func begin(_ update: LayerUpdate, _ index: Int, _ gradient: UpdateGradient) {
+  private func begin(
+    _ update: LayerUpdate, _ index: Int, _ gradient: UpdateGradient, by method: any TopologyMethod
+  ) {
     update.begin(
       plan.layers[index], of: plan, layerIndex: index, batchesConsumed: batchesConsumed,
       lookingAt: gradient, gradientMean: gradient.mean ?? gradientMean)
   }
 
-  private func move(_ index: Int, _ gradient: UpdateGradient) throws(RigLError) {
-    guard isMoving(index), let update else { return }
+  private func move(
+    _ index: Int, _ gradient: UpdateGradient, by method: any TopologyMethod
+  ) throws(RigLError) {
+    guard isMoving(index, by: method), let update else { return }
     let weights = layers[index]
     pool.clock?.enter(weights, .rewiring)
-    begin(update, index, gradient)
+    begin(update, index, gradient, by: method)
     try method.move(plan.layers[index].drop, in: update)
     let room = weights.storedCapacity
     let firsts = explored.follow(update, layer: index)

@@ -97,6 +97,14 @@ public struct Configuration: Codable, Hashable, Sendable {
   /// The step from which on the sparsity is the final one (t1); nil: three quarters of the training, of
   /// granet half of it.
   public var pruneEnd: Int?
+  /// Rounds in which lottery trains, prunes and rewinds before the ticket's own training (r).
+  public var lotteryRounds = 5
+  /// The step to which lottery rewinds (k); 0: the initialisation.
+  public var rewindStep = 0
+  /// What lottery's ticket starts its own training with.
+  public var ticketControl = TicketControl.rewound
+  /// What moves the connections of lottery's ticket.
+  public var ticketMethod = TicketMethod.static
   /// The density below which a layer whose connections change in number is stored sparsely.
   public var storageBelow = 0.75
 
@@ -270,6 +278,10 @@ public struct Configuration: Codable, Hashable, Sendable {
     case initialSparsity = "initial_sparsity"
     case pruneBegin = "prune_begin"
     case pruneEnd = "prune_end"
+    case lotteryRounds = "lottery_rounds"
+    case rewindStep = "rewind_step"
+    case ticketControl = "ticket_control"
+    case ticketMethod = "ticket_method"
     case storageBelow = "storage_below"
     case updateInterval = "update_interval"
     case updateBegin = "update_begin"

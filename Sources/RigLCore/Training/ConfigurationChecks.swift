@@ -49,6 +49,8 @@ extension Configuration {
     if let pruneBegin, let pruneEnd, pruneEnd <= pruneBegin, method.prunes {
       throw problem(.pruneEnd, "\(pruneEnd)", "more than prune_begin (\(pruneBegin))")
     }
+    try require(.lotteryRounds, in: 1...1000, lotteryRounds)
+    try require(.rewindStep, in: 0...Configuration.mostSteps, rewindStep)
     try require(.layerMinimum, in: 0...Int.max, layerMinimum)
     for milestone in milestones { try require(.milestones, in: 0...1e6, milestone) }
     try require(.warmupEpochs, in: 0...1e6, warmupEpochs)
@@ -102,6 +104,13 @@ extension Configuration {
         hint: "Choose a sparse method, or set big_sparse: false.")
     }
     try require(.initialSparsity, below: 1, initialSparsity)
+    guard rewindStep == 0 || ticketControl != .fresh || method != .lottery else {
+      throw RigLError(
+        .configuration,
+        "ticket_control: fresh weights have no step \(rewindStep) of their own, to which rewind_step "
+          + "goes back",
+        hint: "Set rewind_step to 0, or ticket_control to rewound or shuffled.")
+    }
     guard initialSparsity <= sparsity || !method.prunes else {
       throw problem(.initialSparsity, "\(initialSparsity)", "at most sparsity (\(sparsity))")
     }
@@ -163,14 +172,12 @@ extension Configuration {
         hint: "choose zero, fresh, normal or uniform")
     }
     let ofGrowth = growthBatches == 0 ? accumulation : growthBatches
-    if updateThenStep && method.seesGradient,
-      accumulation > (method.growsByGradient ? ofGrowth : 1)
-    {
+    if updateThenStep && seesGradient, accumulation > (growsByGradient ? ofGrowth : 1) {
       throw RigLError(
         .configuration,
         "update_then_step: an update has fewer batches than a weight step (accumulation: "
           + "\(accumulation))",
-        hint: method.growsByGradient
+        hint: growsByGradient
           ? "Set growth_batches: 0, and it has as many." : "Set accumulation to 1.")
     }
   }

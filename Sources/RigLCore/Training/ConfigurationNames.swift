@@ -66,6 +66,8 @@ extension Configuration {
     case granet
     /// Guided stochastic exploration: RigL among candidates.
     case gse
+    /// Training, magnitude pruning and rewinding, in rounds, and the ticket's own training.
+    case lottery
     /// None: connections stay where they were drawn.
     case `static`
     /// Every position is connected.
@@ -80,6 +82,25 @@ extension Configuration {
     case flops
     /// Connections and biases.
     case parameters
+  }
+
+  /// What a lottery ticket starts its own training with, by name.
+  public enum TicketControl: String, Codable, CaseIterable, Sendable {
+    /// What its connections were at the rewinding step: no control, but the ticket itself.
+    case rewound
+    /// Weights drawn anew, at the connections that pruning has left.
+    case fresh
+    /// As many connections in each layer at positions drawn anew, with what was there at the rewinding
+    /// step.
+    case shuffled
+  }
+
+  /// What moves a lottery ticket's connections in its own training, by name.
+  public enum TicketMethod: String, Codable, CaseIterable, Sendable {
+    /// Nothing: they stay.
+    case `static`
+    /// ``RigL``.
+    case rigl
   }
 
   /// The weight that a grown connection starts with, by name.

@@ -185,6 +185,11 @@ extension Configuration {
       return UpdateSchedule(
         interval: updateInterval, begin: begin, end: end, initialFraction: 0, annealing: .constant)
     }
+    // A ticket whose connections stay has no updates.
+    if method == .lottery, ticketMethod == .static {
+      return UpdateSchedule(
+        interval: updateInterval, end: steps, initialFraction: 0, annealing: .constant)
+    }
     let end = updateForever ? nil : updateEnd ?? UpdateSchedule.defaultEnd(steps: steps)
     if updateForever && updateEnd != nil {
       throw RigLError(
@@ -245,6 +250,11 @@ extension Configuration {
       try requireUpdate(after: schedule, samples: samples)
       return GraNet(schedule)
     case .gse: return GSE(candidates: candidates)
+    case .lottery:
+      let ticket: any TopologyMethod = ticketMethod == .rigl ? RigL() : StaticTopology()
+      return LotteryTicket(
+        LayerSparsities(allocation), rounds: lotteryRounds, scope: scope,
+        layerMinimum: layerMinimum, ticket: ticket)
     case .static, .dense, .smallDense: return StaticTopology()
     }
   }
@@ -260,13 +270,14 @@ extension Configuration {
     case .pruning: MagnitudePruning.self
     case .granet: GraNet.self
     case .gse: GSE.self
+    case .lottery: LotteryTicket.self
     case .static, .dense, .smallDense: StaticTopology.self
     }
   }
 
   /// Batches of an update whose gradients growth looks at (n).
   func batchesOfGrowth(_ method: any TopologyMethod) -> Int {
-    let looks = customRules.method == nil ? self.method.growsByGradient : true
+    let looks = customRules.method == nil ? growsByGradient : true
     guard looks, method.timing == .insteadOfWeightStep else { return 1 }
     return growthBatches == 0 ? accumulation : growthBatches
   }

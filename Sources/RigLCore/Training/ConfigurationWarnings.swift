@@ -17,8 +17,16 @@ extension Configuration {
     warnings(samples: samples) + layerWarnings(allocation)
   }
 
-  /// Whether the method has updates of the topology.
-  var movesConnections: Bool { method.movesConnections }
+  /// Whether the method has updates that move connections.
+  var movesConnections: Bool { method.movesConnections || ticketMoves }
+
+  /// Whether updates have the gradient of a batch at hand.
+  var seesGradient: Bool { method.seesGradient || ticketMoves }
+
+  /// Whether connections grow by the dense gradient of updates' own batches.
+  var growsByGradient: Bool { method.growsByGradient || ticketMoves }
+
+  private var ticketMoves: Bool { method == .lottery && ticketMethod == .rigl }
 
   /// Updates that the training does not come to.
   private func updateWarnings(_ samples: Int, _ steps: Int) -> [String] {
@@ -28,6 +36,14 @@ extension Configuration {
       return [
         "update_begin: connections would first move at step \(begin), but the training has "
           + "\(steps) steps; set update_begin to less, or train longer"
+      ]
+    }
+    let rewound = method == .lottery ? scaledStep(rewindStep, by: multiplier) : 0
+    if let end = schedule.end, end < rewound {
+      return [
+        "update_end: updates end at step \(end), before the ticket's own training begins at step "
+          + "\(rewound), so that its connections never move; set update_end to more, or rewind_step to "
+          + "less"
       ]
     }
     var warnings: [String] = []
@@ -152,12 +168,16 @@ extension Configuration {
       (.initialSparsity, !method.prunes, methods { $0.prunes }),
       (.pruneBegin, !method.prunes, methods { $0.prunes }),
       (.pruneEnd, !method.prunes, methods { $0.prunes }),
+      (.lotteryRounds, method != .lottery, "method: lottery"),
+      (.rewindStep, method != .lottery, "method: lottery"),
+      (.ticketControl, method != .lottery, "method: lottery"),
+      (.ticketMethod, method != .lottery, "method: lottery"),
       (.momentDecay, method != .snfs, "method: snfs"),
       (.redistribution, method != .snfs, "method: snfs"),
-      (.growthBatches, !method.growsByGradient, methods { $0.growsByGradient }),
+      (.growthBatches, !growsByGradient, methods { $0.growsByGradient }),
       (.candidates, method != .gse, "method: gse"),
       (.match, !matchesWidth, "method: small-dense or big_sparse: true"),
-      (.updateThenStep, movesConnections && !method.seesGradient, methods { $0.seesGradient }),
+      (.updateThenStep, movesConnections && !seesGradient, methods { $0.seesGradient }),
     ]
   }
 

@@ -65,7 +65,7 @@ extension Trainer {
     do throws(RigLError) {
       let trial = try Trainer(
         configuration, options: options, network: network, data: data, loss: step.loss,
-        method: step.settings.method, optimizer: step.optimizer.optimizer)
+        method: ticket == nil ? step.settings.method : nil, optimizer: step.optimizer.optimizer)
       var losses: (first: Double, last: Double)?
       while trial.step.weightSteps < steps {
         guard ContinuousClock.now < deadline else { return nil }

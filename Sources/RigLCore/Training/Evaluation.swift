@@ -115,6 +115,33 @@ public final class Evaluator {
 }
 
 extension Trainer {
+  /// How the weights as they are do on some samples, their pixels normalised as the training
+  /// samples are.
+  ///
+  /// - Throws: `RigLError(.numerical)` if the loss is not finite.
+  public func evaluate(_ dataset: any Dataset) throws(RigLError) -> Evaluation {
+    try evaluate(dataset, called: "sample")
+  }
+
+  /// The same; `name` is what a sample is called in an error.
+  func evaluate(_ dataset: any Dataset, called name: String) throws(RigLError) -> Evaluation {
+    let evaluator = try Evaluator(
+      model: model, loss: step.loss, dataset: dataset.normalized(like: data.normalization),
+      pool: pool)
+    evaluator.sampleName = name
+    do throws(RigLError) {
+      let evaluation = try evaluator.evaluate()
+      try tell(of: evaluator.damaged)
+      return evaluation
+    } catch {
+      // Says the layer, if it is a layer's fault.
+      if error.kind == .numerical { try requireFinite() }
+      let isDamage = DamageLimit.isExceeded(evaluator.damaged.count, of: dataset.count)
+      let hint = isDamage ? damageHint(error.hint) : error.hint
+      throw RigLError(error.kind, "step \(step.weightSteps): \(error.what)", hint: hint)
+    }
+  }
+
   /// What to do where too many samples are damaged, and what is left of the run.
   func damageHint(_ hint: String?) -> String? {
     let hint = hint ?? "Repair or remove them."

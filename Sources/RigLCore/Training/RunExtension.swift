@@ -30,6 +30,7 @@ extension Configuration {
   func extended(
     by more: RunExtension, samples: Int, method: (any TopologyMethod)?
   ) throws(RigLError) -> Configuration {
+    try requireOneTraining()
     let steps = unscaledSteps(samples: samples)
     var longer = self
     if totalSteps != nil {

@@ -20,7 +20,8 @@ final class RunRecorder {
   /// Seconds of training and samples in this process at the last line on training samples.
   private var lastLine: (seconds: Double, samples: Int)
   private var hasSaidUnexplored = false
-  private var lastCheckpoint: Int
+  /// The last checkpoint in the folder; nil: there is none.
+  private var lastCheckpoint: (round: Int, step: Int)?
   /// Warnings that come with every checkpoint, each of which is told once.
   private var told: Set<String> = []
   /// The step of the last test result in the metrics: of a run that was finished.
@@ -53,7 +54,6 @@ final class RunRecorder {
     sums = MetricsSums(of: folder)
     earlierSeconds = 0
     lastLine = (0, 0)
-    lastCheckpoint = -1
     remarks = try trainer.startRemarks()
     warnings += trainer.startWarnings
   }
@@ -75,7 +75,7 @@ final class RunRecorder {
       if let others { warnings.append(others) }
       remarks = try trainer.restore(latest.file, extensions)
       try folder.noteCustomParts(of: trainer)
-      lastCheckpoint = latest.checkpoint.step
+      lastCheckpoint = (latest.checkpoint.round, latest.checkpoint.step)
       if let other = latest.file.metadata["instruction_set"], other != instructionSet {
         warnings.append(
           "\(path): was trained with \(other) instructions and goes on with \(instructionSet): "
@@ -96,11 +96,10 @@ final class RunRecorder {
       }
       remarks = try trainer.startRemarks()
       warnings += ["\(path): no checkpoint yet; starting from the beginning"]
-      lastCheckpoint = -1
     }
     metrics = try MetricsLog.resume(
       at: folder.metricsPath, batchesConsumed: Int(trainer.step.batchesConsumed),
-      lastUpdate: trainer.step.topology?.last ?? -1)
+      round: trainer.round, lastUpdate: trainer.step.topology?.last ?? -1)
     warnings += metrics.warnings
     let lastRow = try MetricsLog.rows(at: folder.metricsPath).last
     earlierSeconds = lastRow?.elapsedSeconds ?? 0
@@ -190,7 +189,8 @@ final class RunRecorder {
       epoch: step.weightSteps / trainer.stepsPerEpoch, split: split,
       learningRate: step.learningRate.rate(at: max(step.weightSteps - 1, 0)),
       dropFraction: trainer.state.lastDropFraction, connections: trainer.model.connections,
-      elapsedSeconds: earlierSeconds + started.secondsToNow, peakMemoryBytes: peakMemoryBytes())
+      elapsedSeconds: earlierSeconds + started.secondsToNow, peakMemoryBytes: peakMemoryBytes(),
+      round: trainer.state.round)
   }
 
   // MARK: - Checkpoints
@@ -198,15 +198,20 @@ final class RunRecorder {
   /// Whether the options ask for a checkpoint at this step.
   var isCheckpointDue: Bool {
     let step = trainer.step.weightSteps
-    guard step != lastCheckpoint else { return false }
+    guard !hasCheckpoint else { return false }
     let every = cadence.checkpointEvery
     return step % (every > 0 ? every : trainer.stepsPerEpoch) == 0 || step == trainer.totalSteps
   }
 
+  /// Whether the last checkpoint is of this round and step.
+  private var hasCheckpoint: Bool {
+    lastCheckpoint.map { $0 == (trainer.round, trainer.step.weightSteps) } ?? false
+  }
+
   /// Writes a checkpoint, unless there is one of this step.
   func writeCheckpoint() throws(RigLError) {
-    let step = trainer.step.weightSteps
-    guard step != lastCheckpoint else { return }
+    let (round, step) = (trainer.round, trainer.step.weightSteps)
+    guard !hasCheckpoint else { return }
     try trainer.requireFinite()
     try metrics.synchronize()
     do throws(RigLError) {
@@ -215,16 +220,10 @@ final class RunRecorder {
       // The run can do without; a disk that is full will say so of the checkpoint.
       if told.insert(error.what).inserted { try trainer.tell(.warning(error.what)) }
     }
-    let (model, optimizer) = (trainer.model, trainer.step.optimizer)
-    let topology = trainer.step.topology
     let checkpoint = try store.write(
-      step: step, tensors: model.tensors(optimizer) + (topology?.tensors() ?? []),
-      metadata: trainer.metadata()
-    ) { (writer) throws(RigLError) in
-      try model.write(to: &writer, optimizer)
-      try topology?.write(to: &writer)
-    }
-    lastCheckpoint = step
+      round: round, step: step, tensors: trainer.step.tensors, metadata: trainer.metadata()
+    ) { (writer) throws(RigLError) in try trainer.step.write(to: &writer) }
+    lastCheckpoint = (round, step)
     for warning in checkpoint.warnings where told.insert(warning).inserted {
       try trainer.tell(.warning(warning))
     }
@@ -239,6 +238,20 @@ final class RunRecorder {
       last.map { "The last good checkpoint is kept: \($0.path)" } ?? "There is no checkpoint yet."
     return RigLError(error.kind, error.what, hint: error.hint.map { "\($0)\n\(rest)" } ?? rest)
   }
+
+  /// Writes what a lottery ticket's rounds go back to, for good before any later checkpoint.
+  func writeRewindPoint() throws(RigLError) {
+    try trainer.requireFinite()
+    var writer = try SafetensorsWriter(
+      path: folder.rewindPath, tensors: trainer.step.tensors, metadata: trainer.metadata(),
+      checksummed: true, followsLinks: false)
+    try trainer.step.write(to: &writer)
+    try writer.finish()
+  }
+
+  /// Begins the next training of a lottery ticket: what was summed up for a line of metrics was the
+  /// one before's.
+  func beginRound() { interval = TrainingState.Sums() }
 
   /// Writes the weights, best on the validation samples so far.
   func writeBest() throws(RigLError) {

@@ -231,10 +231,37 @@ extension SettingReference {
       "The step from which on the sparsity is the final one. It falls fast at first, by a third power.",
       unset: "three quarters of the training; half of it for granet", for: pruning),
     SettingReference(
+      .lotteryRounds, .sparsity, .whole(1...1000),
+      "Rounds of training, pruning and rewinding (r). 1: one-shot; round i keeps (1 - sparsity)^(i/r) "
+        + "of the positions, and then the ticket has a training of its own.", for: lottery),
+    SettingReference(
+      .rewindStep, .sparsity, .whole(0...1 << 50),
+      "The step that rounds go back to (k). 0: the initialisation; the multiplier stretches it.",
+      for: lottery),
+    SettingReference(
+      .ticketControl, .sparsity,
+      words(Configuration.TicketControl.self) {
+        switch $0 {
+        case .rewound: "what its connections were at rewind_step"
+        case .fresh: "weights drawn anew, at rewind_step 0; a control"
+        case .shuffled: "as many connections a layer, at positions drawn anew; a control"
+        }
+      },
+      "What the ticket starts its own training with.", for: lottery),
+    SettingReference(
+      .ticketMethod, .sparsity,
+      words(Configuration.TicketMethod.self) {
+        switch $0 {
+        case .static: "nothing"
+        case .rigl: "rigl, by its settings of updates"
+        }
+      },
+      "What moves connections in the ticket's own training.", for: lottery),
+    SettingReference(
       .storageBelow, .sparsity, .number(0...1),
       "The density below which a layer is stored sparsely. Above it, dense sums are quicker; results "
         + "differ by rounding.",
-      for: "method " + Configuration.Method.names { $0.prunes || $0 == .snip || $0 == .snfs }),
+      for: "method " + Configuration.Method.names { $0.startsLarger || $0 == .snfs }),
   ]
 
   static let updateSettings: [SettingReference] = [
@@ -313,6 +340,7 @@ extension SettingReference {
   ]
 
   private static let moving = "method " + Configuration.Method.names { $0.movesConnections }
+  private static let lottery = "method lottery"
   private static let sparse = "every method but dense"
   private static let pruning = "method " + Configuration.Method.names { $0.prunes }
 }

@@ -48,6 +48,8 @@ public final class Trainer {
   let widthMatch: WidthMatch?
   /// Whether the training goes on with weights of a run's checkpoint: not with those that it drew.
   var hasSavedWeights = false
+  /// The rounds of a lottery ticket; nil of a training without them.
+  let ticket: TicketRounds?
   /// The run that this training makes longer; nil: none.
   let extending: RunExtension?
   let loader: EpochCursor
@@ -147,6 +149,7 @@ public final class Trainer {
     let described = try configuration.makeMethod(
       allocation, from: initial, samples: samples.train.count)
     let method = method ?? described
+    ticket = try configuration.ticketRounds(of: method, samples: samples.train.count)
     try configuration.requireMemory(for: method, allocation)
     let (connections, variable) = allocation.connections(
       under: method.counts, from: initial, given: startCounts)
@@ -188,6 +191,7 @@ public final class Trainer {
       samples.train, size: capacity, layout: model.inputLayout,
       seed: configuration.seed, threads: options.threads)
     batch = Batch(for: model)
+    beginRounds()
     try requireSeveralValuesForBatchNorms()
   }
 
@@ -227,33 +231,6 @@ public final class Trainer {
         + (named.min().map { "; one of them: \($0)" } ?? ""))
   }
 
-  /// How the weights as they are do on some samples, their pixels normalised as the training
-  /// samples are.
-  ///
-  /// - Throws: `RigLError(.numerical)` if the loss is not finite.
-  public func evaluate(_ dataset: any Dataset) throws(RigLError) -> Evaluation {
-    try evaluate(dataset, called: "sample")
-  }
-
-  /// The same; `name` is what a sample is called in an error.
-  func evaluate(_ dataset: any Dataset, called name: String) throws(RigLError) -> Evaluation {
-    let evaluator = try Evaluator(
-      model: model, loss: step.loss, dataset: dataset.normalized(like: data.normalization),
-      pool: pool)
-    evaluator.sampleName = name
-    do throws(RigLError) {
-      let evaluation = try evaluator.evaluate()
-      try tell(of: evaluator.damaged)
-      return evaluation
-    } catch {
-      // Says the layer, if it is a layer's fault.
-      if error.kind == .numerical { try requireFinite() }
-      let isDamage = DamageLimit.isExceeded(evaluator.damaged.count, of: dataset.count)
-      let hint = isDamage ? damageHint(error.hint) : error.hint
-      throw RigLError(error.kind, "step \(step.weightSteps): \(error.what)", hint: hint)
-    }
-  }
-
   /// Whether the last batch's input is not finite.
   var hasBrokenInput: Bool { batch.inputs.firstBrokenValue() != nil }
 
@@ -264,13 +241,15 @@ public final class Trainer {
 
   /// Trains to the end, in a new run folder; of a training that makes a run longer, in that run's,
   /// on from its last checkpoint. After batches that ``trainNextBatch()`` was asked for, it goes on
-  /// from there.
+  /// from there. The rounds of a lottery ticket are all in it: the test figures and the best weights are
+  /// those of the ticket's own training, and a callback that stops a training stops them all.
   ///
   /// - Throws: `RigLError`, of ``RigLError/Kind`` as what it was: `.configuration` for a folder that
   ///   exists; `.numerical` if training diverges; `.data` for samples that are not numbers, or too many
   ///   that cannot be read; `.write` if the disk is full.
   public func run() throws(RigLError) -> Result {
     if let extending { return try resume(extending.path) }
+    try requireRewindable()
     let recorder = try RunRecorder(creating: self)
     return try run(recorder)
   }
@@ -304,13 +283,17 @@ public final class Trainer {
       if start != nil || topologyStart != nil, step.batchesConsumed == 0 {
         try writeCheckpoint(recorder)
       }
+      try prepareRewinding(recorder)
       try train(recorder)
+      while step.weightSteps >= totalSteps, !isLastRound, !stopRequested {
+        try endRound(recorder)
+        try train(recorder)
+      }
     } catch {
       throw recorder.addingCheckpoint(to: explaining(error))
     }
     let training = started.secondsToNow - secondsAside
     let rate = samplesTrained == 0 ? nil : Double(samplesTrained) / max(training, 1e-9)
-    let isComplete = step.weightSteps >= totalSteps
     var (final, best): (Evaluation?, Evaluation?)
     if isComplete || !isInterrupted {
       let evaluation = try evaluate(data.test, called: "test sample")
@@ -344,12 +327,13 @@ public final class Trainer {
       if step.weightSteps % stepsPerEpoch == 0 || step.weightSteps == totalSteps {
         try endEpoch(recorder)
       }
+      try keepRewindPoint(recorder)
       if recorder.isCheckpointDue { try writeCheckpoint(recorder) }
     }
     try writeCheckpoint(recorder)
   }
 
-  private func writeCheckpoint(_ recorder: RunRecorder) throws(RigLError) {
+  func writeCheckpoint(_ recorder: RunRecorder) throws(RigLError) {
     let begin = ContinuousClock.now
     defer { secondsAside += begin.secondsToNow }
     try recorder.writeCheckpoint()
@@ -366,7 +350,8 @@ public final class Trainer {
     state.epoch = TrainingState.Sums()
     if let validation {
       try recorder.log(.validation, validation)
-      if validation.accuracy > state.bestAccuracy ?? -1 {
+      // Of a lottery ticket those of its own training are what counts.
+      if isLastRound, validation.accuracy > state.bestAccuracy ?? -1 {
         state.bestAccuracy = validation.accuracy
         state.bestStep = step.weightSteps
         try recorder.writeBest()

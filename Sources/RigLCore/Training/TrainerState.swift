@@ -36,7 +36,8 @@ extension Trainer {
     {
       try normalize(by: saved)
     }
-    state = try TrainingState.decode(file.metadata["state"], path: file.path)
+    let state = try TrainingState.decode(file.metadata["state"], path: file.path)
+    try requireRound(of: state, path: file.path)
     let drawn = state.position.epoch.multipliedReportingOverflow(by: loader.count)
     guard state.weightSteps <= totalSteps, !drawn.overflow, drawn.partialValue <= 1 << 50 else {
       throw RigLError(
@@ -54,6 +55,8 @@ extension Trainer {
           + "\(state.position.epoch), sample \(state.position.index) there are \(batches)")
     }
     try step.restore(file, state)
+    self.state = state
+    step.topology?.rests = !isLastRound
     hasSavedWeights = true
     try loader.resume(at: state.position)
     return try lengthRemarks(saved, extensions)

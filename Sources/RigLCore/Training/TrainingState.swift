@@ -4,6 +4,9 @@ import Foundation
 struct TrainingState: Codable, Hashable {
   /// Weight steps taken (t).
   var weightSteps = 0
+  /// Prunings of a lottery ticket so far; nil of a training without rounds. Steps, batches and place are
+  /// those of the round's training.
+  var round: Int?
   /// Batches drawn.
   var batchesConsumed: UInt64 = 0
   /// The step of the last topology update; nil if there are none.
@@ -27,7 +30,7 @@ struct TrainingState: Codable, Hashable {
   private enum CodingKeys: String, CodingKey {
     case weightSteps = "step"
     case batchesConsumed, lastUpdate, position, epoch, bestAccuracy, bestStep, lastDropFraction
-    case damaged, initialConnections
+    case damaged, initialConnections, round
   }
 
   /// Sums over samples.
@@ -102,7 +105,7 @@ struct TrainingState: Codable, Hashable {
   private var problem: String? {
     let most = TrainingState.most
     let counts = [
-      ("a step", weightSteps), ("an epoch", position.epoch),
+      ("a step", weightSteps), ("a round", round ?? 0), ("an epoch", position.epoch),
       ("a place in an epoch", position.index),
       ("a number of damaged samples", damaged ?? 0),
       ("a number of batches", Int(clamping: batchesConsumed)), ("samples", epoch.samples),
@@ -140,14 +143,16 @@ extension TrainingState.Sums {
 
 extension RunFolder {
   /// The newest checkpoint that a training can go on from, as ``CheckpointStore/latest(checking:)``:
-  /// one whose state can be, and of the step that its name says.
+  /// one whose state can be, and of the round and step that its name says.
   func latestCheckpoint() throws(RigLError) -> CheckpointStore.Latest? {
     let store = checkpoints()
     return try store.latest { (file) throws(RigLError) in
       let state = try TrainingState.decode(file.metadata["state"], path: file.path)
-      guard store.path(step: state.weightSteps) == file.path else {
+      guard store.path(round: state.round ?? 0, step: state.weightSteps) == file.path else {
         throw RigLError(
-          .data, "\(file.path): is of step \(state.weightSteps), whatever its name says")
+          .data,
+          "\(file.path): is of \(state.round.map { "round \($0), " } ?? "")step "
+            + "\(state.weightSteps), whatever its name says")
       }
     }
   }

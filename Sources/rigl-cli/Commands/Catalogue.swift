@@ -125,7 +125,7 @@ struct Flops: ParsableCommand {
     for (name, cost) in [
       ("dense", costs.dense), ("static", costs.static), ("snip", costs.snip), ("set", costs.set),
       ("snfs", costs.snfs), ("rigl", costs.rigl), ("gse", costs.gse), ("granet", costs.granet),
-      ("pruning", costs.pruning),
+      ("pruning", costs.pruning), ("lottery", costs.lottery),
     ] {
       training.add([name, fixed(cost, 4)])
     }

@@ -39,7 +39,7 @@ struct StoredInspection: Encodable {
 
   init(_ stored: StoredNetwork, of source: RunArguments) {
     run = source.folder
-    end = source.line(step: stored.step, bytes: stored.checkpointBytes)
+    end = source.line(step: stored.step, round: stored.round, bytes: stored.checkpointBytes)
     (checkpoint, checkpointBytes) = (stored.checkpointPath, stored.checkpointBytes)
     step = stored.step
     let positions = stored.layers.reduce(0) { $0 + $1.positions }

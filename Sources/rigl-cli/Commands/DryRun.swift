@@ -80,6 +80,7 @@ struct DryRun: Encodable {
         + "\(byteCount(rehearsal.optimizerBytes)), and outputs and gradients of a batch "
         + "\(byteCount(rehearsal.activationBytes)).",
       "Time: about \(duration(rehearsal.estimatedSeconds)) for \(grouped(rehearsal.steps)) steps"
+        + (rehearsal.trainings > 1 ? " in \(rehearsal.trainings) trainings" : "")
         + (rehearsal.updates > 0
           ? " and \(grouped(rehearsal.updates)) topology \(rehearsal.updates == 1 ? "update" : "updates")"
           : "")

@@ -15,8 +15,9 @@ struct RunArguments: ParsableArguments {
 
   /// A line on the step and the size of the checkpoint; the best weights, and a stripped network's
   /// file, have no more than the network.
-  func line(step: Int, bytes: Int, isStripped: Bool = false) -> String {
-    "Step \(grouped(step)); \(isStripped ? "file" : "checkpoint") \(byteCount(bytes)), "
+  func line(step: Int, round: Int?, bytes: Int, isStripped: Bool = false) -> String {
+    (round.map { "Round \($0), step" } ?? "Step")
+      + " \(grouped(step)); \(isStripped ? "file" : "checkpoint") \(byteCount(bytes)), "
       + (best || isStripped ? "of the network alone." : "with the optimizer's state.")
   }
 
@@ -198,6 +199,8 @@ struct Inspect: ParsableCommand {
     let checkpoint: String
     let checkpointBytes: Int
     let step: Int
+    /// Prunings of a lottery ticket by then; nil of a run without rounds.
+    let round: Int?
     let inputShape: [Int]
     /// The mean and deviation of pixels; nil: each image's own, or unknown.
     let normalization: Configuration.Normalization?
@@ -222,7 +225,7 @@ struct Inspect: ParsableCommand {
     let input = InputDescription(saved)
     let result = Result(
       run: source.folder, checkpoint: saved.checkpointPath, checkpointBytes: saved.checkpointBytes,
-      step: saved.step, inputShape: input.sides, normalization: input.numbers,
+      step: saved.step, round: saved.round, inputShape: input.sides, normalization: input.numbers,
       stripped: saved.isStripped, network: saved.model.inspect(),
       plan: plan ? PlanTable(saved.model) : nil)
     try printing.print(result, orText: text(result, input, width: Terminal.standardOutput.columns))
@@ -253,7 +256,9 @@ struct Inspect: ParsableCommand {
       "Inputs in use: \(grouped(network.liveInputs)) of \(grouped(inputs)).",
       "The dense network would take \(byteCount(network.denseBytes)); this one takes "
         + "\(percent(share, 1)) of it.",
-      source.line(step: result.step, bytes: result.checkpointBytes, isStripped: result.stripped),
+      source.line(
+        step: result.step, round: result.round, bytes: result.checkpointBytes,
+        isStripped: result.stripped),
     ]
     return table.text(width: width) + "\n"
       + (result.plan.map { $0.text(width: width) + "\n" } ?? "")

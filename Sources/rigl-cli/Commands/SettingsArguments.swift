@@ -32,6 +32,8 @@ struct SettingsArguments: ParsableArguments {
 
   @OptionGroup var sparsity: SparsityArguments
 
+  @OptionGroup(title: "Lottery tickets") var lottery: LotteryArguments
+
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
@@ -74,7 +76,7 @@ struct SettingsArguments: ParsableArguments {
 
   /// The settings among these.
   var given: [GivenSetting] {
-    assignments.map { GivenSetting(assignment: $0) } + sparsity.given
+    assignments.map { GivenSetting(assignment: $0) } + sparsity.given + lottery.given
       + [
         data.map { GivenSetting(data: $0, folder: dataFolder) },
         dataFolder.map { GivenSetting(dataFolder: $0) },

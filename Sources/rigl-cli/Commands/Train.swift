@@ -229,9 +229,10 @@ struct Train: ParsableCommand {
     let hasHungUp = Interruption.hasHungUp
     if outputError is ClosedOutput, !hasHungUp { throw ExitCode(Interruption.closedOutputStatus) }
     let reason = Interruption.signal.map { " by \(Interruption.name(of: $0))" } ?? ""
+    let round = summary.round.map { ", round \($0) of \(summary.rounds ?? $0)" } ?? ""
     Output.error.tryWrite(
       """
-      rigl: stopped\(reason) at step \(summary.step) of \(summary.totalSteps)
+      rigl: stopped\(reason) at step \(summary.step) of \(summary.totalSteps)\(round)
         A checkpoint is written; go on with:
         rigl train --resume \(shellWord(summary.run))
 

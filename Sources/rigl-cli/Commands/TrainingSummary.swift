@@ -6,6 +6,11 @@ struct TrainingSummary: Encodable {
   let run: String
   let step: Int
   let totalSteps: Int
+  /// Prunings of a lottery ticket so far, and in all, and weight steps of all its trainings; nil of a
+  /// training without rounds. Steps are those of the training after the last pruning.
+  let round: Int?
+  let rounds: Int?
+  let stepsOfAllRounds: Int?
   let stopped: Bool
   let testAccuracy: Double?
   let testLoss: Double?
@@ -40,6 +45,10 @@ struct TrainingSummary: Encodable {
     run = trainer.folder?.path ?? ""
     step = result.steps
     totalSteps = trainer.totalSteps
+    let hasRounds = trainer.rounds > 0
+    round = hasRounds ? trainer.round : nil
+    rounds = hasRounds ? trainer.rounds : nil
+    stepsOfAllRounds = hasRounds ? trainer.stepsOfAllRounds.taken : nil
     stopped = result.wasStopped
     testAccuracy = result.test?.accuracy
     testLoss = result.test?.loss
@@ -96,6 +105,9 @@ struct TrainingSummary: Encodable {
       "; \(grouped(connections)) of \(grouped(positions)) connections, \(percent(sparsity, 1)) sparse."
     if let exploredShare, exploredShare > 1 - sparsity {
       figures += " \(percent(exploredShare, 1)) of all positions had one at some time."
+    }
+    if let stepsOfAllRounds, let rounds {
+      figures += " The ticket took \(grouped(stepsOfAllRounds)) steps, in \(rounds + 1) trainings."
     }
     if liveUnits < hiddenUnits || liveInputs < inputs {
       figures +=

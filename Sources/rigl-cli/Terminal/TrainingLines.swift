@@ -7,6 +7,9 @@ struct EpochLine: Encodable {
   let epochs: Int
   let step: Int
   let totalSteps: Int
+  /// Prunings of a lottery ticket so far, and in all; nil of a training without rounds.
+  let round: Int?
+  let rounds: Int?
   /// Of the training samples, as they were trained on.
   let loss: Double?
   let accuracy: Double?

@@ -14,6 +14,7 @@ final class TrainingWatcher: TrainingCallback {
   private var bar = ProgressBar(.standardError)
   private var state = ProgressBar.State()
   private var pacer = Pacer()
+  /// When the command began to train, and steps of all rounds by then.
   private var begin: (time: ContinuousClock.Instant, step: Int) = (.now, 0)
   private var lastDrawn: ContinuousClock.Instant?
   private var lastLine = ContinuousClock.now
@@ -37,9 +38,10 @@ final class TrainingWatcher: TrainingCallback {
   func observe(_ event: TrainingEvent, in trainer: Trainer) throws(RigLError) -> TrainingDecision {
     switch event {
     case .started(let step, let total):
-      begin = (.now, step)
+      let (taken, all) = trainer.stepsOfAllRounds
+      begin = (.now, taken)
       mark = (.now, 0)
-      (state.done, state.total) = (step, total)
+      (state.done, state.total) = (taken, all)
       state.epochs = total.epochs(of: trainer.stepsPerEpoch)
       printHeader(trainer, step: step, of: total)
     case .batch(let report):
@@ -48,7 +50,7 @@ final class TrainingWatcher: TrainingCallback {
       accuracy.add(Double(report.correct) / Double(max(report.samples, 1)))
       if let now = pacer.tick() { update(trainer, now) }
     case .epoch(let number, let loss, let accuracy, let validation):
-      printEpoch(number, loss: loss, accuracy: accuracy, validation: validation)
+      printEpoch(number, loss: loss, accuracy: accuracy, validation: validation, trainer)
       if printing.json {
         writeEpoch(number, loss: loss, accuracy: accuracy, validation: validation, trainer)
       }
@@ -71,10 +73,10 @@ final class TrainingWatcher: TrainingCallback {
   private func printHeader(_ trainer: Trainer, step: Int, of total: Int) {
     let (configuration, allocation) = (trainer.configuration, trainer.allocation)
     let run = trainer.folder?.path ?? ""
-    if isResuming, step >= total {
+    if isResuming, trainer.isComplete {
+      let longer = trainer.rounds > 0 ? "" : "; --extend EPOCHS makes it longer"
       printLine(
-        "\(run) is finished already: step \(grouped(step)) of \(grouped(total)); --extend EPOCHS "
-          + "makes it longer")
+        "\(run) is finished already: step \(grouped(step)) of \(grouped(total))\(longer)")
       return
     }
     let now = trainer.model.connections
@@ -84,21 +86,31 @@ final class TrainingWatcher: TrainingCallback {
         + "\(grouped(allocation.positions)) connections, \(percent(allocation.sparsity, 1)) sparse")
     printLine(
       "\(configuration.data): \(grouped(trainer.data.train.count)) training samples, "
-        + "\(grouped(total)) steps, \(trainer.options.threads) threads")
+        + "\(grouped(total)) steps\(trainings(trainer)), \(trainer.options.threads) threads")
     printLine(purposes(of: trainer.data, configuration))
     let reading = PhotoReading(trainer.data)
     if let summary = reading.summary { printLine(summary) }
     printing.warn(reading.remarks)
-    let from = step > 0 ? ", going on from step \(grouped(step))" : ""
+    let round = trainer.round > 0 ? "round \(trainer.round), " : ""
+    let from =
+      step > 0 || trainer.round > 0 ? ", going on from \(round)step \(grouped(step))" : ""
     printLine("in \(run)\(from)")
   }
 
+  /// How many trainings a lottery ticket takes, if it is one.
+  private func trainings(_ trainer: Trainer) -> String {
+    trainer.rounds == 0
+      ? ""
+      : " in each of \(trainer.rounds + 1) trainings, \(grouped(trainer.stepsOfAllRounds.of)) in all"
+  }
+
   private func printEpoch(
-    _ number: Int, loss: Double?, accuracy: Double?, validation: Evaluation?
+    _ number: Int, loss: Double?, accuracy: Double?, validation: Evaluation?, _ trainer: Trainer
   ) {
     let width = String(state.epochs).count
     let padded = String(repeating: " ", count: max(0, width - String(number).count)) + "\(number)"
     var text = "epoch \(padded)/\(state.epochs)"
+    if trainer.rounds > 0 { text = "training \(trainer.round + 1)/\(trainer.rounds + 1)  \(text)" }
     if let loss { text += "  loss \(fixed(loss, 4))" }
     if let accuracy { text += "  accuracy \(percent(accuracy, 1))" }
     if let validation { text += "  validation \(percent(validation.accuracy, 1))" }
@@ -112,8 +124,10 @@ final class TrainingWatcher: TrainingCallback {
     guard outputError == nil else { return }
     let step = trainer.step
     let line = EpochLine(
-      epoch: number, epochs: state.epochs, step: step.weightSteps, totalSteps: state.total,
-      loss: loss,
+      epoch: number, epochs: state.epochs, step: step.weightSteps,
+      totalSteps: trainer.totalSteps,
+      round: trainer.rounds > 0 ? trainer.round : nil,
+      rounds: trainer.rounds > 0 ? trainer.rounds : nil, loss: loss,
       accuracy: accuracy, validationLoss: validation?.loss,
       validationAccuracy: validation?.accuracy, validationTop5Accuracy: validation?.top5,
       learningRate: step.learningRate.rate(at: max(step.weightSteps - 1, 0)),
@@ -142,8 +156,8 @@ final class TrainingWatcher: TrainingCallback {
   }
 
   private func refreshState(_ trainer: Trainer, _ now: ContinuousClock.Instant) {
-    state.done = trainer.step.weightSteps
-    state.epoch = min(state.done / trainer.stepsPerEpoch + 1, state.epochs)
+    state.done = trainer.stepsOfAllRounds.taken
+    state.epoch = min(trainer.step.weightSteps / trainer.stepsPerEpoch + 1, state.epochs)
     (state.loss, state.accuracy) = (loss.value, accuracy.value)
     let sinceMark = (now - mark.time).seconds
     if sinceMark > 0.2 { state.samplesPerSecond = Double(samples - mark.samples) / sinceMark }

@@ -12,6 +12,7 @@ extension Configuration.Method {
     case .pruning: "begins dense, and loses its weakest connections gradually"
     case .granet: "is pruned gradually, and moves connections as rigl"
     case .gse: "as rigl among candidates, drawn by how much goes in and out of them"
+    case .lottery: "trains dense, prunes, goes back to an early step, and trains what is left"
     case .static: "connections stay where they were drawn"
     case .dense: "every connection is there; sparsity does not matter"
     case .smallDense: "a dense network, narrowed until it costs no more than the sparse one"
@@ -30,6 +31,8 @@ extension Configuration.Method {
     case .pruning: "Zhu & Gupta 2017, arXiv 1710.01878"
     case .granet: "Liu et al., NeurIPS 2021, arXiv 2106.10404"
     case .gse: "Heddes et al. 2024, arXiv 2401.06898"
+    case .lottery:
+      "Frankle & Carbin, ICLR 2019, arXiv 1803.03635; rewinding arXiv 1903.01611"
     case .static: "the baseline of Evci et al., ICML 2020"
     }
   }
@@ -38,7 +41,7 @@ extension Configuration.Method {
   package var movesConnections: Bool {
     switch self {
     case .rigl, .riglInverted, .set, .snfs, .granet, .gse: true
-    case .snip, .pruning, .static, .dense, .smallDense: false
+    case .snip, .pruning, .lottery, .static, .dense, .smallDense: false
     }
   }
 
@@ -46,7 +49,7 @@ extension Configuration.Method {
   package var growsByGradient: Bool {
     switch self {
     case .rigl, .riglInverted, .granet: true
-    case .set, .snfs, .snip, .pruning, .gse, .static, .dense, .smallDense: false
+    case .set, .snfs, .snip, .pruning, .gse, .lottery, .static, .dense, .smallDense: false
     }
   }
 
@@ -54,10 +57,13 @@ extension Configuration.Method {
   package var prunes: Bool { self == .pruning || self == .granet }
 
   /// Whether layers begin with more connections than the sparsity leaves.
-  package var startsLarger: Bool { prunes || self == .snip }
+  package var startsLarger: Bool { prunes || choosesFromAll }
+
+  /// Whether it chooses its connections once or in rounds, from every position.
+  package var choosesFromAll: Bool { self == .snip || self == .lottery }
 
   /// Whether it ranks connections of each layer, or of all in one pool.
-  package var hasScope: Bool { prunes || self == .snip }
+  package var hasScope: Bool { startsLarger }
 
   /// Whether updates have the gradient of a batch at hand.
   package var seesGradient: Bool { [.rigl, .riglInverted, .granet, .gse].contains(self) }

@@ -116,6 +116,6 @@ package struct PruningSchedule: Hashable, Sendable {
   private func kept(of positions: Int, from start: Double, to end: Double, at step: Int) -> Int {
     let left = 1 - min(max(Double(step - begin) / Double(self.end - begin), 0), 1)
     let sparsity = end + (start - end) * left * left * left
-    return max(Int((Double(positions) * (1 - sparsity) + 0.5).rounded(.down)), 1)
+    return keptPositions(of: positions, density: 1 - sparsity)
   }
 }
