@@ -104,9 +104,13 @@ private struct ComparedName {
   let letters: [Character]
   let words: [Substring]
 
+  /// What an abbreviation of the field means, whatever else has these initials.
+  private static let abbreviations: [Substring: [Substring]] = ["lr": ["learning", "rate"]]
+
   init(_ name: String) {
-    words = name.lowercased()[...].split { $0 == "-" || $0 == "_" || $0 == " " }
-    letters = Array(words.joined())
+    let written = name.lowercased()[...].split { $0 == "-" || $0 == "_" || $0 == " " }
+    letters = Array(written.joined())
+    words = written.flatMap { ComparedName.abbreviations[$0] ?? [$0] }
   }
 }
 

@@ -49,6 +49,14 @@ import Testing
     #expect(nearest(to: name, in: Configuration.Key.allCases.map(\.rawValue)) == expected)
   }
 
+  /// An abbreviation of the field is no name's initials, in whatever order names come.
+  @Test func abbreviationsAreTheFields() {
+    let names = ["lottery_rounds", "min_learning_rate", "learning_rate"]
+    #expect(nearestNames(to: "lr", in: names) == ["learning_rate", "min_learning_rate"])
+    #expect(nearestNames(to: "lo-ro", in: names) == ["lottery_rounds"])
+    #expect(nearest(to: "lr", in: ["lottery_rounds", "lr"]) == "lr")
+  }
+
   @Test(arguments: ["frobnicate", "xyz", "cnn", "", "-", "_", "ab", "sdee"])
   func nothingNearIsNil(name: String) {
     #expect(nearestNames(to: name, in: ["interval", "sparsity", "epochs", "seed"]).isEmpty)

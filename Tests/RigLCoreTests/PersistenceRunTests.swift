@@ -271,6 +271,10 @@ import Testing
     while path.utf8.count < room - 250 { path += "/" + String(repeating: "p", count: 200) }
     path += "/" + String(repeating: "q", count: room - path.utf8.count - 1)
     #expect(throws: RigLError.self) { try RunFolder.create(at: path + "q", configuration: "") }
+    // Rounds of a lottery ticket are in the names of its checkpoints.
+    #expect(throws: RigLError.self) {
+      try RunFolder.create(at: path, configuration: "", rounds: 1)
+    }
     #expect(try folder.names().isEmpty)
     let run = try RunFolder.create(at: path, configuration: "")
     try run.checkpoints().write(step: 999_999_999_999_999, tensors: []) { _ in }

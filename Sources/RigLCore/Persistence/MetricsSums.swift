@@ -8,12 +8,18 @@ import Foundation
 /// complete.
 struct MetricsSums {
   private struct Entry: Codable {
+    /// Of a lottery ticket's rounds after its first training.
+    let round: Int?
     let batchesConsumed: Int
     let sums: TrainingState.Sums
 
+    var place: MetricsRow.Place {
+      MetricsRow.Place(round: round ?? 0, batchesConsumed: batchesConsumed)
+    }
+
     private enum CodingKeys: String, CodingKey {
       case batchesConsumed = "batches_consumed"
-      case sums
+      case round, sums
     }
   }
 
@@ -31,21 +37,24 @@ struct MetricsSums {
   }
 
   /// The sums of a checkpoint; nil where there are none.
-  func sums(at batchesConsumed: Int) -> TrainingState.Sums? {
-    entries.last { $0.batchesConsumed == batchesConsumed && $0.sums.isSound }?.sums
+  func sums(at place: MetricsRow.Place) -> TrainingState.Sums? {
+    entries.last { $0.place == place && $0.sums.isSound }?.sums
   }
 
   /// Remembers the sums of a checkpoint, before it is written; forgets those of later ones.
   ///
   /// - Throws: `RigLError(.write)`.
   mutating func remember(
-    _ sums: TrainingState.Sums, at batchesConsumed: Int
+    _ sums: TrainingState.Sums, at place: MetricsRow.Place
   ) throws(RigLError) {
     let before = entries.count
-    entries.removeAll { $0.batchesConsumed >= batchesConsumed }
+    entries.removeAll { $0.place >= place }
     let isChanged = entries.count != before
     if sums.samples > 0 {
-      entries.append(Entry(batchesConsumed: batchesConsumed, sums: sums))
+      entries.append(
+        Entry(
+          round: place.round == 0 ? nil : place.round, batchesConsumed: place.batchesConsumed,
+          sums: sums))
       entries = entries.suffix(MetricsSums.most)
     } else if !isChanged {
       return

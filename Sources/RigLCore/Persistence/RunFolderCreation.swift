@@ -9,14 +9,15 @@ extension RunFolder {
   /// - Parameters:
   ///   - path: the path of the folder.
   ///   - configuration: what `config.yaml` says.
+  ///   - rounds: rounds of a lottery ticket, which its checkpoints' names have.
   /// - Throws: `RigLError(.configuration)` if anything of that name exists, an empty folder included;
   ///   `RigLError(.write)` if it cannot be created, and then nothing of it is left.
   package static func create(
-    at path: String, configuration: String
+    at path: String, configuration: String, rounds: Int = 0
   ) throws(RigLError) -> RunFolder {
     let path = trimmed(path)
     try requireNothing(at: path)
-    var maker = RunFolderMaker()
+    var maker = RunFolderMaker(rounds: rounds)
     do throws(RigLError) {
       guard let run = try maker.make(path, configuration) else { throw exists(path) }
       return run
@@ -26,8 +27,8 @@ extension RunFolder {
     }
   }
 
-  /// Throws what ``create(at:configuration:)`` would, if anything of that name exists: so that one
-  /// need not wait for the data to hear of it.
+  /// Throws what ``create(at:configuration:rounds:)`` would, if anything of that name exists: so
+  /// that one need not wait for the data to hear of it.
   package static func requireNothing(at path: String) throws(RigLError) {
     let path = trimmed(path)
     if path.isEmpty {
@@ -51,10 +52,10 @@ extension RunFolder {
   ///
   /// - Throws: `RigLError(.write)` if it cannot be created, and then nothing of it is left.
   package static func create(
-    named name: String, in parent: String = "runs", configuration: String
+    named name: String, in parent: String = "runs", configuration: String, rounds: Int = 0
   ) throws(RigLError) -> RunFolder {
     var (path, number) = ("\(trimmed(parent))/\(name)", 1)
-    var maker = RunFolderMaker()
+    var maker = RunFolderMaker(rounds: rounds)
     do throws(RigLError) {
       while true {
         if let run = try maker.make(path, configuration) { return run }
@@ -116,7 +117,10 @@ extension RunFolder {
 
 /// Makes a run's folder, and remembers which others it had to make.
 private struct RunFolderMaker {
+  private let rounds: Int
   private var parents: [String] = []
+
+  init(rounds: Int) { self.rounds = rounds }
 
   /// Makes a run's folder under another name, fills it and gives it its own; nil where that is
   /// taken.
@@ -126,9 +130,10 @@ private struct RunFolderMaker {
       guard beginning.isBeginning, beginning.removeBeginning() else { return nil }
     }
     // The longest name that a run will ever ask for.
+    let round = rounds == 0 ? "" : "round-\(rounds)-"
     try creating(path) { () throws(SystemError) in
       try FileSystem.requireLength(
-        "\(path)/checkpoints/.round-1000-step-000000000000000.safetensors.tmp-4194304-1000000000")
+        "\(path)/checkpoints/.\(round)step-000000000000000.safetensors.tmp-4194304-1000000000")
     }
     let parent = FileSystem.split(path).folder
     try makeParent(parent)

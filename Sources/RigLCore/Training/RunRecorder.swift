@@ -42,10 +42,11 @@ final class RunRecorder {
     }
     let text = try trainer.configuration.yaml(options, network: trainer.customNetwork)
     if let path = trainer.options.output {
-      folder = try RunFolder.create(at: path, configuration: text)
+      folder = try RunFolder.create(at: path, configuration: text, rounds: trainer.rounds)
     } else {
       folder = try RunFolder.create(
-        named: "\(trainer.configuration.method.rawValue)", configuration: text)
+        named: "\(trainer.configuration.method.rawValue)", configuration: text,
+        rounds: trainer.rounds)
     }
     lock = try folder.lock()
     cadence = trainer.options.cadence
@@ -82,7 +83,7 @@ final class RunRecorder {
             + "from here on its bits differ from an unbroken run's")
       }
       interval =
-        sums.sums(at: Int(trainer.step.batchesConsumed))
+        sums.sums(at: trainer.place)
         ?? TrainingState.interval(inOlder: latest.file.metadata["state"]) ?? interval
     } else {
       let saved = try folder.settings()
@@ -215,7 +216,7 @@ final class RunRecorder {
     try trainer.requireFinite()
     try metrics.synchronize()
     do throws(RigLError) {
-      try sums.remember(interval, at: Int(trainer.step.batchesConsumed))
+      try sums.remember(interval, at: trainer.place)
     } catch {
       // The run can do without; a disk that is full will say so of the checkpoint.
       if told.insert(error.what).inserted { try trainer.tell(.warning(error.what)) }

@@ -38,7 +38,7 @@ extension Configuration {
       .configuration,
       "extend: a run of method lottery cannot be made longer: its ticket was chosen by trainings of the "
         + "length that it has",
-      hint: "Start a new run with more epochs, or one from this run's network by --start-from.")
+      hint: "Start a new run with more epochs, or one of another method by --start-from.")
   }
 }
 
@@ -47,6 +47,10 @@ extension Trainer {
   package var round: Int { state.round ?? 0 }
   /// Prunings of a lottery ticket in all; 0 of a training without rounds.
   package var rounds: Int { ticket?.method.rounds ?? 0 }
+  /// How far the training has come, as rows of metrics say it.
+  var place: MetricsRow.Place {
+    MetricsRow.Place(round: round, batchesConsumed: Int(step.batchesConsumed))
+  }
   /// Whether this is a lottery ticket's own training, or one without rounds.
   var isLastRound: Bool { round == rounds }
   /// Whether the last training is complete.
