@@ -84,10 +84,15 @@ let package = Package(
       dependencies: ["RigLCore", "RigLImages", "CSparseKernels"],
       swiftSettings: strictSwift
     ),
+    .target(
+      name: "RigLExperiments",
+      dependencies: ["RigLCore", .product(name: "Yams", package: "Yams")],
+      swiftSettings: strictSwift
+    ),
     .executableTarget(
       name: "rigl-cli",
       dependencies: [
-        "RigLCore", "RigLImages", "RigLBench",
+        "RigLCore", "RigLImages", "RigLBench", "RigLExperiments",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strictSwift
@@ -121,6 +126,11 @@ let package = Package(
       swiftSettings: [.treatAllWarnings(as: .error)]
     ),
     .testTarget(
+      name: "RigLExperimentsTests",
+      dependencies: ["RigLExperiments"],
+      swiftSettings: [.treatAllWarnings(as: .error)]
+    ),
+    .testTarget(
       name: "RigLBenchTests",
       dependencies: ["RigLBench"],
       swiftSettings: [.treatAllWarnings(as: .error)]
@@ -138,8 +148,8 @@ let package = Package(
 // Sanitizers watch the tests of the library, so nothing else is built for them.
 if Context.environment["RIGL_SANITIZED"] != nil {
   let unwatched = [
-    "rigl-cli", "RigLBench", "settings-fuzz", "CSparseKernelsSuite", "CSparseKernelsTests",
-    "RigLBenchTests", "RigLCLITests",
+    "rigl-cli", "RigLBench", "RigLExperiments", "settings-fuzz", "CSparseKernelsSuite", "CSparseKernelsTests",
+    "RigLBenchTests", "RigLExperimentsTests", "RigLCLITests",
   ]
   package.targets.removeAll { unwatched.contains($0.name) }
   package.products.removeAll { $0.name == "rigl" }

@@ -20,7 +20,7 @@ struct Rigl: ParsableCommand {
     version: packageVersion,
     subcommands: [
       Train.self, Evaluate.self, Predict.self, Inspect.self, Export.self, Strip.self, Import.self,
-      Presets.self, Methods.self, Settings.self, Flops.self, Bench.self,
+      Presets.self, Methods.self, Settings.self, Flops.self, Bench.self, Sweep.self, Runs.self,
     ])
 
   /// Parses, runs, and turns every error into a few lines and its exit status.

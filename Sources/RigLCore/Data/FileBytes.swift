@@ -42,13 +42,13 @@ package func folderExists(at path: String) -> Bool {
 /// A path that means the same from any working directory.
 ///
 /// - Parameter base: the folder that a relative path starts from; nil: the working directory.
-func absolutePath(_ path: String, relativeTo base: String? = nil) -> String {
+package func absolutePath(_ path: String, relativeTo base: String? = nil) -> String {
   let base = base.map { URL(fileURLWithPath: $0, isDirectory: true) }
   return URL(fileURLWithPath: path, relativeTo: base).standardizedFileURL.path
 }
 
 /// The names in a folder in the order of their bytes, without hidden ones.
-func folderNames(at path: String) throws(RigLError) -> [String] {
+package func folderNames(at path: String) throws(RigLError) -> [String] {
   do {
     return try FileManager.default.contentsOfDirectory(atPath: path)
       .filter { !$0.hasPrefix(".") }

@@ -99,7 +99,7 @@ public struct RunFolder: Hashable, Sendable {
 }
 
 /// The text of a file of this library, which is small: of fewer than `limit` bytes.
-func text(of path: String, limit: Int = 1 << 30) throws(RigLError) -> String {
+package func text(of path: String, limit: Int = 1 << 30) throws(RigLError) -> String {
   let bytes = try naming(.missingFile, "\(path): cannot be read") { () throws(SystemError) in
     try FileSystem.contents(of: path, limit: limit)
   }

@@ -152,7 +152,7 @@ package final class OpenFile: Sendable {
   }
 
   /// The outcome of ``tryLock()``.
-  enum Lock {
+  package enum Lock {
     case taken, heldByAnother, unsupported
   }
 
@@ -160,7 +160,7 @@ package final class OpenFile: Sendable {
   ///
   /// A process that another thread is just starting has all files of this one, and their locks, until it
   /// runs its own program: a lock that was given up is free a moment later.
-  func tryLock() -> Lock {
+  package func tryLock() -> Lock {
     var attempts = 20
     while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
       if errno == EWOULDBLOCK {
@@ -238,7 +238,7 @@ package enum FileSystem {
   }
 
   /// The path without links; the same path if it leads nowhere.
-  static func real(_ path: String) -> String {
+  package static func real(_ path: String) -> String {
     guard let real = unsafe realpath(path, nil) else { return path }
     defer { unsafe free(real) }
     return unsafe String(cString: real)
@@ -256,7 +256,7 @@ package enum FileSystem {
   }
 
   /// Removes a file; one that is not there is no error.
-  static func remove(file path: String) throws(SystemError) {
+  package static func remove(file path: String) throws(SystemError) {
     if unsafe unlink(path) != 0 && errno != ENOENT { throw .last }
   }
 
@@ -266,7 +266,7 @@ package enum FileSystem {
   }
 
   /// Makes a folder; returns false where something of that name exists already.
-  static func makeFolder(_ path: String) throws(SystemError) -> Bool {
+  package static func makeFolder(_ path: String) throws(SystemError) -> Bool {
     if unsafe mkdir(path, 0o777) == 0 { return true }
     // Some systems report a read-only or forbidden parent before the name that exists.
     let error = SystemError.last
@@ -355,7 +355,7 @@ package enum FileSystem {
   static var process: Int32 { getpid() }
 
   /// The folder part and the last part of a path.
-  static func split(_ path: String) -> (folder: String, name: String) {
+  package static func split(_ path: String) -> (folder: String, name: String) {
     guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return (".", path) }
     let name = String(path[path.utf8.index(after: slash)...])
     let folder = String(path[..<slash])
@@ -365,7 +365,7 @@ package enum FileSystem {
   /// A whole file, at most `limit` bytes of it; files whose size the system does not know included.
   ///
   /// - Parameter size: how many bytes there probably are: where it is right, the memory is taken once.
-  static func contents(
+  package static func contents(
     of path: String, size: Int = 0, limit: Int
   ) throws(SystemError) -> [UInt8] {
     let file = try OpenFile(path, .read)

@@ -65,6 +65,16 @@ package struct SettingsStack {
   package mutating func apply(
     yaml: String, path: String, replacesBase: Bool = true, isSaved: Bool = false
   ) throws(RigLError) {
+    guard let settings = try SettingsStack.mapping(yaml, path: path) else { return }
+    try apply(settings, of: path, replacesBase: replacesBase, isSaved: isSaved)
+  }
+
+  /// The mapping of keys to values that a file consists of; nil: it is empty.
+  ///
+  /// - Throws: `RigLError(.configuration)` where it is something else.
+  package static func mapping(
+    _ yaml: String, path: String
+  ) throws(RigLError) -> Node.Mapping? {
     let node: Node?
     do throws(SettingsText.Problem) {
       node = try SettingsText.node(yaml)
@@ -73,11 +83,19 @@ package struct SettingsStack {
         .configuration, "\(Place(path: path, line: error.line).text)\(error.what)",
         hint: error.hint)
     }
-    guard let node else { return }  // An empty file sets nothing.
+    guard let node else { return nil }
     guard let settings = node.mapping else {
       throw RigLError(
         .configuration, "\(path): not a mapping of keys to values", hint: "Write KEY: VALUE lines.")
     }
+    return settings
+  }
+
+  /// Adds the settings of a mapping, which may be a part of a file, as
+  /// ``apply(yaml:path:replacesBase:isSaved:)`` does.
+  package mutating func apply(
+    _ settings: Node.Mapping, of path: String, replacesBase: Bool = true, isSaved: Bool = false
+  ) throws(RigLError) {
     if let value = settings["preset"] {
       let preset = try preset(value, Place(path: path, line: value.mark?.line))
       if replacesBase {

@@ -49,6 +49,22 @@ extension Configuration {
     return Key.allCases.filter { mapping[Node($0.rawValue)] == nil }
   }
 
+  /// The settings that differ from the defaults, by key, each on one line.
+  package func changed() throws(RigLError) -> [String: String] {
+    let (own, usual) = (try mapping(), try Configuration().mapping())
+    var changed: [String: String] = [:]
+    for key in Key.allCases {
+      let (value, other) = (own[Node(key.rawValue)], usual[Node(key.rawValue)])
+      if value != other { changed[key.rawValue] = value?.oneLine ?? "null" }
+    }
+    return changed
+  }
+
+  /// The value of a setting on one line; nil: it has none.
+  package func value(_ key: Key) throws(RigLError) -> String? {
+    try mapping()[Node(key.rawValue)]?.oneLine
+  }
+
   /// The settings that have a value, by key, as a file has them.
   func written() -> [String: String] {
     // A configuration that cannot be encoded is no one's to mend.

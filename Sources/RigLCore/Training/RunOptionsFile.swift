@@ -13,7 +13,7 @@ extension RunOptions {
   ]
 
   /// What the run depends on besides its configuration, as its file says it.
-  var origin: [(key: String, value: Node)] {
+  package var origin: [(key: String, value: Node)] {
     func list(_ texts: [String], _ style: Node.Sequence.Style) -> Node? {
       texts.isEmpty ? nil : Node.sequence(Node.Sequence(texts.map { Node($0) }, .implicit, style))
     }

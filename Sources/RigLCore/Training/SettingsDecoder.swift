@@ -25,6 +25,15 @@ extension Node {
   /// The value as a user would write it, on one line; of a long one the beginning.
   var written: String { shortened(beginning) }
 
+  /// All of the value as a user would write it, on one line.
+  package var oneLine: String {
+    if let sequence { return "[\(sequence.map(\.oneLine).joined(separator: ", "))]" }
+    if let mapping {
+      return "{\(mapping.map { "\($0.key.oneLine): \($0.value.oneLine)" }.joined(separator: ", "))}"
+    }
+    return isNothing ? "null" : scalar?.string ?? ""
+  }
+
   /// At least as much of the value as a message shows: an element is two characters at the least.
   private var beginning: String {
     if let sequence { return "[\(sequence.prefix(50).map(\.written).joined(separator: ", "))]" }
@@ -36,14 +45,14 @@ extension Node {
   }
 
   /// Whether the value is `null`, `~` or nothing at all, and not in quotation marks.
-  var isNothing: Bool {
+  package var isNothing: Bool {
     guard let scalar, [.any, .plain].contains(scalar.style) else { return false }
     return ["", "~", "null", "Null", "NULL"].contains(scalar.string)
   }
 
   /// The whole number of decimal digits, with or without a sign; leading zeros mean nothing. Nil for
   /// everything else: other bases, `1e3`, `1_000`, `1:30`.
-  func wholeNumber<Number: FixedWidthInteger>(_ type: Number.Type = Number.self) -> Number? {
+  package func wholeNumber<Number: FixedWidthInteger>(_ type: Number.Type = Number.self) -> Number? {
     scalar.flatMap { Number($0.string) }
   }
 

@@ -199,6 +199,7 @@ struct Train: ParsableCommand {
     let watcher = TrainingWatcher(printing, isResuming: running.resume != nil)
     trainer.callbacks = [watcher]
     Interruption.watch()
+    if running.attached { try Interruption.watchStandardInput() }
     let result: Trainer.Result
     do {
       result = try running.resume.map { try trainer.resume($0) } ?? trainer.run()
@@ -269,6 +270,10 @@ struct RunningArguments: ParsableArguments {
   var keep: PlacedArgument?
 
   @OptionGroup var threads: ThreadsArguments
+
+  @Flag(
+    help: "Stop with a checkpoint once standard input ends, as it does when the caller is gone.")
+  var attached = false
 
   @Flag(help: "Print settings, layers, memory and time; train no more than a moment.")
   var dryRun = false

@@ -194,6 +194,22 @@ enum Interruption {
     if !(isKnown && ignores(hangup)) { set(SIGHUP, to: receive) }
   }
 
+  /// Counts the end of standard input as SIGTERM, once.
+  static func watchStandardInput() throws(RigLError) {
+    let status = startThread {
+      var byte: UInt8 = 0
+      while true {
+        let count = unsafe read(STDIN_FILENO, &byte, 1)
+        if count == 0 || count < 0 && errno != EINTR { break }
+      }
+      _ = receivedSignal.compareExchange(expected: 0, desired: SIGTERM, ordering: .relaxed)
+    }
+    guard status == 0 else {
+      throw RigLError(
+        .memory, "standard input: no thread can watch it: \(unsafe String(cString: strerror(status)))")
+    }
+  }
+
   private static func ignores(_ action: sigaction) -> Bool {
     #if canImport(Darwin)
       let handler = unsafe action.__sigaction_u.__sa_handler
