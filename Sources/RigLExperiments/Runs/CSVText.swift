@@ -5,8 +5,11 @@ enum CSVText {
   static func line(_ cells: [String]) -> String {
     cells.map { cell in
       let isPlain = cell.utf8.allSatisfy { !",\"\r\n".utf8.contains($0) }
-      return isPlain ? cell : "\"" + cell.split(separator: "\"", omittingEmptySubsequences: false)
-        .joined(separator: "\"\"") + "\""
+      return isPlain
+        ? cell
+        : "\""
+          + cell.split(separator: "\"", omittingEmptySubsequences: false)
+          .joined(separator: "\"\"") + "\""
     }.joined(separator: ",")
   }
 

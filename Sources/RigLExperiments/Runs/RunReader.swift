@@ -39,7 +39,9 @@ package enum RunReader {
     into record: inout RunRecord
   ) throws(RigLError) {
     // A network that was made in Swift has figures, but only Swift can count its operations.
-    guard try !run.hasCustomNetwork() else { return finish(rows, steps: rows.last?.step ?? 0, &record) }
+    guard try !run.hasCustomNetwork() else {
+      return finish(rows, steps: rows.last?.step ?? 0, &record)
+    }
     let saved = try SavedRun(run.path, threads: 1)
     let samples = try trainSamples(of: saved)
     finish(rows, steps: configuration.steps(samples: samples), &record)
@@ -107,7 +109,8 @@ package enum RunReader {
 
   /// Outgoing connections of each input, where the first layer sees pixels one by one.
   private static func inputMap(_ saved: SavedRun) -> RunHistory.InputMap? {
-    guard let first = saved.model.weightLayers.first, !saved.isStripped, first.shape.count == 2 else {
+    guard let first = saved.model.weightLayers.first, !saved.isStripped, first.shape.count == 2
+    else {
       return nil
     }
     let shape = saved.sampleShape

@@ -39,7 +39,8 @@ enum RunSettings {
     parts.append("seed\(text(.seed) ?? "")")
     parts.append(number(texts))
     let allowed = parts.joined(separator: "-").map { letter in
-      letter.isASCII && (letter.isLetter || letter.isNumber || "._-".contains(letter)) ? letter : "_"
+      letter.isASCII && (letter.isLetter || letter.isNumber || "._-".contains(letter))
+        ? letter : "_"
     }
     return String(allowed.prefix(120))
   }

@@ -48,7 +48,8 @@ package struct RunTable {
       }, hasState: true)
   }
 
-  private static func table(_ rows: [(RunRecord, state: String?)], hasState: Bool = false) -> String {
+  private static func table(_ rows: [(RunRecord, state: String?)], hasState: Bool = false) -> String
+  {
     let header = Column.allCases.map(\.rawValue) + (hasState ? ["state"] : [])
     let lines = rows.map { record, state in record.cells + (state.map { [$0] } ?? []) }
     return ([header] + lines).map { CSVText.line($0) + "\n" }.joined()
@@ -140,7 +141,8 @@ extension RunRecord {
   ///
   /// - Parameter place: the file and the line, for messages.
   fileprivate init(_ cells: [RunTable.Column: String], _ place: String) throws(RigLError) {
-    guard let name = cells[.run], let settings = cells[.settings].flatMap([String: String].init(json:))
+    guard let name = cells[.run],
+      let settings = cells[.settings].flatMap([String: String].init(json:))
     else {
       throw RigLError(.data, "\(place): a run needs a name and its settings, as JSON")
     }

@@ -43,7 +43,8 @@ package struct SweepFile {
       throw RigLError(.configuration, "\(path): no runs: the file is empty", hint: SweepFile.hint)
     }
     let isOneGroup = file["groups"] == nil
-    try requireKeys(file, isOneGroup ? ["settings", "each", "quick"] : ["settings", "groups", "quick"])
+    try requireKeys(
+      file, isOneGroup ? ["settings", "each", "quick"] : ["settings", "groups", "quick"])
     let common = try settings(file["settings"])
     if let node = file["quick"] { quick = try group(node, on: []) }
     if isOneGroup {
@@ -108,7 +109,8 @@ package struct SweepFile {
       return try SweepPlan.Run(stack)
     } catch {
       let run = pairs.map { "\($0.key.oneLine): \($0.value.oneLine)" }.joined(separator: ", ")
-      throw RigLError(error.kind, "\(path): \(error.what), of the run with \(run)", hint: error.hint)
+      throw RigLError(
+        error.kind, "\(path): \(error.what), of the run with \(run)", hint: error.hint)
     }
   }
 

@@ -61,20 +61,22 @@ package final class SweepRunner {
   /// Trains what is not finished.
   ///
   /// - Parameters:
+  ///   - isTimed: whether those are trained, too, whose seconds count: not on a machine that has other
+  ///     work.
   ///   - shouldStop: asked some ten times a second; true: runs stop with a checkpoint.
   ///   - tell: told what happens.
   /// - Throws: `RigLError(.write)` where a result cannot be written; what runs is then stopped.
   package func run(
-    shouldStop: () -> Bool, tell: (Event) throws -> Void
+    isTimed: Bool = true, shouldStop: () -> Bool, tell: (Event) throws -> Void
   ) throws -> Outcome {
     let alone = plan.alone.map(\.name)
     let open = plan.runs.filter { table.record(of: $0.settings) == nil && !isLost($0) }
     progress.failed = plan.runs.count(where: isLost)
     progress.begin(done: plan.runs.count - open.count - progress.failed)
     defer { stopAll() }
-    // Those whose seconds count come first, one by one.
-    try train(open.filter { alone.contains($0.name) }, atOnce: 1, shouldStop, tell)
     try train(open.filter { !alone.contains($0.name) }, atOnce: jobs, shouldStop, tell)
+    // Those whose seconds count, one by one.
+    if isTimed { try train(open.filter { alone.contains($0.name) }, atOnce: 1, shouldStop, tell) }
     var outcome = Outcome()
     outcome.finished = plan.runs.count { table.record(of: $0.settings) != nil }
     outcome.failed = plan.runs.count { failures[$0.name] != nil }
@@ -96,7 +98,7 @@ package final class SweepRunner {
       Thread.sleep(forTimeInterval: 0.05)
       for index in children.indices.reversed() where !children[index].process.isRunning {
         let child = children.remove(at: index)
-        try end(child.run, child.process, isAlone: atOnce == 1, tell)
+        try end(child.run, child.process, tell)
       }
       if shouldStop(), !isStopping {
         isStopping = true
@@ -115,6 +117,7 @@ package final class SweepRunner {
     let path = folder.run(run.name)
     let common = ["--quiet", "--json", "--attached", "--threads", "\(threads)"]
     if FileSystem.item("\(path)/config.yaml") == .file {
+      try awaitWriter(of: path)
       return try ChildProcess(
         binary, ["train", "--resume", path] + common, logs: folder.logs(run.name))
     }
@@ -125,8 +128,18 @@ package final class SweepRunner {
       logs: folder.logs(run.name))
   }
 
+  /// Waits until nobody writes in a run's folder: what a killed sweep has left running stops by
+  /// itself, with a checkpoint. Who still does after some time says so in an error of the run.
+  private func awaitWriter(of path: String) throws(RigLError) {
+    let run = try RunFolder.open(path)
+    for _ in 0..<300 {
+      if (try? run.lock()) != nil { return }
+      Thread.sleep(forTimeInterval: 0.1)
+    }
+  }
+
   private func end(
-    _ run: SweepPlan.Run, _ process: ChildProcess, isAlone: Bool, _ tell: (Event) throws -> Void
+    _ run: SweepPlan.Run, _ process: ChildProcess, _ tell: (Event) throws -> Void
   ) throws {
     let line = process.lastLine
     guard process.status == 0 else {
@@ -134,8 +147,9 @@ package final class SweepRunner {
       if isStopping, process.status > 128 { return }
       let failure = SweepFailures.Failure(
         run: run.name, status: process.status,
-        error: line?.error ?? (process.lastError.isEmpty
-          ? "ended with status \(process.status)" : process.lastError))
+        error: line?.error
+          ?? (process.lastError.isEmpty
+            ? "ended with status \(process.status)" : process.lastError))
       try failures.set(failure, of: run.name)
       progress.failed += 1
       return try tell(.failed(failure))
@@ -144,7 +158,7 @@ package final class SweepRunner {
     record.settings = run.settings
     record.program = program
     record.figures.bestTestAccuracy = line?.bestTestAccuracy
-    record.figures.wasAlone = isAlone && plan.alone.contains { $0.name == run.name }
+    record.figures.wasAlone = plan.alone.contains { $0.name == run.name }
     try table.add(record)
     try failures.set(nil, of: run.name)
     progress.done += 1

@@ -20,8 +20,8 @@ struct Sweep: ParsableCommand {
       Below the folder, runs has the runs' folders, results.csv a line for each finished one (a table \
       of another sweep, put there, counts), failures.csv those that failed, logs what they printed. \
       Ctrl-C stops with checkpoints, and the same command goes on: finished runs are not repeated, \
-      and diverged ones neither. The first run of each method and sparsity is trained with nothing \
-      beside it, so that its seconds can be compared. The exit status is 70 if runs have failed.
+      and diverged ones neither. The first run of each method and sparsity is trained last and \
+      with nothing beside it, so that its seconds can be compared. The exit status is 70 if runs have failed.
       """)
 
   @Argument(help: ArgumentHelp("The file of experiments.", valueName: "sweep.yaml"))
@@ -45,6 +45,9 @@ struct Sweep: ParsableCommand {
 
   @Option(parsing: .unconditional, help: ArgumentHelp("Threads of each run.", valueName: "n"))
   var threads = 1
+
+  @Flag(help: "Leave those for later whose seconds count, for a time when the machine is idle.")
+  var untimed = false
 
   @Flag(help: "Print the runs, and train none.")
   var dryRun = false
@@ -75,7 +78,8 @@ struct Sweep: ParsableCommand {
     Interruption.watch()
     let watcher = SweepWatcher(printing, total: plan.runs.count)
     let outcome = try runner.run(
-      shouldStop: { Interruption.signal != nil }, tell: { try watcher.observe($0) })
+      isTimed: !untimed, shouldStop: { Interruption.signal != nil },
+      tell: { try watcher.observe($0) })
     watcher.finish()
     try explain(outcome)
   }
@@ -106,8 +110,12 @@ struct Sweep: ParsableCommand {
       printing.warn(
         ["why runs failed is in \(SweepFolder(path: output).failuresPath)"], evenIfQuiet: true)
     }
+    if outcome.left > 0, untimed, Interruption.signal == nil {
+      try printing.inform("without --untimed, the same command trains what is left")
+    }
     if outcome.left > 0, let signal = Interruption.signal {
-      Output.error.tryWrite("rigl: stopped by \(Interruption.name(of: signal)); the same command goes on\n")
+      Output.error.tryWrite(
+        "rigl: stopped by \(Interruption.name(of: signal)); the same command goes on\n")
       throw ExitCode(128 + signal)
     }
     if outcome.failed > 0 { throw ExitCode(RigLError.Kind.numerical.rawValue) }

@@ -43,7 +43,8 @@ final class SweepWatcher {
   private func printLine(_ text: String) throws {
     guard !printing.quiet else { return }
     clear()
-    try output.write(wrapped(text.printable(), width: Terminal.standardOutput.columns, indent: "  ") + "\n")
+    try output.write(
+      wrapped(text.printable(), width: Terminal.standardOutput.columns, indent: "  ") + "\n")
   }
 
   private func draw(_ progress: SweepProgress) {

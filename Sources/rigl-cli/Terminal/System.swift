@@ -206,7 +206,8 @@ enum Interruption {
     }
     guard status == 0 else {
       throw RigLError(
-        .memory, "standard input: no thread can watch it: \(unsafe String(cString: strerror(status)))")
+        .memory,
+        "standard input: no thread can watch it: \(unsafe String(cString: strerror(status)))")
     }
   }
 
