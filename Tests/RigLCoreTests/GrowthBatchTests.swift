@@ -8,7 +8,7 @@ import Testing
 
   @Test func layersShareABufferAndLargeOnesGoInSlices() {
     func passes(_ layers: [(rows: Int, columns: Int)], _ floats: Int) -> [[[Int]]] {
-      GradientSums.passes(of: layers, floats: floats).map { slices in
+      GrowthSums.passes(of: layers, floats: floats).map { slices in
         slices.map { [$0.layer, $0.rows.lowerBound, $0.rows.upperBound, $0.offset] }
       }
     }

@@ -32,6 +32,7 @@ extension AccountingReport.TrainMultiplier {
     case .pruning: pruning
     case .granet: granet
     case .gse: gse
+    case .lottery: lottery
     }
   }
 }

@@ -5,7 +5,7 @@ extension DenseGradient {
   ///
   /// Panels are multiplied out as wholes, as they are without slices: the bits of a product may depend on
   /// how many rows it has.
-  func add(to sums: GradientSums, _ slice: GradientSums.Slice) {
+  func add(to sums: GrowthSums, _ slice: GrowthSums.Slice) {
     pool.timed(.growth) {
       let across = inputs.dividedUp(by: panel.columns)
       let first = slice.rows.lowerBound / panel.rows

@@ -20,7 +20,7 @@ final class DenseGradient {
   private(set) var outputs = 0
   private(set) var panel = GradientPanels()
   /// The means over several batches that are looked at; nil: the gradient is one batch's.
-  private(set) var mean: (sums: GradientSums, layer: Int, slice: GradientSums.Slice?)?
+  private(set) var mean: (sums: GrowthSums, layer: Int, slice: GrowthSums.Slice?)?
   /// Those of all layers.
   private let sources: [any GradientSource]
   /// Whether the layer's gradient is at hand; else it is 0 to whoever looks.
@@ -96,7 +96,7 @@ final class DenseGradient {
 
   /// Takes a layer with the means of its gradients over several batches.
   func begin(
-    _ weights: SparseWeights, _ mean: (GradientSums, layer: Int, slice: GradientSums.Slice?),
+    _ weights: SparseWeights, _ mean: (GrowthSums, layer: Int, slice: GrowthSums.Slice?),
     _ memory: GradientMemories.Layer?
   ) {
     take(weights)

@@ -69,7 +69,7 @@ extension LayerUpdate {
   }
 
   /// Adds a layer's dense gradient on a batch to the sums of several.
-  func add(_ source: any GradientSource, to sums: GradientSums, _ slice: GradientSums.Slice) {
+  func add(_ source: any GradientSource, to sums: GrowthSums, _ slice: GrowthSums.Slice) {
     gradient?.begin(source, nil)
     gradient?.add(to: sums, slice)
   }

@@ -36,7 +36,7 @@ final class TopologyUpdater {
   /// What the method keeps of gradients; nil: nothing.
   let memories: GradientMemories?
   /// The gradients of an update's batches; nil: an update has one batch, or none.
-  let sums: GradientSums?
+  let sums: GrowthSums?
 
   private let layers: [SparseWeights]
   private let optimizer: OptimizerState
@@ -89,7 +89,7 @@ final class TopologyUpdater {
     let sumsBatches = growth.batches > 1 && method.timing == .insteadOfWeightStep
     sums =
       sumsBatches
-      ? GradientSums(
+      ? GrowthSums(
         batches: growth.batches, layers: layers, bytes: growth.bytes ?? model.plan.activationBytes)
       : nil
     plan = TopologyPlan(

@@ -10,7 +10,7 @@
 ///     pass 1: the same batches → sums of other rows → what would be grown there or before
 ///     … → connections move
 @safe
-final class GradientSums {
+final class GrowthSums {
   /// Rows of a layer whose sums are in the buffer at a time.
   struct Slice: Equatable {
     /// The layer's number among the sparse layers.
@@ -39,7 +39,7 @@ final class GradientSums {
   /// Sums of so many batches' gradients, in a buffer of so many bytes, or of a row where that is more.
   init(batches: Int, layers: [SparseWeights], bytes: Int) {
     self.batches = batches
-    passes = GradientSums.passes(
+    passes = GrowthSums.passes(
       of: layers.map { ($0.outputs, $0.inputs) }, floats: bytes / MemoryLayout<Float>.stride)
     let sizes = passes.map { slices in
       slices.reduce(0) { $0 + $1.rows.count * layers[$1.layer].inputs }
@@ -258,7 +258,7 @@ enum UpdateGradient {
   case batch(any GradientSource)
   /// The mean over several batches: of a slice of rows, at the end of a pass; nil: of what was found in
   /// all slices.
-  case mean(GradientSums, layer: Int, slice: GradientSums.Slice?)
+  case mean(GrowthSums, layer: Int, slice: GrowthSums.Slice?)
 
   /// The batch's, if it is that.
   var source: (any GradientSource)? {
