@@ -102,9 +102,9 @@ public struct Configuration: Codable, Hashable, Sendable {
   /// The step to which lottery rewinds (k); 0: the initialisation.
   public var rewindStep = 0
   /// What lottery's ticket starts its own training with.
-  public var ticketControl = TicketControl.rewound
+  package var ticketControl = TicketControl.rewound
   /// What moves the connections of lottery's ticket.
-  public var ticketMethod = TicketMethod.static
+  package var ticketMethod = TicketMethod.static
   /// The density below which a layer whose connections change in number is stored sparsely.
   public var storageBelow = 0.75
 

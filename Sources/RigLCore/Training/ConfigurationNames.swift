@@ -85,7 +85,7 @@ extension Configuration {
   }
 
   /// What a lottery ticket starts its own training with, by name.
-  public enum TicketControl: String, Codable, CaseIterable, Sendable {
+  package enum TicketControl: String, Codable, CaseIterable, Sendable {
     /// What its connections were at the rewinding step: no control, but the ticket itself.
     case rewound
     /// Weights drawn anew, at the connections that pruning has left.
@@ -96,7 +96,7 @@ extension Configuration {
   }
 
   /// What moves a lottery ticket's connections in its own training, by name.
-  public enum TicketMethod: String, Codable, CaseIterable, Sendable {
+  package enum TicketMethod: String, Codable, CaseIterable, Sendable {
     /// Nothing: they stay.
     case `static`
     /// ``RigL``.
