@@ -3,7 +3,7 @@ public final class Parameter {
   /// The layer's name, then what it is: `fc1.weight`, `fc1.bias`.
   public let name: String
   /// The name in files of when its connections began, among those of slots.
-  static let birth = "birth"
+  package static let birth = "birth"
   /// The dense shape: (out, in) of a weight, (out) of a bias. A sparse weight stores fewer values.
   public let shape: [Int]
   /// Whether weight decay applies: to weights, not to biases.

@@ -54,7 +54,7 @@ public struct RunFolder: Hashable, Sendable {
 
   /// Whether a file, that exists or not, is one that a run itself reads and writes, by whatever name
   /// or link.
-  static func owns(_ path: String) -> Bool {
+  package static func owns(_ path: String) -> Bool {
     let (folder, name) = FileSystem.split(FileSystem.real(path))
     let place = FileSystem.real(folder)
     if isOne(at: place), let names = try? FileSystem.names(in: place) {
@@ -91,7 +91,7 @@ public struct RunFolder: Hashable, Sendable {
   }
 
   /// A path without slashes at its end.
-  static func trimmed(_ path: String) -> String {
+  package static func trimmed(_ path: String) -> String {
     var path = path[...]
     while path.utf8.count > 1, path.utf8.last == UInt8(ascii: "/") { path = path.dropLast() }
     return String(path)

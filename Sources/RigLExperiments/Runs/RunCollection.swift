@@ -32,6 +32,24 @@ package enum RunCollection {
     return (runs, faults)
   }
 
+  /// The folders of the runs at a path: a run's, a sweep's, or a folder of either.
+  ///
+  /// - Throws: `RigLError(.missingFile)` where there is none.
+  package static func folders(_ path: String) throws(RigLError) -> [String] {
+    func isRun(_ folder: String) -> Bool { FileSystem.item("\(folder)/config.yaml") == .file }
+    if isRun(path) { return [path] }
+    var folders: [String] = []
+    if FileSystem.item(path) == .folder {
+      let place = FileSystem.item("\(path)/runs") == .folder ? "\(path)/runs" : path
+      for name in try folderNames(at: place) where isRun("\(place)/\(name)") {
+        folders.append("\(place)/\(name)")
+      }
+    }
+    guard folders.isEmpty else { return folders }
+    throw RigLError(
+      .missingFile, "\(path): there is no run", hint: "Give run folders, or the folder of a sweep.")
+  }
+
   private static func add(
     _ path: String, _ hasHistory: Bool, _ runs: inout [RunRecord], _ faults: inout [Fault]
   ) throws(RigLError) {

@@ -24,6 +24,19 @@ package struct RunRecord: Hashable, Sendable {
   package var figures: Figures
   /// What happened in it; nil where its folder is gone.
   package var history: RunHistory?
+
+  /// Creates a record.
+  package init(
+    name: String, state: State, settings: [String: String], program: String,
+    figures: Figures = Figures(), history: RunHistory? = nil
+  ) {
+    self.name = name
+    self.state = state
+    self.settings = settings
+    self.program = program
+    self.figures = figures
+    self.history = history
+  }
 }
 
 extension RunRecord {
@@ -75,6 +88,11 @@ package struct RunHistory: Hashable, Sendable {
     package var learningRate: Double?
     /// The norm of the gradients before clipping.
     package var gradientNorm: Double?
+
+    package init(step: Int, split: String) {
+      self.step = step
+      self.split = split
+    }
   }
 
   /// A topology update.
@@ -92,6 +110,10 @@ package struct RunHistory: Hashable, Sendable {
     package var dropFraction: Double?
     /// Units that a path joins to inputs and outputs.
     package var liveUnits: Int?
+
+    package init(step: Int) {
+      self.step = step
+    }
   }
 
   /// A layer at the end of the run.
@@ -103,6 +125,17 @@ package struct RunHistory: Hashable, Sendable {
     package var positions: Int
     package var liveUnits: Int
     package var deadUnits: Int
+
+    package init(
+      name: String, shape: [Int], connections: Int, positions: Int, liveUnits: Int, deadUnits: Int
+    ) {
+      self.name = name
+      self.shape = shape
+      self.connections = connections
+      self.positions = positions
+      self.liveUnits = liveUnits
+      self.deadUnits = deadUnits
+    }
   }
 
   /// How many connections are of which age.
@@ -111,6 +144,12 @@ package struct RunHistory: Hashable, Sendable {
     package var from: [Int]
     package var counts: [Int]
     package var end: Int
+
+    package init(from: [Int], counts: [Int], end: Int) {
+      self.from = from
+      self.counts = counts
+      self.end = end
+    }
   }
 
   /// Outgoing connections of each input.
@@ -119,6 +158,12 @@ package struct RunHistory: Hashable, Sendable {
     package var height: Int
     /// By row; channels are summed.
     package var connections: [Int]
+
+    package init(width: Int, height: Int, connections: [Int]) {
+      self.width = width
+      self.height = height
+      self.connections = connections
+    }
   }
 
   package var points: [Point] = []
