@@ -1,3 +1,4 @@
+import RigLCore
 import Foundation
 import RigLExperiments
 import Testing

@@ -1,3 +1,4 @@
+import RigLCore
 import RigLExperiments
 import Testing
 

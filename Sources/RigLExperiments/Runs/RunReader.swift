@@ -91,18 +91,19 @@ package enum RunReader {
   private static func history(_ rows: [MetricsRow]) -> RunHistory {
     var history = RunHistory()
     for row in rows {
-      guard row.split == .update else {
-        history.points.append(
-          RunHistory.Point(
-            step: row.step, split: row.split.rawValue, loss: row.loss, accuracy: row.accuracy,
-            learningRate: row.learningRate, gradientNorm: row.gradientNorm))
-        continue
+      if row.split == .update {
+        var update = RunHistory.Update(step: row.step)
+        (update.connections, update.moved) = (row.connections, row.connectionsMoved)
+        update.neverActiveBefore = row.neverActiveBefore
+        (update.exploredShare, update.dropFraction) = (row.exploredShare, row.dropFraction)
+        update.liveUnits = row.liveUnits
+        history.updates.append(update)
+      } else {
+        var point = RunHistory.Point(step: row.step, split: row.split.rawValue)
+        (point.loss, point.accuracy) = (row.loss, row.accuracy)
+        (point.learningRate, point.gradientNorm) = (row.learningRate, row.gradientNorm)
+        history.points.append(point)
       }
-      history.updates.append(
-        RunHistory.Update(
-          step: row.step, connections: row.connections, moved: row.connectionsMoved,
-          neverActiveBefore: row.neverActiveBefore, exploredShare: row.exploredShare,
-          dropFraction: row.dropFraction, liveUnits: row.liveUnits))
     }
     return history
   }
