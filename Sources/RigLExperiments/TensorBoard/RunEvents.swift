@@ -1,3 +1,4 @@
+import Foundation
 import RigLCore
 
 /// A run for TensorBoard: its metrics as scalars, and what its kept checkpoints have as histograms.
@@ -34,6 +35,42 @@ package enum RunEvents {
     let path = "\(folder)/" + EventFile.name(wallTime: began, host: "rigl", suffix: record.name)
     try AtomicFile.write(file.bytes, to: path)
     return path
+  }
+
+  /// Writes a run into a folder of its name below another one, in the place of an older event file.
+  ///
+  /// - Returns: the error of a run that cannot be read; nil: it is written.
+  /// - Throws: `RigLError(.write)`.
+  package static func replace(
+    _ run: String, below output: String
+  ) throws(RigLError) -> RigLError? {
+    let place = "\(output)/\(FileSystem.split(RunFolder.trimmed(run)).name)"
+    try prepare(place)
+    // When the settings were written, the run began.
+    let attributes = try? FileManager.default.attributesOfItem(atPath: "\(run)/config.yaml")
+    let began = (attributes?[.modificationDate] as? Date)?.timeIntervalSince1970 ?? 0
+    var fault: RigLError?
+    do throws(RigLError) {
+      try write(run, to: place, began: began)
+    } catch {
+      fault = error
+    }
+    if let fault, fault.kind == .write { throw fault }
+    return fault
+  }
+
+  /// Makes the folder of a run, without an older event file.
+  private static func prepare(_ place: String) throws(RigLError) {
+    let files = FileManager.default
+    do {
+      try files.createDirectory(atPath: place, withIntermediateDirectories: true)
+      let names = try files.contentsOfDirectory(atPath: place)
+      for name in names.filter({ $0.hasPrefix("events.out.tfevents.") }) {
+        try files.removeItem(atPath: "\(place)/\(name)")
+      }
+    } catch {
+      throw RigLError(.write, "\(place): cannot be written: \(error.localizedDescription)")
+    }
   }
 
   private static func table(of settings: [String: String]) -> String {
