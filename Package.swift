@@ -148,8 +148,10 @@ let package = Package(
 // Sanitizers watch the tests of the library, so nothing else is built for them.
 if Context.environment["RIGL_SANITIZED"] != nil {
   let unwatched = [
-    "rigl-cli", "RigLBench", "RigLExperiments", "settings-fuzz", "CSparseKernelsSuite", "CSparseKernelsTests",
-    "RigLBenchTests", "RigLExperimentsTests", "RigLCLITests",
+    "rigl-cli", "RigLBench", "RigLExperiments", "settings-fuzz", "CSparseKernelsSuite",
+    "CSparseKernelsTests",
+    "RigLBenchTests", "RigLExperimentsTests",
+    "RigLCLITests",
   ]
   package.targets.removeAll { unwatched.contains($0.name) }
   package.products.removeAll { $0.name == "rigl" }

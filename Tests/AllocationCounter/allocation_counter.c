@@ -19,15 +19,24 @@
 #endif
 #endif
 
-static _Thread_local bool is_watched;
-static _Atomic int64_t total;
+enum { most_counts = 4096 };  // beside each other: later ones begin where an old one ended
 
-void allocation_counter_watch_thread(bool watched) {
-  is_watched = watched;
+static _Thread_local int32_t watched = -1;
+static _Atomic int32_t begun;
+static _Atomic int64_t totals[most_counts];
+
+int32_t allocation_counter_begin(void) {
+  const int32_t new = atomic_fetch_add(&begun, 1) % most_counts;
+  atomic_store(&totals[new], 0);
+  return new;
 }
 
-int64_t allocation_counter_total(void) {
-  return atomic_load(&total);
+void allocation_counter_watch_thread(int32_t count) {
+  watched = count;
+}
+
+int64_t allocation_counter_total(int32_t count) {
+  return atomic_load(&totals[count]);
 }
 
 #if defined(__GLIBC__) && !defined(HAS_SANITIZER)
@@ -50,8 +59,8 @@ static bool is_dense_library(const void *caller) {
 }
 
 static void count(const void *caller) {
-  if (is_watched && !is_dense_library(caller))
-    atomic_fetch_add_explicit(&total, 1, memory_order_relaxed);
+  if (watched >= 0 && !is_dense_library(caller))
+    atomic_fetch_add_explicit(&totals[watched], 1, memory_order_relaxed);
 }
 
 void *malloc(size_t size) {

@@ -35,7 +35,9 @@ import Testing
     let rows = try #require(
       try JSONSerialization.jsonObject(with: Data(compared.output.utf8)) as? [[String: Any]])
     let row = try #require(
-      rows.first { $0["runs"] as? String == "rigl" && $0["against"] as? String == "static" })
+      rows.first {
+        $0["runs"] as? String == "rigl 90 %" && $0["against"] as? String == "static 90 %"
+      })
     // Runs are sorted by name, and so by seed.
     let all = try accuracies(folder)
     let (rigl, fixed) = (try #require(all["rigl"]), try #require(all["static"]))
@@ -47,8 +49,8 @@ import Testing
     let halfWidth = 4.302652729911275 * (variance / 3).squareRoot()
     #expect(abs(try #require(row["half_width"] as? Double) - halfWidth) < 1e-9)
     #expect(row["pairs"] as? Int == 3 && row["left_out"] as? Int == 0)
-    let dense = rows.first {
-      $0["against"] as? String == "dense" && $0["runs"] as? String == "rigl"
+    let dense = rows.first { row in
+      row["against"] as? String == "dense" && row["runs"] as? String == "rigl 90 %"
     }
     #expect(dense?["pairs"] as? Int == 2 && dense?["left_out"] as? Int == 1, "\(rows)")
     for width in [40, 80] {
@@ -81,7 +83,7 @@ import Testing
     let files = try folder.names(in: "events/\(name)")
     #expect(files.count == 1 && files[0].hasPrefix("events.out.tfevents."))
     let bytes = try folder.bytes(of: "events/\(name)/\(files[0])")
-    for tag in ["loss/train", "accuracy/test", "weights/fc1"] {
+    for tag in ["loss/validation", "accuracy/test", "weights/fc1"] {
       #expect(bytes.range(of: Data(tag.utf8)) != nil, "\(tag)")
     }
   }

@@ -130,8 +130,10 @@ import Testing
     // The last update's are in the metrics.
     let metrics = try #require(
       String(data: try folder.bytes(of: "third/metrics.csv"), encoding: .utf8))
-    let row = try #require(metrics.split(separator: "\n").last { $0.contains(",update,") })
-    let last = try #require(row.split(separator: ",", omittingEmptySubsequences: false).last)
-    #expect(last.split(separator: "-").compactMap { Int($0) } == widths)
+    let lines = metrics.split(separator: "\n")
+    let column = try #require(lines[0].split(separator: ",").firstIndex(of: "live_widths"))
+    let row = try #require(lines.last { $0.contains(",update,") })
+    let cell = row.split(separator: ",", omittingEmptySubsequences: false)[column]
+    #expect(cell.split(separator: "-").compactMap { Int($0) } == widths)
   }
 }

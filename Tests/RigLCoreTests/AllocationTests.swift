@@ -172,15 +172,21 @@ struct AllocationTests {
   /// The counter counts at all, on every thread of a pool.
   @Test func countsEveryThread() throws {
     let pool = try ThreadPool(threads: 2)
-    watchThreads(of: pool, true)
-    defer { watchThreads(of: pool, false) }
-    let before = allocation_counter_total()
+    let count = allocation_counter_begin()
+    watchThreads(of: pool, count)
+    defer { watchThreads(of: pool, -1) }
     onEveryThread(of: pool) { _ = AlignedBuffer<Float>(count: 100) }
-    let allocations = allocation_counter_total() - before
+    let allocations = allocation_counter_total(count)
     #expect(allocations >= 2)
     // Much memory is no allocator's.
     _ = AlignedBuffer<Float>(count: 1 << 20)
-    #expect(allocation_counter_total() - before > allocations)
+    #expect(allocation_counter_total(count) > allocations)
+    // Another test's are not among them.
+    let other = allocation_counter_begin()
+    allocation_counter_watch_thread(other)
+    let before = allocation_counter_total(count)
+    _ = AlignedBuffer<Float>(count: 100)
+    #expect(allocation_counter_total(other) > 0 && allocation_counter_total(count) == before)
   }
 }
 
@@ -191,17 +197,18 @@ func expectNoAllocation(
   sourceLocation: SourceLocation = #_sourceLocation, _ step: () throws -> Void
 ) rethrows {
   for _ in 0..<first { try step() }
-  watchThreads(of: pool, true)
-  defer { watchThreads(of: pool, false) }
-  let before = allocation_counter_total()
+  let count = allocation_counter_begin()
+  watchThreads(of: pool, count)
+  defer { watchThreads(of: pool, -1) }
+  let before = allocation_counter_total(count)
   for _ in 0..<steps { try step() }
-  let allocations = allocation_counter_total() - before
+  let allocations = allocation_counter_total(count) - before
   #expect(allocations == 0, sourceLocation: sourceLocation)
 }
 
-/// Counts the allocations of a pool's threads, the caller's included.
-private func watchThreads(of pool: ThreadPool, _ watched: Bool) {
-  onEveryThread(of: pool) { allocation_counter_watch_thread(watched) }
+/// Has the allocations of a pool's threads, the caller's included, go into a count; -1: into none.
+private func watchThreads(of pool: ThreadPool, _ count: Int32) {
+  onEveryThread(of: pool) { allocation_counter_watch_thread(count) }
 }
 
 /// Calls `body` once on each thread: no chunk ends before all have begun.

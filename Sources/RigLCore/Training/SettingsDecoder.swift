@@ -52,7 +52,8 @@ extension Node {
 
   /// The whole number of decimal digits, with or without a sign; leading zeros mean nothing. Nil for
   /// everything else: other bases, `1e3`, `1_000`, `1:30`.
-  package func wholeNumber<Number: FixedWidthInteger>(_ type: Number.Type = Number.self) -> Number? {
+  package func wholeNumber<Number: FixedWidthInteger>(_ type: Number.Type = Number.self) -> Number?
+  {
     scalar.flatMap { Number($0.string) }
   }
 

@@ -11,11 +11,13 @@
 
 bool allocation_counter_is_available(void);
 
-/// Whether the calling thread's allocations count. Tests run beside each other: a test counts its
-/// own threads only.
-void allocation_counter_watch_thread(bool watched);
+/// A new count. Tests run beside each other: each has its own.
+int32_t allocation_counter_begin(void);
 
-/// Allocations of all watched threads so far, but for those inside BLIS.
-int64_t allocation_counter_total(void);
+/// Has the calling thread's allocations go into a count, those inside BLIS apart; -1: into none.
+void allocation_counter_watch_thread(int32_t count);
+
+/// Allocations that went into a count so far.
+int64_t allocation_counter_total(int32_t count);
 
 #endif
