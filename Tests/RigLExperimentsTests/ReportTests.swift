@@ -37,6 +37,15 @@ import Testing
     }
   }
 
+  /// A run that is read from its folder says nothing of the program.
+  @Test func programsAreNamedWhereTheyAreKnown() throws {
+    var unknown = Self.bare
+    (unknown.name, unknown.program) = ("unknown", "")
+    #expect(try !Report.html(of: [unknown], title: "T").contains("Program</dt>"))
+    let page = try Report.html(of: [unknown, Self.bare], title: "T")
+    #expect(page.contains("<dt>Program</dt><dd>1</dd>"))
+  }
+
   @Test func hostileNamesAreText() throws {
     let page = try Report.html(of: Invented.troubled, title: "x")
     #expect(!page.contains("<script"))

@@ -143,8 +143,10 @@ package enum Report {
       ("Methods", methods(of: runs)),
       ("Seeds", list(runs.map(\.seed))),
       ("Data", list(runs.map { $0.settings["data"] ?? "default" })),
-      ("Program", list(runs.map(\.program))),
     ]
+    // Only a table of runs says which program trained them.
+    let programs = runs.map(\.program).filter { !$0.isEmpty }
+    if !programs.isEmpty { facts.append(("Program", list(programs))) }
     if groups > 1 { facts.insert(("Groups", "\(groups), seeds apart"), at: 1) }
     let items = facts.map { name, value -> Markup in "<div><dt>\(name)</dt><dd>\(value)</dd></div>"
     }
