@@ -105,6 +105,18 @@ import Testing
         == ["sgd", "momentum", "nesterov", "adam", "adamw", "adam_age"].map { .text($0) })
   }
 
+  /// The layer of `bench memory` whose dense form no memory holds, smaller.
+  @Test func aHugeLayerMovesItsConnections() throws {
+    var bench = HugeLayer()
+    (bench.width, bench.connections, bench.batch, bench.threads) = (3000, 9000, 8, 2)
+    let record = try bench.run()
+    #expect(record["connections"] == .integer(9000))
+    #expect(record["dense_weight_bytes"] == .integer(36_000_000))
+    for key in ["initialise_ms", "forward_ms", "backward_ms", "optimizer_ms", "update_ms"] {
+      #expect(number(record, key) > 0, "\(key)")
+    }
+  }
+
   /// What is pruned goes back to the system: in a process of its own, whose memory nobody else's is.
   @Test func pruningGivesMemoryBack() async {
     await #expect(processExitsWith: .success) {

@@ -69,6 +69,7 @@ private final class TimedStage: Stage {
   init(_ stage: any Stage, _ times: TimedLayer.Times) { (self.stage, self.times) = (stage, times) }
 
   var weights: LayerWeights? { stage.weights }
+  var gradientSource: (any GradientSource)? { stage.gradientSource }
 
   func weightsDidChange() { stage.weightsDidChange() }
 

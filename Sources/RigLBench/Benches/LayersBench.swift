@@ -57,6 +57,8 @@ package struct LayersBench: Sendable {
     let least = max(0.02, once)
     let denseRepeats = repeats(ofSeconds: once, toLast: least)
     let sparseRepeats = try subjects.map { (subject) throws(RigLError) in
+      // The first one brings the operands to their places, and memory with them.
+      try subject.step.run(passes.all)
       let time = try seconds { () throws(RigLError) in try subject.step.run(passes.all) }
       return repeats(ofSeconds: time, toLast: least)
     }

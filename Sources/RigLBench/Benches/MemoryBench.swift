@@ -24,7 +24,10 @@ package struct MemoryBench: Sendable {
   /// Trains a case and measures.
   package func run(_ which: Case, _ report: (Record) throws -> Void) throws {
     switch which {
-    case .huge: try report(try HugeLayer().run(threads: threads))
+    case .huge:
+      var huge = HugeLayer()
+      huge.threads = threads
+      try report(try huge.run())
     case .mlp: try report(try runMLP(.rigl))
     case .mlpStatic: try report(try runMLP(.static))
     case .pruning:
@@ -130,12 +133,15 @@ extension Record {
 // MARK: - 200 000 x 200 000
 
 /// A layer whose dense form no memory holds, from drawing its connections to moving them.
-private struct HugeLayer {
-  let width = 200_000
-  let connections = 4_000_000
-  let batch = 32
+package struct HugeLayer: Sendable {
+  package var width = 200_000
+  package var connections = 4_000_000
+  package var batch = 32
+  package var threads = ThreadPool.processors
 
-  func run(threads: Int) throws(RigLError) -> Record {
+  package init() {}
+
+  package func run() throws(RigLError) -> Record {
     let before = currentMemoryBytes() ?? 0
     let pool = try ThreadPool(threads: threads)
     let layer = TimedLayer(SparseLinear("layer", inputs: width, outputs: width))

@@ -22,7 +22,7 @@ package struct StrippedNetwork {
     let layers = stripper.layers(of: model)
     self.model = try Model(
       layers, input: model.inputShape, capacity: 1,
-      connections: stripper.weights.mapValues(\.positions.count), isTraining: false)
+      connections: stripper.weights.mapValues(\.values.count), isTraining: false)
     for layer in self.model.weightLayers {
       guard let weights = stripper.weights[layer.name] else { continue }
       try layer.take(weights)
@@ -41,7 +41,7 @@ extension LayerWeights {
     if let connections {
       try connections.setConnections(at: weights.positions, weights: weights.values)
     } else {
-      for (position, value) in zip(weights.positions, weights.values) {
+      for (position, value) in weights.values.enumerated() {
         weight.values[place(of: position)] = value
       }
     }

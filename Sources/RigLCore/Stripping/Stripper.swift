@@ -3,8 +3,10 @@
 struct Stripper {
   /// A layer's weights as the smaller network has them.
   struct Weights {
-    /// Positions (output · inputs + input) of the connections, ascending, and their weights.
+    /// Positions (output · inputs + input) of the connections, ascending; none where all positions are
+    /// stored.
     var positions: [Int] = []
+    /// The weights, in the order of positions.
     var values: [Float] = []
     /// The bias of each output; nil without biases.
     var bias: [Float]?
@@ -99,8 +101,10 @@ struct Stripper {
       guard row >= 0, channel >= 0 else { return }
       let isFolded = use.isFolded(input / span, of: value, into: layer)
       // Where all positions are stored, one that does nothing is a weight of 0.
-      if layer.connections != nil, isFolded || !needed[output] { return }
-      weights.positions.append((row * inputs.count + channel) * span + input % span)
+      if layer.connections != nil {
+        if isFolded || !needed[output] { return }
+        weights.positions.append((row * inputs.count + channel) * span + input % span)
+      }
       weights.values.append(isFolded ? 0 : weight)
     }
     let folded = use.folded[layer.name] ?? []
@@ -122,10 +126,8 @@ struct Stripper {
   private mutating func takeKernels(of layer: LayerWeights, _ outputs: [Int]) {
     let rows = outputs.places(of: layer.outputs)
     var weights = Weights()
-    layer.forEachWeight { output, input, weight in
-      guard rows[output] >= 0 else { return }
-      weights.positions.append(rows[output] * layer.inputs + input)
-      weights.values.append(weight)
+    layer.forEachWeight { output, _, weight in
+      if rows[output] >= 0 { weights.values.append(weight) }
     }
     self.weights[layer.name] = weights
   }
