@@ -83,13 +83,18 @@ import Testing
     #expect((number(records[0], "ratio") / quotient - 1).magnitude < 1e-9)
   }
 
-  @Test func update() throws {
+  @Test(arguments: [UpdateBench.Method.rigl, .gse])
+  func update(method: UpdateBench.Method) throws {
     var bench = UpdateBench()
+    bench.method = method
     (bench.width, bench.batch, bench.interval, bench.rounds) = (64, 16, 12, 2)
     var records: [Record] = []
     try bench.run { records.append($0) }
     #expect(records.count == 1)
     #expect(number(records[0], "ratio") > 0)
+    #expect(records[0]["case"] == .text(method.rawValue))
+    let update = number(records[0], "update_ms") / number(records[0], "\(method.rawValue)_step_ms")
+    #expect((number(records[0], "update_steps") / update - 1).magnitude < 1e-9)
     #expect(records[0]["weight_steps"] == .integer(24))
     // The one at step 0, while warming up, and one in each round.
     #expect(records[0]["updates"] == .integer(3))

@@ -47,6 +47,15 @@ import Testing
     #expect((layer["stages"] as? [String: Any])?["backward_pack"] != nil)
   }
 
+  @Test func aMethodIsNamed() throws {
+    let outcome = try Rigl.run(
+      "bench", "step", "lenet-300-100", "--method", "gse", "--rounds", "1", "--json")
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    #expect(outcome.output.contains("\"update_ms\""))
+    let mistaken = try Rigl.run("bench", "step", "lenet-300-100", "--method", "gs")
+    #expect(mistaken.status == 64 && mistaken.errors.contains("'gs' is no method"))
+  }
+
   @Test(arguments: [60, 100]) func tablesFit(columns: Int) throws {
     let outcome = try Rigl.run(Self.arguments, environment: ["COLUMNS": "\(columns)"])
     #expect(outcome.status == 0, "\(outcome.errors)")

@@ -5,6 +5,8 @@ import RigLCore
 package struct StepBench: Sendable {
   /// The network, its batch, and threads.
   package var network = PresetNetwork("wrn-22-2")
+  /// The method whose updates are measured; nil: the preset's.
+  package var method: Configuration.Method?
   /// Weight steps that are measured.
   package var rounds = 15
 
@@ -84,6 +86,7 @@ package struct StepBench: Sendable {
     configuration: Configuration, input: SampleShape, classes: Int
   ) {
     var settings = try network.settings()
+    if let method { settings.configuration.method = method }
     (settings.configuration.updateInterval, settings.configuration.updateBegin) = (2, 2)
     settings.configuration.updateForever = true
     settings.configuration.updateEnd = nil

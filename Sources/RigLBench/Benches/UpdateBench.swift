@@ -1,8 +1,18 @@
 import RigLCore
 
-/// What moving connections costs: RigL against a static topology over the same number of weight
+/// What moving connections costs: a method against a static topology over the same number of weight
 /// steps.
 package struct UpdateBench: Sendable {
+  /// The method that moves connections.
+  package enum Method: String, Sendable {
+    /// By the dense gradient.
+    case rigl
+    /// By sampled candidates.
+    case gse
+  }
+
+  /// The method.
+  package var method = Method.rigl
   /// Features of the input and of both layers.
   package var width = 2048
   /// Samples in a batch.
@@ -27,7 +37,8 @@ package struct UpdateBench: Sendable {
   /// Measures.
   package func run(_ report: (Record) throws -> Void) throws {
     let pool = try ThreadPool(threads: threads)
-    let moving = try Training(self, method: RigL(), pool: pool)
+    let moving = try Training(
+      self, method: method == .rigl ? RigL() : GSE(candidates: 1), pool: pool)
     let still = try Training(self, method: StaticTopology(), pool: pool)
     for training in [moving, still] { try training.train(weightSteps: 3) }
     var (movingTimes, stillTimes): ([Double], [Double]) = ([], [])
@@ -43,19 +54,22 @@ package struct UpdateBench: Sendable {
       stillTimes.append(stillTime)
     }
     var record = Record("update")
-    record.add("case", .text("rigl"), title: "method")
+    record.add("case", .text(method.rawValue), title: "method")
     record.add("layers", .text("\(width)-\(width)-\(width)"), title: "layers")
     record.add("batch", .integer(batch))
     record.add("density", .number(density), title: "density")
     record.add("interval", .integer(interval))
     record.add("threads", .integer(threads))
     let steps = Double(interval)
-    record.add("ratio", .number(medianRatio(movingTimes, stillTimes)), title: "RigL/static")
+    record.add("ratio", .number(medianRatio(movingTimes, stillTimes)), title: "ratio to static")
     record.add("static_ms", .number(median(stillTimes) / steps * 1e3), title: "static ms")
-    record.add("rigl_ms", .number(median(movingTimes) / steps * 1e3), title: "RigL ms")
-    record.add("update_ms", .number(median(moving.updateTimes) * 1e3), title: "update ms")
+    record.add(
+      "\(method.rawValue)_ms", .number(median(movingTimes) / steps * 1e3), title: "moving ms")
+    let (update, step) = (median(moving.updateTimes), median(moving.stepTimes))
+    record.add("update_ms", .number(update * 1e3), title: "update ms")
+    record.add("update_steps", .number(update / step), title: "update, weight steps")
     record.add("static_step_ms", .number(median(still.stepTimes) * 1e3))
-    record.add("rigl_step_ms", .number(median(moving.stepTimes) * 1e3))
+    record.add("\(method.rawValue)_step_ms", .number(step * 1e3))
     record.add("weight_steps", .integer(rounds * interval))
     record.add("updates", .integer(moving.updateTimes.count))
     record.add("rounds", .integer(rounds))

@@ -159,9 +159,20 @@ extension Bench {
     @OptionGroup var arguments: BenchArguments
     @OptionGroup var network: BenchNetworkArguments
 
+    @Option(help: "The method whose updates are measured; unset, the preset's.")
+    var method: String?
+
+    func validate() throws {
+      guard let method else { return }
+      if Configuration.Method(rawValue: method) == nil {
+        throw ValidationError("--method: '\(method)' is no method; see rigl methods")
+      }
+    }
+
     func run() throws {
       var bench = StepBench()
       try network.apply(to: &bench.network)
+      bench.method = method.flatMap(Configuration.Method.init(rawValue:))
       let (peaks, printer) = try arguments.begin(threads: network.threads, rounds: &bench.rounds)
       try bench.run(peaks, printer.print)
     }
@@ -238,7 +249,10 @@ extension Bench {
 
     /// The comparison to measure.
     enum Case: String, CaseIterable, ExpressibleByArgument {
-      case rigl, optimizers
+      case rigl, gse, optimizers
+
+      /// A method against a static topology.
+      init(_ method: UpdateBench.Method) { self = method == .rigl ? .rigl : .gse }
     }
 
     @OptionGroup var arguments: BenchArguments
@@ -248,7 +262,7 @@ extension Bench {
 
     @Option(
       parsing: .upToNextOption,
-      help: ArgumentHelp("What to measure: rigl, optimizers.", valueName: "case"))
+      help: ArgumentHelp("What to measure: rigl, gse, optimizers.", valueName: "case"))
     var cases: [Case] = []
 
     func run() throws {
@@ -257,7 +271,10 @@ extension Bench {
       let (_, printer) = try arguments.begin(threads: threads, rounds: &training.rounds)
       optimizers.rounds = arguments.rounds ?? optimizers.rounds
       let cases = cases.isEmpty ? Case.allCases : cases
-      if cases.contains(.rigl) { try training.run(printer.print) }
+      for method in [UpdateBench.Method.rigl, .gse] where cases.contains(Case(method)) {
+        training.method = method
+        try training.run(printer.print)
+      }
       if cases.contains(.optimizers) { try optimizers.run(printer.print) }
     }
   }
