@@ -1,4 +1,3 @@
-import Foundation
 import RigLCore
 
 /// The finished runs of a sweep: a CSV file with a line for each, of its settings, seed, program and
@@ -50,8 +49,10 @@ package struct RunTable {
 
   private static func table(_ rows: [(RunRecord, state: String?)], hasState: Bool = false) -> String
   {
-    let header = Column.allCases.map(\.rawValue) + (hasState ? ["state"] : [])
-    let lines = rows.map { record, state in record.cells + (state.map { [$0] } ?? []) }
+    let header = RunColumn.all.map(\.name) + (hasState ? ["state"] : [])
+    let lines = rows.map { record, state in
+      RunColumn.all.map { $0.cell(record) } + (state.map { [$0] } ?? [])
+    }
     return ([header] + lines).map { CSVText.line($0) + "\n" }.joined()
   }
 
@@ -59,35 +60,20 @@ package struct RunTable {
   package func record(of settings: [String: String]) -> RunRecord? {
     records.first { $0.settings == settings }
   }
-
-  /// The columns of the file, in their order. Those of settings that most comparisons are about stand
-  /// first, for people; `settings` has all that differ from the defaults, and counts.
-  package enum Column: String, CaseIterable {
-    case run, method, sparsity, multiplier, seed
-    case testAccuracy = "test_accuracy"
-    case testLoss = "test_loss"
-    case bestTestAccuracy = "best_test_accuracy"
-    case trainingFLOPs = "training_flops"
-    case inferenceFLOPs = "inference_flops"
-    case bytes, connections, positions
-    case hiddenUnits = "hidden_units"
-    case liveUnits = "live_units"
-    case exploredShare = "explored_share"
-    case seconds
-    case wasAlone = "was_alone"
-    case peakMemoryBytes = "peak_memory_bytes"
-    case program, settings
-  }
 }
 
 extension RunTable {
-  fileprivate static func records(
+  private static func records(
     _ rows: [CSVText.Row], _ path: String
   ) throws(RigLError) -> [RunRecord] {
     guard let header = rows.first else { return [] }
-    let columns = header.cells.map(Column.init(rawValue:))
-    guard columns.contains(.settings), columns.contains(.run), !columns.contains(nil) else {
-      let unknown = header.cells.first { Column(rawValue: $0) == nil }
+    let columns = header.cells.compactMap { name in RunColumn.all.first { $0.name == name } }
+    guard columns.count == header.cells.count,
+      RunColumn.all.allSatisfy({ column in
+        !column.isRequired || columns.contains { $0.name == column.name }
+      })
+    else {
+      let unknown = header.cells.first { name in !RunColumn.all.contains { $0.name == name } }
       throw RigLError(
         .data,
         "\(path): line 1: not the columns of a table of runs"
@@ -99,95 +85,27 @@ extension RunTable {
         throw RigLError(
           .data, "\(path): line \(row.line): \(row.cells.count) cells, expected \(columns.count)")
       }
-      var cells: [Column: String] = [:]
-      for (column, cell) in zip(columns, row.cells) {
-        if let column, !cell.isEmpty { cells[column] = cell }
-      }
-      records.append(try RunRecord(cells, "\(path): line \(row.line)"))
+      records.append(try record(zip(columns, row.cells), "\(path): line \(row.line)"))
     }
     return records
-  }
-}
-
-extension RunRecord {
-  /// The cells of a line, by ``RunTable/Column``.
-  fileprivate var cells: [String] {
-    func text<Value>(_ value: Value?) -> String { value.map { "\($0)" } ?? "" }
-    return RunTable.Column.allCases.map { column in
-      switch column {
-      case .run: name
-      case .method, .sparsity, .multiplier, .seed: settings[column.rawValue] ?? ""
-      case .testAccuracy: text(figures.testAccuracy)
-      case .testLoss: text(figures.testLoss)
-      case .bestTestAccuracy: text(figures.bestTestAccuracy)
-      case .trainingFLOPs: text(figures.trainingFLOPs)
-      case .inferenceFLOPs: text(figures.inferenceFLOPs)
-      case .bytes: text(figures.bytes)
-      case .connections: text(figures.connections)
-      case .positions: text(figures.positions)
-      case .hiddenUnits: text(figures.hiddenUnits)
-      case .liveUnits: text(figures.liveUnits)
-      case .exploredShare: text(figures.exploredShare)
-      case .seconds: text(figures.seconds)
-      case .wasAlone: figures.wasAlone ? "true" : "false"
-      case .peakMemoryBytes: text(figures.peakMemoryBytes)
-      case .program: program
-      case .settings: settings.json
-      }
-    }
   }
 
   /// Reads a line.
   ///
   /// - Parameter place: the file and the line, for messages.
-  fileprivate init(_ cells: [RunTable.Column: String], _ place: String) throws(RigLError) {
-    guard let name = cells[.run],
-      let settings = cells[.settings].flatMap([String: String].init(json:))
-    else {
-      throw RigLError(.data, "\(place): a run needs a name and its settings, as JSON")
-    }
-    func value<Value: LosslessStringConvertible>(
-      _ column: RunTable.Column
-    ) throws(RigLError) -> Value? {
-      guard let cell = cells[column] else { return nil }
-      guard let value = Value(cell) else {
-        throw RigLError(.data, "\(place): \(column.rawValue) is '\(cell)'")
+  private static func record(
+    _ cells: some Sequence<(RunColumn, String)>, _ place: String
+  ) throws(RigLError) -> RunRecord {
+    var record = RunRecord(name: "", state: .finished, settings: [:], program: "")
+    for (column, cell) in cells where column.isRequired || !cell.isEmpty {
+      guard !cell.isEmpty, column.read(cell, &record) else {
+        throw RigLError(
+          .data,
+          column.isRequired
+            ? "\(place): a run needs a name and its settings, as JSON"
+            : "\(place): \(column.name) is '\(cell)'")
       }
-      return value
     }
-    var figures = Figures()
-    figures.testAccuracy = try value(.testAccuracy)
-    figures.testLoss = try value(.testLoss)
-    figures.bestTestAccuracy = try value(.bestTestAccuracy)
-    figures.trainingFLOPs = try value(.trainingFLOPs)
-    figures.inferenceFLOPs = try value(.inferenceFLOPs)
-    figures.bytes = try value(.bytes)
-    figures.connections = try value(.connections)
-    figures.positions = try value(.positions)
-    figures.hiddenUnits = try value(.hiddenUnits)
-    figures.liveUnits = try value(.liveUnits)
-    figures.exploredShare = try value(.exploredShare)
-    figures.seconds = try value(.seconds)
-    figures.wasAlone = try value(.wasAlone) ?? false
-    figures.peakMemoryBytes = try value(.peakMemoryBytes)
-    self.init(
-      name: name, state: .finished, settings: settings, program: cells[.program] ?? "",
-      figures: figures)
-  }
-}
-
-extension [String: String] {
-  /// One object on one line, its keys sorted.
-  fileprivate var json: String {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    guard let data = try? encoder.encode(self) else { trap("a text that is no JSON") }
-    return String(decoding: data, as: UTF8.self)
-  }
-
-  fileprivate init?(json: String) {
-    guard let value = try? JSONDecoder().decode([String: String].self, from: Data(json.utf8))
-    else { return nil }
-    self = value
+    return record
   }
 }
