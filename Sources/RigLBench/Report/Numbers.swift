@@ -4,9 +4,6 @@ import RigLCore
 extension Double {
   /// "1.234560e+05": so many significant digits.
   func scientific(digits: Int) -> String { String(format: "%.\(digits - 1)e", self) }
-
-  /// "12.30": so many decimals.
-  func fixed(decimals: Int) -> String { String(format: "%.\(decimals)f", self) }
 }
 
 /// The middle of some measurements, of an even number the mean of the middle two.

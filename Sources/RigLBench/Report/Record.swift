@@ -125,18 +125,11 @@ extension Record.Value {
 }
 
 extension Double {
-  /// The nearest number with so many significant digits.
-  func rounded(toDigits digits: Int) -> Double {
-    guard isFinite, self != 0 else { return self }
-    // Through decimal digits, so that 0.1 stays 0.1.
-    return Double(scientific(digits: digits)) ?? self
-  }
-
   /// Three digits or four, as many as say something.
   fileprivate var shortText: String {
     guard isFinite else { return "-" }
     let size = magnitude
     if size != 0 && size < 0.001 { return scientific(digits: 2) }
-    return fixed(decimals: size < 1 ? 3 : size < 10 ? 2 : size < 100 ? 1 : 0)
+    return fixed(self, size < 1 ? 3 : size < 10 ? 2 : size < 100 ? 1 : 0)
   }
 }

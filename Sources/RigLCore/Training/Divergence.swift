@@ -1,5 +1,3 @@
-import Foundation
-
 // What is said of a training whose numbers are no longer finite: that the samples were not to begin
 // with, or which learning rate does better.
 
@@ -77,12 +75,5 @@ extension Trainer {
     } catch {
       return error.kind == .numerical ? false : nil
     }
-  }
-}
-
-extension Double {
-  /// The nearest number of so many decimal digits, as 0.07 of 0.7 / 10.
-  fileprivate func rounded(toDigits digits: Int) -> Double {
-    Double(String(format: "%.\(digits)g", self)) ?? self
   }
 }

@@ -1,7 +1,5 @@
 // Runs that are made longer than they were begun.
 
-import Foundation
-
 /// A run that is to be made longer, and by how much.
 package struct RunExtension: Sendable {
   /// The run's folder.
@@ -131,5 +129,5 @@ extension Trainer {
     return remarks
   }
 
-  private func digits(_ rate: Double) -> String { String(format: "%.4g", rate) }
+  private func digits(_ rate: Double) -> String { significant(rate, digits: 4) }
 }

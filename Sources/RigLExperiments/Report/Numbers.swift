@@ -1,11 +1,14 @@
-// Numbers as the report writes them: the same on every machine, with a true minus sign.
+// Numbers as a page has them, where the library's `NumberText.swift` writes for terminals and files:
+// with a true minus sign, thin spaces, and a dash for what is no number.
 
 import Foundation
+import RigLCore
 
-/// A number with a fixed count of decimals: "−1.50".
+/// A number with a fixed count of decimals: "−1.50". It takes the place of the library's function, so
+/// that no hyphen comes onto the page.
 func fixed(_ value: Double, _ decimals: Int) -> String {
   guard value.isFinite else { return "–" }
-  let text = String(format: "%.\(decimals)f", value.magnitude)
+  let text = RigLCore.fixed(value.magnitude, decimals)
   let isZero = text.allSatisfy { $0 == "0" || $0 == "." }
   return value < 0 && !isZero ? "−" + text : text
 }
@@ -29,15 +32,9 @@ func percentage(_ share: Double) -> String { trimmed(100 * share) + " %" }
 
 /// A whole number in groups of three digits, with thin spaces: "1 234 567".
 func grouped(_ number: Int) -> String {
-  let digits = Array(String(number.magnitude))
-  var text = number < 0 ? "−" : ""
-  for (index, digit) in digits.enumerated() {
-    if index > 0, (digits.count - index).isMultiple(of: 3), digits.count > 4 {
-      text.append("\u{202F}")
-    }
-    text.append(digit)
-  }
-  return text
+  // Four digits are read at once.
+  let separator = number.magnitude < 10_000 ? "" : "\u{202F}"
+  return (number < 0 ? "−" : "") + groupedDigits(number, separator: separator)
 }
 
 /// A coordinate in a picture, to a tenth: "12.3".
@@ -46,31 +43,6 @@ func coordinate(_ value: Double) -> String {
   let tenths = Int((value * 10).rounded())
   let (whole, rest) = tenths.magnitude.quotientAndRemainder(dividingBy: 10)
   return (tenths < 0 ? "-" : "") + (rest == 0 ? "\(whole)" : "\(whole).\(rest)")
-}
-
-/// A factor of a thousand and its letter.
-struct MetricPrefix {
-  let factor: Double
-  let letter: String
-
-  private static let all = [
-    (1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1, ""),
-  ].map { MetricPrefix(factor: $0.0, letter: $0.1) }
-
-  /// The one in which a value has one to three digits before its point.
-  init(of value: Double) {
-    self = Self.all.first { value >= $0.factor * 0.9995 } ?? Self.all[Self.all.count - 1]
-  }
-
-  private init(factor: Double, letter: String) {
-    (self.factor, self.letter) = (factor, letter)
-  }
-
-  /// "10¹²", where there is a letter to explain.
-  var power: String? {
-    let powers = ["k": "10³", "M": "10⁶", "G": "10⁹", "T": "10¹²", "P": "10¹⁵", "E": "10¹⁸"]
-    return powers[letter]
-  }
 }
 
 /// A tick's number: "500", "20 k", "1.5 M".

@@ -1,3 +1,5 @@
+import RigLCore
+
 /// The table of groups.
 enum ResultsSection {
   /// A column of figures, all in one unit and with as many decimals.

@@ -1,11 +1,8 @@
-// Numbers as people read them.
+// Numbers as people read them on a terminal, which may know ASCII alone: what is more than the
+// `NumberText.swift` of the library.
 
 import Foundation
-
-/// A number with a fixed count of decimals.
-func fixed(_ value: Double, _ decimals: Int) -> String {
-  String(format: "%.\(decimals)f", value)
-}
+import RigLCore
 
 /// A share of 1: 0.8812 is "88.12 %".
 ///
@@ -29,13 +26,7 @@ extension String {
 
 /// A whole number in groups of three digits: "1,234,567".
 func grouped(_ number: Int) -> String {
-  let digits = Array(String(number.magnitude))
-  var text = ""
-  for (index, digit) in digits.enumerated() {
-    if index > 0, (digits.count - index).isMultiple(of: 3) { text += "," }
-    text.append(digit)
-  }
-  return number < 0 ? "-" + text : text
+  (number < 0 ? "-" : "") + groupedDigits(number, separator: ",")
 }
 
 /// Bytes in units of 1024: "12.3 MiB".
@@ -48,12 +39,11 @@ func byteCount(_ bytes: Int) -> String {
 
 /// Three digits and a factor of a thousand: "61.2k", "1.07M".
 func metric(_ value: Double) -> String {
-  var (value, unit) = (value, 0)
-  let units = ["", "k", "M", "G", "T", "P"]
-  while value >= 999.5, unit < units.count - 1 { (value, unit) = (value / 1000, unit + 1) }
-  let decimals =
-    unit == 0 && value == value.rounded() ? 0 : value < 9.995 ? 2 : value < 99.95 ? 1 : 0
-  return fixed(value, decimals) + units[unit]
+  let prefix = MetricPrefix(of: value)
+  let scaled = value / prefix.factor
+  let isWhole = prefix.letter.isEmpty && value == value.rounded()
+  let decimals = isWhole ? 0 : scaled < 9.995 ? 2 : scaled < 99.95 ? 1 : 0
+  return fixed(scaled, decimals) + prefix.letter
 }
 
 /// A time: "0:42", "1:02:03", "2 d 3 h".

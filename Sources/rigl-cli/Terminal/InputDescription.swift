@@ -1,4 +1,3 @@
-import Foundation
 import RigLCore
 
 /// The input of a network: a sample's shape, and what its pixels have gone through.
@@ -44,7 +43,7 @@ struct InputDescription {
   }
 
   private func list(_ numbers: [Double]) -> String {
-    let texts = numbers.map { String(format: "%.4g", $0) }
+    let texts = numbers.map { significant($0, digits: 4) }
     return texts.count == 1 ? texts[0] : "(\(texts.joined(separator: ", ")))"
   }
 }
