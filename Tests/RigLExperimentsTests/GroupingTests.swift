@@ -90,4 +90,51 @@ import Testing
     #expect(groups[0].repeats.map(\.name) == ["zz"])
     #expect(groups[0].others.map(\.name) == ["failed"])
   }
+
+  /// Runs of a method that start from files: for each seed one, as `path` says.
+  static func starting(
+    _ method: String, seeds: Range<Int>, _ path: (Int) -> String?
+  ) -> [RunRecord] {
+    seeds.map { seed in
+      var settings = ["method": method, "seed": "\(seed)"]
+      settings["start_from"] = path(seed)
+      return run(settings)
+    }
+  }
+
+  @Test func filesThatEachSeedStartsFromAreNoDifference() {
+    // As sweeps name their runs, and by names that say nothing of the seed.
+    let hashes = ["0a1b2c3d", "1b2c3d4e", "2c3d4e5f"]
+    let swept = Self.starting("static", seeds: 0..<3) { "/s/rigl-0.98-seed\($0)-\(hashes[$0])" }
+    let named = Self.starting("static", seeds: 0..<3) { ["/t/a", "/t/b", "/t/c"][$0] }
+    for (runs, file) in [(swept, "/s/rigl-0.98-seed*-*"), (named, "one for each seed")] {
+      let grouping = Grouping(runs)
+      #expect(grouping.groups.map { $0.runs.map(\.seed) } == [["0", "1", "2"]])
+      #expect(grouping.differing.isEmpty)
+      #expect(grouping.groups[0].settings["start_from"] == file)
+    }
+    let same = Self.starting("static", seeds: 0..<3) { _ in "/t/seed0" }
+    #expect(Grouping(same).groups.map { $0.settings["start_from"] } == ["/t/seed0"])
+  }
+
+  @Test func filesThatTellRunsOfOneSeedApartAreADifference() {
+    let kinds = ["rigl", "set"].map { kind in
+      Self.starting("static", seeds: 0..<2) { "/s/\(kind)/seed-\($0).safetensors" }
+    }
+    let byKind = Grouping(kinds.flatMap { $0 })
+    #expect(byKind.groups.map { $0.runs.count } == [2, 2])
+    #expect(
+      byKind.groups.map { $0.settings["start_from"] }
+        == ["/s/rigl/seed-*.safetensors", "/s/set/seed-*.safetensors"])
+    // From none and from one for each seed.
+    let fresh = Self.starting("static", seeds: 0..<2) { _ in nil }
+    let named = Self.starting("static", seeds: 0..<2) { ["/t/a", "/t/b"][$0] }
+    #expect(Grouping(fresh + named).groups.map { $0.runs.count } == [2, 2])
+    // Nothing says which belong together.
+    let others = Self.starting("static", seeds: 0..<2) { ["/t/c", "/t/d"][$0] }
+    #expect(Grouping(named + others).groups.map { $0.runs.count } == [1, 1, 1, 1])
+    // Another seed's number in a path is no seed.
+    let wrong = Self.starting("static", seeds: 0..<2) { _ in "/s/seed7" } + kinds[0]
+    #expect(Grouping(wrong).groups.map { $0.settings["start_from"] }.contains("/s/seed7"))
+  }
 }

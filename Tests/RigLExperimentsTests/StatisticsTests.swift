@@ -138,6 +138,24 @@ import Testing
     #expect(try Self.difference(a, b) == paired)
   }
 
+  /// Each seed may start from a file of its own, on either side another.
+  @Test func filesOfASeedKeepNoPairApart() throws {
+    func runs(_ method: String, _ folder: String, _ accuracies: [Double]) -> [RunRecord] {
+      accuracies.enumerated().map { seed, accuracy in
+        Self.run(
+          "\(method)\(folder)\(seed)", accuracy,
+          ["method": method, "seed": "\(seed)", "topology": "[\(folder)/\(seed).csv]"])
+      }
+    }
+    let (a, b) = (runs("rigl", "a", [1, 2]), runs("static", "b", [0.5, 1]))
+    let paired = try Self.difference(a, b, comparing: ["method"])
+    #expect(paired.difference == Interval(of: [0.5, 1]) && paired.leftOut == 0)
+    // Where they tell runs of one side apart, partners have the same.
+    let both = runs("static", "a", [0, 0]) + b
+    let same = try Self.difference(a, both, comparing: ["method"])
+    #expect(same.difference == Interval(of: [1, 2]) && same.leftOut == 2)
+  }
+
   @Test func failedRunsAreInNoPair() throws {
     var a = Self.runs("rigl", [0: 1, 1: 3])
     a.sort { $0.name < $1.name }

@@ -1,4 +1,4 @@
-/// Runs that differ only in the seed.
+/// Runs that differ only in the seed, and in the files that each seed starts from.
 package struct RunGroup: Hashable, Sendable {
   /// The name by what the group differs in from others: 'rigl 98 % 5×'.
   package var name: String
@@ -39,16 +39,17 @@ package struct Grouping: Hashable, Sendable {
   /// Groups runs; how they are listed does not matter.
   package init(_ runs: [RunRecord]) {
     let runs = runs.sorted { $0.name < $1.name }
-    let settings = Set(runs.map(\.groupSettings))
+    let ofRuns = StartFiles.groupSettings(of: runs)
+    let settings = Set(ofRuns)
     let keys = Set(settings.flatMap(\.keys))
     differing = keys.filter { key in Set(settings.map { $0[key] }).count > 1 }
       .sorted(by: Self.isEarlier)
     telling = Self.telling(differing, apart: settings)
     let names = GroupNames(telling: telling, settings: settings)
-    let bySettings = Dictionary(grouping: runs, by: \.groupSettings)
+    let bySettings = Dictionary(grouping: zip(ofRuns, runs)) { $0.0 }
     groups = settings.sorted { [differing] in Self.precedes($0, $1, by: differing) }
       .map { settings in
-        let members = bySettings[settings] ?? []
+        let members = (bySettings[settings] ?? []).map { $0.1 }
         let finished = members.filter { $0.state == .finished }
         let bySeed = Dictionary(grouping: finished, by: \.seed)
         return RunGroup(

@@ -10,7 +10,8 @@ extension RunRecord {
 
   /// The settings that the weights do not depend on, or that a run computes from the others.
   package static let settingsWithoutEffect: Set = [
-    "checkpoint_every", "growth_buffer", "keep", "log_every", "matched_width", "threads",
+    "checkpoint_every", "growth_buffer", "keep", "log_every", "matched_width",
+    "tensorboard", "threads",
   ]
 
   /// The method.
@@ -18,8 +19,9 @@ extension RunRecord {
   /// The seed, as it is written.
   package var seed: String { settings["seed"] ?? "unknown" }
 
-  /// The settings that tell its group: all that the weights depend on but the seed.
-  var groupSettings: [String: String] {
+  /// The settings that tell its group, with files as it has them itself: ``StartFiles`` has those of the
+  /// group.
+  var ownGroupSettings: [String: String] {
     settings.filter { $0.key != "seed" && !Self.settingsWithoutEffect.contains($0.key) }
   }
 

@@ -40,8 +40,12 @@ package struct PairedDifference: Hashable, Sendable {
     pairing a: [RunRecord], _ b: [RunRecord], comparing compared: Set<String>,
     figure: (RunRecord) -> Double?
   ) {
+    // Files that a seed starts from are its own, unless runs of one seed differ in nothing else.
+    let ofSeed = compared.union(StartFiles.keys)
+    let isFileOfSeed = Self.haveOneFile(a, without: ofSeed) && Self.haveOneFile(b, without: ofSeed)
+    let ignored = isFileOfSeed ? ofSeed : compared
     let (first, second) = (
-      Self.byPairKey(a, without: compared, figure), Self.byPairKey(b, without: compared, figure)
+      Self.byPairKey(a, without: ignored, figure), Self.byPairKey(b, without: ignored, figure)
     )
     // Ascending by key, so that the sum does not depend on how the runs were listed.
     let pairs = first.keys.filter { second[$0] != nil }.sorted { $0.lexicographicallyPrecedes($1) }
@@ -71,18 +75,27 @@ package struct PairedDifference: Hashable, Sendable {
     return nil
   }
 
-  /// The figure of each run by what its partner must be equal in: `key=value` in order of the keys.
-  /// Of several runs with the same, the first by name.
+  /// Whether runs that a partner cannot tell apart start from the same files.
+  private static func haveOneFile(_ runs: [RunRecord], without ignored: Set<String>) -> Bool {
+    Dictionary(grouping: runs) { pairKey(of: $0, without: ignored) }.values
+      .allSatisfy { Set($0.map(StartFiles.files)).count == 1 }
+  }
+
+  /// What a run's partner must be equal in: `key=value` in order of the keys.
+  private static func pairKey(of run: RunRecord, without ignored: Set<String>) -> [String] {
+    run.settings.filter {
+      !ignored.contains($0.key) && !RunRecord.settingsWithoutEffect.contains($0.key)
+    }.map { "\($0.key)=\($0.value)" }.sorted()
+  }
+
+  /// The figure of each run by what its partner must be equal in. Of several runs with the same, the first by name.
   private static func byPairKey(
-    _ runs: [RunRecord], without compared: Set<String>, _ figure: (RunRecord) -> Double?
+    _ runs: [RunRecord], without ignored: Set<String>, _ figure: (RunRecord) -> Double?
   ) -> [[String]: Double] {
     var figures: [[String]: Double] = [:]
     for run in runs.sorted(by: { $0.name < $1.name }) where run.state == .finished {
       guard let value = figure(run), value.isFinite else { continue }
-      let settings = run.settings.filter {
-        !compared.contains($0.key) && !RunRecord.settingsWithoutEffect.contains($0.key)
-      }
-      let key = settings.map { "\($0.key)=\($0.value)" }.sorted()
+      let key = pairKey(of: run, without: ignored)
       if figures[key] == nil { figures[key] = value }
     }
     return figures
