@@ -10,22 +10,19 @@ enum InputMaps {
     guard !panels.isEmpty else { return "" }
     return Figure(
       title: "Input map", panels: panels,
-      caption: "Connections that leave each input pixel, mean over seeds. A method that finds "
-        + "where the information is leaves the margins dark; connections at random places cover "
-        + "the picture evenly.",
+      caption:
+        "Connections that leave each input pixel. A method that finds where the information is "
+        + "leaves the margins dark; connections at random places cover the picture evenly."
+        + part.networksSentence,
       isOfTiles: true
     ).markup
   }
 
   private static func panel(of group: RunGroup, _ part: Part) -> Figure.Panel? {
-    let maps = part.drawn(group).compactMap { $0.history?.inputMap }
-      .filter { $0.width > 0 && $0.height > 0 && $0.connections.count == $0.width * $0.height }
-    guard let first = maps.first else { return nil }
-    let equal = maps.filter { $0.width == first.width && $0.height == first.height }
-    let means = first.connections.indices.map { index in
-      Double(equal.reduce(0) { $0 + $1.connections[index] }) / Double(equal.count)
-    }
-    let (values, width) = reduced(means, width: first.width)
+    guard let map = part.network(of: group)?.inputMap, map.width > 0, map.height > 0,
+      map.connections.count == map.width * map.height
+    else { return nil }
+    let (values, width) = reduced(map.connections.map(Double.init), width: map.width)
     let most = values.max() ?? 0
     let levels = values.map { value in
       most > 0 ? UInt8((value / most * Double(ColorRamp.count - 1)).rounded()) : 0

@@ -23,7 +23,9 @@ enum LayersSection {
   ) -> Figure? {
     var shown: Set<String> = []
     let panels = part.facets.compactMap { facet -> Figure.Panel? in
-      let bars = Bars(facet.groups.map { ($0, part.drawn($0)) }, share: share)
+      let bars = Bars(
+        facet.groups.compactMap { group in part.network(of: group).map { (group, $0) } },
+        share: share)
       guard bars.hasSomething else { return nil }
       shown.formUnion(bars.groups.map(\.seriesName))
       return Figure.Panel(
@@ -35,7 +37,7 @@ enum LayersSection {
     return Figure(
       title: title, series: part.legend(of: shown), key: .marker, panels: panels,
       caption: caption
-        + (part.groups.count > 1 ? " Mean over seeds, in the order of the legend." : ""))
+        + (part.groups.count > 1 ? " In the order of the legend." : "") + part.networksSentence)
   }
 }
 
@@ -47,17 +49,17 @@ private struct Bars {
   /// Percent, by group and name of the layer.
   private var shares: [[String: Double]] = []
 
-  init(_ all: [(RunGroup, [RunRecord])], share: (RunHistory.Layer) -> Double?) {
-    for (group, runs) in all {
-      var sums: [String: [Double]] = [:]
-      for layer in runs.compactMap(\.history).flatMap(\.layers) {
+  init(_ all: [(RunGroup, RunHistory)], share: (RunHistory.Layer) -> Double?) {
+    for (group, history) in all {
+      var own: [String: Double] = [:]
+      for layer in history.layers {
         guard let share = share(layer) else { continue }
         if !layers.contains(layer.name) { layers.append(layer.name) }
-        sums[layer.name, default: []].append(100 * share)
+        own[layer.name] = 100 * share
       }
-      guard !sums.isEmpty else { continue }
+      guard !own.isEmpty else { continue }
       groups.append(group)
-      shares.append(sums.mapValues { $0.reduce(0, +) / Double($0.count) })
+      shares.append(own)
     }
   }
 

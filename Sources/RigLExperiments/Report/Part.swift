@@ -46,6 +46,16 @@ struct Part: Sendable {
     group.runs + (drawsUnfinished ? group.others : [])
   }
 
+  /// What the network of a group's first run says: not all are opened for it.
+  func network(of group: RunGroup) -> RunHistory? {
+    drawn(group).compactMap(\.history).first { !$0.layers.isEmpty }
+  }
+
+  /// What a caption says of whose networks are shown: nothing, or a sentence after a space.
+  var networksSentence: String {
+    groups.contains { drawn($0).count > 1 } ? " Of the first seed of each group." : ""
+  }
+
   /// The style of a group's series.
   func style(of group: RunGroup) -> SeriesStyle {
     series.first { $0.name == group.seriesName }?.style

@@ -90,7 +90,7 @@ enum AgesFigure {
     var shown: Set<String> = []
     let panels = part.facets.compactMap { facet -> Figure.Panel? in
       let groups = facet.groups.compactMap { group in
-        Ages(part.drawn(group).compactMap { $0.history?.ages }).map { (group, $0) }
+        part.network(of: group)?.ages.flatMap(Ages.init).map { (group, $0) }
       }
       guard !groups.isEmpty else { return nil }
       shown.formUnion(groups.map(\.0.seriesName))
@@ -101,27 +101,24 @@ enum AgesFigure {
     return Figure(
       title: "Ages of connections", series: part.legend(of: shown), panels: panels,
       caption: "Far right: connections there from the start. Far left: grown by the last updates, "
-        + "with little time to learn. Mean over seeds.")
+        + "with little time to learn." + part.networksSentence)
   }
 
-  /// The shares of connections by age, percent, mean over runs.
+  /// The shares of connections by age, percent.
   private struct Ages {
     var bounds: [Int]
     var shares: [Double]
     /// The greatest age.
     var end: Int { bounds[bounds.count - 1] }
 
-    /// The ages of runs; those with other bins than the first are left out. Nil: there are none.
-    init?(_ all: [RunHistory.Ages]) {
-      let all = all.filter { $0.from.count == $0.counts.count && $0.counts.contains { $0 > 0 } }
-      guard let first = all.first else { return nil }
-      let equal = all.filter { $0.from == first.from }
-      bounds = first.from + [max(first.end, first.from[first.from.count - 1])]
-      shares = first.from.indices.map { bin in
-        equal.reduce(0) { sum, ages in
-          sum + 100 * Double(ages.counts[bin]) / Double(ages.counts.reduce(0, +))
-        } / Double(equal.count)
+    /// The ages of a run's connections; nil: there are none.
+    init?(_ ages: RunHistory.Ages) {
+      let all = ages.counts.reduce(0, +)
+      guard all > 0, let last = ages.from.last, ages.from.count == ages.counts.count else {
+        return nil
       }
+      bounds = ages.from + [max(ages.end, last)]
+      shares = ages.counts.map { 100 * Double($0) / Double(all) }
     }
   }
 

@@ -3,18 +3,37 @@ import RigLCore
 /// The runs that a command is given: each path a run's folder, a sweep's, a folder of either, or a
 /// table of runs.
 package enum RunCollection {
-  /// A path that could not be read.
+  /// Something that could not be read.
   package struct Fault: Sendable {
+    /// What is not known for it.
+    package enum Loss: Sendable {
+      /// The run.
+      case run
+      /// What happened in it: its figures are known.
+      case history
+    }
+
+    /// The path of the run's folder.
     package let path: String
+    package let loss: Loss
     package let error: RigLError
+
+    /// The fault in a line.
+    package var sentence: String {
+      switch loss {
+      case .run: "\(path) is left out: \(error.what)"
+      case .history: "what happened in \(path) is left out: \(error.what)"
+      }
+    }
   }
 
-  /// Reads runs; of two with the same settings, the later one takes the place of the earlier.
+  /// Reads runs.
   ///
   /// - Parameters:
   ///   - paths: where they are.
-  ///   - hasHistory: whether what happened in them is asked for.
-  /// - Returns: the runs, and those of folders that could not be read.
+  ///   - hasHistory: whether what happened in them is asked for; what only networks say, of one run of
+  ///     each group.
+  /// - Returns: the runs, and what cannot be read.
   /// - Throws: `RigLError(.missingFile)` where a path has no run.
   package static func read(
     _ paths: [String], hasHistory: Bool = false
@@ -29,7 +48,39 @@ package enum RunCollection {
           hint: "Give run folders, the folder of a sweep, or its results.csv.")
       }
     }
+    if hasHistory { addNetworks(to: &runs, &faults) }
     return (runs, faults)
+  }
+
+  /// Opens the network of the first run of each group, where none is known yet: opening all of them takes
+  /// many seconds.
+  private static func addNetworks(to runs: inout [RunRecord], _ faults: inout [Fault]) {
+    for group in Grouping(runs).groups {
+      let members = group.runs + group.others
+      guard members.allSatisfy({ $0.history?.layers.isEmpty ?? true }) else { continue }
+      for member in members {
+        guard let folder = member.folder, var history = member.history,
+          let index = runs.firstIndex(where: { $0.folder == folder && $0.name == member.name })
+        else { continue }
+        noting(.history, of: folder, in: &faults) { () throws(RigLError) in
+          try RunReader.addNetwork(of: folder, to: &history)
+        }
+        runs[index].history = history
+        if !history.layers.isEmpty { break }
+      }
+    }
+  }
+
+  /// Does what may fail for one run, which is then no failure of all.
+  static func noting(
+    _ loss: Fault.Loss, of path: String, in faults: inout [Fault],
+    _ body: () throws(RigLError) -> Void
+  ) {
+    do throws(RigLError) {
+      try body()
+    } catch {
+      faults.append(Fault(path: path, loss: loss, error: error))
+    }
   }
 
   /// The folders of the runs at a path: a run's, a sweep's, or a folder of either.
@@ -58,14 +109,14 @@ package enum RunCollection {
     case .folder where FileSystem.item("\(path)/config.yaml") == .file:
       addRun(path, hasHistory, &runs, &faults)
     case .folder where SweepFolder.isOne(at: path):
-      runs += try SweepFolder(path: path).records(hasHistory: hasHistory)
+      try addSweep(path, hasHistory, &runs, &faults)
     case .folder:
       for name in try folderNames(at: path) {
         let folder = "\(path)/\(name)"
         if FileSystem.item("\(folder)/config.yaml") == .file {
           addRun(folder, hasHistory, &runs, &faults)
         } else if FileSystem.item("\(folder)/results.csv") == .file {
-          runs += try SweepFolder(path: folder).records(hasHistory: hasHistory)
+          try addSweep(folder, hasHistory, &runs, &faults)
         }
       }
     default:
@@ -76,10 +127,16 @@ package enum RunCollection {
   private static func addRun(
     _ path: String, _ hasHistory: Bool, _ runs: inout [RunRecord], _ faults: inout [Fault]
   ) {
-    do throws(RigLError) {
+    noting(.run, of: path, in: &faults) { () throws(RigLError) in
       runs.append(try RunReader.record(path, hasHistory: hasHistory))
-    } catch {
-      faults.append(Fault(path: path, error: error))
     }
+  }
+
+  private static func addSweep(
+    _ path: String, _ hasHistory: Bool, _ runs: inout [RunRecord], _ faults: inout [Fault]
+  ) throws(RigLError) {
+    let more = try SweepFolder(path: path).records(hasHistory: hasHistory)
+    runs += more.runs
+    faults += more.faults
   }
 }

@@ -19,6 +19,7 @@ package enum RunReader {
       name: FileSystem.split(run.path).name, state: .unfinished(step: rows.last?.step ?? 0, of: 0),
       settings: try RunSettings.texts(configuration, stack.options), program: "",
       figures: RunRecord.Figures())
+    record.folder = run.path
     record.figures.seconds = rows.last?.elapsedSeconds
     record.figures.peakMemoryBytes = rows.compactMap(\.peakMemoryBytes).max()
     record.figures.exploredShare = rows.last { $0.exploredShare != nil }?.exploredShare
@@ -26,6 +27,23 @@ package enum RunReader {
     guard try run.hasCheckpoint else { return record }
     try read(run, configuration, rows, into: &record)
     return record
+  }
+
+  /// What the metrics of a run say of what happened in it, without what its network says.
+  ///
+  /// - Throws: as ``record(_:hasHistory:)``.
+  static func history(_ folder: String) throws(RigLError) -> RunHistory {
+    history(try metrics(of: try RunFolder.open(folder)))
+  }
+
+  /// Adds what a run's network says: its layers, the input map, and the ages of connections. Nothing of a
+  /// run without a checkpoint, or whose network only Swift can make.
+  ///
+  /// - Throws: as ``record(_:hasHistory:)``.
+  static func addNetwork(of folder: String, to history: inout RunHistory) throws(RigLError) {
+    let run = try RunFolder.open(folder)
+    guard try run.hasCheckpoint, try !run.hasCustomNetwork() else { return }
+    try addNetwork(try SavedRun(folder, threads: 1), to: &history)
   }
 
   /// The rows of the metrics; none where there are none yet.
@@ -55,14 +73,21 @@ package enum RunReader {
     record.figures.inferenceFLOPs = saved.model.inferenceFLOPs
     record.figures.trainingFLOPs = try configuration.trainingFLOPs(
       input: saved.sampleShape, classes: saved.classes, samples: samples)
-    guard record.history != nil else { return }
-    record.history?.layers = network.layers.map { layer in
+    guard var history = record.history else { return }
+    try addNetwork(saved, to: &history)
+    record.history = history
+  }
+
+  private static func addNetwork(
+    _ saved: SavedRun, to history: inout RunHistory
+  ) throws(RigLError) {
+    history.layers = saved.model.inspect().layers.map { layer in
       RunHistory.Layer(
         name: layer.name, shape: layer.shape, connections: layer.connections,
         positions: layer.shape.reduce(1, *), liveUnits: layer.liveUnits, deadUnits: layer.deadUnits)
     }
-    record.history?.inputMap = inputMap(saved)
-    record.history?.ages = try ages(saved)
+    history.inputMap = inputMap(saved)
+    history.ages = try ages(saved)
   }
 
   /// Samples that the run was trained on.

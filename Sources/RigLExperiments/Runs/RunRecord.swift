@@ -22,8 +22,10 @@ package struct RunRecord: Hashable, Sendable {
   package var program: String
   /// What came out of it.
   package var figures: Figures
-  /// What happened in it; nil where its folder is gone.
+  /// What happened in it; nil where its folder is gone, or it was not asked for.
   package var history: RunHistory?
+  /// The path of its folder; nil where that is gone.
+  package var folder: String?
 
   /// Creates a record.
   package init(
@@ -168,6 +170,7 @@ package struct RunHistory: Hashable, Sendable {
 
   package var points: [Point] = []
   package var updates: [Update] = []
+  /// The network's layers; empty where only another run of the group was opened for that.
   package var layers: [Layer] = []
   package var ages: Ages?
   package var inputMap: InputMap?

@@ -49,22 +49,35 @@ package struct SweepFolder {
   /// All runs of the folder: those of the table, those that failed, and those that are not finished.
   ///
   /// - Parameter hasHistory: whether what happened in them is read, too.
-  package func records(hasHistory: Bool = false) throws(RigLError) -> [RunRecord] {
-    var records = try RunTable(path: resultsPath).records
-    for index in records.indices where hasHistory {
+  /// - Returns: the runs, and what of their folders cannot be read.
+  /// - Throws: `RigLError` where the table or the list of failures is damaged.
+  package func records(
+    hasHistory: Bool = false
+  ) throws(RigLError) -> (runs: [RunRecord], faults: [RunCollection.Fault]) {
+    var (records, faults) = (try RunTable(path: resultsPath).records, [RunCollection.Fault]())
+    for index in records.indices where isRun(records[index].name) {
       let folder = run(records[index].name)
-      guard FileSystem.item("\(folder)/config.yaml") == .file else { continue }
-      records[index].history = try RunReader.record(folder, hasHistory: true).history
+      records[index].folder = folder
+      guard hasHistory else { continue }
+      RunCollection.noting(.history, of: folder, in: &faults) { () throws(RigLError) in
+        records[index].history = try RunReader.history(folder)
+      }
     }
     let failures = try SweepFailures(path: failuresPath)
     let known = Set(records.map(\.name))
-    guard FileSystem.item("\(path)/runs") == .folder else { return records }
-    for name in try folderNames(at: "\(path)/runs") where !known.contains(name) {
-      guard FileSystem.item("\(run(name))/config.yaml") == .file else { continue }
-      var record = try RunReader.record(run(name), hasHistory: hasHistory)
-      if let failure = failures[name] { record.state = .failed(failure.error) }
-      records.append(record)
+    guard FileSystem.item("\(path)/runs") == .folder else { return (records, faults) }
+    for name in try folderNames(at: "\(path)/runs") where !known.contains(name) && isRun(name) {
+      RunCollection.noting(.run, of: run(name), in: &faults) { () throws(RigLError) in
+        var record = try RunReader.record(run(name), hasHistory: hasHistory)
+        if let failure = failures[name] { record.state = .failed(failure.error) }
+        records.append(record)
+      }
     }
-    return records.sorted { $0.name < $1.name }
+    return (records.sorted { $0.name < $1.name }, faults)
+  }
+
+  /// Whether the folder of a run is there.
+  private func isRun(_ name: String) -> Bool {
+    FileSystem.item("\(run(name))/config.yaml") == .file
   }
 }

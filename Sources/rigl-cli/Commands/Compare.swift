@@ -48,7 +48,7 @@ struct Compare: ParsableCommand {
   func run() throws {
     let sides = try paths.map { path in
       let (runs, faults) = try RunCollection.read([path])
-      printing.warn(faults.map { "\($0.path) is left out: \($0.error.what)" }, evenIfQuiet: true)
+      printing.warn(faults.map(\.sentence), evenIfQuiet: true)
       return (path, runs)
     }
     let rows = sides.count == 1 ? try within(sides[0].1) : try between(sides)

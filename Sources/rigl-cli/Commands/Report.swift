@@ -36,7 +36,7 @@ struct ReportCommand: ParsableCommand {
   func run() throws {
     try requireNoRunsFile()
     let (runs, faults) = try RunCollection.read(paths, hasHistory: true)
-    printing.warn(faults.map { "\($0.path) is left out: \($0.error.what)" }, evenIfQuiet: true)
+    printing.warn(faults.map(\.sentence), evenIfQuiet: true)
     let page = try Report.html(
       of: runs, title: title ?? (paths.count == 1 ? "Runs of \(paths[0])" : "Runs"))
     try AtomicFile.write(page, to: output)

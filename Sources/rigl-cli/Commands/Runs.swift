@@ -26,7 +26,7 @@ struct Runs: ParsableCommand {
 
   func run() throws {
     let (runs, faults) = try RunCollection.read(paths)
-    printing.warn(faults.map { "\($0.path) is left out: \($0.error.what)" }, evenIfQuiet: true)
+    printing.warn(faults.map(\.sentence), evenIfQuiet: true)
     if csv { return try Output.standard.write(RunTable.csv(runs)) }
     try printing.print(
       runs.map { RunLine($0) }, orText: text(runs, width: Terminal.standardOutput.columns))
