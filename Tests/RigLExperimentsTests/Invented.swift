@@ -1,3 +1,4 @@
+import Foundation
 import RigLExperiments
 
 /// Records that no training made: for looking at the page, and for its tests.
@@ -89,6 +90,7 @@ enum Invented {
       let rise = 1 - 1 / (1 + 30 * share)
       point.loss = 2.3 - (2.3 - (0.32 - 0.25 * density)) * rise + 0.02 * random.normal()
       point.accuracy = 0.1 + (accuracy - 0.08) * rise
+      point.learningRate = 0.1 + 0.1 * cos(Double.pi * share)
       point.gradientNorm = 0.3 + 2 * (1 - rise) + 0.05 * random.next()
       history.points.append(point)
       guard index > 0, index.isMultiple(of: 5) else { continue }

@@ -61,6 +61,31 @@ import Testing
   }
 }
 
+@Suite struct BulkTests {
+  @Test(
+    arguments: [
+      ([89, 88.5, 88, 87.5, 40], 87.5...89),
+      ([40, 89, 88.5], 88.5...89),
+      ([89, 88.5, 88, 87.5], 87.5...89),
+      // Far off, but no more than the axis would show anyway.
+      ([90, 90, 90, 89.9, 89], 89...90),
+      // Two halves are no outliers of each other.
+      ([89, 88, 40, 41], 40...89),
+      ([89, 40], 40...89), ([7], 7...7),
+      ([88, 88, 88, 88, 10, 100], 88...88),
+      ([88.1, .nan, 88.2, .infinity, 20, 88.3], 88.1...88.3),
+    ] as [([Double], ClosedRange<Double>)])
+  func isTheRangeOfMost(of values: [Double], range: ClosedRange<Double>) {
+    #expect(Bulk(of: values, width: 0.25)?.range == range)
+    #expect(Bulk(of: values.reversed(), width: 0.25)?.range == range)
+  }
+
+  @Test func nothingHasNone() {
+    #expect(Bulk(of: [], width: 1) == nil)
+    #expect(Bulk(of: [.nan], width: 1) == nil)
+  }
+}
+
 @Suite struct PNGTests {
   @Test func aPictureIsWhatWasAskedFor() {
     // One grey pixel: checksums by zlib's crc32 and adler32.

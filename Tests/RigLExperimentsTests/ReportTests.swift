@@ -185,6 +185,56 @@ import Testing
     #expect(page.contains("81.67<span class=\"pm w4\">± 3.79</span>"))
   }
 
+  /// One group far below does not squeeze the differences of the others: half a point is seen.
+  @Test func anOutlierIsAtTheEdge() throws {
+    let near = Invented.several
+    var runs = near
+    for seed in 0..<3 {
+      var far = Invented.run("small-dense", 0.98, seed)
+      far.figures.testAccuracy = 0.4 + 0.001 * Double(seed)
+      runs.append(far)
+    }
+    func costs(_ page: String) -> String {
+      page.components(separatedBy: "id=\"part-1-costs\"")[1]
+        .components(separatedBy: "id=\"part-1-differences\"")[0]
+    }
+    let (page, without) = (
+      try Report.html(of: runs, title: "x"), try Report.html(of: near, title: "x")
+    )
+    #expect(costs(page).contains("with an arrow: small-dense 98 % (40.10 %)."))
+    #expect(costs(page).contains(">40.1</text>") && !costs(without).contains("with an arrow"))
+    // The labels of the axis: a step of two points at most, none of them near 40.
+    let ticks = costs(page).matches(of: /x="-8" y="[0-9.]+">([0-9.]+)</).compactMap {
+      Double($0.output.1)
+    }
+    #expect(!ticks.isEmpty && ticks.allSatisfy { $0 > 80 }, "\(ticks)")
+    #expect(zip(ticks, ticks.dropFirst()).allSatisfy { $1 < $0 || $1 - $0 <= 2 }, "\(ticks)")
+    #expect(page.contains("An arrow at the edge is a difference far from the others."))
+    #expect(!without.contains("An arrow at the edge"))
+    #expect(PageReader(page).error == nil)
+  }
+
+  /// One line for each schedule, and who has it.
+  @Test func learningRatesAreDrawnOnce() throws {
+    func figure(_ runs: [RunRecord]) throws -> String {
+      let page = try Report.html(of: runs, title: "x")
+      return page.components(separatedBy: "<h3>Learning rate</h3>")[1]
+        .components(separatedBy: "</figure>")[0]
+    }
+    func lines(_ figure: String) -> Int {
+      figure.components(separatedBy: "<path class=\"l\"").count - 1
+    }
+    var runs = Invented.several
+    // A key in the legend, and a line.
+    let one = try figure(runs)
+    #expect(lines(one) == 2 && one.contains("The line of dense is that of static, set, rigl, too."))
+    for index in runs.indices where runs[index].method == "rigl" {
+      runs[index].history?.points[4].learningRate = 0.05
+    }
+    let two = try figure(runs)
+    #expect(lines(two) == 4 && two.contains("The line of dense is that of static, set, too."))
+  }
+
   @Test func networksAreShownApart() throws {
     let page = try Report.html(of: Invented.troubled, title: "x")
     #expect(page.contains("<h2 class=\"part\">hidden [1568, 1568, 1568]</h2>"))

@@ -1,3 +1,5 @@
+import RigLCore
+
 /// A quantity over the steps of training, in a plot for each sparsity: seeds as thin lines, their
 /// mean as a bold one.
 struct CurveFigure {
@@ -8,6 +10,8 @@ struct CurveFigure {
   enum Range {
     /// The values.
     case own
+    /// The values, without curves that end far from the others.
+    case ofBulk
     /// The values and 0.
     case fromZero
     /// The values, by their logarithms where they are far from each other.
@@ -27,18 +31,20 @@ struct CurveFigure {
 
   /// The figure; nil: no run has points.
   func figure(of part: Part) -> Figure? {
-    var shown: Set<String> = []
+    var (shown, outside): (Set<String>, [String]) = ([], [])
     let lines = part.groups.reduce(0) { $0 + part.drawn($1).count }
     // No more points than can be told apart in a plot, and no page of many megabytes.
     let most = min(100, max(20, 40_000 / max(lines, 1)))
-    let panels = part.facets.compactMap { panel($0, in: part, most: most, shown: &shown) }
+    let panels = part.facets.compactMap { panel($0, in: part, most: most, &shown, &outside) }
     guard !panels.isEmpty else { return nil }
+    let left = outside.isEmpty ? "" : " Below or above the axis: \(firstOf(outside, most: 12))."
     return Figure(
-      title: title, series: part.legend(of: shown), panels: panels, caption: caption)
+      title: title, series: part.legend(of: shown), panels: panels, caption: caption + left)
   }
 
   private func panel(
-    _ facet: Part.Facet, in part: Part, most: Int, shown: inout Set<String>
+    _ facet: Part.Facet, in part: Part, most: Int, _ shown: inout Set<String>,
+    _ outside: inout [String]
   ) -> Figure.Panel? {
     func curves(of group: RunGroup) -> Curves {
       let runs = part.drawn(group).filter { points($0).count > 1 }
@@ -50,7 +56,11 @@ struct CurveFigure {
     guard !own.isEmpty else { return nil }
     let all = own + references
     shown.formUnion(all.map(\.group.seriesName))
-    var plot = plot(of: all, facet)
+    let inside = inside(all)
+    outside += all.filter { curves in !inside.contains { $0.group == curves.group } }
+      .map { "\($0.group.name) (\(fixed($0.end ?? 0, 2)))" }
+      .filter { !outside.contains($0) }
+    var plot = plot(of: all, covering: inside, facet)
     for curves in all {
       let isReference = facet.references.contains(curves.group)
       draw(
@@ -66,8 +76,18 @@ struct CurveFigure {
     return (steps.max() ?? 0) > 2 * (steps.min() ?? 0)
   }
 
-  private func plot(of all: [Curves], _ facet: Part.Facet) -> Plot {
-    let lines = all.flatMap(\.seeds)
+  /// The curves that the axis covers.
+  private func inside(_ all: [Curves]) -> [Curves] {
+    guard range == .ofBulk, let bulk = Bulk(of: all.compactMap(\.end), width: 0.25) else {
+      return all
+    }
+    return all.filter { $0.end.map(bulk.range.contains) ?? true }
+  }
+
+  private func plot(
+    of all: [Curves], covering inside: [Curves], _ facet: Part.Facet
+  ) -> Plot {
+    let lines = inside.flatMap(\.seeds)
     let values = lines.flatMap { line in
       line.filter { point in
         !leavesOutTheBeginning || point.step * 20 >= line[line.count - 1].step
@@ -99,7 +119,7 @@ struct CurveFigure {
   ) {
     func path(_ points: [Point]) -> String {
       plot.path(
-        thinned(points, to: most).map {
+        Self.thinned(points, to: most).map {
           (curves.across($0.step, asShare: asShares), $0.value)
         })
     }
@@ -113,7 +133,7 @@ struct CurveFigure {
   }
 
   /// The last of each of equally many neighbouring points, and the first.
-  private func thinned(_ points: [Point], to most: Int) -> [Point] {
+  static func thinned(_ points: [Point], to most: Int) -> [Point] {
     guard points.count > most else { return points }
     let lasts = (1..<most).map { points[$0 * (points.count - 1) / (most - 1)] }
     return [points[0]] + lasts
@@ -131,6 +151,9 @@ private struct Curves {
   func across(_ step: Int, asShare: Bool) -> Double {
     asShare ? 100 * Double(step) / Double(max(steps, 1)) : Double(step)
   }
+
+  /// The mean over seeds of the last points.
+  var end: Double? { Interval(of: seeds.compactMap { $0.last?.value })?.mean }
 
   /// The mean over seeds at the steps that all of them have.
   var mean: [CurveFigure.Point] {

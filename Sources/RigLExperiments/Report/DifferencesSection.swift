@@ -84,7 +84,7 @@ enum DifferencesSection {
       <th scope="col" class="picture">\(forest.axis)</th>\
       <th scope="col" class="n">Pairs</th>\(leftOut)</tr></thead>
       <tbody>\(rows)</tbody></table></div>
-      <p class="caption">\(caption(comparison))</p>
+      <p class="caption">\(caption(comparison, forest))</p>
 
       """
   }
@@ -107,11 +107,14 @@ enum DifferencesSection {
       """
   }
 
-  private static func caption(_ comparison: Comparison) -> String {
+  private static func caption(_ comparison: Comparison, _ forest: Forest) -> String {
     var text =
       "Test accuracy in percentage points, run for run of the same seed and settings: left of "
       + "the line, \(comparison.baseline) is better. An interval (95 %, Student’s t) that "
       + "crosses the line decides nothing; a single pair has none."
+    if comparison.rows.contains(where: { $0.paired.difference.map(forest.isOutside) ?? false }) {
+      text += " An arrow at the edge is a difference far from the others."
+    }
     if !comparison.withoutPartner.isEmpty {
       let names = comparison.withoutPartner.map(\.name)
       text += " Without a partner: \(firstOf(names, most: 12))."
@@ -126,16 +129,24 @@ struct Forest {
   private let x: Axis
 
   init(_ differences: [Interval]) {
-    let means = differences.map(\.mean)
+    // A difference far from the others is an arrow at the edge: its number stands beside it.
+    let bulk = Bulk(of: [0] + differences.map(\.mean), width: 0.1)
+    let inside = differences.filter { bulk?.range.contains($0.mean) != false }
+    let means = inside.map(\.mean)
     let (least, greatest) = (min(means.min() ?? 0, 0), max(means.max() ?? 0, 0))
     // Intervals of few pairs may be very wide: they are cut off, and end without a stroke.
     let most = max(greatest - least, 0.2)
-    let ends = differences.flatMap {
+    let ends = inside.flatMap {
       [max($0.lower, least - most), min($0.upper, greatest + most)]
     }
     x = Axis(
       "", covering: [0] + means + ends, length: Self.width - 24, direction: .horizontal,
       room: 0.04)
+  }
+
+  /// Whether a difference lies outside of the axis.
+  func isOutside(_ difference: Interval) -> Bool {
+    x.position(of: difference.mean).map { !(0...x.length ~= $0) } ?? false
   }
 
   var axis: Markup {
@@ -161,6 +172,16 @@ struct Forest {
     guard let mean = x.position(of: difference.mean), let low = x.position(of: difference.lower),
       let high = x.position(of: difference.upper)
     else { return picture(of: marks) }
+    guard !isOutside(difference) else {
+      let (edge, tip) = mean < 0 ? (20.0, 8.0) : (x.length + 4, x.length + 16)
+      let back = mean < 0 ? 4.0 : -4
+      marks += style.marker(edge, middle)
+      marks += """
+        <path class="i" d="M\(at: edge) \(at: middle)H\(at: tip)l\(at: back) -4\
+        M\(at: tip) \(at: middle)l\(at: back) 4"/>
+        """
+      return picture(of: "<g class=\"\(style.classes)\">\(marks)</g>")
+    }
     if difference.halfWidth != nil {
       let (from, to) = (max(low + 12, 12), min(high + 12, right))
       marks += "<path class=\"i\" d=\"M\(at: from) \(at: middle)H\(at: to)"

@@ -35,11 +35,12 @@ enum SecondsSection {
       title: "", axis: "seconds of training (logarithmic)", scale: .logarithmic,
       caption: "Accuracy for the time that a training takes. Farther up and left is better.",
       value: { seconds(of: $0)?.mean })
-    var shown: Set<String> = []
-    guard var panel = CostSection.panel(for: cost, in: part, shown: &shown) else { return "" }
+    var shown = CostSection.Shown()
+    guard var panel = CostSection.panel(for: cost, in: part, &shown) else { return "" }
     panel.title = nil
+    panel.caption = (panel.caption ?? "") + shown.sentence
     return Figure(
-      series: part.series.filter { shown.contains($0.name) }, key: .both, panels: [panel]
+      series: part.series.filter { shown.series.contains($0.name) }, key: .both, panels: [panel]
     ).markup
   }
 

@@ -130,6 +130,7 @@ enum Stylesheet {
     .bar { fill: var(--c); stroke: var(--c); }
     .bar.h { fill: var(--paper); }
     svg text.v { font-size: 9.5px; }
+    svg text.o { paint-order: stroke; stroke: var(--paper); stroke-width: 3px; stroke-linejoin: round; }
 
     """
 

@@ -14,7 +14,7 @@ enum TrainingSections {
         axis: "\(split) accuracy, %",
         caption: "How fast, and how far, training gets.\(thin)\(dense) The first twentieth of the "
           + "steps may lie outside.",
-        leavesOutTheBeginning: true,
+        leavesOutTheBeginning: true, range: .ofBulk,
         points: { $0.curve(split) { $0.accuracy.map { 100 * $0 } } }),
       CurveFigure(
         title: "Training loss", axis: "training loss",
@@ -29,7 +29,8 @@ enum TrainingSections {
         leavesOutTheBeginning: true, range: .ofOrders,
         points: { $0.curve("train", \.gradientNorm) }),
     ]
-    return Figure.arranged(figures.compactMap { $0.figure(of: part) }, in: part)
+    let rates = [LearningRateFigure.figure(of: part)].compactMap(\.self)
+    return Figure.arranged(figures.compactMap { $0.figure(of: part) } + rates, in: part)
   }
 
   /// The split that most is learnt from: held-out samples, if there are any.
