@@ -33,6 +33,9 @@ struct AllocationTests {
         $0.optimizer = .adam
       },
       Case("RigL, very sparse", threads: threads) { $0.sparsity = 0.99 },
+      Case("RigL, norms tracked, no clipping", threads: threads) {
+        ($0.trackGradientNorm, $0.clipNorm) = (true, nil)
+      },
       Case("static", threads: threads) { $0.method = .static },
       Case("dense", threads: threads) { $0.method = .dense },
       Case("RigL, AdamW, accumulation, cosine", threads: threads) {

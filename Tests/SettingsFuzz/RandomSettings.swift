@@ -236,6 +236,7 @@ struct RandomSettings {
     .epsilon: number(1e-9...1e-3, [0, 1e-45, 1, 1e38]),
     .adamCorrection: words(Adam.Correction.self),
     .trackAges: truth,
+    .trackGradientNorm: truth,
     .clipNorm: orNull(number(0.1...10, [0, .leastNonzeroMagnitude, 1e-30, 1e308])),
     .accumulation: whole(1...3, [0, 1, 65_536, 65_537]),
     .schedule: words(Configuration.ScheduleKind.self),

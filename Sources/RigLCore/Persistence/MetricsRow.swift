@@ -10,9 +10,13 @@ package struct MetricsRow: Hashable, Sendable {
     case test
     /// None: the row is about a topology update.
     case update
+    /// None: the row has the norm of the training's first gradient.
+    case initialisation
+    /// None: the row has the norm of the gradient of the first weight step after a topology update.
+    case afterUpdate = "after_update"
   }
 
-  /// Weight updates so far (t); of a topology update, those before it.
+  /// Weight updates so far (t); of a topology update, and of a gradient's norm, those before it.
   package var step: Int
   /// Batches so far, those of topology updates included.
   package var batchesConsumed: Int
@@ -41,7 +45,8 @@ package struct MetricsRow: Hashable, Sendable {
   /// The share of samples whose label was among the five largest logits; nil for five classes or
   /// fewer.
   package var top5: Double?
-  /// The norm of the last weight step's gradients before clipping; nil without clipping.
+  /// The norm of the last weight step's gradients before clipping, or of the gradient that the row is
+  /// about; nil without clipping, unless it is tracked.
   package var gradientNorm: Double?
   /// Connections that a topology update moved: ``TopologyUpdate/moved``.
   package var connectionsMoved: Int?

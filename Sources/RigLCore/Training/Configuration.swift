@@ -187,6 +187,9 @@ public struct Configuration: Codable, Hashable, Sendable {
   public var adamCorrection = Adam.Correction.connection
   /// Whether the ages of connections are kept for an optimizer, too, that does not ask for them.
   public var trackAges = false
+  /// Whether metrics have the norm of the gradient, without clipping too, at the start of the training
+  /// and after each update.
+  package var trackGradientNorm = false
   /// The largest norm of all gradients together; nil: no clipping.
   public var clipNorm: Double?
   /// Batches of one weight step, whose gradient is the mean over all their samples. Batch-norm's
@@ -315,6 +318,7 @@ public struct Configuration: Codable, Hashable, Sendable {
     case epsilon
     case adamCorrection = "adam_correction"
     case trackAges = "track_ages"
+    case trackGradientNorm = "track_gradient_norm"
     case clipNorm = "clip_norm"
     case accumulation
     case schedule

@@ -160,6 +160,30 @@ final class RunRecorder {
     }
   }
 
+  /// Adds the lines on the gradient that a batch asks for: of the first one before its update's, of the
+  /// first weight step after an update after it.
+  func log(_ report: TrainingStep.Report) throws(RigLError) {
+    if let norm = report.initialGradientNorm {
+      try logNorm(norm, .initialisation, report)
+    }
+    if let update = report.update { try log(update) }
+    if report.followsUpdate, let norm = report.gradientNorm, trainer.configuration.trackGradientNorm
+    {
+      try logNorm(norm, .afterUpdate, report)
+    }
+  }
+
+  private func logNorm(
+    _ norm: Double, _ split: MetricsRow.Split, _ report: TrainingStep.Report
+  ) throws(RigLError) {
+    var row = row(split)
+    row.step -= report.movedWeights ? 1 : 0
+    row.epoch = row.step / trainer.stepsPerEpoch
+    if split == .initialisation { row.dropFraction = nil }
+    row.gradientNorm = norm
+    try metrics.append(row)
+  }
+
   private func sayUnexplored(_ place: String) -> String {
     hasSaidUnexplored = true
     return "\(place): which positions were ever active is not known (of a checkpoint without them, "

@@ -74,6 +74,11 @@ extension SettingReference {
         + "others can. It takes 4 bytes a connection, and no part in the result.",
       for: "methods that move connections"),
     SettingReference(
+      .trackGradientNorm, .training, .flag,
+      "Keeps the norm of the gradient in metrics.csv. That of the first batch and of the first weight "
+        + "step after each topology update are rows of their own (rigl gradient-flow), that of other steps "
+        + "is in the lines on training samples. It takes no part in the result."),
+    SettingReference(
       .clipNorm, .training, .positive,
       "The largest norm of all gradients together. Larger ones are scaled down, which works against "
         + "divergence.",

@@ -179,6 +179,7 @@ public final class Trainer {
     settings.clipNorm = configuration.clipNorm
     settings.accumulation = configuration.accumulation
     settings.tracksAges = configuration.trackAges
+    settings.tracksGradientNorm = configuration.trackGradientNorm
     MemoryUse.current = .optimizer
     step = TrainingStep(
       model: model, loss: loss ?? CrossEntropy(labelSmoothing: configuration.labelSmoothing),
@@ -320,7 +321,7 @@ public final class Trainer {
         state.epoch.add(report)
       }
       state.lastDropFraction = report.dropFraction ?? state.lastDropFraction
-      if let update = report.update { try recorder.log(update) }
+      try recorder.log(report)
       try tell(.batch(report))
       guard report.movedWeights else { continue }
       if recorder.isLineDue { try recorder.logInterval(report) }

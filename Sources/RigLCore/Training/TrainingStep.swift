@@ -33,7 +33,7 @@ public final class TrainingStep {
   /// Which positions were ever active; nil for a method without updates.
   package var explored: ExploredPositions? { topology?.explored }
   let pass: Pass
-  private let logitsGradient: Tensor
+  let logitsGradient: Tensor
   /// The error for settings that cannot be trained with; nil: there is none.
   private let unusable: RigLError?
   /// Batches whose gradients are summed up so far for the next weight step.
@@ -72,6 +72,8 @@ public final class TrainingStep {
     public var updateThenStep = false
     /// Whether the ages of connections are kept for an optimizer, too, that does not ask for them.
     package var tracksAges = false
+    /// Whether reports have the gradient's norm without clipping too, and that of the first batch.
+    package var tracksGradientNorm = false
 
     /// The defaults: a static topology, no clipping, one batch a step.
     public init() {}
@@ -94,8 +96,14 @@ public final class TrainingStep {
     /// The fraction of each sparse layer's connections that the update dropped and grew (f(t)); nil
     /// without one.
     package var dropFraction: Double? { update?.dropFraction }
-    /// The norm of the gradients before clipping; nil without clipping, or if no weights moved.
+    /// The norm of the gradients before clipping; nil without clipping, unless it is tracked, or if no
+    /// weights moved.
     public let gradientNorm: Double?
+    /// The norm of the first gradient of the training, before anything has moved; nil later, or if it
+    /// is not tracked.
+    package let initialGradientNorm: Double?
+    /// Whether this is the first weight step after a topology update.
+    package let followsUpdate: Bool
     /// Whether the weights moved: not in an update that replaces a weight step, nor while gradients
     /// accumulate.
     public let movedWeights: Bool
@@ -166,6 +174,7 @@ public final class TrainingStep {
     unsafe pass.places = batch.places.base
     pass.accumulatesGradients = accumulated > 0 || isUpdating && topology?.sums?.sum.batches != 0
     pass.isRepeated = isRepeating
+    let initialNorm = try measureInitialNorm(before: .insteadOfWeightStep, on: batch)
     let logits = try model.forward(batch.inputs, pass)
     clock?.enter(.loss)
     let loss = try loss.evaluate(
@@ -177,11 +186,13 @@ public final class TrainingStep {
       if !isUpdating { try begin(topology, rate) }
       let (isComplete, repeated) = try move(topology, by: batch)
       guard isComplete else {
-        return report(loss, batch, rate, repeated: repeated, wasSeen: wasSeen)
+        return report(
+          loss, batch, rate, initialNorm: initialNorm, repeated: repeated, wasSeen: wasSeen)
       }
       update = topology.report(batchesConsumed: batchesConsumed)
       guard settings.updateThenStep else {
-        return report(loss, batch, rate, update: update, wasSeen: wasSeen)
+        return report(
+          loss, batch, rate, update: update, initialNorm: initialNorm, wasSeen: wasSeen)
       }
       if let sums = topology.sums { sum = sums.sum } else { sum.add(batch.inputs.samples) }
     } else {
@@ -193,30 +204,35 @@ public final class TrainingStep {
       sum.add(batch.inputs.samples)
     }
     guard accumulated >= settings.accumulation else {
-      return report(loss, batch, rate, update: update, wasSeen: wasSeen)
+      return report(
+        loss, batch, rate, update: update, initialNorm: initialNorm, wasSeen: wasSeen)
     }
 
     // gradients → connections, in the place of the first weight step
     if let topology, settings.method.timing == .beforeFirstStep, topology.isDue(at: weightSteps) {
       let mean = sum.mean
       sum = GradientSum()
+      let initialNorm = isInitialNormDue ? try gradientNorm(mean: mean) : nil
       try begin(topology, rate, gradientMean: mean)
       defer { model.weightsDidChange() }
       try topology.moveAll()
       return report(
-        loss, batch, rate, update: topology.report(batchesConsumed: batchesConsumed))
+        loss, batch, rate, update: topology.report(batchesConsumed: batchesConsumed),
+        initialNorm: initialNorm)
     }
 
     // gradients → weights
     let mean = sum.mean
     sum = GradientSum()
     let (norm, scale) = try gradientScale(mean: mean)
+    let first = initialNorm ?? (isInitialNormDue ? norm : nil)
     optimizer.step(learningRate: rate, gradientScale: scale, pool: pass.pool)
     topology?.clearInactive()
     model.weightsDidChange()
     weightSteps += 1
     return report(
-      loss, batch, rate, update: update, norm: norm, movedWeights: true, wasSeen: wasSeen)
+      loss, batch, rate, update: update, norm: norm, initialNorm: first, movedWeights: true,
+      wasSeen: wasSeen)
   }
 
   /// Makes the update that follows the weight step before, if one is due: only now, so that whoever
@@ -262,7 +278,7 @@ public final class TrainingStep {
   }
 
   /// Whether a method of this timing is to make an update now.
-  private func isUpdateDue(_ timing: TopologyTiming) -> Bool {
+  func isUpdateDue(_ timing: TopologyTiming) -> Bool {
     settings.method.timing == timing && accumulated == 0 && topology?.isDue(at: weightSteps) == true
   }
 
@@ -290,24 +306,24 @@ public final class TrainingStep {
 
   /// The mean over all accumulated samples, and clipping to the largest norm.
   private func gradientScale(mean: Float) throws(RigLError) -> (norm: Double?, scale: Float) {
-    guard let clipNorm = settings.clipNorm else { return (nil, mean) }
-    let norm = optimizer.gradientNorm(pool: pass.pool) * Double(mean)
-    guard norm.isFinite else {
-      throw notFinite("the gradients' norm is \(norm)", hasGradients: true)
-    }
+    guard settings.clipNorm != nil || settings.tracksGradientNorm else { return (nil, mean) }
+    let norm = try gradientNorm(mean: mean)
+    guard let clipNorm = settings.clipNorm else { return (norm, mean) }
     return (norm, mean * GradientClipping.scale(norm: norm, maximum: clipNorm))
   }
 
   private func report(
     _ loss: Double, _ batch: Batch, _ rate: Double, update: TopologyUpdate? = nil,
-    norm: Double? = nil, movedWeights: Bool = false, repeated: Int = 0, wasSeen: Bool = false
+    norm: Double? = nil, initialNorm: Double? = nil, movedWeights: Bool = false,
+    repeated: Int = 0, wasSeen: Bool = false
   ) -> Report {
     let samples = batch.inputs.samples
     return Report(
       loss: loss, samples: samples, correct: outcome.hits(of: samples, within: 1),
       top5: model.outputs > 5 ? outcome.hits(of: samples, within: 5) : nil, learningRate: rate,
-      update: update, gradientNorm: norm, movedWeights: movedWeights, repeatedBatches: repeated,
-      wasSeen: wasSeen)
+      update: update, gradientNorm: norm, initialGradientNorm: initialNorm,
+      followsUpdate: movedWeights && topology?.last == weightSteps - 1,
+      movedWeights: movedWeights, repeatedBatches: repeated, wasSeen: wasSeen)
   }
 
   /// Throws if a weight, a number of the optimizer's state, or the loss on a batch is not finite:
@@ -334,7 +350,7 @@ public final class TrainingStep {
 
   /// The error for a number that is not finite: names the first parameter whose values are not, or
   /// whose gradient is not if that was computed, or else the one with the largest value.
-  private func notFinite(_ what: String, hasGradients: Bool = false) -> RigLError {
+  func notFinite(_ what: String, hasGradients: Bool = false) -> RigLError {
     RigLError(
       .numerical, "step \(weightSteps): \(what); \(placeOfTrouble(hasGradients: hasGradients))",
       hint: weightSteps == 0

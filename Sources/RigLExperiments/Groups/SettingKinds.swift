@@ -10,8 +10,8 @@ extension RunRecord {
 
   /// The settings that the weights do not depend on, or that a run computes from the others.
   package static let settingsWithoutEffect: Set = [
-    "checkpoint_every", "growth_buffer", "keep", "log_every", "matched_width",
-    "tensorboard", "threads",
+    "checkpoint_every", "growth_buffer", "keep", "log_every", "matched_width", "tensorboard",
+    "threads", "track_gradient_norm",
   ]
 
   /// The method.
