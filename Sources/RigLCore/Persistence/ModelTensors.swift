@@ -66,7 +66,7 @@ extension Model {
   }
 
   /// The elements of an array beside a parameter that is stored densely, in the order of positions.
-  func inPositionOrder(
+  package func inPositionOrder(
     _ parameter: Parameter, _ stored: borrowing AlignedBuffer<Float>
   ) -> AlignedBuffer<Float> {
     var ordered = AlignedBuffer<Float>(count: stored.count)

@@ -39,6 +39,8 @@ public struct CounterRandom: Hashable, Sendable {
     case ticketWeights = 11
     /// Positions of a lottery ticket that is shuffled.
     case ticketPositions = 12
+    /// Places on a curve between two networks.
+    case curve = 13
   }
 
   /// Two words of Philox key, which hold seed, purpose and layer; dropout kernels take them as

@@ -89,8 +89,9 @@ extension Normalization {
         setScale(channel, mean: mean)
         guard !pass.isRepeated else { continue }
         let unbiased = squares / Double(values - 1)
-        runningMean.values[channel].approach(mean, keeping: layer.momentum)
-        runningVariance.values[channel].approach(unbiased, keeping: layer.momentum)
+        let share = pass.averageShare ?? layer.momentum
+        runningMean.values[channel].approach(mean, keeping: share)
+        runningVariance.values[channel].approach(unbiased, keeping: share)
       }
     }
   }

@@ -18,6 +18,9 @@ public final class Pass {
   public var accumulatesGradients = false
   /// Whether an earlier pass saw the same batch: running averages then do not see it again.
   public var isRepeated = false
+  /// The share of running averages that a training pass leaves in them, in the place of each batch-norm's
+  /// own; nil: theirs.
+  package var averageShare: Double?
 
   /// Which part of its operands each thread has in its cache.
   let warmBands: WarmBands
