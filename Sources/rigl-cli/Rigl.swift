@@ -21,7 +21,8 @@ struct Rigl: ParsableCommand {
     subcommands: [
       Train.self, Evaluate.self, Predict.self, Inspect.self, Export.self, Strip.self, Import.self,
       Presets.self, Methods.self, Settings.self, Flops.self, Bench.self, Sweep.self, Runs.self,
-      Compare.self, ReportCommand.self, TensorBoard.self,
+      Compare.self, ReportCommand.self, TensorBoard.self, LandscapeCommand.self,
+      GradientFlowCommand.self,
     ])
 
   /// Parses, runs, and turns every error into a few lines and its exit status.

@@ -11,7 +11,7 @@ import Testing
 
   @Test(arguments: [
     "train", "evaluate", "predict", "inspect", "presets", "settings", "flops", "export", "strip",
-    "import", "bench", "bench step", "bench layers",
+    "import", "bench", "bench step", "bench layers", "landscape", "gradient-flow",
   ])
   func everyCommandHasHelpThatFits(command: String) throws {
     let words = command.split(separator: " ").map(String.init)

@@ -7,12 +7,14 @@ package enum Report {
   ///
   /// - Parameters:
   ///   - runs: the runs, of unique names.
+  ///   - landscapes: the loss along paths between runs, these or others.
   ///   - title: the title of the page.
   ///   - measuresSeconds: whether measured seconds and memory are shown, which are never twice the
   ///     same.
   /// - Throws: a `RigLError` where there is no run.
   package static func html(
-    of runs: [RunRecord], title: String, measuresSeconds: Bool = true
+    of runs: [RunRecord], landscapes: [Landscape] = [], title: String,
+    measuresSeconds: Bool = true
   ) throws(RigLError) -> String {
     guard !runs.isEmpty else {
       throw RigLError(.missingFile, "there is no run to report", hint: "Train one first.")
@@ -20,7 +22,7 @@ package enum Report {
     let runs = runs.sorted { $0.name < $1.name }
     let parts = Part.all(of: runs)
     let bodies = parts.map { sections(of: $0, measuresSeconds: measuresSeconds) }
-    let closing = closing(runs, parts)
+    let closing = closing(runs, landscapes, parts)
     let page: Markup = """
       <!DOCTYPE html>
       <html lang="en" xmlns="http://www.w3.org/1999/xhtml"><head><meta charset="utf-8"/>
@@ -87,8 +89,13 @@ package enum Report {
     ].filter { !$0.body.isEmpty }
   }
 
-  private static func closing(_ runs: [RunRecord], _ parts: [Part]) -> [Section] {
+  private static func closing(
+    _ runs: [RunRecord], _ landscapes: [Landscape], _ parts: [Part]
+  ) -> [Section] {
     [
+      Section(
+        identifier: "landscapes", heading: "Loss landscape",
+        body: LandscapeSection.markup(of: landscapes)),
       Section(
         identifier: "common-settings",
         heading: runs.count > 1 ? "Settings common to all" : "Settings",

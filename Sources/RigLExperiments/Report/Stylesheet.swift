@@ -99,6 +99,7 @@ enum Stylesheet {
   private static let plots: Markup = """
     figure { margin: 0; }
     figure + figure { margin-top: 3.25rem; }
+    .caption + figure { margin-top: 1.75rem; }
     .beside { display: flex; flex-wrap: wrap; align-items: flex-start; gap: 2rem 4rem; }
     .beside > figure { flex: 1 1 19rem; max-width: 30rem; }
     .beside > .wide { max-width: 100%; }

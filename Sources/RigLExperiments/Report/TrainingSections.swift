@@ -75,8 +75,24 @@ enum TrainingSections {
         points: { $0.updates { $0.liveUnits.map(Double.init) } }),
     ]
     let all =
-      figures.compactMap { $0.figure(of: part) } + [AgesFigure.figure(of: part)].compactMap(\.self)
+      (figures + [gradientFlow]).compactMap { $0.figure(of: part) }
+      + [AgesFigure.figure(of: part)].compactMap(\.self)
     return Figure.arranged(all, in: part)
+  }
+
+  /// The norm of the gradient at the start and after each update.
+  private static var gradientFlow: CurveFigure {
+    CurveFigure(
+      title: "Gradient flow", axis: "norm of the gradient",
+      caption:
+        "Of the first batch, and of the first weight step after each topology update. A line that "
+        + "rises after the start: moved connections let more gradient through than those drawn.",
+      range: .ofOrders,
+      points: { run in
+        let start = run.curve(GradientFlow.splits[0].rawValue, \.gradientNorm)
+        let later = run.curve(GradientFlow.splits[1].rawValue, \.gradientNorm)
+        return start + later.filter { point in !start.contains { $0.step == point.step } }
+      })
   }
 
   private static func share(_ some: Int?, of all: Int?) -> Double? {

@@ -11,9 +11,11 @@ package enum RunCollection {
       case run
       /// What happened in it: its figures are known.
       case history
+      /// The losses between two runs, which the file has.
+      case landscape
     }
 
-    /// The path of the run's folder.
+    /// The path of the run's folder, or of the file.
     package let path: String
     package let loss: Loss
     package let error: RigLError
@@ -21,7 +23,7 @@ package enum RunCollection {
     /// The fault in a line.
     package var sentence: String {
       switch loss {
-      case .run: "\(path) is left out: \(error.what)"
+      case .run, .landscape: "\(path) is left out: \(error.what)"
       case .history: "what happened in \(path) is left out: \(error.what)"
       }
     }

@@ -101,6 +101,9 @@ package enum RunEvents {
         ("training/samples_per_second", row.samplesPerSecond),
       ]
     }
+    if GradientFlow.splits.contains(row.split) {
+      values = [("gradient_norm/\(split)", row.gradientNorm)]
+    }
     if row.split == .update {
       values += [
         ("topology/connections", row.connections.map(Double.init)),

@@ -12,7 +12,7 @@ struct ReportCommand: ParsableCommand {
       is one HTML file that needs neither network nor scripts: accuracy against sparsity, operations, \
       bytes and seconds, with 95 % intervals over seeds (Student's t); paired differences; learning \
       curves, moving connections, densities, dead units, and where inputs are used, of those runs whose \
-      folders are there.
+      folders are there; the loss along the paths that rigl landscape has measured there.
       """)
 
   @Argument(help: ArgumentHelp("Runs, folders of runs, or tables.", valueName: "path"))
@@ -23,6 +23,12 @@ struct ReportCommand: ParsableCommand {
 
   @Option(help: ArgumentHelp("The title of the page.", valueName: "text"))
   var title: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "A file of rigl landscape that is in none of the runs' folders; may be repeated.",
+      valueName: "file.csv"))
+  var landscape: [String] = []
 
   @OptionGroup var printing: PrintingArguments
 
@@ -36,9 +42,11 @@ struct ReportCommand: ParsableCommand {
   func run() throws {
     try requireNoRunsFile()
     let (runs, faults) = try RunCollection.read(paths, hasHistory: true)
-    printing.warn(faults.map(\.sentence), evenIfQuiet: true)
+    let (landscapes, unread) = try LandscapeFile.collect(in: paths, landscape)
+    printing.warn((faults + unread).map(\.sentence), evenIfQuiet: true)
     let page = try Report.html(
-      of: runs, title: title ?? (paths.count == 1 ? "Runs of \(paths[0])" : "Runs"))
+      of: runs, landscapes: landscapes,
+      title: title ?? (paths.count == 1 ? "Runs of \(paths[0])" : "Runs"))
     try AtomicFile.write(page, to: output)
     let result = Result(
       report: output, runs: runs.count, finished: runs.count { $0.state == .finished },
