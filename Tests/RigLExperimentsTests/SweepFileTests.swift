@@ -89,6 +89,15 @@ import Testing
     }
   }
 
+  /// Names and settings are those of runs that earlier versions have trained: they count.
+  @Test func theFairComparisonsRunsAreFoundAgain() throws {
+    let root = #filePath.split(separator: "/").dropLast(3).map { "/\($0)" }.joined()
+    let plan = try SweepFile(path: root + "/Examples/fair-comparison.yaml").plan()
+    let finished = try RunTable(path: root + "/docs/data/fair-comparison.csv").records
+    let planned = Dictionary(uniqueKeysWithValues: plan.runs.map { ($0.name, $0.settings) })
+    for run in finished { #expect(planned[run.name] == run.settings, "\(run.name)") }
+  }
+
   @Test(arguments: [
     ("", "sweep.yaml: no runs"),
     ("each: {}\nepochs: 3", "sweep.yaml, line 2: there is no key 'epochs' here"),

@@ -26,6 +26,8 @@ public final class SavedRun {
   package let checkpointPath: String
   /// The size of its file.
   package let checkpointBytes: Int
+  /// The number of samples that were trained on; nil: the file does not say.
+  package let trainSamples: Int?
   /// The names of the classes, by label: those of the data that was trained on, or Fashion-MNIST's;
   /// nil if there are none.
   public let classNames: [String]?
@@ -103,8 +105,8 @@ public final class SavedRun {
       classes: classes)
     MemoryUse.current = .network
     defer { MemoryUse.current = .work }
-    let samples = file.metadata["train_samples"].flatMap { Int($0) } ?? .max
-    let most = min(configuration.batchSize, max(samples, Tensor.mostLanes))
+    trainSamples = file.metadata["train_samples"].flatMap { Int($0) }
+    let most = min(configuration.batchSize, max(trainSamples ?? .max, Tensor.mostLanes))
     model = try Model(
       layers, input: sampleShape, capacity: batch ?? most,
       connections: connections, isTraining: false, usesStrips: batch == 1)

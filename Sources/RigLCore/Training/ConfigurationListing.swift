@@ -49,20 +49,26 @@ extension Configuration {
     return Key.allCases.filter { mapping[Node($0.rawValue)] == nil }
   }
 
-  /// The settings that differ from the defaults, by key, each on one line.
-  package func changed() throws(RigLError) -> [String: String] {
-    let (own, usual) = (try mapping(), try Configuration().mapping())
+  /// The settings that differ from the defaults, by key, each on one line; `null` where there is no value.
+  ///
+  /// - Parameter others: settings that are there even if they are the defaults.
+  package func changed(and others: [Key] = []) throws(RigLError) -> [String: String] {
+    let own = try oneLines()
     var changed: [String: String] = [:]
     for key in Key.allCases {
-      let (value, other) = (own[Node(key.rawValue)], usual[Node(key.rawValue)])
-      if value != other { changed[key.rawValue] = value?.oneLine ?? "null" }
+      let (value, usual) = (own[key.rawValue], Self.usualLines[key.rawValue])
+      if value != usual || others.contains(key) { changed[key.rawValue] = value ?? "null" }
     }
     return changed
   }
 
-  /// The value of a setting on one line; nil: it has none.
-  package func value(_ key: Key) throws(RigLError) -> String? {
-    try mapping()[Node(key.rawValue)]?.oneLine
+  /// The defaults that have a value.
+  private static let usualLines = (try? Configuration().oneLines()) ?? [:]
+
+  /// The settings that have a value, by key, each on one line.
+  private func oneLines() throws(RigLError) -> [String: String] {
+    let lines = try mapping().map { ($0.key.string ?? "", $0.value.oneLine) }
+    return Dictionary(uniqueKeysWithValues: lines)
   }
 
   /// The settings that have a value, by key, as a file has them.

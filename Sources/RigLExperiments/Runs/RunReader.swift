@@ -25,8 +25,29 @@ package enum RunReader {
     record.figures.exploredShare = rows.last { $0.exploredShare != nil }?.exploredShare
     if hasHistory { record.history = history(rows) }
     guard try run.hasCheckpoint else { return record }
-    try read(run, configuration, rows, into: &record)
-    return record
+    return try whileItTrains(run) { () throws(RigLError) in
+      var whole = record
+      try read(run, configuration, rows, into: &whole)
+      return whole
+    }
+  }
+
+  /// Reads the last checkpoint; again if the run itself, which another process trains, has replaced it
+  /// meanwhile.
+  private static func whileItTrains<Result>(
+    _ run: RunFolder, _ body: () throws(RigLError) -> Result
+  ) throws(RigLError) -> Result {
+    var last = try run.checkpoints().list().last
+    for _ in 0..<50 {
+      do throws(RigLError) {
+        return try body()
+      } catch {
+        let now = try run.checkpoints().list().last
+        guard error.kind == .missingFile, now != last else { throw error }
+        last = now
+      }
+    }
+    return try body()
   }
 
   /// What the metrics of a run say of what happened in it, without what its network says.
@@ -43,7 +64,11 @@ package enum RunReader {
   static func addNetwork(of folder: String, to history: inout RunHistory) throws(RigLError) {
     let run = try RunFolder.open(folder)
     guard try run.hasCheckpoint, try !run.hasCustomNetwork() else { return }
-    try addNetwork(try SavedRun(folder, threads: 1), to: &history)
+    history = try whileItTrains(run) { () throws(RigLError) in
+      var whole = history
+      try addNetwork(try SavedRun(folder, threads: 1), to: &whole)
+      return whole
+    }
   }
 
   /// The rows of the metrics; none where there are none yet.
@@ -57,7 +82,7 @@ package enum RunReader {
     into record: inout RunRecord
   ) throws(RigLError) {
     // A network that was made in Swift has figures, but only Swift can count its operations.
-    guard try !run.hasCustomNetwork() else {
+    guard !configuration.hasCustomNetwork else {
       return finish(rows, steps: rows.last?.step ?? 0, &record)
     }
     let saved = try SavedRun(run.path, threads: 1)
@@ -92,8 +117,7 @@ package enum RunReader {
 
   /// Samples that the run was trained on.
   private static func trainSamples(of saved: SavedRun) throws(RigLError) -> Int {
-    let metadata = try SafetensorsFile(path: saved.checkpointPath).metadata
-    guard let samples = metadata["train_samples"].flatMap({ Int($0) }), samples > 0 else {
+    guard let samples = saved.trainSamples, samples > 0 else {
       throw RigLError(
         .data, "\(saved.checkpointPath): does not say how many samples were trained on")
     }

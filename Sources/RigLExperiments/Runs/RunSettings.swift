@@ -15,12 +15,9 @@ enum RunSettings {
   static func texts(
     _ configuration: Configuration, _ options: RunOptions
   ) throws(RigLError) -> [String: String] {
-    var texts = try configuration.changed()
-    texts[Configuration.Key.matchedWidth.rawValue] = nil
     let isSparse = configuration.method != .dense
-    for key in always + (isSparse ? ofSparse : []) {
-      texts[key.rawValue] = try configuration.value(key) ?? "null"
-    }
+    var texts = try configuration.changed(and: always + (isSparse ? ofSparse : []))
+    texts[Configuration.Key.matchedWidth.rawValue] = nil
     // They say nothing of a network that has all connections.
     if !isSparse {
       for key in ofSparse { texts[key.rawValue] = nil }
