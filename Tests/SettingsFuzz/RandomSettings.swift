@@ -256,6 +256,7 @@ struct RandomSettings {
     "checkpoint_every": orNull(whole(1...10, [0, .max])),
     "keep": whole(1...3, [0, .max]),
     "log_every": whole(1...10, [0, .max]),
+    "tensorboard": truth,
     "growth_buffer": orNull(whole(1...4, [0, 1 << 20, (1 << 20) + 1])),
   ]
 }

@@ -9,6 +9,8 @@ public struct RunFolder: Hashable, Sendable {
   package var configurationPath: String { "\(path)/config.yaml" }
   /// The metrics, for ``MetricsLog``.
   package var metricsPath: String { "\(path)/metrics.csv" }
+  /// The beginning of the names of event files for TensorBoard.
+  package static let eventFilePrefix = "events.out.tfevents."
   /// The folder of the checkpoints.
   package var checkpointsPath: String { "\(path)/checkpoints" }
 
@@ -58,7 +60,9 @@ public struct RunFolder: Hashable, Sendable {
     let (folder, name) = FileSystem.split(FileSystem.real(path))
     let place = FileSystem.real(folder)
     if isOne(at: place), let names = try? FileSystem.names(in: place) {
-      let own = ["config.yaml"] + names.filter { $0.hasPrefix("metrics") }
+      let own =
+        ["config.yaml"]
+        + names.filter { $0.hasPrefix("metrics") || $0.hasPrefix(eventFilePrefix) }
       if ["metrics.csv", "metrics-sums.json"].contains(name) || name.hasPrefix("metrics.csv.") {
         return true
       }

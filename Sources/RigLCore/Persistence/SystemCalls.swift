@@ -105,7 +105,7 @@ package final class OpenFile: Sendable {
   }
 
   /// Writes all of `bytes` at the end of a file that was opened to append.
-  func append(_ bytes: RawSpan) throws(SystemError) {
+  package func append(_ bytes: RawSpan) throws(SystemError) {
     try unsafe bytes.withUnsafeBytes { (buffer) throws(SystemError) in
       var done = 0
       while done < buffer.count {
@@ -133,12 +133,12 @@ package final class OpenFile: Sendable {
   func setMode(_ mode: mode_t) { _ = fchmod(descriptor, mode) }
 
   /// Cuts the file to `size` bytes.
-  func truncate(to size: Int) throws(SystemError) {
+  package func truncate(to size: Int) throws(SystemError) {
     _ = try retrying { ftruncate(descriptor, off_t(size)) }
   }
 
   /// Waits until the disk has what was written.
-  func synchronize() throws(SystemError) {
+  package func synchronize() throws(SystemError) {
     #if canImport(Darwin)
       // fsync on macOS leaves the data in the drive's cache.
       if fcntl(descriptor, F_FULLFSYNC) == 0 { return }

@@ -18,7 +18,7 @@ extension Configuration {
   public func yaml(_ options: RunOptions? = nil) throws(RigLError) -> String {
     var mapping = try mapping()
     for (key, value) in options?.origin ?? [] { mapping[Node(key)] = value }
-    for (key, value) in options?.cadence.settings ?? [] { mapping[Node(key)] = Node("\(value)") }
+    for (key, value) in options?.cadence.settings ?? [] { mapping[Node(key)] = Node(value) }
     if let rules = customRules.node { mapping[Node(CustomRules.key)] = rules }
     do {
       return try Yams.serialize(node: Node.mapping(mapping))

@@ -6,12 +6,15 @@ struct RunCadence: Hashable {
   var keep = 2
   /// Weight steps between lines of metrics.
   var logEvery = 100
+  /// Whether there is an event file for TensorBoard.
+  var tensorBoard = false
 
   /// As `config.yaml` has it.
-  var settings: [(key: String, value: Int)] {
-    let settings = [("checkpoint_every", checkpointEvery), ("keep", keep), ("log_every", logEvery)]
+  var settings: [(key: String, value: String)] {
+    let numbers = [("checkpoint_every", checkpointEvery), ("keep", keep), ("log_every", logEvery)]
     // An epoch's end is no number of steps.
-    return settings.filter { $0.1 > 0 }
+    let settings = numbers.filter { $0.1 > 0 }.map { ($0.0, "\($0.1)") }
+    return settings + (tensorBoard ? [("tensorboard", "true")] : [])
   }
 }
 
@@ -21,7 +24,7 @@ extension RunOptions {
   func cadence(begunWith begun: RunCadence = RunCadence()) -> RunCadence {
     RunCadence(
       checkpointEvery: checkpointEvery ?? begun.checkpointEvery, keep: keep ?? begun.keep,
-      logEvery: logEvery ?? begun.logEvery)
+      logEvery: logEvery ?? begun.logEvery, tensorBoard: tensorBoard ?? begun.tensorBoard)
   }
 
   var cadence: RunCadence { cadence() }
@@ -38,6 +41,7 @@ extension RunFolder {
     layers.options.checkpointEvery = cadence.checkpointEvery
     layers.options.keep = cadence.keep
     layers.options.logEvery = cadence.logEvery
+    layers.options.tensorBoard = cadence.tensorBoard
     let text = try layers.configuration().yaml(
       layers.options, network: layers.customNetwork)
     try AtomicFile.write(text, to: configurationPath, followsLinks: false)

@@ -26,6 +26,8 @@ public struct RunOptions: Hashable, Sendable {
   package var growthBuffer: Int?
   /// Weight steps between lines of metrics; nil: as the run was begun, 100 in a new one.
   public var logEvery: Int?
+  /// Whether the run keeps an event file for TensorBoard; nil: as the run was begun, none of a new one.
+  package var tensorBoard: Bool?
 
   /// The defaults.
   public init() {}

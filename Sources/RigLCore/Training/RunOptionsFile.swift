@@ -4,12 +4,13 @@ extension RunOptions {
   /// The keys that a file or `--set` may use for these options.
   package static let keys = [
     "threads", "data_folder", "start_from", "topology", "checkpoint_every", "keep", "log_every",
-    "growth_buffer",
+    "tensorboard", "growth_buffer",
   ]
 
   /// Those of ``keys`` that a run saves.
   static let savedKeys = [
     "data_folder", "start_from", "topology", "checkpoint_every", "keep", "log_every",
+    "tensorboard",
   ]
 
   /// What the run depends on besides its configuration, as its file says it.
@@ -80,6 +81,12 @@ extension RunOptions {
     case "checkpoint_every": checkpointEvery = value.isNothing ? 0 : try count()
     case "keep": keep = try count()
     case "log_every": logEvery = try count()
+    case "tensorboard":
+      guard let truth = value.truth else {
+        throw RigLError(
+          .configuration, "\(place)\(key): '\(value.written)' is not true or false")
+      }
+      tensorBoard = truth
     case "growth_buffer":
       growthBuffer = value.isNothing ? nil : try count()
       guard growthBuffer ?? 1 <= 1 << 20 else {

@@ -21,7 +21,9 @@ final class RunRecorder {
   private var lastLine: (seconds: Double, samples: Int)
   private var hasSaidUnexplored = false
   /// The last checkpoint in the folder; nil: there is none.
-  private var lastCheckpoint: (round: Int, step: Int)?
+  private var lastCheckpoint: Checkpoint?
+  /// Who is told of what is written; nil: nobody.
+  private let follower: (any RunFollower)?
   /// Warnings that come with every checkpoint, each of which is told once.
   private var told: Set<String> = []
   /// The step of the last test result in the metrics: of a run that was finished.
@@ -55,6 +57,7 @@ final class RunRecorder {
     sums = MetricsSums(of: folder)
     earlierSeconds = 0
     lastLine = (0, 0)
+    follower = cadence.tensorBoard ? trainer.follower : nil
     remarks = try trainer.startRemarks()
     warnings += trainer.startWarnings
   }
@@ -68,6 +71,7 @@ final class RunRecorder {
     warnings = try folder.compareRules(with: trainer)
     cadence = try folder.cadence(changedBy: trainer.options)
     store = folder.checkpoints(keep: cadence.keep)
+    follower = cadence.tensorBoard ? trainer.follower : nil
     sums = MetricsSums(of: folder)
     let extensions = try folder.extensions(by: trainer)
     if let latest = try folder.latestCheckpoint() {
@@ -76,7 +80,7 @@ final class RunRecorder {
       if let others { warnings.append(others) }
       remarks = try trainer.restore(latest.file, extensions)
       try folder.noteCustomParts(of: trainer)
-      lastCheckpoint = (latest.checkpoint.round, latest.checkpoint.step)
+      lastCheckpoint = latest.checkpoint
       if let other = latest.file.metadata["instruction_set"], other != instructionSet {
         warnings.append(
           "\(path): was trained with \(other) instructions and goes on with \(instructionSet): "
@@ -116,6 +120,17 @@ final class RunRecorder {
     }
   }
 
+  /// Tells who follows the run that it begins or goes on.
+  func begin() throws(RigLError) {
+    if cadence.tensorBoard, follower == nil {
+      try trainer.tell(
+        .warning(
+          "tensorboard: only the rigl command writes event files; rigl tensorboard makes them "
+            + "of a run's folder"))
+    }
+    try follower?.begin(trainer, in: folder, from: lastCheckpoint)
+  }
+
   // MARK: - Metrics
 
   /// Whether a line of metrics is due at this step.
@@ -135,7 +150,7 @@ final class RunRecorder {
     row.gradientNorm = report.gradientNorm
     row.samplesPerSecond =
       Double(samples - lastLine.samples) / max(seconds - lastLine.seconds, 1e-9)
-    try metrics.append(row)
+    try append(row)
     interval = TrainingState.Sums()
     lastLine = (seconds, samples)
   }
@@ -154,7 +169,7 @@ final class RunRecorder {
     row.exploredShare = update.exploredShare
     let live = trainer.model.liveUnits()
     (row.liveUnits, row.liveWidths) = (live.hidden, live.widths)
-    try metrics.append(row)
+    try append(row)
     if update.exploredShare == nil, !hasSaidUnexplored {
       try trainer.tell(.warning(sayUnexplored("step \(update.step)")))
     }
@@ -181,7 +196,7 @@ final class RunRecorder {
     row.epoch = row.step / trainer.stepsPerEpoch
     if split == .initialisation { row.dropFraction = nil }
     row.gradientNorm = norm
-    try metrics.append(row)
+    try append(row)
   }
 
   private func sayUnexplored(_ place: String) -> String {
@@ -197,7 +212,7 @@ final class RunRecorder {
     row.loss = evaluation.loss
     row.accuracy = evaluation.accuracy
     row.top5 = evaluation.top5
-    try metrics.append(row)
+    try append(row)
   }
 
   /// Adds the line of the test result, once; it is the last one, unless the run is made longer.
@@ -205,6 +220,12 @@ final class RunRecorder {
     if testedStep != trainer.step.weightSteps { try log(.test, evaluation) }
     testedStep = trainer.step.weightSteps
     sums.remove()
+    try follower?.end()
+  }
+
+  private func append(_ row: MetricsRow) throws(RigLError) {
+    try metrics.append(row)
+    try follower?.follow(row)
   }
 
   private func row(_ split: MetricsRow.Split) -> MetricsRow {
@@ -230,7 +251,7 @@ final class RunRecorder {
 
   /// Whether the last checkpoint is of this round and step.
   private var hasCheckpoint: Bool {
-    lastCheckpoint.map { $0 == (trainer.round, trainer.step.weightSteps) } ?? false
+    lastCheckpoint.map { ($0.round, $0.step) == (trainer.round, trainer.step.weightSteps) } ?? false
   }
 
   /// Writes a checkpoint, unless there is one of this step.
@@ -248,7 +269,8 @@ final class RunRecorder {
     let checkpoint = try store.write(
       round: round, step: step, tensors: trainer.step.tensors, metadata: trainer.metadata()
     ) { (writer) throws(RigLError) in try trainer.step.write(to: &writer) }
-    lastCheckpoint = (round, step)
+    lastCheckpoint = checkpoint
+    try follower?.follow(checkpoint)
     for warning in checkpoint.warnings where told.insert(warning).inserted {
       try trainer.tell(.warning(warning))
     }

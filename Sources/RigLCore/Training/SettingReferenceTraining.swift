@@ -172,6 +172,11 @@ extension SettingReference {
       option: "log_every", .whole(1...Int.max), default: "\(RunCadence().logEvery)",
       "Weight steps from one line of metrics.csv to the next."),
     SettingReference(
+      option: "tensorboard", .flag, default: "false",
+      "Keeps an event file for TensorBoard in the run's folder. It has each line of metrics.csv as "
+        + "scalars, and histograms of weights and of connections' ages at each checkpoint; only rigl "
+        + "writes it. rigl tensorboard makes one afterwards. Also --tensorboard."),
+    SettingReference(
       option: "growth_buffer", .whole(1...1 << 20), default: nil,
       "Megabytes for sums of growth_batches' gradients. Results do not depend on it: with less, updates "
         + "take more passes over their batches.",

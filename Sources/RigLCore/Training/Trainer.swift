@@ -39,6 +39,9 @@ public final class Trainer {
   /// The callbacks, told of every event in this order.
   public var callbacks: [any TrainingCallback] = []
 
+  /// Who is told of what the run writes into its folder.
+  package var follower: (any RunFollower)?
+
   /// What is taken of the network that the options name to start from, or why it cannot be: a run
   /// that goes on does without.
   let start: Swift.Result<NetworkStart.Plan, RigLError>?
@@ -279,6 +282,7 @@ public final class Trainer {
       try tell(.warning(warning))
     }
     try tell(.started(step: step.weightSteps, of: totalSteps))
+    try recorder.begin()
     do throws(RigLError) {
       // What it started from may be gone when it has to begin again.
       if start != nil || topologyStart != nil, step.batchesConsumed == 0 {

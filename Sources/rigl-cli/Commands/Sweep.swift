@@ -49,6 +49,9 @@ struct Sweep: ParsableCommand {
   @Flag(help: "Leave those for later whose seconds count, for a time when the machine is idle.")
   var untimed = false
 
+  @Flag(help: "Keep an event file for TensorBoard in each run's folder.")
+  var tensorboard = false
+
   @Flag(help: "Print the runs, and train none.")
   var dryRun = false
 
@@ -61,15 +64,18 @@ struct Sweep: ParsableCommand {
   }
 
   func run() throws {
-    let overrides = try assignments.map { (assignment) throws(RigLError) in
-      let parts = assignment.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-      guard parts.count == 2 else {
-        throw RigLError(
-          .configuration, "--set \(assignment): not a setting",
-          hint: "Write --set KEY=VALUE, for example --set data=synthetic.")
+    let events = tensorboard ? [(key: "tensorboard", value: "true")] : []
+    let overrides =
+      try events
+      + assignments.map { (assignment) throws(RigLError) in
+        let parts = assignment.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+        guard parts.count == 2 else {
+          throw RigLError(
+            .configuration, "--set \(assignment): not a setting",
+            hint: "Write --set KEY=VALUE, for example --set data=synthetic.")
+        }
+        return (key: String(parts[0]), value: String(parts[1]))
       }
-      return (key: String(parts[0]), value: String(parts[1]))
-    }
     let plan = try SweepFile(path: file).plan(isQuick: quick, overrides: overrides)
     if dryRun { return try printRuns(of: plan) }
     let runner = try SweepRunner(

@@ -31,7 +31,7 @@ struct TensorBoard: ParsableCommand {
     var written: [String] = []
     for path in paths {
       for folder in try RunCollection.folders(path) {
-        if let fault = try RunEvents.replace(folder, below: output) {
+        if let fault = try RunEventFile.replace(folder, below: output) {
           printing.warn(["\(folder) is left out: \(fault.what)"], evenIfQuiet: true)
         } else {
           written.append(FileSystem.split(RunFolder.trimmed(folder)).name)

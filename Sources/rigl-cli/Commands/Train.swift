@@ -1,5 +1,6 @@
 import ArgumentParser
 import RigLCore
+import RigLExperiments
 import RigLImages
 
 /// `rigl train`
@@ -198,6 +199,7 @@ struct Train: ParsableCommand {
   private func train(_ trainer: Trainer) throws {
     let watcher = TrainingWatcher(printing, isResuming: running.resume != nil)
     trainer.callbacks = [watcher]
+    trainer.follower = EventFollower()
     Interruption.watch()
     if running.attached { try Interruption.watchStandardInput() }
     let result: Trainer.Result
@@ -269,6 +271,9 @@ struct RunningArguments: ParsableArguments {
   @Option(parsing: .unconditional, help: ArgumentHelp("Checkpoints to keep.", valueName: "n"))
   var keep: PlacedArgument?
 
+  @Flag(help: "Keep an event file for TensorBoard in the run's folder.")
+  var tensorboard = false
+
   @OptionGroup var threads: ThreadsArguments
 
   @Flag(
@@ -297,8 +302,10 @@ struct RunningArguments: ParsableArguments {
   /// The settings among these.
   var given: [GivenSetting] {
     threads.given
-      + [GivenSetting("checkpoint_every", checkpointEvery), GivenSetting("keep", keep)]
-      .compactMap { $0 }
+      + [
+        GivenSetting("checkpoint_every", checkpointEvery), GivenSetting("keep", keep),
+        tensorboard ? GivenSetting("tensorboard", PlacedArgument(argument: "true")) : nil,
+      ].compactMap { $0 }
   }
 }
 
