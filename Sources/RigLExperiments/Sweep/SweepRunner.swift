@@ -32,7 +32,7 @@ package final class SweepRunner {
   private var table: RunTable
   private var failures: SweepFailures
   private let lock: OpenFile
-  private var children: [(run: SweepPlan.Run, process: ChildProcess)] = []
+  private var children: [(run: SweepPlan.Run, process: ChildProcess, isNew: Bool)] = []
   private var progress: SweepProgress
   private var isStopping = false
 
@@ -93,12 +93,16 @@ package final class SweepRunner {
     var waiting = runs[...]
     while !waiting.isEmpty && !isStopping || !children.isEmpty {
       while !isStopping, children.count < atOnce, let run = waiting.popFirst() {
-        children.append((run, try start(run)))
+        children.append(try start(run))
       }
       Thread.sleep(forTimeInterval: 0.05)
       for index in children.indices.reversed() where !children[index].process.isRunning {
         let child = children.remove(at: index)
-        try end(child.run, child.process, tell)
+        if child.isNew, !isStopping, wasBegunByAnother(child.run, child.process) {
+          waiting.append(child.run)
+        } else {
+          try end(child.run, child.process, tell)
+        }
       }
       if shouldStop(), !isStopping {
         isStopping = true
@@ -113,19 +117,33 @@ package final class SweepRunner {
     }
   }
 
-  private func start(_ run: SweepPlan.Run) throws -> ChildProcess {
+  /// Whether a run could not be begun because another process has begun it in the meantime: what a
+  /// killed sweep had just started. It goes on from there.
+  private func wasBegunByAnother(_ run: SweepPlan.Run, _ process: ChildProcess) -> Bool {
+    process.status == RigLError.Kind.configuration.rawValue
+      && FileSystem.item("\(folder.run(run.name))/config.yaml") == .file
+  }
+
+  /// Starts the process of a run, which goes on if it has been begun.
+  private func start(
+    _ run: SweepPlan.Run
+  ) throws -> (run: SweepPlan.Run, process: ChildProcess, isNew: Bool) {
     let path = folder.run(run.name)
     let common = ["--quiet", "--json", "--attached", "--threads", "\(threads)"]
     if FileSystem.item("\(path)/config.yaml") == .file {
       try awaitWriter(of: path)
-      return try ChildProcess(
-        binary, ["train", "--resume", path] + common, logs: folder.logs(run.name))
+      // What is asked for now counts, and not what the run was begun with.
+      let events = run.options.tensorBoard.map { ["--set", "tensorboard=\($0)"] } ?? []
+      let process = try ChildProcess(
+        binary, ["train", "--resume", path] + events + common, logs: folder.logs(run.name))
+      return (run, process, false)
     }
     let settings = folder.logs(run.name) + ".yaml"
     try AtomicFile.write(try run.yaml(), to: settings)
-    return try ChildProcess(
+    let process = try ChildProcess(
       binary, ["train", settings, "--output", path, "--keep", "1"] + common,
       logs: folder.logs(run.name))
+    return (run, process, true)
   }
 
   /// Waits until nobody writes in a run's folder: what a killed sweep has left running stops by
