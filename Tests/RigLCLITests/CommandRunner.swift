@@ -110,9 +110,9 @@ final class RunningCommand {
   /// Sends a signal.
   func send(_ signal: Int32) { kill(process.processIdentifier, signal) }
 
-  /// Waits for the end; a command that takes longer than two minutes is stopped.
-  func wait() throws -> Rigl.Outcome {
-    let end = Date().addingTimeInterval(120)
+  /// Waits for the end; a command that takes longer is stopped.
+  func wait(seconds: Double = 120) throws -> Rigl.Outcome {
+    let end = Date().addingTimeInterval(seconds)
     while process.isRunning, Date() < end { usleep(2000) }
     if process.isRunning {
       send(SIGKILL)

@@ -88,6 +88,84 @@ import Testing
     }
   }
 
+  /// A run that is killed while it keeps an event file goes on with one that has all of it once.
+  @Test func killedRunsKeepTheirEvents() throws {
+    let folder = try TemporaryFolder()
+    try folder.write(
+      SweepCommandTests.common.replacingOccurrences(of: "steps: 40", with: "steps: 3000")
+        .replacingOccurrences(of: "settings: {", with: "{log_every: 2, "), to: "run.yaml")
+    var arguments = [
+      "train", folder("run.yaml"), "--output", folder("run"), "--tensorboard", "--quiet",
+    ]
+    for milliseconds: UInt32 in [900, 700, 1100] {
+      let command = try RunningCommand(arguments)
+      usleep(milliseconds * 1000)
+      command.send(SIGKILL)
+      _ = try command.wait()
+      guard try folder.names().contains("run") else { continue }
+      arguments = ["train", "--resume", folder("run"), "--quiet"]
+    }
+    let last = try Rigl.run(arguments)
+    #expect(last.status == 0, "\(last)")
+    let names = try folder.names(in: "run").filter { $0.hasPrefix("events.out.tfevents.") }
+    #expect(names.count == 1)
+    let own = try folder.bytes(of: "run/\(try #require(names.first))")
+    // What is converted has nothing twice and is whole: that is the file which the run has.
+    let converted = try Rigl.run("tensorboard", folder("run"), "--output", folder("events"))
+    #expect(converted.status == 0, "\(converted)")
+    #expect(try folder.bytes(of: "events/run/\(names[0])") == own)
+    for tag in ["loss/train", "accuracy/validation", "topology/connections_moved", "weights/fc1"] {
+      #expect(own.range(of: Data(tag.utf8)) != nil, "\(tag)")
+    }
+    // A sweep's runs have one if it is asked for.
+    try folder.write(
+      SweepCommandTests.common + "each: {method: [rigl], seed: [0, 1]}", to: "sweep.yaml")
+    let swept = try Rigl.run(
+      "sweep", folder("sweep.yaml"), "--output", folder("out"), "--tensorboard")
+    #expect(swept.status == 0, "\(swept)")
+    for name in try folder.names(in: "out/runs") {
+      let files = try folder.names(in: "out/runs/\(name)")
+      #expect(files.contains { $0.hasPrefix("events.out.tfevents.") }, "\(files)")
+    }
+  }
+
+  /// What only networks say is of one run of each group: others are not opened for it.
+  @Test func oneNetworkOfEachGroupIsOpened() throws {
+    let folder = try TemporaryFolder()
+    try folder.write(
+      SweepCommandTests.common + "each: {method: [static, rigl], seed: [0, 1]}", to: "sweep.yaml")
+    #expect(try Rigl.run("sweep", folder("sweep.yaml"), "--output", folder("out")).status == 0)
+    func damage(_ run: String) throws {
+      let name = try #require(try folder.names(in: "out/runs").first { $0.hasPrefix(run) })
+      try folder.write(
+        "nothing", to: "out/runs/\(name)/checkpoints/step-000000040.safetensors")
+    }
+    func report() throws -> (errors: [Substring], densities: Int) {
+      let page = try Rigl.run("report", folder("out"), "--output", folder("page.html"))
+      #expect(page.status == 0, "\(page)")
+      let html = String(decoding: try folder.bytes(of: "page.html"), as: UTF8.self)
+      let panel = try #require(html.components(separatedBy: ">Density by layer</h").last)
+        .components(separatedBy: "</svg>")[0]
+      return (
+        page.errors.split(separator: "\n"), panel.components(separatedBy: "<rect").count - 1
+      )
+    }
+    let whole = try report()
+    #expect(whole.errors.isEmpty && whole.densities == 4)
+    try damage("rigl-0.9-seed1")
+    let same = try report()
+    #expect(same.errors.isEmpty && same.densities == 4)
+    // The next seed's is taken, if there is one.
+    try damage("static-0.9-seed0")
+    let other = try report()
+    #expect(other.errors.count { $0.contains("what happened in ") } == 1, "\(other.errors)")
+    #expect(other.densities == 4)
+    try damage("rigl-0.9-seed0")
+    let fewer = try report()
+    #expect(fewer.errors.count { $0.contains("what happened in ") } == 3, "\(fewer.errors)")
+    #expect(fewer.densities == 2)
+  }
+
   @Test func whatCannotBeComparedIsSaid() throws {
     let folder = try TemporaryFolder()
     try folder.write(

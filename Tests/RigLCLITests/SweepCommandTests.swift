@@ -125,6 +125,12 @@ import Testing
       ["sweep", "bad.yaml", "--output", "out"], 64,
       "bad.yaml, line 1: there is no key 'epochs' here"
     ),
+    (["sweep", "nothing.yaml", "--output", "out"], 64, "nothing.yaml: no runs: the file is empty"),
+    (
+      ["sweep", "word.yaml", "--output", "out"], 64,
+      "word.yaml, line 2: method: there is no 'riggl'"
+    ),
+    (["sweep", "number.yaml", "--output", "out"], 64, "of the run with sparsity: 1.5"),
     (["sweep", "ok.yaml", "--output", "out", "--set", "seed"], 64, "--set seed: not a setting"),
     (["sweep", "ok.yaml", "--output", "out", "--set", "sed=1"], 64, "there is no key 'sed'"),
     (["sweep", "ok.yaml", "--output", "ok.yaml"], 74, "ok.yaml: cannot be made"),
@@ -132,25 +138,36 @@ import Testing
     (["sweep", "ok.yaml", "--output", "out", "--jobs", "0"], 64, "--jobs and --threads"),
     (["runs", "none"], 66, "none: there is no such run, folder or table"),
     (["runs", "empty"], 66, "empty: there is no run"),
+    (["report", "empty", "--output", "page.html"], 66, "empty: there is no run"),
+    (["compare", "empty"], 66, "empty: there is no run"),
+    (["tensorboard", "empty", "--output", "events"], 66, "empty: there is no run"),
     (["runs", "bad.yaml"], 65, "bad.yaml: line 1: not the columns of a table of runs"),
     (["runs", "empty", "--csv", "--json"], 64, "--csv and --json exclude each other"),
   ]) func mistakesAreOneLine(arguments: [String], status: Int, message: String) throws {
     let folder = try TemporaryFolder()
     try folder.write("epochs: 3\n", to: "bad.yaml")
     try folder.write("each: {seed: [1], data: [synthetic]}\n", to: "ok.yaml")
+    try folder.write("", to: "nothing.yaml")
+    try folder.write("each:\n  method: [rigl, riggl]\n", to: "word.yaml")
+    try folder.write("each: {sparsity: [0.5, 1.5], data: [synthetic]}\n", to: "number.yaml")
+    let before = try folder.names() + ["broken", "empty"]
     for name in ["empty", "broken"] {
       try FileManager.default.createDirectory(
         atPath: folder(name), withIntermediateDirectories: true)
     }
     try folder.write("a,b\n", to: "broken/results.csv")
-    let names = ["no.yaml", "bad.yaml", "ok.yaml", "out", "broken", "none", "empty"]
+    let names = before + ["no.yaml", "out", "none", "page.html", "events"]
     let outcome = try Rigl.run(arguments.map { names.contains($0) ? folder($0) : $0 })
     #expect(outcome.status == status, "\(outcome)")
     #expect(outcome.errors.contains(message) && outcome.output.isEmpty, "\(outcome)")
-    #expect(try folder.names() == ["bad.yaml", "broken", "empty", "ok.yaml"])
+    // One line, and perhaps what to do, or how the command is used.
+    let lines = outcome.errors.split(separator: "\n")
+    #expect(lines.count { $0.hasPrefix("rigl: ") || $0.hasPrefix("Error: ") } == 1, "\(lines)")
+    #expect(try folder.names() == before.sorted())
   }
 
-  /// A metrics file that cannot be read is said, and the other runs are listed.
+  /// A metrics file that cannot be read is said, and the other runs are listed; of a run in the table,
+  /// figures are known all the same.
   @Test func aDamagedRunIsLeftOut() throws {
     let folder = try TemporaryFolder()
     try folder.write(Self.common + "each: {method: [rigl], seed: [0, 1]}", to: "sweep.yaml")
@@ -161,5 +178,50 @@ import Testing
     #expect(listed.status == 0 && listed.output.contains(names[1]), "\(listed)")
     #expect(listed.errors.contains("metrics.csv: line 1: not the columns of a metrics file"))
     #expect(!listed.output.contains(names[0]))
+    let page = try Rigl.run("report", folder("out"), "--output", folder("page.html"))
+    #expect(page.status == 0 && page.output.contains("2 runs"), "\(page)")
+    let warnings = page.errors.split(separator: "\n")
+    #expect(warnings.count { $0.contains("what happened in ") } == 1, "\(page.errors)")
+    let html = String(decoding: try folder.bytes(of: "page.html"), as: UTF8.self)
+    #expect(html.contains(names[0]) && html.contains("Learning curves"))
+    // Its folder alone has nothing to show.
+    let alone = try Rigl.run(
+      "report", folder("out/runs/\(names[0])"), "--output", folder("alone.html"))
+    #expect(alone.status == 66, "\(alone)")
+    #expect(try !folder.names().contains("alone.html"))
+  }
+
+  /// A run that another process is training is read as far as it is, and not trained a second time.
+  @Test func aRunThatAnotherProcessWritesIsSaid() throws {
+    let folder = try TemporaryFolder()
+    try folder.write(
+      Self.common.replacingOccurrences(of: "steps: 40", with: "steps: 4000000")
+        + "each: {method: [rigl], seed: [0]}", to: "long.yaml")
+    let planned = try Rigl.run(
+      "sweep", folder("long.yaml"), "--output", folder("out"), "--dry-run", "--json")
+    let list = try JSONSerialization.jsonObject(with: Data(planned.output.utf8)) as? [[String: Any]]
+    let name = try #require(list?.first?["run"] as? String)
+    // Another command trains the run in the sweep's folder.
+    try FileManager.default.createDirectory(
+      atPath: folder("out/runs"), withIntermediateDirectories: true)
+    try folder.write(
+      Self.common.replacingOccurrences(of: "steps: 40", with: "steps: 4000000")
+        .replacingOccurrences(of: "settings: {", with: "{method: rigl, seed: 0, "), to: "one.yaml")
+    let other = try RunningCommand(
+      ["train", folder("one.yaml"), "--output", folder("out/runs/\(name)"), "--json"])
+    try other.waitForOutput("\"epoch\"")
+    let listed = try Rigl.run("runs", folder("out"), "--json")
+    #expect(listed.status == 0 && listed.output.contains("\"unfinished\""), "\(listed)")
+    let page = try Rigl.run("report", folder("out"), "--output", folder("page.html"))
+    #expect(page.status == 0 && page.errors.isEmpty, "\(page)")
+    let events = try Rigl.run("tensorboard", folder("out"), "--output", folder("events"))
+    #expect(events.status == 0 && events.output.hasPrefix("1 run below"), "\(events)")
+    let sweep = try Rigl.run("sweep", folder("long.yaml"), "--output", folder("out"))
+    #expect(sweep.status == 70 && sweep.output.contains("0 runs finished, 1 failed"), "\(sweep)")
+    #expect(sweep.errors.contains("\(name) failed: "), "\(sweep.errors)")
+    #expect(sweep.errors.contains("another training"), "\(sweep.errors)")
+    #expect(other.isRunning)
+    other.send(SIGINT)
+    #expect(try other.wait().status == 130)
   }
 }
