@@ -30,6 +30,16 @@ static inline int32_t csk_min_i32(int32_t a, int32_t b) {
   return a < b ? a : b;
 }
 
+/// Eight partial sums, one for each lane % 8, then halves onto halves: the tree that every
+/// instruction set keeps to, so that all have the same bits.
+static inline float csk_sum_lanes(const float *values, int32_t lanes) {
+  float partial[8] = {0};
+  for (int32_t lane = 0; lane < lanes; lane++) partial[lane % 8] += values[lane];
+  for (int32_t half = 4; half > 0; half /= 2)
+    for (int32_t i = 0; i < half; i++) partial[i] += partial[i + half];
+  return partial[0];
+}
+
 typedef struct csk_kernels {
   // csk_sparse.h
   void (*sparse_forward)(const csk_list *list, int32_t slab_begin, int32_t slab_end, const float *x,
@@ -77,6 +87,25 @@ typedef struct csk_kernels {
                                 const int32_t *labels, float label_smoothing, float gradient_scale,
                                 float *gradient, double *loss, int32_t *predictions,
                                 int32_t *ranks);
+  // csk_recurrent.h
+  void (*gru_forward)(const csk_cell_part *part, float *gates, float *recurrent, const float *bias,
+                      const float *state, float *next);
+  void (*gru_backward)(const csk_cell_part *part, const float *gates, float *recurrent,
+                       const float *state, const float *output_gradient, const float *product,
+                       float *carried, float *gates_gradient);
+  void (*lstm_forward)(const csk_cell_part *part, float *gates, const float *recurrent,
+                       const float *bias, const float *cell, float *next_cell, float *next);
+  void (*lstm_backward)(const csk_cell_part *part, const float *gates, const float *cell,
+                        const float *next_cell, const float *output_gradient, const float *product,
+                        float *carried, float *gates_gradient);
+  // csk_layer_norm.h
+  void (*layer_norm_forward)(const float *x, int32_t features, int32_t lanes, const float *scale,
+                             const float *shift, float epsilon, float *mean, float *inverse,
+                             float *y);
+  void (*layer_norm_backward)(const float *gradient, const float *x, int32_t features,
+                              int32_t lanes, int32_t live, const float *scale, const float *mean,
+                              const float *inverse, float *dx, float *scale_gradient,
+                              float *shift_gradient);
   // csk_planes.h
   void (*pack_activation_row)(const float *x, int32_t channels, int32_t width, const float *scale,
                               const float *shift, csk_activation activation,
@@ -159,6 +188,8 @@ void csk_pack_scalar(csk_kernels *kernels);
 void csk_activation_scalar(csk_kernels *kernels);
 void csk_epilogue_scalar(csk_kernels *kernels);
 void csk_softmax_scalar(csk_kernels *kernels);
+void csk_recurrent_scalar(csk_kernels *kernels);
+void csk_layer_norm_scalar(csk_kernels *kernels);
 void csk_planes_scalar(csk_kernels *kernels);
 void csk_residual_scalar(csk_kernels *kernels);
 void csk_global_average_scalar(csk_kernels *kernels);

@@ -7,9 +7,11 @@
 #include "csk_depthwise_body.h"
 #include "csk_epilogue_body.h"
 #include "csk_global_average_body.h"
+#include "csk_layer_norm_body.h"
 #include "csk_max_pool_body.h"
 #include "csk_measure_body.h"
 #include "csk_planes_body.h"
+#include "csk_recurrent_body.h"
 #include "csk_residual_body.h"
 #include "csk_softmax_body.h"
 #include "csk_unpack_gradient_body.h"
@@ -23,9 +25,11 @@ static void register_bodies(csk_kernels *kernels) {
   register_depthwise(kernels);
   register_epilogue(kernels);
   register_global_average(kernels);
+  register_layer_norm(kernels);
   register_max_pool(kernels);
   register_measure(kernels);
   register_planes(kernels);
+  register_recurrent(kernels);
   register_residual(kernels);
   register_softmax(kernels);
   register_unpack_gradient(kernels);

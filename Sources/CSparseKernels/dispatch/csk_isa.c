@@ -58,6 +58,8 @@ static void set_up(void) {
   csk_activation_scalar(scalar);
   csk_epilogue_scalar(scalar);
   csk_softmax_scalar(scalar);
+  csk_recurrent_scalar(scalar);
+  csk_layer_norm_scalar(scalar);
   csk_planes_scalar(scalar);
   csk_residual_scalar(scalar);
   csk_global_average_scalar(scalar);

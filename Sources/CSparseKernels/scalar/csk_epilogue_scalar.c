@@ -50,16 +50,6 @@ static void epilogue_forward(float *y, int32_t channel_begin, int32_t channel_en
   }
 }
 
-/// Eight partial sums, one for each lane % 8, then halves onto halves: the tree that every
-/// instruction set keeps to, so that all have the same bits.
-static float sum_lanes(const float *values, int32_t lanes) {
-  float partial[8] = {0};
-  for (int32_t lane = 0; lane < lanes; lane++) partial[lane % 8] += values[lane];
-  for (int32_t half = 4; half > 0; half /= 2)
-    for (int32_t i = 0; i < half; i++) partial[i] += partial[i + half];
-  return partial[0];
-}
-
 // gradient[c, lane] *= d dropout(f(v)) / d v;  bias_gradient[c] += sum_lane gradient[c, lane]
 static void epilogue_backward(float *gradient, const float *y, int32_t channel_begin,
                               int32_t channel_end, int32_t lanes, int32_t live,
@@ -84,7 +74,7 @@ static void epilogue_backward(float *gradient, const float *y, int32_t channel_b
         row[lane] = lane < live ? g : 0;
       }
     }
-    if (bias_gradient) bias_gradient[c] += sum_lanes(row, lanes);
+    if (bias_gradient) bias_gradient[c] += csk_sum_lanes(row, lanes);
   }
 }
 

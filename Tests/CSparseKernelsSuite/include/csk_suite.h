@@ -17,7 +17,8 @@ extern const csk_test csk_tests_sparse[], csk_tests_select[], csk_tests_update[]
     csk_tests_pack[], csk_tests_dense[], csk_tests_pool[], csk_tests_measure[], csk_tests_planes[],
     csk_tests_depthwise[], csk_tests_pool2d[], csk_tests_epilogue[], csk_tests_activation[],
     csk_tests_activation_fused[], csk_tests_softmax[], csk_tests_sparse_phases[], csk_tests_isa[],
-    csk_tests_dense_planes[], csk_tests_sharing[];
+    csk_tests_dense_planes[], csk_tests_sharing[], csk_tests_recurrent[], csk_tests_layer_norm[],
+    csk_tests_embedding[];
 
 /// All tests, in order; null past the end.
 const csk_test *csk_suite_test(int32_t index);
