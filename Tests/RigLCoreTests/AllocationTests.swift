@@ -136,6 +136,16 @@ struct AllocationTests {
     }
   }
 
+  /// Nor does one of a recurrent network on tokens, its update included.
+  @Test(arguments: [1, 2], [false, true])
+  func aStepThroughTimeAllocatesNothing(threads: Int, isLSTM: Bool) throws {
+    let training = try RecurrentTrainingTests.Training(RigL(), threads: threads, isLSTM: isLSTM)
+    _ = try training.train(window: 0)
+    try expectNoAllocation(on: training.pool, after: 8) {
+      _ = try training.step.train(on: training.batch)
+    }
+  }
+
   /// Bytes are packed from where they are.
   @Test(arguments: [1, 2]) func packingBytesAllocatesNothing(threads: Int) throws {
     let images = SyntheticImages(trainCount: 300, testCount: 1).load().train

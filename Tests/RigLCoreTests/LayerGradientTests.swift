@@ -9,6 +9,8 @@ import Testing
     var connections: [String: Int] = [:]
     var samples = 5
     var input = SampleShape(channels: 6)
+    /// Samples of a step, where they are those of a window of streams.
+    var streams: Int?
     var layers: @Sendable () -> [any Layer]
 
     /// What a bias, or a batch-norm's scale or shift, starts at. One of a plane's weights moves many
@@ -61,12 +63,13 @@ import Testing
   ]
 
   @Test(
-    arguments: cases + PlaneCases.all + BlockCases.all + OwnLayerCases.all + ActivationCases.all)
+    arguments: cases + PlaneCases.all + BlockCases.all + OwnLayerCases.all + ActivationCases.all
+      + SequenceCases.all)
   func gradientsAreThoseOfTheForwardPass(_ one: Case) throws {
     let probe = Probe()
     let model = try Model(
       Sequential([probe] + one.layers()), input: one.input, capacity: one.samples,
-      connections: one.connections)
+      connections: one.connections, streams: one.streams)
     model.draw(seed: 3, initializer: Initializer(.heNormal))
     for parameter in model.parameters where !parameter.decays {
       for index in 0..<parameter.count {
@@ -81,6 +84,7 @@ import Testing
     let weights = randomValues(model.outputs * one.samples, seed: 2)
     /// A number whose gradient by the logits is known: Σ weights · logits.
     func value() throws -> Double {
+      model.setStates()
       let logits = try model.forward(model.makeInput(inputs), pass).values()
       return zip(logits, weights).reduce(0) { $0 + Double($1.0) * Double($1.1) }
     }

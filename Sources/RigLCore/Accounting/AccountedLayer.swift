@@ -13,6 +13,8 @@ public struct AccountedLayer: Hashable, Sendable {
     case depthwise
     /// (out, in, …) weights of an own layer, each used at several places of a sample.
     case shared
+    /// (rows, features) weights of which a sample takes one row: nothing is multiplied.
+    case embedding
   }
 
   /// The layer's name.
@@ -81,6 +83,13 @@ public struct AccountedLayer: Hashable, Sendable {
     AccountedLayer(
       .linear, name: name, inputs: inputs, outputs: outputs, kernel: 1, stride: 1, padding: 0,
       input: (1, 1), paperInputSize: nil, hasBias: hasBias)
+  }
+
+  /// A table of rows, each of `features` numbers.
+  package static func embedding(_ name: String, rows: Int, features: Int) -> AccountedLayer {
+    AccountedLayer(
+      .embedding, name: name, inputs: features, outputs: rows, kernel: 1, stride: 1, padding: 0,
+      input: (1, 1), paperInputSize: nil, hasBias: false)
   }
 
   /// A dense convolution with (outputs, inputs, kernel, kernel) weights.
@@ -180,7 +189,7 @@ extension AccountedLayer {
   /// The weights' dense shape: OIHW, or (out, in) for a linear layer.
   package var shape: [Int] {
     switch kind {
-    case .linear: [outputs, inputs]
+    case .linear, .embedding: [outputs, inputs]
     case .conv: [outputs, inputs, kernel, kernel]
     case .depthwise: [outputs, 1, kernel, kernel]
     case .shared: [outputs, inputs] + taps

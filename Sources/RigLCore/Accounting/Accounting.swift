@@ -61,7 +61,8 @@ extension Accounting {
       layer.isStoredSparse
       ? (4 + 4) * layer.connections + 8 * (layer.outputs + 1) : 4 * layer.positions
     return Cost(
-      flops: Double(outputPositions * (2 * layer.connections + biases)),
+      flops: layer.kind == .embedding
+        ? 0 : Double(outputPositions * (2 * layer.connections + biases)),
       bytes: Double(weightBytes + 4 * biases))
   }
 
@@ -76,6 +77,7 @@ extension Accounting {
     let connectionsOfOutput = Double(fanIn) * density  // v
     let outputs = Double(places * channels)  // E
     let positions = Double(layer.positions)
+    if layer.kind == .embedding { return Cost(flops: 0, bytes: 4 * positions) }
     let bits =
       32 * density * positions + (layer.sparsity > 0 ? positions : 0) + 32 * Double(channels)
     return Cost(flops: outputs * (2 * connectionsOfOutput + 1), bytes: bits / 8)

@@ -35,6 +35,8 @@ final class ConnectionList {
     var phaseStride = 0
     /// The phase that each kernel position reads.
     var tapPhases: [Int32] = [0]
+    /// Rows that a slab must not reach across: a slab's are a part of as many, or all of them.
+    var rowUnit = 1
 
     /// A linear layer's, for groups of `lanes` samples.
     static func linear(lanes: Int) -> Layout { Layout(rowStride: lanes, columnStride: lanes) }
@@ -118,6 +120,7 @@ final class ConnectionList {
     unsafe csk_list_choose(
       direction.kernelDirection, channels.outputs, channels.inputs, Int32(taps),
       Int64(connections), &shape)
+    if layout.rowUnit > 1 { unsafe shape.slab_rows = slabRows(atMost: shape.slab_rows) }
     unsafe shape.direction = direction.kernelDirection
     unsafe shape.row_stride = Int32(layout.rowStride)
     unsafe shape.column_stride = Int32(layout.columnStride)
@@ -132,6 +135,14 @@ final class ConnectionList {
       &shape, channels.outputs, channels.inputs, Int32(taps), Int64(connections), &sizes)
     if status != csk_status_overflow { expectOK(status, "csk_list_measure") }
     return status
+  }
+
+  /// The rows of slabs that end where units of rows do: the nearest number below that divides a unit, if
+  /// it is not too small.
+  private func slabRows(atMost most: Int32) -> Int32 {
+    let (unit, most) = (layout.rowUnit, Int(most))
+    let divisor = (max(1, most / 4)...max(1, most)).last { unit % $0 == 0 }
+    return Int32(divisor ?? unit)
   }
 
   private func makeRoom(_ sizes: csk_list_sizes) {
@@ -234,6 +245,21 @@ final class ConnectionList {
       weightGradient, accumulate,
       &tiles)
     expectOK(status, "csk_sparse_backward")
+  }
+
+  /// y = W x for the rows of `slabs` on so many groups, whose operands and results begin at `x` and `y`
+  /// and are so many elements apart; of a backward list y = Wᵀ x.
+  func multiply(
+    slabs: Range<Int>, groups: Int, lanes: Int, weights: UnsafePointer<Float>,
+    x: UnsafePointer<Float>, stride xStride: Int, y: UnsafeMutablePointer<Float>,
+    stride yStride: Int
+  ) {
+    var tiles = ConnectionList.tiles(
+      widest: 64, span: lanes, groups: groups, operand: xStride, result: yStride)
+    var list = unsafe view(weights: weights)
+    let status = unsafe csk_sparse_forward(
+      &list, Int32(slabs.lowerBound), Int32(slabs.upperBound), x, y, &tiles, nil)
+    expectOK(status, "csk_sparse_forward")
   }
 
   /// The epilogue of a row's sum: f(sum + bias), with what f was applied to into `kept`.

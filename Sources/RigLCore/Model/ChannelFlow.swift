@@ -154,7 +154,7 @@ struct ChannelFlow {
         to: group(of: sum), shapes[sum])
     case .none:
       let shape = try layer.outputShape(of: shapes[input])
-      let kind = kind(of: layer, channels: channels(of: input), made)
+      let kind = kind(of: layer, channels: channels(of: input), outputs: shape.channels, made)
       let group =
         kind.keepsChannels
         ? group(of: input) : addGroup(kind.weights?.outputs ?? shape.channels)
@@ -170,7 +170,9 @@ struct ChannelFlow {
     return output
   }
 
-  private mutating func kind(of layer: any Layer, channels: Int, _ made: Made) -> Kind {
+  private mutating func kind(
+    of layer: any Layer, channels: Int, outputs: Int, _ made: Made
+  ) -> Kind {
     let weights = layer.nameInFiles.flatMap { made.weights[$0] }
     let norm = layer.nameInFiles.flatMap { made.norms[$0] }
     switch layer.effect {
@@ -187,7 +189,9 @@ struct ChannelFlow {
     case .selection, .sum, .keeping, .unknown: break
     }
     miss(layer)
-    return .unknown(weights, keepsChannels: layer.effect.keepsChannels)
+    // Where its outputs are not those of the weights, a channel is not a row of them.
+    let rows = weights.flatMap { $0.outputs == outputs ? $0 : nil }
+    return .unknown(rows, keepsChannels: layer.effect.keepsChannels)
   }
 
   private mutating func miss(_ layer: any Layer) { unknown = unknown ?? layer }

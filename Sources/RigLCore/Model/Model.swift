@@ -42,6 +42,10 @@ public final class Model {
   let plan: Plan
   /// What the layers do to channels.
   let channelFlow: ChannelFlow
+  /// Samples of a step, where a batch is a window of streams: see ``init``; nil: it is one step.
+  package let streams: Int?
+  /// What the recurrent layers carry from one window to the next, in order; without streams none.
+  package let states: [RecurrentState]
   /// Whether batch-norm is in the weights: they are then not those of a file; see
   /// ``foldBatchNorms()``.
   package private(set) var isFolded = false
@@ -66,13 +70,16 @@ public final class Model {
   ///   - usesStrips: whether a model for single samples (`capacity` 1, no training) may cut images
   ///     into strips, so that no lane is idle. Its layers' ``LayerWeights/accounted`` is then a
   ///     strip's.
+  ///   - streams: how many sequences a batch is a window of, a multiple of 8: sample t · streams + s is
+  ///     step t of sequence s, and recurrent layers carry their states from one window to the next. Nil: a
+  ///     batch is one step of as many sequences as it has samples, and nothing is carried.
   /// - Throws: `RigLError` if shapes do not fit together, two layers have the same name, or
   ///   connections are asked for that no layer can have, or if `CSK_ISA` in the environment names no
   ///   instruction set that this machine runs.
   public init(
     _ layers: Sequential, input: SampleShape, capacity: Int, connections: [String: Int] = [:],
     variable: Set<String> = [], storageBelow: Double = 0.75, isTraining: Bool = true,
-    usesStrips: Bool = false
+    usesStrips: Bool = false, streams: Int? = nil
   ) throws(RigLError) {
     try requireInstructionSet()
     guard capacity > 0 else {
@@ -86,7 +93,12 @@ public final class Model {
     // Networks of vectors take an image as one vector.
     inputShape = layers.takesPlanes ? input : SampleShape(channels: input.count)
     self.capacity = capacity
-    lanes = layers.takesPlanes ? BandGeometry.lanes : Tensor.lanes(forBatch: capacity)
+    try Model.check(streams, capacity: capacity, takesPlanes: layers.takesPlanes)
+    self.streams = streams
+    lanes =
+      layers.takesPlanes
+      ? BandGeometry.lanes
+      : streams.map { Tensor.lanes(forStreams: $0) } ?? Tensor.lanes(forBatch: capacity)
     outputShape = try layers.outputShape(of: inputShape)
     strips = usesStrips ? layers.strips(of: inputShape) : 1
     let layerInput = inputShape.strip(of: strips)
@@ -100,7 +112,9 @@ public final class Model {
     try Model.requireOwnNames(described)
     plan = try Plan(
       layers, input: layerInput, capacity: capacity * strips, lanes: lanes, strips: strips,
-      connections: connections, variable: (variable, storageBelow), isTraining: isTraining)
+      connections: connections, variable: (variable, storageBelow), streams: streams,
+      isTraining: isTraining)
+    states = plan.stages.compactMap { ($0 as? any RecurrentStage)?.state }
     channelFlow = try ChannelFlow(layers, input: inputShape, plan)
     cutInput =
       strips == 1
@@ -110,6 +124,22 @@ public final class Model {
     sparseLayers = weightLayers.compactMap(\.connections)
     averages = plan.averages
     parameters = plan.parameters
+  }
+
+  /// Throws where a batch cannot be a window of streams.
+  private static func check(
+    _ streams: Int?, capacity: Int, takesPlanes: Bool
+  ) throws(RigLError) {
+    guard let streams else { return }
+    guard streams > 0, streams % 8 == 0, capacity % streams == 0, !takesPlanes else {
+      throw RigLError(
+        .configuration,
+        "a model for windows of \(streams) streams, in batches of \(capacity) "
+          + (takesPlanes ? "images" : "samples"),
+        hint:
+          "Streams are a multiple of 8, a batch has all of them at each step, and layers work on "
+          + "vectors.")
+    }
   }
 
   /// Throws a configuration error where two layers have one name.
@@ -223,6 +253,11 @@ public final class Model {
         "\(input.samples) samples of shape \(input.shape.written), in groups of \(input.lanes); the "
           + "network takes \(capacity) of \(inputShape.written), in groups of \(lanes)",
         hint: "Make batches for the model that takes them: Batch(for:), makeInput().")
+    }
+    if let streams, input.samples % streams != 0 {
+      throw RigLError(
+        .data, "\(input.samples) samples are not whole steps of \(streams) streams",
+        hint: "A batch has a sample of every stream at each step.")
     }
     trap(unless: isTraining || !pass.isTraining, "Model: a training pass of a model for prediction")
     try requireConnections()

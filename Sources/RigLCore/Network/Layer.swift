@@ -80,6 +80,8 @@ package protocol PlannedLayer: Layer {
   /// The layer for other numbers of inputs (columns of the weight, if there is one) and outputs: by
   /// default itself.
   func resized(inputs: Int, outputs: Int, bias: Bool) -> any Layer
+  /// The name of the layer before whose weights it shares; by default nil: none's.
+  var sharedLayer: String? { get }
   /// The name of its stage in reports: by default the name in files, or else the type's.
   var stageName: String { get }
   /// The shape of the output's strips for strips of the input; nil if an image cannot be cut into
@@ -94,6 +96,7 @@ extension PlannedLayer {
   package var channelEffect: ChannelEffect { .ofOwnLayer(fusing) }
   package var architecture: ArchitectureLayer? { nil }
   package func resized(inputs: Int, outputs: Int, bias: Bool) -> any Layer { self }
+  package var sharedLayer: String? { nil }
   package var stageName: String { defaultStageName }
   package var gathersStrips: Bool { false }
 }

@@ -128,9 +128,9 @@ struct Fuser {
   // MARK: - One item
 
   private mutating func add(_ item: FusedItem, from input: Int) throws(RigLError) -> Run {
-    if let sequence = item.layer as? Sequential {
+    if case .sequence(let layers) = item.layer?.parts {
       return try add(
-        sequence.layers, of: item.number, from: input, through: PlanNode.Reading(),
+        layers, of: item.number, from: input, through: PlanNode.Reading(),
         leavesTrailingNorm: false)
     }
     if let block = item.layer as? Residual { return try add(block, item, from: input) }

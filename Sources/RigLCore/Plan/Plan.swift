@@ -35,10 +35,11 @@ final class Plan {
   ///   - connections: how many each weight layer has, by name; a layer not named has all.
   ///   - variable: layers whose number of connections will change, and the density below which they are
   ///     stored sparsely.
+  ///   - streams: samples of a step, where a batch is a window of streams.
   init(
     _ layers: Sequential, input: SampleShape, capacity: Int, lanes: Int, strips: Int,
     connections: [String: Int], variable: (names: Set<String>, storageBelow: Double),
-    isTraining: Bool
+    streams: Int?, isTraining: Bool
   ) throws(RigLError) {
     var fuser = try Fuser(layers, input: input, capacity: capacity, strips: strips)
     let shapes = fuser.numberGradients()
@@ -58,10 +59,12 @@ final class Plan {
     outputGradient = gradients[0]
     let maker = StageMaker(
       nodes: nodes, blocks: blocks, norms: norms, values: values, gradients: gradients,
-      connections: connections, variable: variable, isTraining: isTraining,
+      connections: connections, variable: variable, streams: streams, isTraining: isTraining,
       parts: parts)
     var made = [(any Stage)?](repeating: nil, count: nodes.count)
-    for number in run.written { made[number] = try maker.makeStage(number) }
+    for number in run.written {
+      made[number] = try maker.makeStage(number, after: made.compactMap(\.self))
+    }
     stages = made.compactMap(\.self)
   }
 
@@ -201,14 +204,19 @@ private struct StageMaker {
   let gradients: [Tensor]
   let connections: [String: Int]
   let variable: (names: Set<String>, storageBelow: Double)
+  let streams: Int?
   let isTraining: Bool
   let parts: SharedMemory
 
-  func makeStage(_ number: Int) throws(RigLError) -> any Stage {
+  func makeStage(_ number: Int, after made: [any Stage]) throws(RigLError) -> any Stage {
     let node = nodes[number]
-    let site = self.site(node)
+    var site = self.site(node)
     switch node.operation {
-    case .layer(let layer): return try layer.makeStage(site)
+    case .layer(let layer):
+      if let shared = layer.planned?.sharedLayer {
+        site.sharedWeights = made.lazy.compactMap(\.weights).first { $0.name == shared }
+      }
+      return try layer.makeStage(site)
     case .normActivation: return NormActivationPass(site)
     case .copy: return CopyPass(site)
     case .fork(let block): return Fork(self.site(blocks[block], kept: nil), site)
@@ -229,7 +237,8 @@ private struct StageMaker {
       output: values[node.output],
       outputGradient: gradients[isTraining ? node.outputGradient ?? 0 : 0],
       inputGradient: isTraining ? node.inputGradient.map { gradients[$0] } : nil,
-      isTraining: isTraining, connections: count, storageBelow: storageBelow, parts: parts)
+      isTraining: isTraining, connections: count, storageBelow: storageBelow, parts: parts,
+      streams: streams)
     site.epilogue = node.epilogue
     if isTraining { site.epilogue.kept = node.kept.map { values[$0] } }
     site.prologue = reading(node.reading)

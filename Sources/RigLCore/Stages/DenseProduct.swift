@@ -52,9 +52,7 @@ final class DenseProduct: PlacedStage {
   func forward(_ pass: Pass) {
     output.samples = input.samples
     samples = input.groups * input.lanes
-    forEachChunk(of: inputs, pass, with: input) { layer, input, channels, _ in
-      unsafe input.gather(channels: channels, into: layer.x)
-    }
+    gatherInput(pass)
     forEachChunk(of: outputs, pass, with: output) { layer, output, rows, pass in
       unsafe denseProduct(
         layer.w.row(rows.lowerBound), layer.x, into: layer.y.row(rows.lowerBound), m: rows.count,
@@ -65,6 +63,19 @@ final class DenseProduct: PlacedStage {
         output.applyEpilogue(
           group: group, channels: rows, bias: layer.bias, epilogue: layer.epilogue, pass: pass)
       }
+    }
+  }
+
+  /// dW and db alone, of an input that is not that of a forward pass here.
+  func sumGradient(_ pass: Pass) {
+    samples = input.groups * input.lanes
+    gatherInput(pass)
+    backward(pass)
+  }
+
+  private func gatherInput(_ pass: Pass) {
+    forEachChunk(of: inputs, pass, with: input) { layer, input, channels, _ in
+      unsafe input.gather(channels: channels, into: layer.x)
     }
   }
 

@@ -102,6 +102,10 @@ public struct StageSite {
   var gradientAddend: Tensor?
   /// Memory for the sums of parts of a gradient, shared by all stages of a model.
   let parts: SharedMemory
+  /// Samples of a step, where a batch is a window of streams; nil: it is one step.
+  let streams: Int?
+  /// The weights of another layer that the layer shares.
+  var sharedWeights: LayerWeights?
 
   /// The most samples in a batch; of a single image in strips, the strips.
   public var capacity: Int { input.capacity }

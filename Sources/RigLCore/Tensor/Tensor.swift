@@ -59,6 +59,21 @@ public final class Tensor {
     unsafe base = storage.buffer.base
   }
 
+  /// Creates a tensor in a part of memory, from an element on.
+  init(viewing storage: Storage, from element: Int, shape: SampleShape, capacity: Int, lanes: Int) {
+    let end = element + Tensor.elements(shape: shape, capacity: capacity, lanes: lanes)
+    trap(
+      unless: lanes > 0 && lanes % 8 == 0 && element >= 0 && storage.buffer.count >= end,
+      "Tensor: elements \(element)..<\(end) of a memory of \(storage.buffer.count) floats")
+    self.shape = shape
+    self.lanes = lanes
+    self.capacity = capacity
+    self.storage = storage
+    strips = 1
+    samples = capacity
+    unsafe base = storage.buffer.base + element
+  }
+
   /// Bytes of a full batch.
   var bytes: Int { 4 * Tensor.elements(shape: shape, capacity: capacity, lanes: lanes) }
 
@@ -119,6 +134,11 @@ public final class Tensor {
   /// Lanes for batches of `samples`: 32 for vectors, fewer where more than half would be dead.
   package static func lanes(forBatch samples: Int) -> Int {
     samples > 16 ? mostLanes : samples > 8 ? 16 : 8
+  }
+
+  /// Lanes for windows of `streams` samples a step, a multiple of 8: as many as leave none dead.
+  static func lanes(forStreams streams: Int) -> Int {
+    streams % mostLanes == 0 ? mostLanes : streams % 16 == 0 ? 16 : 8
   }
 
   /// The lanes of large batches of vectors.
