@@ -140,7 +140,7 @@ import Testing
     #expect(page.contains("href=\"#landscapes\""))
     #expect(page.contains("a, &quot;b&quot; (t = 0) to &lt;c&gt; &amp; d (t = 1)"))
     #expect(page.contains("linear path 4.812 on training and 1.604 on test samples"))
-    #expect(page.contains("Bézier curve, trained 0.021 on training"))
+    #expect(page.contains("trained Bézier curve 0.021 on training"))
     #expect(!page.contains("nan"))
     #expect(
       try Report.html(of: Invented.one, landscapes: [other, Self.landscape], title: "x") == page)

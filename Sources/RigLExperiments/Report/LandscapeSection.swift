@@ -46,7 +46,7 @@ enum LandscapeSection {
   private static func name(of path: LandscapePath) -> String {
     switch path {
     case .linear: "linear path"
-    case .bezier: "Bézier curve, trained"
+    case .bezier: "trained Bézier curve"
     }
   }
 
