@@ -67,7 +67,8 @@ import Testing
       ([89, 88.5, 88, 87.5, 40], 87.5...89),
       ([40, 89, 88.5], 88.5...89),
       ([89, 88.5, 88, 87.5], 87.5...89),
-      // Far off, but no more than the axis would show anyway.
+      // From one to the next it is not far.
+      ([88, 88.1, 88.2, 87.9, 88.3, 86, 84, 40], 84...88.3),
       ([90, 90, 90, 89.9, 89], 89...90),
       // Two halves are no outliers of each other.
       ([89, 88, 40, 41], 40...89),

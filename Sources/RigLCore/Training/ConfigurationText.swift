@@ -34,15 +34,14 @@ extension Configuration {
       let encoder = JSONEncoder()
       encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
       let json = String(decoding: try encoder.encode(self), as: UTF8.self)
+      // A mapping looks at all its keys for each that it is asked for: a dictionary does not.
       let encoded = try Yams.compose(yaml: json)?.mapping ?? [:]
-      var ordered: Node.Mapping = [:]
-      for key in Key.allCases {
-        if let value = encoded[Node(key.rawValue)] {
-          ordered[Node(key.rawValue)] = Self.plain(value)
-        }
-      }
-      if let node = normalization.node { ordered[Node(Key.normalization.rawValue)] = node }
-      return ordered
+      let values = Dictionary(encoded.map { ($0.key.string, Self.plain($0.value)) }) { $1 }
+      return Node.Mapping(
+        Key.allCases.compactMap { key in
+          let value = key == .normalization ? normalization.node : nil
+          return (value ?? values[key.rawValue]).map { (Node(key.rawValue), $0) }
+        })
     } catch {
       throw RigLError(.configuration, "the configuration cannot be written as YAML: \(error)")
     }
