@@ -6,24 +6,30 @@ import Testing
   private static let tokens = 7
   private static let features = 5
 
-  private static func layers(isTied: Bool) -> [any Layer] {
-    let embedding = Embedding("e", tokens: tokens, features: features, isTied: isTied)
-    let middle = DenseLinear("a", inputs: features, outputs: features)
-    return [embedding, middle, Tanh()] + (isTied ? [TiedLinear("out", to: embedding)] : [])
+  /// Who reads an embedding's table: itself, another layer, too, or another one that is not there.
+  enum Table: CaseIterable {
+    case own, shared, sharedWithNobody
   }
 
-  private static func model(isTied: Bool, capacity: Int) throws -> Model {
+  private static func layers(_ table: Table) -> [any Layer] {
+    let embedding = Embedding("e", tokens: tokens, features: features, isTied: table != .own)
+    let middle = DenseLinear("a", inputs: features, outputs: features)
+    return [embedding, middle, Tanh()]
+      + (table == .shared ? [TiedLinear("out", to: embedding)] : [])
+  }
+
+  private static func model(_ table: Table, capacity: Int) throws -> Model {
     let model = try Model(
-      Sequential(layers(isTied: isTied)), input: SampleShape(channels: 1), capacity: capacity)
+      Sequential(layers(table)), input: SampleShape(channels: 1), capacity: capacity)
     model.draw(seed: 3, initializer: Initializer(.heNormal))
     return model
   }
 
   /// The gradient of the table is that of both places where it stands, also over several batches.
-  @Test(arguments: [true, false], [false, true])
-  func gradientsAreDifferences(isTied: Bool, accumulates: Bool) throws {
+  @Test(arguments: Table.allCases, [false, true])
+  func gradientsAreDifferences(table: Table, accumulates: Bool) throws {
     let samples = 50
-    let model = try Self.model(isTied: isTied, capacity: samples)
+    let model = try Self.model(table, capacity: samples)
     let pass = Pass(pool: try ThreadPool(threads: 2), seed: 0)
     pass.isTraining = true
     let input = model.makeInput((0..<samples).map { Float($0 * $0 % Self.tokens) })
@@ -32,8 +38,9 @@ import Testing
       zip(try model.forward(input, pass).values(), weights)
         .reduce(0) { $0 + Double($1.0) * Double($1.1) }
     }
-    for round in 0..<(accumulates ? 2 : 1) {
-      pass.accumulatesGradients = round > 0
+    // Without accumulation, what a pass before has left is not added to.
+    for round in 0..<2 {
+      pass.accumulatesGradients = accumulates && round > 0
       _ = try value()
       try model.backward(model.makeOutputGradient(weights), pass)
     }
@@ -55,19 +62,19 @@ import Testing
 
   /// A shared table is one parameter, and is counted once.
   @Test func aTiedTableIsOneParameter() throws {
-    let model = try Self.model(isTied: true, capacity: 8)
+    let model = try Self.model(.shared, capacity: 8)
     #expect(
       model.parameters.map(\.name) == ["e.weight", "a.weight", "a.bias", "out.bias"])
     let costs = model.weightLayers.map { Accounting.real.cost(of: $0.accounted) }
     #expect(costs[0].flops == 2 * 35 && costs[0].bytes == 4 * 35)
-    let alone = try Self.model(isTied: false, capacity: 8)
+    let alone = try Self.model(.own, capacity: 8)
     let cost = Accounting.real.cost(of: alone.weightLayers[0].accounted)
     #expect(cost.flops == 0 && cost.bytes == 4 * 35)
   }
 
   @Test(arguments: [-1, 7, 0.5, .nan, .infinity] as [Float])
   func aTokenThatIsNoneIsNamed(token: Float) throws {
-    let model = try Self.model(isTied: true, capacity: 40)
+    let model = try Self.model(.shared, capacity: 40)
     let input = model.makeInput((0..<40).map { $0 == 37 ? token : 3 })
     let error = try #require(throws: RigLError.self) {
       try model.forward(input, Pass(pool: ThreadPool(threads: 2), seed: 0))

@@ -3,8 +3,6 @@ final class EmbeddingLookup: PlacedStage {
   let site: StageSite
   let weights: LayerWeights?
   private let table: Parameter
-  /// Whether the table's gradient already has that of a layer that shares it.
-  private let isTied: Bool
   /// Whether each group's tokens are rows of the table.
   private var isRead: AlignedBuffer<Bool>
 
@@ -14,7 +12,6 @@ final class EmbeddingLookup: PlacedStage {
       name: "\(layer.name).weight", shape: layer.shape, count: layer.tokens * layer.features,
       decays: true)
     weights = LayerWeights(layer, input: site.layerInput, weight: table, bias: nil)
-    isTied = layer.isTied
     isRead = AlignedBuffer(count: site.capacity.dividedUp(by: site.lanes))
   }
 
@@ -45,7 +42,7 @@ final class EmbeddingLookup: PlacedStage {
 
   /// Some features are a thread's share: it alone adds to them, group by group.
   func backward(_ pass: Pass) {
-    if !isTied, !pass.accumulatesGradients { table.gradient.fill(0) }
+    if weights?.isShared != true, !pass.accumulatesGradients { table.gradient.fill(0) }
     let features = output.shape.count
     pass.pool.run(chunks: features.dividedUp(by: EmbeddingLookup.owned), with: self) {
       stage, chunk, _ in
@@ -71,6 +68,7 @@ final class TiedProduct: PlacedStage {
 
   init(_ shared: LayerWeights, bias: Parameter?, _ site: StageSite) {
     self.site = site
+    shared.isShared = true
     parameters = bias.map { [$0] } ?? []
     product = DenseProduct(
       LayerWeights(shared.layer, input: site.layerInput, weight: shared.weight, bias: bias), site)

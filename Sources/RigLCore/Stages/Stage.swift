@@ -142,6 +142,8 @@ public final class LayerWeights {
   public let bias: Parameter?
   /// The connections; nil if every weight is stored.
   public let connections: SparseWeights?
+  /// Whether a layer after this one shares the weight: its backward pass begins the gradient.
+  var isShared = false
   /// Where the weight at a position is among the stored ones; nil: there.
   private let order: (@Sendable (Int) -> Int)?
 
