@@ -145,7 +145,7 @@ import Testing
       #expect(page.status == 0, "\(page)")
       let html = String(decoding: try folder.bytes(of: "page.html"), as: UTF8.self)
       let panel = try #require(html.components(separatedBy: ">Density by layer</h").last)
-        .components(separatedBy: "</svg>")[0]
+        .components(separatedBy: "</figure>")[0]
       return (
         page.errors.split(separator: "\n"), panel.components(separatedBy: "<rect").count - 1
       )
