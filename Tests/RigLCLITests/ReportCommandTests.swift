@@ -144,8 +144,9 @@ import Testing
       let page = try Rigl.run("report", folder("out"), "--output", folder("page.html"))
       #expect(page.status == 0, "\(page)")
       let html = String(decoding: try folder.bytes(of: "page.html"), as: UTF8.self)
-      let panel = try #require(html.components(separatedBy: ">Density by layer</h").last)
-        .components(separatedBy: "</figure>")[0]
+      let plot = "aria-label=\"Density by layer\""
+      let panel = try #require(html.components(separatedBy: plot).last)
+        .components(separatedBy: "</svg>")[0]
       return (
         page.errors.split(separator: "\n"), panel.components(separatedBy: "<rect").count - 1
       )
